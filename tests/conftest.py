@@ -1,0 +1,3 @@
+from eigenstep.threads import set_threads
+
+set_threads(1)
