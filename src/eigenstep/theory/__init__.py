@@ -1,0 +1,37 @@
+"""Closed forms of step-by-step learning, in NumPy float64, with the simulators that check them.
+
+The model is f(x) = W x trained on L = ||C - I||^2, where C is the embeddings' cross-correlation over
+positive pairs (Barlow Twins without batch normalisation). From a small start each eigenmode of the data's
+cross-correlation is learned alone, along a logistic curve whose time is known beforehand. Equations and names
+follow Simon et al., "On the Stepwise Nature of Self-Supervised Learning", ICML 2023, arXiv:2303.15438.
+
+Time is t = learning rate x step everywhere, and eigenvalues descend.
+"""
+
+from eigenstep.theory._aligned_start import AlignedStart, aligned_start, start_scales
+from eigenstep.theory._cross_correlation import CrossCorrelation, cross_correlation
+from eigenstep.theory._learning_times import critical_times, half_times, rise_widths
+from eigenstep.theory._linear_solution import LinearSolution, solve_linear
+from eigenstep.theory._mode_trajectories import loss_curve, mode_eigenvalues, mode_scales
+from eigenstep.theory._simulation import Simulation, gradient_descent, gradient_flow
+from eigenstep.theory._subspace_overlap import subspace_overlap
+
+__all__ = [
+    "AlignedStart",
+    "CrossCorrelation",
+    "LinearSolution",
+    "Simulation",
+    "aligned_start",
+    "critical_times",
+    "cross_correlation",
+    "gradient_descent",
+    "gradient_flow",
+    "half_times",
+    "loss_curve",
+    "mode_eigenvalues",
+    "mode_scales",
+    "rise_widths",
+    "solve_linear",
+    "start_scales",
+    "subspace_overlap",
+]
