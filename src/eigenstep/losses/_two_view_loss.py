@@ -1,0 +1,86 @@
+"""What all losses of two views share: the call, the checks, the precision and the joint batch."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from eigenstep.losses._gather import JointBatch, gather_batch
+
+
+class TwoViewLoss(nn.Module, ABC):
+    """A loss of two views' embeddings: a weighted sum of named terms.
+
+    A subclass gives `weights` and `_terms`, which receives the checked embeddings of the whole batch,
+    of all ranks if `gather_distributed`, in float32 or float64, outside autocast. It may also give
+    `_loss`, where adding the terms up would lose digits.
+    """
+
+    min_pairs = 1
+
+    def __init__(self, gather_distributed: bool) -> None:
+        super().__init__()
+        self.gather_distributed = gather_distributed
+
+    def forward(self, z_a: Tensor, z_b: Tensor) -> Tensor:
+        """The loss of embeddings z_a and z_b, both (batch, dim): a scalar.
+
+        The scalar is float64 for float64 embeddings and float32 for all others.
+
+        Raises ValueError for embeddings that are not two floating-point tensors of one shape
+        (batch, dim), or too few of them for the loss to be defined.
+        """
+        with torch.autocast(z_a.device.type, enabled=False):
+            return self._loss(self._joint_batch(z_a, z_b))
+
+    def terms(self, z_a: Tensor, z_b: Tensor) -> dict[str, Tensor]:
+        """The terms of the loss by name, each a scalar before its factor in `weights`."""
+        with torch.autocast(z_a.device.type, enabled=False):
+            return self._terms(self._joint_batch(z_a, z_b))
+
+    @property
+    @abstractmethod
+    def weights(self) -> Mapping[str, float]:
+        """The factor of each term in the loss."""
+
+    @abstractmethod
+    def _terms(self, batch: JointBatch) -> dict[str, Tensor]: ...
+
+    def _loss(self, batch: JointBatch) -> Tensor:
+        terms = self._terms(batch)
+        return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
+
+    def _joint_batch(self, z_a: Tensor, z_b: Tensor) -> JointBatch:
+        z_a, z_b = _checked(z_a, z_b)
+        batch = gather_batch(z_a, z_b) if self.gather_distributed else JointBatch(z_a, z_b)
+        if len(batch.z_a) < self.min_pairs:
+            raise ValueError(
+                f"{type(self).__name__} expects a batch of at least {self.min_pairs} pairs, "
+                f"got {len(batch.z_a)}; use a larger batch or drop the last, incomplete one"
+            )
+        return batch
+
+
+def check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise a ValueError that names the choices unless `value` is one of them."""
+    if value not in choices:
+        expected = " or ".join(repr(choice) for choice in choices)
+        raise ValueError(f"{option} expects {expected}, got {value!r}")
+
+
+def _checked(z_a: Tensor, z_b: Tensor) -> tuple[Tensor, Tensor]:
+    """Both embeddings in their common precision, float32 or better."""
+    shapes = f"{tuple(z_a.shape)} and {tuple(z_b.shape)}"
+    if z_a.ndim != 2 or z_b.ndim != 2:
+        raise ValueError(f"z_a and z_b must have shape (batch, dim), got {shapes}; flatten other axes first")
+    if z_a.shape != z_b.shape:
+        raise ValueError(f"z_a and z_b must have the same shape, got {shapes}; row i of both is one sample")
+    if z_a.numel() == 0:
+        raise ValueError(f"z_a and z_b must not be empty, got {shapes}")
+    if not (z_a.is_floating_point() and z_b.is_floating_point()):
+        dtypes = f"{z_a.dtype} and {z_b.dtype}"
+        raise ValueError(f"z_a and z_b must be floating-point tensors, got {dtypes}; convert with .float()")
+    # Products of embeddings overflow in float16 at 256 and keep 3 digits in bfloat16.
+    dtype = torch.promote_types(torch.promote_types(z_a.dtype, z_b.dtype), torch.float32)
+    return z_a.to(dtype), z_b.to(dtype)

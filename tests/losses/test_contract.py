@@ -1,0 +1,299 @@
+"""What holds for every loss. A loss gets the whole suite by naming itself in a subclass of LossContract."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import lightly.loss
+import pytest
+import torch
+
+from eigenstep import losses
+
+N, D = 7, 3
+
+
+def pytest_generate_tests(metafunc):
+    if "options" in metafunc.fixturenames:
+        metafunc.parametrize("options", metafunc.cls.variants, ids=str)
+    if "peer" in metafunc.fixturenames:
+        metafunc.parametrize("peer", metafunc.cls.peers, ids=lambda peer: str(peer[0]))
+
+
+def pair(n=N, d=D, scale=0.9, seed=0):
+    """Two correlated float64 views with a mean that is not zero."""
+    generator = torch.Generator().manual_seed(seed)
+    common, noise_a, noise_b = torch.randn(3, n, d, generator=generator, dtype=torch.float64)
+    z_a, z_b = scale * (common + 0.4 * noise_a + 0.3), scale * (common + 0.4 * noise_b + 0.3)
+    return z_a.requires_grad_(), z_b.requires_grad_()
+
+
+def value_and_gradients(loss, z_a, z_b):
+    value = loss(z_a, z_b)
+    return value, *torch.autograd.grad(value, (z_a, z_b))
+
+
+def assert_close(actual, expected, tolerance):
+    """Within `tolerance` of the largest element of each expected tensor."""
+    for one, other in zip(actual, expected, strict=True):
+        assert one.shape == other.shape
+        assert (one - other).abs().max() <= tolerance * other.abs().max(), (one, other)
+
+
+class LossContract:
+    loss: type
+    function: staticmethod
+    variants: tuple[dict, ...]
+    peers: tuple[tuple[dict, torch.nn.Module], ...]
+
+    @staticmethod
+    def reference(a, b, **options):
+        """The loss by plain loops over samples and coordinates, on nested lists of scalars."""
+        raise NotImplementedError
+
+    def test_value_and_gradient_equal_the_plain_loops(self, options):
+        z_a, z_b = pair()
+        expected = value_and_gradients(
+            lambda a, b: self.reference(_scalars(a), _scalars(b), **options), z_a, z_b
+        )
+        assert_close(value_and_gradients(self.loss(**options), z_a, z_b), expected, 1e-12)
+
+    def test_value_and_gradient_equal_lightly(self, peer):
+        options, lightly_loss = peer
+        for n, d, scale in [(2, 2, 1.0), (8, 5, 0.3), (33, 64, 2.0), (64, 16, 1e-3)]:
+            z_a, z_b = pair(n, d, scale)
+            expected = value_and_gradients(lightly_loss, z_a, z_b)
+            assert_close(value_and_gradients(self.loss(**options), z_a, z_b), expected, 1e-10)
+
+    def test_gradient_equals_finite_differences(self, options):
+        assert torch.autograd.gradcheck(self.loss(**options), pair())
+
+    def test_exchanging_the_views_exchanges_the_gradients(self, options):
+        z_a, z_b = pair()
+        value, gradient_a, gradient_b = value_and_gradients(self.loss(**options), z_a, z_b)
+        swapped = value_and_gradients(self.loss(**options), z_b, z_a)
+        assert_close(swapped, (value, gradient_b, gradient_a), 1e-12)
+
+    def test_the_order_of_samples_does_not_matter(self, options):
+        z_a, z_b = pair()
+        order = torch.randperm(N, generator=torch.Generator().manual_seed(1))
+        value, gradient_a, gradient_b = value_and_gradients(self.loss(**options), z_a, z_b)
+        permuted = value_and_gradients(lambda a, b: self.loss(**options)(a[order], b[order]), z_a, z_b)
+        assert_close(permuted, (value, gradient_a, gradient_b), 1e-12)
+
+    def test_weighted_terms_add_up_to_the_loss(self, options):
+        z_a, z_b = pair()
+        loss = self.loss(**options)
+        terms = loss.terms(z_a, z_b)
+        assert set(terms) == set(loss.weights)
+        total = sum(loss.weights[name] * term for name, term in terms.items())
+        assert_close([total], [loss(z_a, z_b)], 1e-14)
+
+    def test_function_equals_module(self, options):
+        z_a, z_b = pair()
+        assert torch.equal(self.function(z_a, z_b, **options), self.loss(**options)(z_a, z_b))
+
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+    def test_half_precision_embeddings_are_computed_in_float32(self, options, dtype):
+        z_a, z_b = (z.detach().to(dtype).requires_grad_() for z in pair())
+        half = value_and_gradients(self.loss(**options), z_a, z_b)
+        single = value_and_gradients(
+            self.loss(**options), *(z.detach().float().requires_grad_() for z in (z_a, z_b))
+        )
+        assert half[0].dtype == torch.float32
+        assert half[1].dtype == dtype
+        assert torch.equal(half[0], single[0])
+        assert torch.equal(half[1], single[1].to(dtype))
+
+    def test_autocast_does_not_lower_the_precision(self, options):
+        z_a, z_b = (z.detach().float().requires_grad_() for z in pair())
+        expected = value_and_gradients(self.loss(**options), z_a, z_b)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            value = self.loss(**options)(z_a, z_b)
+        gradient, _ = torch.autograd.grad(value, (z_a, z_b))
+        assert value.dtype == torch.float32
+        assert torch.equal(value, expected[0])
+        assert torch.equal(gradient, expected[1])
+
+    def test_tiny_float32_embeddings_keep_the_gradient(self, options):
+        z_a, z_b = pair(n=32, scale=1e-7)
+        expected = value_and_gradients(self.loss(**options), z_a, z_b)
+        single = value_and_gradients(
+            self.loss(**options), *(z.detach().float().requires_grad_() for z in (z_a, z_b))
+        )
+        assert_close([z.double() for z in single], expected, 1e-5)
+
+    def test_without_a_process_group_gathering_changes_nothing(self, options):
+        z_a, z_b = pair()
+        gathered = self.loss(gather_distributed=True, **options)(z_a, z_b)
+        assert torch.equal(gathered, self.loss(**options)(z_a, z_b))
+
+    def test_two_processes_equal_one_in_value_and_gradient(self, options, two_processes):
+        inputs, weight, results = two_processes
+        encoder_weight = weight.clone().requires_grad_()
+        x_a, x_b = (torch.cat(views) for views in zip(*inputs, strict=True))
+        value = self.loss(**options)(x_a @ encoder_weight.T, x_b @ encoder_weight.T)
+        (gradient,) = torch.autograd.grad(value, encoder_weight)
+
+        (value_0, gradient_0), (value_1, gradient_1) = results[_key(self.loss, options)]
+        assert_close([(value_0 + value_1) / 2, gradient_0, gradient_1], [value, gradient, gradient], 1e-12)
+
+    @pytest.mark.parametrize(
+        ("z_a", "z_b", "message"),
+        [
+            (torch.rand(4, 3), torch.rand(4, 2), r"same shape, got \(4, 3\) and \(4, 2\)"),
+            (torch.rand(4, 3), torch.rand(5, 3), r"same shape, got \(4, 3\) and \(5, 3\)"),
+            (torch.rand(4), torch.rand(4), r"shape \(batch, dim\), got \(4,\) and \(4,\)"),
+            (torch.rand(4, 3, 2), torch.rand(4, 3, 2), r"shape \(batch, dim\), got \(4, 3, 2\)"),
+            (torch.rand(0, 3), torch.rand(0, 3), r"must not be empty, got \(0, 3\)"),
+            (torch.ones(4, 3).int(), torch.rand(4, 3), r"floating-point tensors, got torch.int32"),
+        ],
+        ids=["dim", "batch", "1-D", "3-D", "empty", "integer"],
+    )
+    def test_bad_embeddings_are_refused_in_one_line(self, z_a, z_b, message):
+        with pytest.raises(ValueError, match=message) as error:
+            self.loss()(z_a, z_b)
+        assert "\n" not in str(error.value)
+
+    def test_a_batch_of_one_is_refused(self):
+        with pytest.raises(ValueError, match="at least 2 pairs, got 1"):
+            self.loss()(torch.rand(1, 3), torch.rand(1, 3))
+
+
+class TestBarlowTwins(LossContract):
+    loss = losses.BarlowTwinsLoss
+    function = staticmethod(losses.barlow_twins_loss)
+    variants = (
+        {},
+        {"lambda_param": 0.3, "symmetrize": True, "eps": 0.1, "scale": 0.5},
+        {"normalize": "none"},
+        {"lambda_param": 1.0, "normalize": "none", "center": False, "symmetrize": True},
+    )
+    peers = (
+        ({}, lightly.loss.BarlowTwinsLoss()),
+        ({"lambda_param": 0.7}, lightly.loss.BarlowTwinsLoss(lambda_param=0.7)),
+    )
+
+    @staticmethod
+    def reference(
+        a, b, lambda_param=5e-3, normalize="batch", center=True, symmetrize=False, scale=1.0, eps=1e-5
+    ):
+        n, d = len(a), len(a[0])
+        mean_a, mean_b = _column_means(a), _column_means(b)
+        if normalize == "batch":
+            deviation_a, deviation_b = (
+                [(_variance(view, j, n) + eps) ** 0.5 for j in range(d)] for view in (a, b)
+            )
+            a = [[(row[j] - mean_a[j]) / deviation_a[j] for j in range(d)] for row in a]
+            b = [[(row[j] - mean_b[j]) / deviation_b[j] for j in range(d)] for row in b]
+        elif center:
+            a, b = (
+                [[row[j] - (mean_a[j] + mean_b[j]) / 2 for j in range(d)] for row in view] for view in (a, b)
+            )
+        total = 0.0
+        for j in range(d):
+            for k in range(d):
+                c_jk = sum(a[i][j] * b[i][k] for i in range(n)) / n
+                if symmetrize:
+                    c_jk = (c_jk + sum(a[i][k] * b[i][j] for i in range(n)) / n) / 2
+                total += (c_jk - 1) ** 2 if j == k else lambda_param * c_jk**2
+        return scale * total
+
+
+class TestNTXent(LossContract):
+    loss = losses.NTXentLoss
+    function = staticmethod(losses.nt_xent_loss)
+    variants = ({}, {"temperature": 0.1}, {"temperature": 2.0, "normalize": "none"})
+    peers = (
+        ({}, lightly.loss.NTXentLoss()),
+        ({"temperature": 0.07}, lightly.loss.NTXentLoss(temperature=0.07)),
+    )
+
+    @staticmethod
+    def reference(a, b, temperature=0.5, normalize="cosine"):
+        views, n = a + b, len(a)
+        if normalize == "cosine":
+            views = [[x / sum(y**2 for y in view) ** 0.5 for x in view] for view in views]
+        total = 0.0
+        for k in range(2 * n):
+            e = [
+                (sum(x * y for x, y in zip(views[k], other, strict=True)) / temperature).exp()
+                for other in views
+            ]
+            total += -(e[(k + n) % (2 * n)] / sum(e[m] for m in range(2 * n) if m != k)).log()
+        return total / (2 * n)
+
+
+class TestVICReg(LossContract):
+    loss = losses.VICRegLoss
+    function = staticmethod(losses.vicreg_loss)
+    variants = ({}, {"lambda_param": 2.0, "mu_param": 5.0, "nu_param": 3.0, "eps": 0.3})
+    peers = (
+        ({}, lightly.loss.VICRegLoss()),
+        (
+            {"lambda_param": 1.0, "mu_param": 2.0, "nu_param": 3.0, "eps": 0.01},
+            lightly.loss.VICRegLoss(lambda_param=1.0, mu_param=2.0, nu_param=3.0, eps=0.01),
+        ),
+    )
+
+    @staticmethod
+    def reference(a, b, lambda_param=25.0, mu_param=25.0, nu_param=1.0, eps=1e-4):
+        n, d = len(a), len(a[0])
+        total = lambda_param * sum((a[i][j] - b[i][j]) ** 2 for i in range(n) for j in range(d)) / (n * d)
+        for view in (a, b):
+            mean = _column_means(view)
+            for j in range(d):
+                deviation = (_variance(view, j, n - 1) + eps) ** 0.5
+                total += mu_param * max(1 - deviation, 0 * deviation) / (2 * d)
+                for k in range(d):
+                    if k != j:
+                        covariance = sum((row[j] - mean[j]) * (row[k] - mean[k]) for row in view) / (n - 1)
+                        total += nu_param * covariance**2 / d
+        return total
+
+
+@pytest.fixture(scope="module")
+def two_processes(tmp_path_factory):
+    """Inputs, weight and each loss's (value, gradient) of two gloo processes with 5 and 3 pairs."""
+    folder: Path = tmp_path_factory.mktemp("two_processes")
+    x_a, x_b = (x.detach() for x in pair(8, 4))
+    inputs = list(zip(x_a.split([5, 3]), x_b.split([5, 3]), strict=True))
+    weight = pair(D, 4, seed=2)[0].detach()
+    jobs = [(case.loss, options) for case in LossContract.__subclasses__() for options in case.variants]
+    named = [(loss.__name__, options) for loss, options in jobs]
+    torch.save({"inputs": inputs, "weight": weight, "losses": named}, folder / "job.pt")
+
+    worker = Path(__file__).with_name("rank_worker.py")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", worker, str(rank), "2", folder], stderr=subprocess.PIPE, text=True
+        )
+        for rank in range(2)
+    ]
+    try:
+        errors = [process.communicate(timeout=120)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    files = [folder / f"rank{rank}.pt" for rank in range(2)]
+    assert all(file.exists() for file in files), "\n".join(errors)
+    ranks = [torch.load(file) for file in files]
+    results = {_key(*job): (on_0, on_1) for job, on_0, on_1 in zip(jobs, *ranks, strict=True)}
+    return inputs, weight, results
+
+
+def _key(loss, options):
+    return loss.__name__, str(options)
+
+
+def _scalars(z):
+    return [list(row.unbind()) for row in z.unbind()]
+
+
+def _column_means(view):
+    return [sum(column) / len(view) for column in zip(*view, strict=True)]
+
+
+def _variance(view, j, divisor):
+    mean = _column_means(view)[j]
+    return sum((row[j] - mean) ** 2 for row in view) / divisor
