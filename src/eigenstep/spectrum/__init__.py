@@ -1,0 +1,25 @@
+"""The spectrum of embeddings while they are learned: measuring it, recording it, finding its steps."""
+
+from eigenstep.spectrum._measure import (
+    covariance_eigenvalues,
+    cross_correlation_eigenvalues,
+    principal_projections,
+)
+from eigenstep.spectrum._record import RunRecord, find_runs, is_run, read_record
+from eigenstep.spectrum._rises import Rise, find_rises, separate_steps
+from eigenstep.spectrum._writer import RecordWriter, append_line
+
+__all__ = [
+    "RecordWriter",
+    "Rise",
+    "RunRecord",
+    "append_line",
+    "covariance_eigenvalues",
+    "cross_correlation_eigenvalues",
+    "find_rises",
+    "find_runs",
+    "is_run",
+    "principal_projections",
+    "read_record",
+    "separate_steps",
+]

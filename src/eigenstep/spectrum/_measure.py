@@ -1,0 +1,65 @@
+"""Eigenvalues and principal projections of a batch of embeddings, in float64 on the CPU."""
+
+import numpy as np
+import torch
+
+
+def cross_correlation_eigenvalues(z_a: torch.Tensor, z_b: torch.Tensor, *, center: bool) -> np.ndarray:
+    """Eigenvalues of C = 1/(2n) sum_i (a_i b_i^T + b_i a_i^T), not normalised.
+
+    Parameters
+    ----------
+    z_a, z_b : (n, d), the two views' embeddings
+    center : subtract the mean over both views first
+
+    Returns
+    -------
+    (d,), descending; negative ones are possible where the views disagree
+
+    >>> z = torch.eye(3) * 3**0.5
+    >>> cross_correlation_eigenvalues(z, z, center=False).round(6)
+    array([1., 1., 1.])
+    """
+    views = _both(z_a, z_b, center)
+    n, dim = len(z_a), z_a.shape[1]
+    if len(views) < dim:  # the non-zero part lives in the span of the 2n embeddings
+        views = np.asarray(np.linalg.qr(views.T, mode="r")).T
+    cross = views[:n].T @ views[n:] / n
+    return _descending(np.linalg.eigvalsh((cross + cross.T) / 2), dim)
+
+
+def covariance_eigenvalues(z_a: torch.Tensor, z_b: torch.Tensor, *, center: bool = True) -> np.ndarray:
+    """Eigenvalues (d,), descending, of the two views' pooled covariance, divided by 2n."""
+    views = _both(z_a, z_b, center)
+    dim = views.shape[1]
+    gram = views.T @ views if dim <= len(views) else views @ views.T
+    return _descending(np.linalg.eigvalsh(gram / len(views)).clip(0), dim)
+
+
+def principal_projections(embeddings: torch.Tensor, count: int) -> np.ndarray:
+    """Centred embeddings (n, d) on their first `count` principal directions.
+
+    Returns (n, count) float32; columns beyond min(n, d) are zero, signs are arbitrary.
+    """
+    centred = _float64(embeddings)
+    centred -= centred.mean(axis=0)
+    left, singular, _ = np.linalg.svd(centred, full_matrices=False)
+    points = np.zeros((len(centred), count), np.float32)
+    kept = min(count, len(singular))
+    points[:, :kept] = left[:, :kept] * singular[:kept]
+    return points
+
+
+def _both(z_a: torch.Tensor, z_b: torch.Tensor, center: bool) -> np.ndarray:
+    if z_a.shape != z_b.shape or z_a.ndim != 2:
+        raise ValueError(f"expected two views of shape (n, d), got {tuple(z_a.shape)} and {tuple(z_b.shape)}")
+    views = np.concatenate([_float64(z_a), _float64(z_b)])
+    return views - views.mean(axis=0) if center else views
+
+
+def _float64(z: torch.Tensor) -> np.ndarray:
+    return z.detach().cpu().to(torch.float64).numpy()
+
+
+def _descending(eigenvalues: np.ndarray, dim: int) -> np.ndarray:
+    return np.sort(np.pad(eigenvalues, (0, dim - len(eigenvalues))))[::-1]

@@ -1,0 +1,126 @@
+"""When each eigenvalue rose, and how many separate steps that makes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True)
+class Rise:
+    """One mode's rise from nothing to its plateau.
+
+    Attributes
+    ----------
+    mode : rank of the eigenvalue, 0 for the largest
+    half_time : when the eigenvalue reached half of its plateau, in the unit of the times given
+    plateau : the level it reached
+    width : time from 10 % to 90 % of the plateau
+    """
+
+    mode: int
+    half_time: float
+    plateau: float
+    width: float
+
+
+def find_rises(
+    times: ArrayLike,
+    eigenvalues: ArrayLike,
+    *,
+    plateau: float | None = None,
+    fraction: float = 0.3,
+    growth: float = 5.0,
+) -> list[Rise]:
+    """The modes that were learned, in the order of the eigenvalues.
+
+    A mode is learned when its eigenvalue has settled at no less than `fraction` of the largest one's
+    plateau and at no less than `growth` times its own first value; so a spectrum that is broad from the
+    start has no rises. Crossing times are interpolated in logit(eigenvalue / plateau), which is linear in
+    time for the logistic lambda' = 8 gamma lambda (1 - lambda).
+
+    Parameters
+    ----------
+    times : (T,), increasing
+    eigenvalues : (T, d), descending along the last axis, negative ones allowed
+    plateau : the level that a learned mode reaches, where it is known (1 for un-normalised Barlow Twins
+        of a linear model); otherwise each mode's own
+
+    Raises ValueError if the shapes do not fit.
+
+    >>> times = np.linspace(0, 10, 201)
+    >>> curves = 1 / (1 + np.exp(-8 * np.stack([times - 2.0, 0.5 * (times - 5.0)], axis=1)))
+    >>> [round(rise.half_time, 3) for rise in find_rises(times, curves)]
+    [2.0, 5.0]
+    """
+    t, curves = np.asarray(times, float), np.asarray(eigenvalues, float)
+    if t.ndim != 1 or curves.ndim != 2 or len(t) != len(curves):
+        raise ValueError(f"expected times (T,) and eigenvalues (T, d), got {t.shape} and {curves.shape}")
+    finite = np.isfinite(curves).all(axis=1)
+    t, curves = t[finite], curves[finite]
+    if len(t) < 3:
+        return []
+    smooth = _running_median(curves)
+    plateaus = [_plateau(curve) if plateau is None else plateau for curve in smooth.T]
+    reference = max(plateaus)
+    rises = []
+    for mode, (curve, level) in enumerate(zip(smooth.T, plateaus, strict=True)):
+        if curve.max() < level / 2 or level <= 0 or level < fraction * reference or level < growth * curve[0]:
+            continue
+        half, tenth, most = (_crossing(t, curve, level, share) for share in (0.5, 0.1, 0.9))
+        rises.append(Rise(mode, half, level, most - tenth))
+    return rises
+
+
+def separate_steps(rises: Iterable[Rise]) -> list[list[Rise]]:
+    """Group rises that overlap: a new step begins where a half-time is later than the one before by more
+    than half of the two modes' mean width.
+
+    >>> rises = [Rise(0, 1.0, 1.0, 0.5), Rise(1, 1.1, 1.0, 0.5), Rise(2, 4.0, 1.0, 0.5)]
+    >>> [len(step) for step in separate_steps(rises)]
+    [2, 1]
+    """
+    steps: list[list[Rise]] = []
+    for rise in sorted(rises, key=lambda rise: rise.half_time):
+        before = steps[-1][-1] if steps else None
+        if before is None or rise.half_time - before.half_time > (rise.width + before.width) / 4:
+            steps.append([rise])
+        else:
+            steps[-1].append(rise)
+    return steps
+
+
+def _running_median(curves: np.ndarray) -> np.ndarray:
+    """Median of three neighbours: one outlying minibatch makes no step; monotone curves are unchanged."""
+    padded = np.concatenate([curves[:1], curves, curves[-1:]])
+    return np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)
+
+
+def _plateau(curve: np.ndarray) -> float:
+    """The median level after the curve last rose through half of that level."""
+    level = curve.max()
+    for _ in range(20):
+        above = curve >= level / 2
+        new = float(np.median(curve[_sustained(above) :]))
+        if new == level:
+            break
+        level = new
+    return float(level)
+
+
+def _crossing(times: np.ndarray, curve: np.ndarray, plateau: float, share: float) -> float:
+    index = _sustained(curve >= share * plateau)
+    if index == 0:
+        return float(times[0])
+    ratios = np.clip(curve[index - 1 : index + 1] / plateau, 1e-12, 1 - 1e-12)
+    low, high = np.log(ratios / (1 - ratios)) - np.log(share / (1 - share))
+    weight = -low / (high - low) if high > low else 0.5
+    return float(times[index - 1] + np.clip(weight, 0, 1) * (times[index] - times[index - 1]))
+
+
+def _sustained(above: np.ndarray) -> int:
+    """First index from which on at least nine in ten entries are true."""
+    share = np.cumsum(above[::-1])[::-1] / np.arange(len(above), 0, -1)
+    candidates = np.flatnonzero(above & (share >= 0.9))
+    return int(candidates[0]) if len(candidates) else len(above) - 1
