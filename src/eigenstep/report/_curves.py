@@ -1,0 +1,56 @@
+"""Loss and eigenvalues as the page plots them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from eigenstep.report._numbers import plain, thin
+from eigenstep.report._prediction import Prediction
+from eigenstep.spectrum import RunRecord
+
+POINTS, EIGENVALUES = 800, 32
+
+
+def loss_curve(record: RunRecord) -> dict[str, Any]:
+    """Columns `step`, `time`, `value`."""
+    keep = thin(len(record.metrics["step"]), POINTS)
+    step, time, loss = (record.metrics[name][keep] for name in ("step", "time", "loss"))
+    return {"step": plain(step), "time": plain(time), "value": plain(loss)}
+
+
+def eigenvalue_curves(record: RunRecord) -> dict[str, Any] | None:
+    """Columns `step`, `time`, and one list of values for each of the largest eigenvalues of C."""
+    rows = record.eigenvalues
+    if rows is None or not len(rows):
+        return None
+    rows = rows[thin(len(rows), POINTS)]
+    values = rows["cross_correlation"][:, :EIGENVALUES].T
+    return {"step": plain(rows["step"]), "time": plain(rows["time"]), "values": plain(values)}
+
+
+def predicted_curves(prediction: Prediction, end: float, step_at: Callable[[float], float]) -> dict[str, Any]:
+    """Columns `step`, `time`, `loss`, and one list of values for each eigenvalue, on a grid of its own."""
+    times = prediction.grid(end)
+    return {
+        "step": plain([step_at(time) for time in times]),
+        "time": plain(times),
+        "loss": plain(prediction.loss(times)),
+        "values": plain(prediction.eigenvalues(times)[:, :EIGENVALUES].T),
+    }
+
+
+def sparkline(steps: np.ndarray, values: np.ndarray, width: float = 100, height: float = 26) -> str:
+    """The points of an SVG polyline that draws the finite values over the steps as small as this.
+
+    >>> sparkline(np.array([0, 10, 40]), np.array([2.0, 1.0, 0.0]))
+    '0.0,1.0 25.0,13.0 100.0,25.0'
+    """
+    finite = np.isfinite(values)
+    steps, values = steps[finite], values[finite]
+    if len(values) < 2:
+        return ""
+    keep = thin(len(values), 200)
+    x = width * (steps[keep] - steps[0]) / max(steps[-1] - steps[0], 1)
+    y = 1 + (height - 2) * (values.max() - values[keep]) / (float(np.ptp(values)) or 1.0)
+    return " ".join(f"{left:.1f},{top:.1f}" for left, top in zip(x, y, strict=True))

@@ -1,0 +1,77 @@
+"""What a run's configuration and summary say, in words."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from eigenstep.report._numbers import written
+from eigenstep.spectrum import RunRecord
+
+LOSSES = {"barlow_twins": "Barlow Twins", "simclr": "SimCLR", "vicreg": "VICReg"}
+BACKBONES = {"linear": "linear model", "convnet": "small convolutional network"}
+UNKNOWN = "–"
+
+
+def data_name(record: RunRecord) -> str:
+    """The data set as the configuration names it; of a path, its last part."""
+    name = str(record.config.get("data") or UNKNOWN)
+    return name.rstrip("/").rsplit("/", 1)[-1] if name.startswith(("/", ".", "~")) else name
+
+
+def loss_name(record: RunRecord) -> str:
+    """The loss's name as its authors write it."""
+    name = str(record.config.get("loss") or UNKNOWN)
+    return LOSSES.get(name, name)
+
+
+def backbone_name(record: RunRecord) -> str:
+    """The backbone in words; a run with a prediction and no backbone is a linear model."""
+    name = record.config.get("backbone") or ("linear" if record.prediction else UNKNOWN)
+    return BACKBONES.get(str(name), str(name))
+
+
+def sentence(record: RunRecord, dimension: int | None) -> str:
+    """What the run is, in one sentence."""
+    backbone, data, loss = backbone_name(record), data_name(record), loss_name(record)
+    text = f"A {backbone}" if backbone != UNKNOWN else "An encoder"
+    text += f" trained with {loss}" if loss != UNKNOWN else " in training"
+    text += f" on {data}" if data != UNKNOWN else ""
+    text += f", {dimension} embedding dimensions" if dimension else ""
+    steps = int(record.metrics["step"][-1])
+    text += f", {steps:,} steps to t = {written(float(record.metrics['time'][-1]))}."
+    return text + " Its course is predicted in closed form." if record.prediction else text
+
+
+def counts(record: RunRecord) -> list[tuple[str, str]]:
+    """What the run counted: its own summary, or a word that it still goes on."""
+    if record.summary is None:
+        return [("state", "no summary yet: the run still goes on, or was stopped")]
+    return list(_leaves(record.summary))
+
+
+def configuration(record: RunRecord) -> str:
+    """The configuration as YAML, empty if the run wrote none."""
+    if not record.config:
+        return ""
+    import yaml
+
+    return yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True, width=88)
+
+
+def _leaves(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Names and values, a branch's name before its leaves'; lists of records, such as rises, are left out."""
+    for name, value in tree.items():
+        words = f"{prefix}{name}".replace("_", " ")
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{words} ")
+        elif not (isinstance(value, list) and any(isinstance(item, dict | list) for item in value)):
+            yield words, _in_words(value)
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: UNKNOWN}[value]
+    if isinstance(value, int | float):
+        return f"{value:,}" if isinstance(value, int) else written(value, 4)
+    if isinstance(value, list):
+        return ", ".join(_in_words(item) for item in value) or "none"
+    return str(value)

@@ -1,0 +1,157 @@
+"""One run as a section of the page."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from eigenstep.report import _facts as facts
+from eigenstep.report._cloud import SAMPLES, point_cloud
+from eigenstep.report._curves import EIGENVALUES, eigenvalue_curves, loss_curve, predicted_curves, sparkline
+from eigenstep.report._numbers import plain, written
+from eigenstep.report._prediction import HalfTime, Prediction
+from eigenstep.spectrum import Rise, RunRecord, find_rises, separate_steps
+
+LISTED, ROWS = 6, 24
+
+
+class RunSection:
+    """A run's record with everything that the page says about it.
+
+    Raises ValueError if nothing has been measured yet.
+    """
+
+    def __init__(self, record: RunRecord) -> None:
+        missing = {"step", "time", "loss"} - set(record.metrics)
+        if missing or not len(record.metrics["step"]):
+            raise ValueError(
+                f"{record.path} has no measurement yet: expected lines with step, time and loss in "
+                "metrics.jsonl; let the run go on to its first measurement"
+            )
+        self.record = record
+        self.prediction = Prediction(record.prediction) if record.prediction else None
+        self.step_at = _step_at(record)
+
+    @cached_property
+    def rises(self) -> list[Rise]:
+        """The modes learned, in the order of the embeddings' eigenvalues, half-times in units of t."""
+        rows = self.record.eigenvalues
+        if rows is None or not len(rows):
+            return []
+        # The closed form's modes all settle at 1, also one that the record ends too early to show there.
+        plateau = 1.0 if self.prediction else None
+        return find_rises(rows["time"], rows["cross_correlation"], plateau=plateau)
+
+    @cached_property
+    def comparison(self) -> list[HalfTime]:
+        """Predicted against measured half-times, empty without a prediction."""
+        return self.prediction.compare(self.rises) if self.prediction else []
+
+    @cached_property
+    def coloured(self) -> int:
+        """How many eigenvalues get a colour of their own: those learned, or a few where none was."""
+        learned = [rise.mode for rise in self.rises] + [row.mode for row in self.comparison]
+        return max(3, max(learned) + 1) if learned else 10
+
+    def data(self, identifier: str) -> dict[str, Any]:
+        """What the page's scripts draw."""
+        end = float(np.nanmax(self.record.metrics["time"]))
+        if self.prediction:
+            marks = [(row.mode, row.predicted) for row in self.comparison]
+        else:
+            marks = [(rise.mode, rise.half_time) for rise in self.rises]
+        return {
+            "id": identifier,
+            "end": {"step": plain(self.record.metrics["step"][-1]), "time": plain(end)},
+            "coloured": self.coloured,
+            "loss": loss_curve(self.record),
+            "eigenvalues": eigenvalue_curves(self.record),
+            "predicted": predicted_curves(self.prediction, end, self.step_at) if self.prediction else None,
+            "marks": [
+                {"mode": mode, "time": plain(time), "step": plain(self.step_at(time))}
+                for mode, time in marks
+                if time <= end
+            ],
+            "cloud": point_cloud(self.record, self.rises),
+        }
+
+    def context(self, identifier: str) -> dict[str, Any]:
+        """What the page's template says in words."""
+        record, loss = self.record, self.record.metrics["loss"]
+        rows = record.eigenvalues
+        dimension = None if rows is None else rows["cross_correlation"].shape[1]
+        projections = record.projections
+        finite = loss[np.isfinite(loss)]
+        half_times = sorted(rise.half_time for rise in self.rises)
+        return {
+            "id": identifier,
+            "name": record.name,
+            "coloured": self.coloured,
+            "sentence": facts.sentence(record, dimension),
+            "data": facts.data_name(record),
+            "backbone": facts.backbone_name(record),
+            "loss_name": facts.loss_name(record),
+            "sparkline": sparkline(record.metrics["step"], loss),
+            "loss_start": written(float(finite[0]) if len(finite) else None),
+            "loss_end": written(float(finite[-1]) if len(finite) else None),
+            "measurements": len(loss),
+            "not_finite": len(loss) - len(finite),
+            "learned": len(self.rises),
+            "dimension": dimension or 0,
+            "drawn": EIGENVALUES,
+            "probe": 0 if projections is None else projections["points"].shape[1],
+            "probe_drawn": SAMPLES,
+            "separate": len(separate_steps(self.rises)),
+            "half_times": [self._when(time) for time in half_times[:LISTED]],
+            "more": max(0, len(self.rises) - LISTED),
+            "comparison": [self._comparison_row(row) for row in self.comparison[:ROWS]],
+            "worst_error": self._worst_error(),
+            "rises": [] if self.prediction else [self._rise_row(rise) for rise in self.rises[:ROWS]],
+            "rows_left_out": max(0, len(self.comparison or self.rises) - ROWS),
+            "has_eigenvalues": rows is not None and len(rows) > 0,
+            "configuration": facts.configuration(record),
+            "counts": facts.counts(record),
+        }
+
+    def _when(self, time: float) -> dict[str, str]:
+        return {"time": written(time), "step": f"{self.step_at(time):,.0f}"}
+
+    def _rise_row(self, rise: Rise) -> dict[str, Any]:
+        width = self.step_at(rise.half_time + rise.width / 2) - self.step_at(rise.half_time - rise.width / 2)
+        return {
+            "mode": rise.mode,
+            "half_time": self._when(rise.half_time),
+            "width": {"time": written(rise.width), "step": f"{width:,.0f}"},
+            "plateau": written(rise.plateau),
+        }
+
+    def _comparison_row(self, row: HalfTime) -> dict[str, Any]:
+        return {
+            "mode": row.mode,
+            "gamma": written(row.gamma),
+            "predicted": self._when(row.predicted),
+            "measured": None if row.measured is None else self._when(row.measured),
+            "error": "–" if row.error is None else _percent(row.error),
+        }
+
+    def _worst_error(self) -> str | None:
+        errors = [abs(row.error) for row in self.comparison if row.error is not None]
+        if not errors:
+            return None
+        return f"{100 * max(errors):.2f} %" if max(errors) >= 5e-5 else "below 0.01 %"
+
+
+def _percent(share: float) -> str:
+    return f"{round(100 * share, 2) + 0.0:+.2f} %".replace("-", "−")
+
+
+def _step_at(record: RunRecord) -> Callable[[float], float]:
+    """The step at a time t; beyond the record the last learning rate is kept."""
+    step, time = record.metrics["step"].astype(float), record.metrics["time"]
+    known = np.isfinite(time)
+    step, time = step[known], time[known]
+    if len(time) < 2 or time[-1] <= time[-2]:
+        return lambda moment: float(np.interp(moment, time, step))
+    rate = (step[-1] - step[-2]) / (time[-1] - time[-2])
+    return lambda moment: float(np.interp(moment, time, step) + max(0.0, moment - time[-1]) * rate)

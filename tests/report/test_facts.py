@@ -1,0 +1,43 @@
+import json
+
+from eigenstep.report import _facts as facts
+from eigenstep.spectrum import read_record
+
+
+def test_names_are_written_as_their_authors_write_them(write_run):
+    record = read_record(write_run(config={"loss": "simclr", "backbone": "resnet18"}))
+    assert facts.sentence(record, 16).startswith(
+        "A resnet18 trained with SimCLR on photos, 16 embedding dimensions, 300 steps"
+    )
+
+
+def test_a_path_is_cut_to_its_last_part_and_a_hub_name_is_not(write_run):
+    assert facts.data_name(read_record(write_run("a", config={"data": "/far/away/cifar10/"}))) == "cifar10"
+    assert (
+        facts.data_name(read_record(write_run("b", config={"data": "uoft-cs/cifar10"}))) == "uoft-cs/cifar10"
+    )
+
+
+def test_a_run_without_configuration_or_summary_is_still_described(write_run):
+    folder = write_run()
+    (folder / "config.yaml").unlink()
+    (folder / "summary.json").unlink()
+    record = read_record(folder)
+    assert facts.sentence(record, None) == "An encoder in training, 300 steps to t = 1.50."
+    assert facts.configuration(record) == ""
+    assert "still goes on" in facts.counts(record)[0][1]
+
+
+def test_counts_are_the_leaves_of_the_summary(write_run):
+    folder = write_run()
+    summary = {
+        "state": "finished",
+        "rises": [{"mode": 0}],
+        "images": {"used": 2048, "broken_names": ["a.png"]},
+    }
+    (folder / "summary.json").write_text(json.dumps(summary))
+    assert facts.counts(read_record(folder)) == [
+        ("state", "finished"),
+        ("images used", "2,048"),
+        ("images broken names", "a.png"),
+    ]
