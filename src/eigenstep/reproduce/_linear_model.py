@@ -1,0 +1,172 @@
+"""Experiment E1: the linear model on pairs of image crops, trained for real and predicted in closed form."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from torch import Tensor
+
+from eigenstep.atomic import atomic_write
+from eigenstep.losses import BarlowTwinsLoss
+from eigenstep.spectrum import (
+    RecordWriter,
+    RunRecord,
+    covariance_eigenvalues,
+    cross_correlation_eigenvalues,
+    find_rises,
+    principal_projections,
+    read_record,
+)
+from eigenstep.theory import LinearSolution, cross_correlation
+
+
+@dataclass(frozen=True)
+class LinearModelExperiment:
+    """The linear model f(x) = W x under Barlow Twins without normalisation.
+
+    The encoder is trained by full-batch gradient descent, with automatic differentiation of the loss of the
+    pairs' embeddings; the closed form sees the pairs and W(0) only. Simon et al. 2023 (arXiv:2303.15438),
+    figure 1.
+    """
+
+    dim: int = 10
+    """Dimension d of the embedding."""
+    crop: int = 20
+    """Height and width of the two random crops of each image, in pixels."""
+    init_scale: float = 1e-7
+    """Standard deviation of the initial weights."""
+    subtract_crop_mean: bool = False
+    """Take each crop's mean level, photographs' strongest mode by far, out of its pixels in [-1, 1]."""
+    relative_rate: float = 0.2
+    """Learning rate as a share of the largest stable one, 1 / (4 gamma_1)."""
+    margin: float = 1.15
+    """Train until this multiple of the last mode's predicted half-time."""
+    records: int = 400
+    """How many measurements, evenly spaced in the logarithm of time as the rises are."""
+    probe: int = 128
+    """How many images' embeddings are followed."""
+    seed: int = 0
+    """Determines crops and initial weights."""
+
+    def run(
+        self, images: Tensor, out: str | Path, progress: Callable[[int, int, float], None] | None = None
+    ) -> RunRecord:
+        """Train on two random crops of each image; write a run folder with the prediction into it.
+
+        Parameters
+        ----------
+        images : uint8 (n, 3, H, W), at least as large as the crop
+        out : a folder that is empty or not there yet
+        progress : called with the step, the number of steps and the loss at every measurement
+
+        Raises ValueError if the images are smaller than the crop, or fewer than d modes can be learned.
+        """
+        out = Path(out)
+        generator = np.random.default_rng([self.seed, 1])
+        views = [random_crops(images, self.crop, generator) for _ in range(2)]
+        x, y = (_pixels(view, self.subtract_crop_mean) for view in views)
+        weights = generator.normal(0, self.init_scale, (self.dim, x.shape[1]))
+        solution = LinearSolution.from_operator(cross_correlation(x.numpy(), y.numpy()), weights)
+        if solution.n_positive < self.dim:
+            raise ValueError(
+                f"expected pairs from which {self.dim} modes are learned, got {solution.n_positive}"
+            )
+        rate = self.relative_rate / (4 * float(solution.eigenvalues[0]))
+        solution = dataclasses.replace(solution, learning_rate=rate)
+        steps = math.ceil(self.margin * float(solution.half_times.max()) / rate)
+        writer = self._open(out, solution, rate, steps, views[0])
+        self._descend(torch.from_numpy(weights), (x, y), rate, steps, writer, progress)
+        record = read_record(out)
+        assert record.eigenvalues is not None
+        rises = find_rises(record.eigenvalues["time"], record.eigenvalues["cross_correlation"], plateau=1.0)
+        summary = {
+            "state": "finished",
+            "step": steps,
+            "learned_modes": len(rises),
+            "rises": [vars(r) for r in rises],
+        }
+        atomic_write(out / "summary.json", json.dumps(summary, indent=1))
+        return read_record(out)
+
+    def _open(
+        self, out: Path, solution: LinearSolution, rate: float, steps: int, crops: Tensor
+    ) -> RecordWriter:
+        out.mkdir(parents=True, exist_ok=True)
+        config = {
+            "data": f"two random {self.crop}×{self.crop} crops of each of {len(crops)} images",
+            "loss": "barlow_twins",
+            "backbone": "linear",
+            "steps": steps,
+            "optimizer": {"name": "sgd", "lr": rate, "momentum": 0.0},
+            "experiment": dataclasses.asdict(self),
+        }
+        atomic_write(out / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+        prediction = {
+            "gamma": solution.eigenvalues.tolist(),
+            "start_scales": solution.start_scales.tolist(),
+            "half_times": solution.half_times.tolist(),
+            "learning_rate": rate,
+        }
+        atomic_write(out / "prediction.json", json.dumps(prediction, indent=1))
+        probe = crops[: self.probe]
+        writer = RecordWriter(out, self.dim, probe=len(probe), directions=min(8, self.dim))
+        writer.write_probe(probe.permute(0, 2, 3, 1).numpy())
+        return writer
+
+    def _descend(
+        self,
+        weights: Tensor,
+        views: tuple[Tensor, Tensor],
+        rate: float,
+        steps: int,
+        writer: RecordWriter,
+        progress: Callable[[int, int, float], None] | None,
+    ) -> None:
+        loss_function = BarlowTwinsLoss(1.0, normalize="none", center=False, symmetrize=True)
+        weights = weights.clone().requires_grad_()
+        optimizer = torch.optim.SGD([weights], lr=rate)
+        recorded = {0, *np.geomspace(1, steps, self.records).round().astype(int).tolist()}
+        for step in range(steps + 1):
+            z_a, z_b = (view @ weights.T for view in views)
+            loss = loss_function(z_a, z_b)
+            if step in recorded:
+                eigenvalues = {
+                    "cross_correlation": cross_correlation_eigenvalues(z_a, z_b, center=False),
+                    "covariance": covariance_eigenvalues(z_a, z_b),
+                }
+                points = principal_projections(z_a[: self.probe], min(8, self.dim))
+                value = loss.item()
+                writer.append(step, step * rate, eigenvalues, points, loss=value, learning_rate=rate)
+                if progress:
+                    progress(step, steps, value)
+            if step < steps:
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+
+
+def random_crops(images: Tensor, size: int, generator: np.random.Generator) -> Tensor:
+    """One crop at a random place of each image: (n, 3, H, W) to (n, 3, size, size)."""
+    count, _, height, width = images.shape
+    if min(height, width) < size:
+        raise ValueError(f"expected images of at least {size}×{size} pixels, got {height}×{width}")
+    tops = generator.integers(height - size + 1, size=count)
+    lefts = generator.integers(width - size + 1, size=count)
+    return torch.stack(
+        [
+            image[:, top : top + size, left : left + size]
+            for image, top, left in zip(images, tops, lefts, strict=True)
+        ]
+    )
+
+
+def _pixels(crops: Tensor, subtract_mean: bool) -> Tensor:
+    """Rows of float64 in [-1, 1], with or without each crop's own mean."""
+    rows = crops.flatten(1).double() / 127.5 - 1
+    return rows - rows.mean(dim=1, keepdim=True) if subtract_mean else rows

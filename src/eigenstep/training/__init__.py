@@ -1,0 +1,43 @@
+"""Training an encoder on unlabelled images, with the spectrum of its embeddings recorded."""
+
+from eigenstep.training._backbones import Encoder, build_encoder
+from eigenstep.training._config import (
+    BarlowTwinsConfig,
+    CheckpointConfig,
+    ImagesConfig,
+    OptimizerConfig,
+    ProjectorConfig,
+    RecordConfig,
+    SimCLRConfig,
+    TrainConfig,
+    VICRegConfig,
+    dump_config,
+    load_config,
+)
+from eigenstep.training._images import ImageSet, load_images, photo_patches
+from eigenstep.training._loop import Progress, resolve, train
+from eigenstep.training._run_folder import check_folder, free_folder
+
+__all__ = [
+    "BarlowTwinsConfig",
+    "CheckpointConfig",
+    "Encoder",
+    "ImageSet",
+    "ImagesConfig",
+    "OptimizerConfig",
+    "Progress",
+    "ProjectorConfig",
+    "RecordConfig",
+    "SimCLRConfig",
+    "TrainConfig",
+    "VICRegConfig",
+    "build_encoder",
+    "check_folder",
+    "dump_config",
+    "free_folder",
+    "load_config",
+    "load_images",
+    "photo_patches",
+    "resolve",
+    "train",
+]

@@ -1,0 +1,43 @@
+"""Checkpoints: weights in safetensors, the optimiser's state loaded without running pickled code."""
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from eigenstep.atomic import atomic_folder, atomic_write
+
+
+def save_checkpoint(
+    folder: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, keep: int
+) -> Path | None:
+    """Write `step_00000300/` atomically and remove all but the latest `keep` ones.
+
+    Returns None, and writes nothing, if a weight is not finite: the last good checkpoint stays.
+    """
+    state = {name: tensor.detach().contiguous().cpu() for name, tensor in model.state_dict().items()}
+    if not all(torch.isfinite(tensor).all() for tensor in state.values() if tensor.is_floating_point()):
+        return None
+    path = folder / f"step_{step:08d}"
+    with atomic_folder(path) as aside:
+        save_file(state, aside / "model.safetensors")
+        torch.save(optimizer.state_dict(), aside / "optimizer.pt")
+        atomic_write(aside / "state.json", json.dumps({"step": step}))
+    for old in find_checkpoints(folder)[:-keep]:
+        shutil.rmtree(old)
+    return path
+
+
+def find_checkpoints(folder: Path) -> list[Path]:
+    """Complete checkpoints, oldest first."""
+    return sorted(folder.glob("step_*")) if folder.is_dir() else []
+
+
+def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+    """Restore weights and the optimiser's state; returns the number of steps they have seen."""
+    model.load_state_dict(load_file(path / "model.safetensors"))
+    optimizer.load_state_dict(torch.load(path / "optimizer.pt", map_location="cpu", weights_only=True))
+    return int(json.loads((path / "state.json").read_text())["step"])
