@@ -1,3 +1,15 @@
 """Eigenstep: watch, predict and explain how self-supervised networks learn one eigenmode at a time."""
 
+from typing import Any
+
 __version__ = "0.1.0"
+__all__ = ["SpectrumMonitor"]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when they are used, so that `import eigenstep` costs nothing."""
+    if name == "SpectrumMonitor":
+        from eigenstep.spectrum import SpectrumMonitor
+
+        return SpectrumMonitor
+    raise AttributeError(f"module 'eigenstep' has no attribute {name!r}")

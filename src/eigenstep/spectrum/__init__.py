@@ -5,6 +5,7 @@ from eigenstep.spectrum._measure import (
     cross_correlation_eigenvalues,
     principal_projections,
 )
+from eigenstep.spectrum._monitor import SpectrumMonitor
 from eigenstep.spectrum._record import RunRecord, find_runs, is_run, read_record
 from eigenstep.spectrum._rises import Rise, find_rises, separate_steps
 from eigenstep.spectrum._writer import RecordWriter, append_line
@@ -13,6 +14,7 @@ __all__ = [
     "RecordWriter",
     "Rise",
     "RunRecord",
+    "SpectrumMonitor",
     "append_line",
     "covariance_eigenvalues",
     "cross_correlation_eigenvalues",

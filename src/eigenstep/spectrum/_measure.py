@@ -41,8 +41,8 @@ def principal_projections(embeddings: torch.Tensor, count: int) -> np.ndarray:
 
     Returns (n, count) float32; columns beyond min(n, d) are zero, signs are arbitrary.
     """
-    centred = _float64(embeddings)
-    centred -= centred.mean(axis=0)
+    values = _float64(embeddings)
+    centred = values - values.mean(axis=0)
     left, singular, _ = np.linalg.svd(centred, full_matrices=False)
     points = np.zeros((len(centred), count), np.float32)
     kept = min(count, len(singular))
@@ -58,6 +58,7 @@ def _both(z_a: torch.Tensor, z_b: torch.Tensor, center: bool) -> np.ndarray:
 
 
 def _float64(z: torch.Tensor) -> np.ndarray:
+    """The values as they are; shares memory with `z` if it is float64, so it must not be written to."""
     return z.detach().cpu().to(torch.float64).numpy()
 
 
