@@ -1,0 +1,86 @@
+import torch
+from torch import Tensor
+
+from eigenstep.views._images import check_length, float_images, full_precision
+
+
+@full_precision
+def resized_crop(images: Tensor, boxes: Tensor, flip: Tensor, size: int) -> Tensor:
+    """Crop one box from each image, resize it to size × size and flip some of them left to right.
+
+    Equals torchvision's `resized_crop` with bilinear interpolation and `antialias=True` followed by
+    `horizontal_flip`: the box is cut out first, so nothing outside of it is mixed in. Both steps are
+    linear and separable, so each view is one product R_y X R_x^T for every channel. Row i of R holds the
+    weights of output pixel i over the box's n pixels, a triangle of half-width max(n / size, 1) about
+    n / size * (i + 1/2), normalised to sum 1.
+
+    Args:
+        images: (B, 3, H, W), uint8 or floats in [0, 1].
+        boxes: (B, 4) integers, each (top, left, height, width) in pixels, as torchvision orders them.
+        flip: (B,) bool.
+        size: side of the result in pixels.
+
+    Returns:
+        (B, 3, size, size) float32 in [0, 1].
+
+    Raises:
+        ValueError: wrong images, a box that leaves its image, `size` below 1.
+
+    >>> images = torch.arange(12.0).view(1, 3, 2, 2) / 12
+    >>> views = resized_crop(images, torch.tensor([[0, 0, 2, 2]]), torch.tensor([True]), size=2)
+    >>> torch.equal(views, images.flip(3))
+    True
+    """
+    images = float_images(images)
+    check_boxes(boxes, images)
+    check_length("flip", flip, images)
+    if size < 1:
+        raise ValueError(f"size: expected at least 1 pixel, got {size}")
+    views = images.new_empty(len(images), 3, size, size)
+    resized_crop_into(views, images, boxes, flip)
+    return views
+
+
+def resized_crop_into(views: Tensor, images: Tensor, boxes: Tensor, flip: Tensor) -> None:
+    """`resized_crop` of checked float32 images, written to `views` (B, 3, size, size)."""
+    batch, channels, height, width = images.shape
+    size = views.shape[-1]
+    top, left, box_height, box_width = boxes.to(images.device, torch.float32, non_blocking=True).unbind(1)
+    outputs = torch.arange(size, dtype=torch.float32, device=images.device).expand(batch, size)
+    mirrored = outputs.where(~flip.to(images.device, non_blocking=True)[:, None], size - 1 - outputs)
+    across = _resize_weights(mirrored, left, box_width, width)
+    down = _resize_weights(outputs, top, box_height, height).mT
+    rows = torch.bmm(images.view(batch, channels * height, width), across).view(batch, channels, height, size)
+    for channel in range(channels):
+        torch.bmm(down, rows[:, channel], out=views[:, channel])
+    # The weights of one pixel sum to 1 up to rounding, and rounding must not leave [0, 1].
+    views.clamp_(0, 1)
+
+
+def _resize_weights(outputs: Tensor, start: Tensor, length: Tensor, extent: int) -> Tensor:
+    """(B, extent, size): how much each pixel of one axis counts in the output pixels numbered `outputs`."""
+    pixels = torch.arange(extent, dtype=torch.float32, device=start.device) - start[:, None]
+    inside = (pixels >= 0) & (pixels < length[:, None])
+    scale = length[:, None] / outputs.shape[1]
+    weights = (pixels + 0.5)[:, :, None] - (scale * (outputs + 0.5))[:, None]
+    weights.abs_().mul_(-1 / scale.clamp(min=1)[:, None]).add_(1).clamp_(min=0).mul_(inside[:, :, None])
+    return weights.div_(weights.sum(1, keepdim=True))
+
+
+def check_boxes(boxes: Tensor, images: Tensor) -> None:
+    """Refuse boxes that are not integers (B, 4) inside the images."""
+    check_length("boxes", boxes, images)
+    height, width = images.shape[2:]
+    if boxes.shape[1:] != (4,) or boxes.is_floating_point():
+        raise ValueError(
+            "boxes: expected integers (B, 4) of (top, left, height, width), "
+            f"got {boxes.dtype} {tuple(boxes.shape)}"
+        )
+    top, left, box_height, box_width = boxes.unbind(1)
+    outside = (torch.minimum(top, left) < 0) | (torch.minimum(box_height, box_width) < 1)
+    outside |= (top + box_height > height) | (left + box_width > width)
+    if bool(outside.any()):
+        raise ValueError(
+            f"boxes: expected (top, left, height, width) inside the {height}×{width} images, "
+            f"got {boxes[outside][0].tolist()}"
+        )

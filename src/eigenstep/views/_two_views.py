@@ -1,0 +1,121 @@
+import torch
+from torch import Tensor
+
+from eigenstep.views._blur import gaussian_blur_
+from eigenstep.views._config import ViewsConfig
+from eigenstep.views._crop import check_boxes, resized_crop_into
+from eigenstep.views._images import check_images, float_images
+from eigenstep.views._jitter import color_jitter_, jitter_arrangement
+from eigenstep.views._parameters import ViewParameters, sample_parameters
+from eigenstep.views._tone import grayscale_, normalize_, solarize_
+
+# Floats, for each thread, of one slice of the batch on a CPU: about a core's second-level cache, yet so
+# many that the fixed cost of some two hundred small operations a slice does not count.
+_SLICE_FLOATS = 2**19
+
+
+class TwoViews:
+    """Two random views of each image of a batch, independent of each other and of the other images.
+
+    Operations in SimCLR's order: resized crop, horizontal flip, colour jitter, grey, Gaussian blur,
+    solarise, normalise. Everything runs on the images' device in float32. All random numbers come from the
+    one generator, which may live on the CPU while the images are on a GPU: then nothing waits for the GPU,
+    and the same generator state gives the same views on every device up to rounding.
+
+    Args:
+        config: what may differ between views.
+        image_size: side of the square views in pixels. The blur's kernel spans a tenth of it, as in SimCLR.
+
+    Raises:
+        ValueError: `image_size` below 1.
+
+    >>> views = TwoViews(ViewsConfig(), image_size=32)
+    >>> images = torch.randint(256, (16, 3, 40, 48), dtype=torch.uint8)
+    >>> a, b = views(images, torch.Generator().manual_seed(0))
+    >>> a.shape, a.dtype, torch.equal(a, b)
+    (torch.Size([16, 3, 32, 32]), torch.float32, False)
+    """
+
+    def __init__(self, config: ViewsConfig, image_size: int) -> None:
+        if image_size < 1:
+            raise ValueError(f"image_size: expected at least 1 pixel, got {image_size}")
+        self.config = config
+        self.image_size = image_size
+        # SimCLR's kernel is a tenth of the image wide. A pixel either side is the least that blurs at
+        # all, and reflection needs half the kernel to be smaller than the image.
+        self.blur_kernel_size = 2 * min(max(image_size // 20, 1), image_size - 1) + 1
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Two views of each image.
+
+        Args:
+            images: (B, 3, H, W) of any H and W, uint8 or floats in [0, 1].
+            generator: source of all random numbers, on the CPU or on the images' device.
+
+        Returns:
+            Two tensors (B, 3, image_size, image_size), float32, on the images' device.
+
+        Raises:
+            ValueError: images of another shape or dtype. On a CPU also floats outside [0, 1]; on a GPU this
+                check would wait for the device.
+        """
+        first, second = (self.sample(images, generator) for _ in range(2))
+        return self.apply(images, first), self.apply(images, second)
+
+    def sample(self, images: Tensor, generator: torch.Generator) -> ViewParameters:
+        """Draw the parameters of one view of each image.
+
+        Raises:
+            ValueError: images of another shape or dtype than `__call__` takes.
+        """
+        check_images(images)
+        batch, _, height, width = images.shape
+        return sample_parameters(batch, height, width, self.config, generator)
+
+    def apply(self, images: Tensor, parameters: ViewParameters) -> Tensor:
+        """The view (B, 3, image_size, image_size) of each image that `parameters` describe.
+
+        Raises:
+            ValueError: as `__call__`; parameters drawn for another number or size of images.
+        """
+        check_images(images)
+        check_boxes(parameters.boxes, images)
+        step = len(images)
+        if images.device.type == "cpu":
+            _check_values(images)
+            largest = 3 * max(images.shape[2] * images.shape[3], self.image_size**2)
+            step = min(step, max(1, _SLICE_FLOATS * torch.get_num_threads() // largest))
+        arrangement = jitter_arrangement(parameters.color_factors, parameters.color_order)
+        parameters = parameters[arrangement]
+        arrangement = arrangement.to(images.device, non_blocking=True)
+
+        shape = (3, self.image_size, self.image_size)
+        views = images.new_empty(len(images), *shape, dtype=torch.float32)
+        workspace = images.new_empty(step, *shape, dtype=torch.float32)
+        with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
+            for start in range(0, len(images), step):
+                rows = arrangement[start : start + step]
+                some = workspace[: len(rows)]
+                self._apply_into(some, images.index_select(0, rows), parameters[start : start + step])
+                views.index_copy_(0, rows, some)
+        return views
+
+    def _apply_into(self, views: Tensor, images: Tensor, parameters: ViewParameters) -> None:
+        resized_crop_into(views, float_images(images), parameters.boxes, parameters.flip)
+        color_jitter_(views, parameters.color_factors, parameters.color_order)
+        grayscale_(views, parameters.grayscale)
+        gaussian_blur_(views, parameters.blur_sigma, self.blur_kernel_size)
+        solarize_(views, parameters.solarize, self.config.solarize_threshold)
+        if self.config.normalize:
+            normalize_(views, self.config.mean, self.config.std)
+
+
+def _check_values(images: Tensor) -> None:
+    if images.is_floating_point():
+        lowest, highest = images.aminmax()
+        # Written so that NaN fails it.
+        if not (lowest >= 0 and highest <= 1):
+            raise ValueError(
+                f"images: expected floats in [0, 1], got values from {lowest:g} to {highest:g}; "
+                "pass uint8 or divide by the largest value, and leave the normalisation to the views"
+            )
