@@ -1,10 +1,16 @@
 """The command `eigenstep`: one subcommand a job; its options are the configuration dataclasses."""
 
+import contextlib
+import functools
+import io
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
+
+from eigenstep.threads import share_cores
 
 try:
     import tyro
@@ -21,14 +27,14 @@ def main(arguments: list[str] | None = None) -> int:
 
     EIGENSTEP_DEBUG=1 in the environment shows the traceback behind an error's line.
     """
+    share_cores()
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        tyro.extras.subcommand_cli_from_dict(
+        job = _parse(
             {"demo": demo, "train": _train_command(arguments), "report": report, "version": version},
-            prog="eigenstep",
-            description="Watch and predict how self-supervised networks learn one eigenmode at a time.",
-            args=arguments,
+            arguments,
         )
+        job()
     except (ValueError, OSError, FloatingPointError) as error:
         if os.environ.get("EIGENSTEP_DEBUG"):
             raise
@@ -125,6 +131,44 @@ def _train_command(arguments: list[str]) -> Callable[..., Any]:
 
 def _train_in_short() -> None:
     """Train an encoder on unlabelled images and record the spectrum of its embeddings."""
+
+
+def _parse(commands: dict[str, Callable[..., Any]], arguments: list[str]) -> Callable[[], Any]:
+    """The subcommand with its arguments, not yet called; ValueError for arguments that do not fit."""
+    messages = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(messages):
+            return tyro.extras.subcommand_cli_from_dict(
+                {name: _postponed(command) for name, command in commands.items()},
+                prog="eigenstep",
+                description="Watch and predict how self-supervised networks learn one eigenmode at a time.",
+                args=arguments,
+            )
+    except SystemExit as exit:
+        if not exit.code:  # help was asked for and shown
+            raise
+        asked = next((name for name in arguments if name in commands), "")
+        raise ValueError(
+            f"{_in_one_line(messages.getvalue())} (see {' '.join(['eigenstep', asked]).strip()} --help)"
+        ) from exit
+
+
+def _postponed(command: Callable[..., Any]) -> Callable[..., Callable[[], Any]]:
+    @functools.wraps(command)
+    def bind(*values: Any, **named: Any) -> Callable[[], Any]:
+        return functools.partial(command, *values, **named)
+
+    return bind
+
+
+def _in_one_line(box: str) -> str:
+    """What tyro's framed message says first, and the option that it thinks was meant."""
+    plain = re.sub(r"[╭╮╰╯│]", " ", re.sub(r"\x1b\[[\d;]*m", "", box))
+    title, *paragraphs = [" ".join(text.split()) for text in re.split("[─-]{3,}", plain) if text.strip()]
+    message, *hints = paragraphs or [title]
+    message = re.sub(r"Error parsing \S*settings\.(\w+):", r"Error parsing --\1:", message.removesuffix("."))
+    meant = re.search(r"--[\w.-]+", hints[0]) if hints and hints[0].startswith("Perhaps") else None
+    return message + (f"; did you mean {meant[0]}?" if meant else "")
 
 
 def _value(arguments: list[str], option: str) -> str | None:

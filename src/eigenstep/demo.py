@@ -39,7 +39,7 @@ def demonstrate(out: Path, overwrite: bool = False, threads: int = 2) -> Path:
         )
     networks = []
     for loss in LOSSES:
-        config = TrainConfig(loss=loss, views=VIEWS, threads=threads, record=RecordConfig(every=4))
+        config = TrainConfig(loss=loss, views=VIEWS, threads=threads, record=RecordConfig(every=5))
         with follow(loss) as progress:
             networks.append(train(config, out / loss, progress=progress))
     report = write_report(out)

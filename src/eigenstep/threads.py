@@ -1,9 +1,8 @@
-"""The one place that sets how many CPU threads the numerical libraries use."""
+"""The one place that says how many CPU threads the numerical libraries use, and how they wait."""
 
-import torch
-from threadpoolctl import threadpool_limits
+import os
 
-__all__ = ["set_threads"]
+__all__ = ["set_threads", "share_cores"]
 
 
 def set_threads(count: int) -> None:
@@ -18,5 +17,17 @@ def set_threads(count: int) -> None:
     """
     if count < 1:
         raise ValueError(f"set_threads expects a positive number of threads, got {count}")
+    import torch
+    from threadpoolctl import threadpool_limits
+
     torch.set_num_threads(count)
     threadpool_limits(limits=count)
+
+
+def share_cores() -> None:
+    """Let threads that wait for each other give up their core soon; call it before torch is imported.
+
+    GNU OpenMP lets them spin for milliseconds, which makes two threads slower than one as soon as anything
+    else runs on the cores. A value that the environment has already is kept.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")

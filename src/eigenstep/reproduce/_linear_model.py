@@ -43,7 +43,7 @@ class LinearModelExperiment:
     """Standard deviation of the initial weights."""
     subtract_crop_mean: bool = False
     """Take each crop's mean level, photographs' strongest mode by far, out of its pixels in [-1, 1]."""
-    relative_rate: float = 0.2
+    relative_rate: float = 0.3
     """Learning rate as a share of the largest stable one, 1 / (4 gamma_1)."""
     margin: float = 1.15
     """Train until this multiple of the last mode's predicted half-time."""

@@ -1,10 +1,14 @@
-"""Eigenvalues and principal projections of a batch of embeddings, in float64 on the CPU."""
+"""Eigenvalues and principal projections of a batch of embeddings, in float64 on the CPU.
+
+By torch throughout: NumPy's BLAS would keep threads of its own spinning beside those of the training.
+"""
 
 import numpy as np
 import torch
+from torch import Tensor
 
 
-def cross_correlation_eigenvalues(z_a: torch.Tensor, z_b: torch.Tensor, *, center: bool) -> np.ndarray:
+def cross_correlation_eigenvalues(z_a: Tensor, z_b: Tensor, *, center: bool) -> np.ndarray:
     """Eigenvalues of C = 1/(2n) sum_i (a_i b_i^T + b_i a_i^T), not normalised.
 
     Parameters
@@ -23,44 +27,43 @@ def cross_correlation_eigenvalues(z_a: torch.Tensor, z_b: torch.Tensor, *, cente
     views = _both(z_a, z_b, center)
     n, dim = len(z_a), z_a.shape[1]
     if len(views) < dim:  # the non-zero part lives in the span of the 2n embeddings
-        views = np.asarray(np.linalg.qr(views.T, mode="r")).T
+        views = torch.linalg.qr(views.T, mode="r").R.T
     cross = views[:n].T @ views[n:] / n
-    return _descending(np.linalg.eigvalsh((cross + cross.T) / 2), dim)
+    return _descending(torch.linalg.eigvalsh((cross + cross.T) / 2), dim)
 
 
-def covariance_eigenvalues(z_a: torch.Tensor, z_b: torch.Tensor, *, center: bool = True) -> np.ndarray:
+def covariance_eigenvalues(z_a: Tensor, z_b: Tensor, *, center: bool = True) -> np.ndarray:
     """Eigenvalues (d,), descending, of the two views' pooled covariance, divided by 2n."""
     views = _both(z_a, z_b, center)
     dim = views.shape[1]
     gram = views.T @ views if dim <= len(views) else views @ views.T
-    return _descending(np.linalg.eigvalsh(gram / len(views)).clip(0), dim)
+    return _descending(torch.linalg.eigvalsh(gram / len(views)).clamp(min=0), dim)
 
 
-def principal_projections(embeddings: torch.Tensor, count: int) -> np.ndarray:
+def principal_projections(embeddings: Tensor, count: int) -> np.ndarray:
     """Centred embeddings (n, d) on their first `count` principal directions.
 
     Returns (n, count) float32; columns beyond min(n, d) are zero, signs are arbitrary.
     """
     values = _float64(embeddings)
-    centred = values - values.mean(axis=0)
-    left, singular, _ = np.linalg.svd(centred, full_matrices=False)
-    points = np.zeros((len(centred), count), np.float32)
+    left, singular, _ = torch.linalg.svd(values - values.mean(0), full_matrices=False)
+    points = np.zeros((len(values), count), np.float32)
     kept = min(count, len(singular))
     points[:, :kept] = left[:, :kept] * singular[:kept]
     return points
 
 
-def _both(z_a: torch.Tensor, z_b: torch.Tensor, center: bool) -> np.ndarray:
+def _both(z_a: Tensor, z_b: Tensor, center: bool) -> Tensor:
     if z_a.shape != z_b.shape or z_a.ndim != 2:
         raise ValueError(f"expected two views of shape (n, d), got {tuple(z_a.shape)} and {tuple(z_b.shape)}")
-    views = np.concatenate([_float64(z_a), _float64(z_b)])
-    return views - views.mean(axis=0) if center else views
+    views = torch.cat([_float64(z_a), _float64(z_b)])
+    return views - views.mean(0) if center else views
 
 
-def _float64(z: torch.Tensor) -> np.ndarray:
+def _float64(z: Tensor) -> Tensor:
     """The values as they are; shares memory with `z` if it is float64, so it must not be written to."""
-    return z.detach().cpu().to(torch.float64).numpy()
+    return z.detach().cpu().to(torch.float64)
 
 
-def _descending(eigenvalues: np.ndarray, dim: int) -> np.ndarray:
-    return np.sort(np.pad(eigenvalues, (0, dim - len(eigenvalues))))[::-1]
+def _descending(eigenvalues: Tensor, dim: int) -> np.ndarray:
+    return np.sort(np.pad(eigenvalues.numpy(), (0, dim - len(eigenvalues))))[::-1]

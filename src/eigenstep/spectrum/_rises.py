@@ -30,7 +30,7 @@ def find_rises(
     eigenvalues: ArrayLike,
     *,
     plateau: float | None = None,
-    fraction: float = 0.3,
+    fraction: float = 0.15,
     growth: float = 5.0,
 ) -> list[Rise]:
     """The modes that were learned, in the order of the eigenvalues.
