@@ -1,4 +1,4 @@
-"""Files and folders that are either the old ones or the complete new ones, whenever a process is killed."""
+"""Files and folders that are either there and complete or not there, whenever a process is killed."""
 
 import os
 import shutil
@@ -7,11 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["atomic_folder", "atomic_write"]
+__all__ = ["ASIDE", "atomic_folder", "atomic_remove", "atomic_write", "remove_asides"]
+
+# What is still being written, or removed, is hidden under a name that ends so.
+ASIDE = ".aside"
 
 
 def atomic_write(path: str | Path, data: str | bytes) -> None:
     """Write `data` (text is encoded as UTF-8) aside, flush it to the disk, and rename it to `path`.
+
+    A file that is at `path` already is replaced in one go. Raises FileNotFoundError if the folder that
+    `path` is in does not exist.
 
     >>> import tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "summary.json"
@@ -20,8 +26,10 @@ def atomic_write(path: str | Path, data: str | bytes) -> None:
     '{}'
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")
     content = data.encode() if isinstance(data, str) else data
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=ASIDE)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -38,11 +46,13 @@ def atomic_write(path: str | Path, data: str | bytes) -> None:
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Fill the folder that this yields; on leaving without an error it becomes `path`.
 
-    A folder that is at `path` already is replaced. What a killed process left aside is removed by the
-    next call for the same path.
+    What a killed process left aside is removed by the next call for the same path. Raises
+    FileExistsError if something is at `path`, since no system call replaces a folder in one go.
     """
     path = Path(path)
-    aside = path.parent / f".{path.name}-aside"
+    if path.exists():
+        raise FileExistsError(f"{path} exists already")
+    aside = _aside(path)
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     try:
@@ -50,12 +60,36 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         for file in aside.iterdir():
             _flush(file)
         _flush(aside)
-        shutil.rmtree(path, ignore_errors=True)
         os.replace(aside, path)
         _flush(path.parent)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
+
+
+def atomic_remove(path: str | Path) -> None:
+    """Remove a file or a folder, if there is one, so that no half of it is ever found at `path`."""
+    path = Path(path)
+    if path.is_dir() and not path.is_symlink():
+        aside = _aside(path)
+        shutil.rmtree(aside, ignore_errors=True)
+        os.replace(path, aside)
+        shutil.rmtree(aside)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def remove_asides(folder: str | Path) -> None:
+    """Remove what killed processes left aside in a folder and below it."""
+    for entry in list(Path(folder).rglob(f".*{ASIDE}")):
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+def _aside(path: Path) -> Path:
+    return path.parent / f".{path.name}{ASIDE}"
 
 
 def _flush(path: Path) -> None:

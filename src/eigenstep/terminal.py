@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["console", "follow", "print_prediction", "print_runs", "print_table", "progress_line"]
 
-console = Console(highlight=False)
+# Names of files and runs are shown as they are: brackets and colons in them are not markup.
+console = Console(highlight=False, markup=False, emoji=False)
 
 
 class ProgressLine:

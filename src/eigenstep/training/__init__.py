@@ -15,7 +15,8 @@ from eigenstep.training._config import (
     load_config,
 )
 from eigenstep.training._images import ImageSet, load_images, photo_patches
-from eigenstep.training._loop import Progress, resolve, train
+from eigenstep.training._loop import Progress, train
+from eigenstep.training._resolve import resolve
 from eigenstep.training._run_folder import check_folder, free_folder
 
 __all__ = [

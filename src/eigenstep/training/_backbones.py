@@ -29,7 +29,7 @@ def build_encoder(backbone: str, image_size: int, projector: ProjectorConfig) ->
     ResNets get a 3×3 stem of stride 1 without pooling for images of up to 64 pixels, as is usual for
     CIFAR; models that take `img_size` are told the size.
 
-    Raises ValueError for an unknown name, naming the nearest one.
+    Raises ValueError for an unknown name, naming the nearest one, and for images that are too small.
 
     >>> build_encoder("convnet", 32, ProjectorConfig(dim=4))(torch.zeros(2, 3, 32, 32))[1].shape
     torch.Size([2, 4])
@@ -47,7 +47,7 @@ def build_encoder(backbone: str, image_size: int, projector: ProjectorConfig) ->
         model = timm.create_model(backbone, num_classes=0)
     if image_size <= SMALL_IMAGE and isinstance(model, timm.models.ResNet):
         _small_image_stem(model)
-    return Encoder(model, _output_dimension(model, image_size), projector)
+    return Encoder(model, _output_dimension(backbone, model, image_size), projector)
 
 
 def convnet() -> nn.Sequential:
@@ -78,18 +78,22 @@ def build_projector(inputs: int, config: ProjectorConfig) -> nn.Sequential:
 
 
 def _small_image_stem(model: nn.Module) -> None:
-    model.conv1 = nn.Conv2d(3, model.conv1.out_channels, 3, padding=1, bias=False)  # type: ignore[union-attr, arg-type]
+    channels = model.bn1.num_features  # type: ignore[union-attr]  # the stem may be several layers
+    model.conv1 = nn.Conv2d(3, channels, 3, padding=1, bias=False)  # type: ignore[arg-type]
     nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
     model.maxpool = nn.Identity()
 
 
-def _output_dimension(model: nn.Module, image_size: int) -> int:
+def _output_dimension(backbone: str, model: nn.Module, image_size: int) -> int:
     model.eval()
-    with torch.no_grad():
-        features = model(torch.zeros(1, 3, image_size, image_size))
+    try:
+        with torch.no_grad():
+            features = model(torch.zeros(1, 3, image_size, image_size))
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"{backbone} does not take images of {image_size} px: {error}") from error
     model.train()
     if features.ndim != 2:
         raise ValueError(
-            f"expected a backbone that gives one feature vector an image, got {tuple(features.shape)}"
+            f"{backbone}: expected one feature vector an image, got features of shape {tuple(features.shape)}"
         )
     return features.shape[1]

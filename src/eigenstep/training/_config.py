@@ -94,7 +94,7 @@ class OptimizerConfig:
     name: Literal["sgd", "adamw", "lars"] = "sgd"
     """Which optimiser."""
     lr: float | None = None
-    """Learning rate; default: 0.001 for adamw, 0.1 for lars, and for sgd 0.005 with barlow_twins, 0.05 with
+    """Learning rate; default: 0.001 for adamw, 1 for lars, and for sgd 0.005 with barlow_twins, 0.05 with
     simclr, 0.002 with vicreg."""
     momentum: float = 0.9
     """Momentum of sgd and lars."""
@@ -227,7 +227,10 @@ def _from_tree(node: type, tree: dict[str, Any], prefix: str) -> Any:
             values[name] = _from_tree(typing.cast(type, kind), value, f"{prefix}{name}.")
         else:
             values[name] = _convert(kind, value, prefix + name)
-    return node(**values)
+    try:
+        return node(**values)
+    except ValueError as error:
+        raise ValueError(f"{prefix}{error}") from error
 
 
 def _convert(kind: Any, value: Any, name: str) -> Any:

@@ -14,12 +14,13 @@ from torch import Tensor
 from eigenstep.spectrum import RunRecord, read_record
 from eigenstep.threads import set_threads
 from eigenstep.training._backbones import build_encoder
-from eigenstep.training._checkpoints import find_checkpoints, load_checkpoint, save_checkpoint
+from eigenstep.training._checkpoints import copy_weights, find_checkpoints, load_checkpoint, save_checkpoint
 from eigenstep.training._config import TrainConfig
 from eigenstep.training._images import load_images
-from eigenstep.training._objectives import build_loss, default_rate
+from eigenstep.training._objectives import build_loss
 from eigenstep.training._optimizer import build_optimizer, learning_rates
 from eigenstep.training._recorder import Recorder
+from eigenstep.training._resolve import resolve
 from eigenstep.training._run_folder import check_folder, open_folder
 from eigenstep.views import TwoViews, ViewsConfig
 
@@ -71,7 +72,7 @@ def train(
     config = resolve(config)
     check_folder(out, config, resume, overwrite)
     set_threads(config.threads or os.cpu_count() or 1)
-    fabric = Fabric(accelerator=config.device, devices=1, precision=config.precision)
+    fabric = _fabric(config)
     loss_function = build_loss(config)
     two_views = TwoViews(config.views, config.images.size)
     torch.manual_seed(config.seed)
@@ -83,7 +84,8 @@ def train(
     )
     if config.batch_size > len(dataset):
         raise ValueError(
-            f"batch_size {config.batch_size} is larger than the data set of {len(dataset)} images"
+            f"batch_size {config.batch_size} is larger than the data set of {len(dataset)} images;"
+            " set a smaller --batch-size"
         )
 
     open_folder(out, config, overwrite)
@@ -91,10 +93,7 @@ def train(
     start = load_checkpoint(checkpoints[-1], encoder, optimizer) if checkpoints else 0
     model, optimizer = fabric.setup(encoder, optimizer)
     images = fabric.to_device(dataset.images)
-    plain = dataclasses.replace(
-        ViewsConfig.none(config.views.normalize), mean=config.views.mean, std=config.views.std
-    )
-    probe_images, _ = TwoViews(plain, config.images.size)(images[: config.record.probe], torch.Generator())
+    probe_images = _probe_images(config, images).to(next(encoder.parameters()).dtype)
     recorder = Recorder(out, config, encoder, dataset, probe_images, start)
     rates = learning_rates(config.optimizer, config.steps)
     times = np.concatenate([[0.0], np.cumsum(rates)])
@@ -103,10 +102,8 @@ def train(
 
     for step in range(start, config.steps + 1):
         last = step == config.steps
-        if last or (step > start and step % config.checkpoint.every == 0):
-            guard.check(recorder)
-            if save_checkpoint(out / "checkpoints", step, encoder, optimizer, config.checkpoint.keep) is None:
-                guard.stop(recorder, step, "a weight")
+        due = step > start and (last or step % config.checkpoint.every == 0)
+        weights = copy_weights(encoder) if due else {}  # the pass below moves running statistics
         rows = torch.from_numpy(_batch(config, len(images), step)).to(images.device)
         views = two_views(images[rows], torch.Generator().manual_seed(_derived_seed(config.seed, 1, step)))
         torch.manual_seed(_derived_seed(config.seed, 2, step))  # for dropout and the like
@@ -114,6 +111,10 @@ def train(
         z_a, z_b = embeddings.float().chunk(2)
         loss = loss_function(z_a, z_b)
         guard.see(step, loss)
+        if due:
+            guard.check(recorder)
+            if save_checkpoint(out / "checkpoints", step, weights, optimizer, config.checkpoint.keep) is None:
+                guard.stop(recorder, step, "a weight")
         if last or step % config.record.every == 0:
             guard.check(recorder)
             measured = loss.item()
@@ -137,28 +138,11 @@ def train(
     return read_record(out)
 
 
-def resolve(config: TrainConfig) -> TrainConfig:
-    """The configuration with its defaults filled in, as it stands in `config.yaml`.
-
-    Raises ValueError for a value that cannot be run, whatever the data.
-    """
-    counts = {
-        "steps": config.steps,
-        "batch_size": config.batch_size - 1,
-        "images.size": config.images.size,
-        "projector.dim": config.projector.dim,
-        "record.every": config.record.every,
-        "record.directions": config.record.directions,
-        "checkpoint.every": config.checkpoint.every,
-        "checkpoint.keep": config.checkpoint.keep,
-    }
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name} is too small: expected at least {2 if name == 'batch_size' else 1}")
-    if config.optimizer.lr is not None and not config.optimizer.lr > 0:
-        raise ValueError(f"optimizer.lr: expected a positive number, got {config.optimizer.lr}")
-    lr = default_rate(config) if config.optimizer.lr is None else config.optimizer.lr
-    return dataclasses.replace(config, optimizer=dataclasses.replace(config.optimizer, lr=lr))
+def _fabric(config: TrainConfig) -> Fabric:
+    try:
+        return Fabric(accelerator=config.device, devices=1, precision=config.precision)
+    except (ImportError, RuntimeError, ValueError) as error:
+        raise ValueError(f"device {config.device!r} cannot be used here: {error}") from error
 
 
 class _FiniteGuard:
@@ -184,6 +168,17 @@ class _FiniteGuard:
             + (f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint was due before")
             + "; try a smaller --optimizer.lr"
         )
+
+
+def _probe_images(config: TrainConfig, images: Tensor) -> Tensor:
+    """The first images as the encoder takes them: resized and normalised, not augmented otherwise."""
+    first = images[: config.record.probe]
+    if not len(first):
+        return first
+    plain = dataclasses.replace(
+        ViewsConfig.none(config.views.normalize), mean=config.views.mean, std=config.views.std
+    )
+    return TwoViews(plain, config.images.size)(first, torch.Generator())[0]
 
 
 def _batch(config: TrainConfig, images: int, step: int) -> np.ndarray:

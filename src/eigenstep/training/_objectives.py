@@ -14,7 +14,7 @@ _LOSSES: dict[str, tuple[Callable[..., Any], float]] = {
     "simclr": (NTXentLoss, 0.05),
     "vicreg": (VICRegLoss, 0.002),
 }
-_OPTIMIZER_RATES = {"adamw": 1e-3, "lars": 0.1}
+_OPTIMIZER_RATES = {"adamw": 1e-3, "lars": 1.0}
 
 
 def build_loss(config: TrainConfig) -> Any:

@@ -1,23 +1,30 @@
 """Optimisers by name, and the learning rate of every step."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
-from timm.optim import Lars, param_groups_weight_decay
+from timm.optim import Lars
 from torch import nn
 
 from eigenstep.training._config import OptimizerConfig
 
 
 def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """The optimiser over the model's parameters; norms and biases are not decayed."""
+    """The optimiser over the model's parameters; norms and biases are not decayed, nor rescaled by LARS."""
     assert config.lr is not None, "the configuration is resolved first"
-    groups = param_groups_weight_decay(model, config.weight_decay)
+    weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    groups: list[dict[str, Any]] = [
+        {"params": others, "weight_decay": 0.0},
+        {"params": weights, "weight_decay": config.weight_decay},
+    ]
     if config.name == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
     if config.name == "adamw":
         return torch.optim.AdamW(groups, lr=config.lr)
+    groups[1]["always_adapt"] = True  # by itself timm's LARS adapts a group's rate only where it decays
     return Lars(groups, lr=config.lr, momentum=config.momentum)
 
 
@@ -29,9 +36,7 @@ def learning_rates(config: OptimizerConfig, steps: int) -> np.ndarray:
     """
     assert config.lr is not None, "the configuration is resolved first"
     step = np.arange(steps)
-    warmup = (
-        np.minimum((step + 1) / (config.warmup_steps + 1e-12), 1.0) if config.warmup_steps else np.ones(steps)
-    )
+    warmup = np.minimum((step + 1) / max(config.warmup_steps, 1), 1.0)
     progress = np.clip((step - config.warmup_steps) / max(steps - config.warmup_steps, 1), 0, 1)
     decay = (1 + np.cos(math.pi * progress)) / 2 if config.schedule == "cosine" else 1.0
     return config.lr * warmup * decay

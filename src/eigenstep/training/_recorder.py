@@ -34,7 +34,7 @@ class Recorder:
     ----------
     out : the run folder
     encoder : gives features (B, p) and embeddings (B, d)
-    probe_images : (n, 3, H, W) as the encoder takes them, on its device
+    probe_images : (n, 3, H, W) as the encoder takes them, on its device; n = 0 for no probe batch
     start : the step that the run goes on from; measurements from there on are forgotten
     """
 
@@ -63,8 +63,8 @@ class Recorder:
             directions=config.record.directions,
         )
         self.writer.truncate(start)
-        thumbnails = dataset.images[: len(probe_images)].permute(0, 2, 3, 1).numpy()
-        self.writer.write_probe(thumbnails)
+        if len(probe_images):
+            self.writer.write_probe(dataset.images[: len(probe_images)].permute(0, 2, 3, 1).numpy())
 
     def images_per_second(self, step: int) -> float:
         """Images trained on by this process, each counted once, over its time."""
