@@ -1,6 +1,6 @@
 """Take the README's picture: the linear model in the demo's report, after its fourth mode.
 
-    python docs/take_picture.py runs/demo/report.html docs/images/report.png
+python docs/take_picture.py runs/demo/report.html docs/images/report.png
 """
 
 import shutil
