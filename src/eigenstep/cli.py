@@ -123,6 +123,10 @@ def _train_command(arguments: list[str]) -> Callable[..., Any]:
                 f"{images['broken']} broken images were skipped: {', '.join(images['broken_names'])}"
             )
         print_runs([record])
+        seconds, recording, speed = (
+            record.timings[name][-1] for name in ("seconds", "record_seconds", "images_per_second")
+        )
+        print(f"{seconds:.0f} s, {speed:.0f} images/s; recording took {recording / seconds:.1%}")
         print(f"run: {folder}\nreport: eigenstep report {folder}")
 
     run.__name__ = "train"

@@ -120,3 +120,10 @@ def test_a_broken_line_inside_the_metrics_is_named(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"step": 0}\nnonsense\n{"step": 2}\n')
     with pytest.raises(ValueError, match="not JSON"):
         read_record(tmp_path)
+
+
+def test_timings_are_read_as_columns_and_are_empty_where_none_were_written(tmp_path):
+    write(tmp_path, [0])
+    assert read_record(tmp_path).timings == {}
+    (tmp_path / "timings.jsonl").write_text('{"step": 0, "seconds": 1.5}\n{"step": 9, "seconds": 3.0}\n')
+    assert read_record(tmp_path).timings["seconds"].tolist() == [1.5, 3.0]

@@ -3,7 +3,7 @@ import math
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eigenstep.training import (
@@ -49,6 +49,7 @@ def load(tmp_path):
     return read
 
 
+@settings(deadline=None, max_examples=60)
 @given(config=configs)
 def test_what_is_dumped_loads_to_an_equal_tree(config, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "round-trip.yaml"

@@ -20,6 +20,7 @@ class RunRecord:
     config : the configuration tree, empty if the run wrote none
     metrics : columns of `metrics.jsonl`, each of shape (T,): step, time, loss, learning_rate, and the
         loss's terms as `terms/NAME`
+    timings : columns of `timings.jsonl`, likewise
     eigenvalues, projections : structured arrays of the tables, or None
     probe : thumbnails of the probe batch, uint8 (n, height, width, 3), or None
     prediction : the closed form's gamma, start_scales, half_times and learning_rate, or None
@@ -29,6 +30,7 @@ class RunRecord:
     path: Path
     config: dict[str, Any]
     metrics: dict[str, np.ndarray]
+    timings: dict[str, np.ndarray]
     eigenvalues: np.ndarray | None
     projections: np.ndarray | None
     probe: np.ndarray | None
@@ -56,6 +58,7 @@ def read_record(path: str | Path) -> RunRecord:
         path=path,
         config=_read_config(path / "config.yaml"),
         metrics=read_metrics(path / "metrics.jsonl"),
+        timings=read_metrics(path / "timings.jsonl"),
         eigenvalues=read_table(path / "spectrum" / "eigenvalues"),
         projections=read_table(path / "spectrum" / "projections"),
         probe=np.load(probe) if probe.exists() else None,
