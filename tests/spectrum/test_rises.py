@@ -34,6 +34,22 @@ def test_a_mode_that_is_still_below_the_fraction_has_not_risen():
     assert [rise.mode for rise in find_rises(times, curves)] == [0]
 
 
+@pytest.mark.parametrize("rate", [0.5, 2.0, 5.0])
+def test_an_eigenvalue_that_only_grows_exponentially_is_not_learned_yet(rate):
+    times = np.linspace(0, 10, 200)
+    noise = 1 + 0.02 * np.random.default_rng(0).normal(size=200)
+    assert find_rises(times, (1e-9 * np.exp(rate * times) * noise)[:, None]) == []
+
+
+def test_a_mode_counts_as_learned_once_it_has_reached_its_plateau():
+    times = np.linspace(0, 10, 400)
+    curves = logistic(times, [4.0], [1.0])
+    counts = [len(find_rises(times[:end], curves[:end])) for end in range(3, 400)]
+    first = times[counts.index(1) + 2]
+    assert counts == sorted(counts)
+    assert 4.1 < first < 4.0 + 2 * np.log(81) / 8
+
+
 def test_a_spectrum_that_is_broad_from_the_start_has_no_rises():
     curves = np.ones((50, 4)) + 0.05 * np.random.default_rng(0).normal(size=(50, 4))
     assert find_rises(np.arange(50.0), curves) == []

@@ -37,7 +37,7 @@ def find_rises(
 
     A mode is learned when its eigenvalue has settled at no less than `fraction` of the largest one's
     plateau and at no less than `growth` times its own first value; so a spectrum that is broad from the
-    start has no rises. Crossing times are interpolated in logit(eigenvalue / plateau), which is linear in
+    start has no rises, and neither has an eigenvalue that still grows exponentially at the end. Crossing times are interpolated in logit(eigenvalue / plateau), which is linear in
     time for the logistic lambda' = 8 gamma lambda (1 - lambda).
 
     Parameters
@@ -69,7 +69,9 @@ def find_rises(
         if curve.max() < level / 2 or level <= 0 or level < fraction * reference or level < growth * curve[0]:
             continue
         half, tenth, most = (_crossing(t, curve, level, share) for share in (0.5, 0.1, 0.9))
-        rises.append(Rise(mode, half, level, most - tenth))
+        # An exponential spends 0.63 of its own "width" above half of its own "plateau".
+        if plateau is not None or t[-1] - half >= 0.75 * (most - tenth):
+            rises.append(Rise(mode, half, level, most - tenth))
     return rises
 
 
