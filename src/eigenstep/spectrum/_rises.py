@@ -37,8 +37,9 @@ def find_rises(
 
     A mode is learned when its eigenvalue has settled at no less than `fraction` of the largest one's
     plateau and at no less than `growth` times its own first value; so a spectrum that is broad from the
-    start has no rises, and neither has an eigenvalue that still grows exponentially at the end. Crossing times are interpolated in logit(eigenvalue / plateau), which is linear in
-    time for the logistic lambda' = 8 gamma lambda (1 - lambda).
+    start has no rises, and neither has an eigenvalue that still grows exponentially at the end. Crossing
+    times are interpolated in logit(eigenvalue / plateau), which is linear in time for the logistic
+    lambda' = 8 gamma lambda (1 - lambda).
 
     Parameters
     ----------
