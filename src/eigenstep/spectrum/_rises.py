@@ -70,8 +70,7 @@ def find_rises(
         if curve.max() < level / 2 or level <= 0 or level < fraction * reference or level < growth * curve[0]:
             continue
         half, tenth, most = (_crossing(t, curve, level, share) for share in (0.5, 0.1, 0.9))
-        # An exponential spends 0.63 of its own "width" above half of its own "plateau".
-        if plateau is not None or t[-1] - half >= 0.75 * (most - tenth):
+        if plateau is not None or _has_settled(t, half, most - tenth):
             rises.append(Rise(mode, half, level, most - tenth))
     return rises
 
@@ -120,6 +119,14 @@ def _crossing(times: np.ndarray, curve: np.ndarray, plateau: float, share: float
     low, high = np.log(ratios / (1 - ratios)) - np.log(share / (1 - share))
     weight = -low / (high - low) if high > low else 0.5
     return float(times[index - 1] + np.clip(weight, 0, 1) * (times[index] - times[index - 1]))
+
+
+def _has_settled(times: np.ndarray, half_time: float, width: float) -> bool:
+    """Whether the record goes on long enough after a half-time to tell a plateau from mere growth.
+
+    An exponential spends 0.63 of its own "width" above half of its own "plateau".
+    """
+    return bool(times[-1] - half_time >= 0.75 * width and (times >= half_time).sum() >= 3)
 
 
 def _sustained(above: np.ndarray) -> int:

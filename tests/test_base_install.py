@@ -1,0 +1,41 @@
+"""The base install carries torch, NumPy, SciPy and scikit-learn; the rest comes with extras."""
+
+import subprocess
+import sys
+
+EXTRAS = (
+    "timm",
+    "torchvision",
+    "safetensors",
+    "lightning_fabric",
+    "datasets",
+    "tyro",
+    "rich",
+    "yaml",
+    "plotly",
+)
+BLOCK = "import sys\nfor name in {}: sys.modules[name] = None\n"
+
+
+def run_without_extras(code):
+    return subprocess.run([sys.executable, "-c", BLOCK.format(EXTRAS) + code], capture_output=True, text=True)
+
+
+def test_theory_losses_views_and_the_monitor_need_no_extras(tmp_path):
+    code = f"""
+import torch, eigenstep.theory, eigenstep.losses, eigenstep.views
+from eigenstep import SpectrumMonitor
+from eigenstep.spectrum import read_record
+monitor = SpectrumMonitor({str(tmp_path)!r}, dim=2, every=1)
+monitor.update(torch.randn(8, 2))
+print(len(read_record({str(tmp_path)!r}).eigenvalues))
+"""
+    done = run_without_extras(code)
+    assert done.stdout.strip() == "1", done.stderr
+
+
+def test_the_command_line_says_in_one_line_what_to_install():
+    done = run_without_extras("import runpy; runpy.run_module('eigenstep', run_name='__main__')")
+    assert done.returncode == 1
+    assert done.stderr.strip().count("\n") == 0
+    assert "pip install 'eigenstep[train]'" in done.stderr
