@@ -182,6 +182,7 @@ def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path, capsys):
     assert main([*SMALL, "--data", "images", "--out", "[red]run"]) == 0
     output = capsys.readouterr().out
     assert "1 broken images were skipped: [b]bold[/i]:smile:.png\n" in output
+    assert "16 images were smaller than the views and were enlarged\n" in output
     assert "│ [red]run │" in output
 
 

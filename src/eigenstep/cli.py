@@ -122,6 +122,8 @@ def _train_command(arguments: list[str]) -> Callable[..., Any]:
             console.print(
                 f"{images['broken']} broken images were skipped: {', '.join(images['broken_names'])}"
             )
+        if images["enlarged"]:
+            console.print(f"{images['enlarged']} images were smaller than the views and were enlarged")
         print_runs([record])
         seconds, recording, speed = (
             record.timings[name][-1] for name in ("seconds", "record_seconds", "images_per_second")

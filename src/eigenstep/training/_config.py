@@ -112,8 +112,9 @@ class RecordConfig:
 
     every: int = 10
     """Steps between two measurements."""
-    probe: int = 128
-    """Images in the probe batch, whose embeddings are followed through training."""
+    probe: int | None = None
+    """Images in the probe batch, whose embeddings are followed through training; default: 128, or the batch
+    size if that is smaller."""
     directions: int = 8
     """Principal directions of the probe batch that are kept."""
 

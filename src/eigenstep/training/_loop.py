@@ -94,7 +94,7 @@ def train(
     model, optimizer = fabric.setup(encoder, optimizer)
     images = fabric.to_device(dataset.images)
     probe_images = _probe_images(config, images).to(next(encoder.parameters()).dtype)
-    recorder = Recorder(out, config, encoder, dataset, probe_images, start)
+    recorder = Recorder(out, config, model, dataset, probe_images, start)
     rates = learning_rates(config.optimizer, config.steps)
     times = np.concatenate([[0.0], np.cumsum(rates)])
     guard = _FiniteGuard(fabric.device)

@@ -33,7 +33,7 @@ class Recorder:
     Parameters
     ----------
     out : the run folder
-    encoder : gives features (B, p) and embeddings (B, d)
+    encoder : gives features (B, p) and embeddings (B, d), in the precision of the training
     probe_images : (n, 3, H, W) as the encoder takes them, on its device; n = 0 for no probe batch
     start : the step that the run goes on from; measurements from there on are forgotten
     """

@@ -14,11 +14,18 @@ def resolve(config: TrainConfig) -> TrainConfig:
 
     >>> resolve(TrainConfig(loss="simclr")).optimizer.lr
     0.05
+    >>> resolve(TrainConfig(batch_size=64)).record.probe
+    64
     """
     _check_counts(config)
     _check_numbers(config)
     lr = default_rate(config) if config.optimizer.lr is None else config.optimizer.lr
-    return dataclasses.replace(config, optimizer=dataclasses.replace(config.optimizer, lr=lr))
+    probe = min(128, config.batch_size) if config.record.probe is None else config.record.probe
+    return dataclasses.replace(
+        config,
+        optimizer=dataclasses.replace(config.optimizer, lr=lr),
+        record=dataclasses.replace(config.record, probe=probe),
+    )
 
 
 def _check_counts(config: TrainConfig) -> None:
