@@ -78,7 +78,8 @@ def follow(description: str) -> Iterator[Callable[["Progress"], None]]:
 
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table whose first column is text and whose others are numbers."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="")
+    console.print(title, style="bold", soft_wrap=True)
+    table = Table(header_style="")
     for index, name in enumerate(header):
         table.add_column(name, justify="right" if index else "left")
     for row in rows:
