@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def demo(out: Path = Path("runs/demo"), overwrite: Flag = False, threads: int = 2) -> None:
-    """Train a linear model and three small networks on real photographs, and write a report (two minutes).
+    """Train a linear model and three small networks on real photographs, and write a report (about 90 s).
 
     Args:
         out: Folder for the four runs and the report.

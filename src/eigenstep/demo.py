@@ -5,10 +5,9 @@ from pathlib import Path
 
 from eigenstep.report import write_report
 from eigenstep.reproduce import LinearModelExperiment
-from eigenstep.spectrum import is_run
 from eigenstep.terminal import follow, print_prediction, print_runs, progress_line
 from eigenstep.threads import set_threads
-from eigenstep.training import RecordConfig, TrainConfig, photo_patches, train
+from eigenstep.training import RecordConfig, TrainConfig, foreign_entries, photo_patches, train
 from eigenstep.views import ViewsConfig
 
 LOSSES = ("barlow_twins", "simclr", "vicreg")
@@ -57,7 +56,7 @@ def _make_room(out: Path, overwrite: bool) -> None:
     others = [
         entry.name
         for entry in out.iterdir()
-        if entry.name not in ours or (entry.is_dir() and not is_run(entry))
+        if entry.name not in ours or (entry.is_dir() and foreign_entries(entry))
     ]
     if others:
         raise FileExistsError(

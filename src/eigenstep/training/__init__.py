@@ -17,7 +17,7 @@ from eigenstep.training._config import (
 from eigenstep.training._images import ImageSet, load_images, photo_patches
 from eigenstep.training._loop import Progress, train
 from eigenstep.training._resolve import resolve
-from eigenstep.training._run_folder import check_folder, free_folder
+from eigenstep.training._run_folder import check_folder, foreign_entries, free_folder
 
 __all__ = [
     "BarlowTwinsConfig",
@@ -35,6 +35,7 @@ __all__ = [
     "build_encoder",
     "check_folder",
     "dump_config",
+    "foreign_entries",
     "free_folder",
     "load_config",
     "load_images",

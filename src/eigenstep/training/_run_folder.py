@@ -30,15 +30,14 @@ def check_folder(out: Path, config: TrainConfig, resume: bool, overwrite: bool) 
     """
     if resume and overwrite:
         raise ValueError("expected one of --resume and --overwrite, got both")
-    if found := _entries(out):
+    if _entries(out):
         if not (resume or overwrite):
             raise FileExistsError(
                 f"{out} exists; use --resume to go on, --overwrite to replace it, or another --out"
             )
         if not is_run(out) and not _is_configured(out):
             raise FileExistsError(f"{out} exists and is not a run folder; use another --out")
-        others = [name for name in found if name not in ENTRIES]
-        if overwrite and others:
+        if overwrite and (others := foreign_entries(out)):
             raise FileExistsError(
                 f"{out} also holds what no run has written ({', '.join(others[:3])}); move it, or use"
                 " another --out"
@@ -70,6 +69,11 @@ def free_folder(parent: Path, name: str) -> Path:
     while candidate.exists():
         candidate, number = parent / f"{name}-{number}", number + 1
     return candidate
+
+
+def foreign_entries(out: Path) -> list[str]:
+    """Names of what is in a folder and no run has written there."""
+    return [name for name in _entries(out) if name not in ENTRIES]
 
 
 def _entries(out: Path) -> list[str]:
