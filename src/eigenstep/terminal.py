@@ -87,8 +87,8 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]
     console.print(table)
 
 
-def print_prediction(record: RunRecord) -> float:
-    """Print each mode's predicted and measured half-time; returns the worst relative error."""
+def print_prediction(record: RunRecord) -> None:
+    """Print each mode's predicted and measured half-time, and the worst relative error."""
     assert record.prediction is not None
     assert record.summary is not None
     gamma, predicted = np.array(record.prediction["gamma"]), np.array(record.prediction["half_times"])
@@ -108,9 +108,7 @@ def print_prediction(record: RunRecord) -> float:
             for mode in range(len(gamma))
         ],
     )
-    worst = float(np.abs(errors).max())
-    console.print(f"worst error {worst:.2%}\n")
-    return worst
+    console.print(f"worst error {np.abs(errors).max():.2%}\n")
 
 
 def print_runs(records: list[RunRecord]) -> None:

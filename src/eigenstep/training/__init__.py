@@ -17,7 +17,7 @@ from eigenstep.training._config import (
 from eigenstep.training._images import ImageSet, load_images, photo_patches
 from eigenstep.training._loop import Progress, train
 from eigenstep.training._resolve import resolve
-from eigenstep.training._run_folder import check_folder, foreign_entries, free_folder
+from eigenstep.training._run_folder import foreign_entries, free_folder
 
 __all__ = [
     "BarlowTwinsConfig",
@@ -33,7 +33,6 @@ __all__ = [
     "TrainConfig",
     "VICRegConfig",
     "build_encoder",
-    "check_folder",
     "dump_config",
     "foreign_entries",
     "free_folder",
