@@ -3,8 +3,8 @@ import os
 
 import pytest
 
-from eigenstep.training import TrainConfig, check_folder, dump_config, free_folder
-from eigenstep.training._run_folder import open_folder
+from eigenstep.training import TrainConfig, dump_config, free_folder
+from eigenstep.training._run_folder import check_folder, open_folder
 
 CONFIG = TrainConfig(seed=3)
 
