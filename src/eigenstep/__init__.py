@@ -3,7 +3,7 @@
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["SpectrumMonitor"]
+__all__ = ["ContrastiveKernelPCA", "SpectrumMonitor"]
 
 
 def __getattr__(name: str) -> Any:
@@ -12,4 +12,8 @@ def __getattr__(name: str) -> Any:
         from eigenstep.spectrum import SpectrumMonitor
 
         return SpectrumMonitor
+    if name == "ContrastiveKernelPCA":
+        from eigenstep.kernel import ContrastiveKernelPCA
+
+        return ContrastiveKernelPCA
     raise AttributeError(f"module 'eigenstep' has no attribute {name!r}")

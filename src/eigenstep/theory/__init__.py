@@ -10,6 +10,7 @@ Time is t = learning rate x step everywhere, and eigenvalues descend.
 
 from eigenstep.theory._aligned_start import AlignedStart, aligned_start, start_scales
 from eigenstep.theory._cross_correlation import CrossCorrelation, cross_correlation
+from eigenstep.theory._kernel_flow import kernel_gradient_flow
 from eigenstep.theory._learning_times import critical_times, half_times, rise_widths
 from eigenstep.theory._linear_solution import LinearSolution, solve_linear
 from eigenstep.theory._mode_trajectories import loss_curve, mode_eigenvalues, mode_scales
@@ -27,6 +28,7 @@ __all__ = [
     "gradient_descent",
     "gradient_flow",
     "half_times",
+    "kernel_gradient_flow",
     "loss_curve",
     "mode_eigenvalues",
     "mode_scales",

@@ -1,0 +1,467 @@
+"""`ContrastiveKernelPCA`: self-supervised learning in closed form, for any kernel."""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from eigenstep import theory
+from eigenstep.kernel._learning_curves import LearningCurves
+from eigenstep.kernel._processes import check_same_data, join_processes
+from eigenstep.kernel._progress import Progress
+from eigenstep.kernel._training_views import TrainingViews, checked_rows, training_views
+from eigenstep.kernel._view_rows import ViewRows
+from eigenstep.kernel.functions._kernel_functions import make_kernel
+from eigenstep.kernel.pairs._objectives import Objective, SimCLR, make_objective
+from eigenstep.kernel.solvers._solve import (
+    Problem,
+    Solution,
+    SolverSettings,
+    nystrom_solution,
+    solve,
+    start_pass,
+)
+
+# Kernel values computed at a time when new rows are embedded.
+_TRANSFORM_ENTRIES = 2**24
+
+
+class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, TransformerMixin, BaseEstimator):
+    """Self-supervised embeddings of any kernel in closed form: what Barlow Twins learns from a small start.
+
+    From positive pairs and a kernel K~ over all N views, the modes
+
+        A K~ a_j = gamma_j a_j,   a_j^T K~ a_j = 1,   f_j(x) = gamma_j^{-1/2} a_j^T k~(x)
+
+    are the embedding's dimensions in the order in which training learns them; A is the pair graph, for pairs
+    the swap of views over 2n. Source: Simon et al., ICML 2023, arXiv:2303.15438, sections 3 to 5.
+
+    Parameters
+    ----------
+    n_components : int or None, default 10
+        Modes to keep; None keeps every positive eigenvalue.
+    kernel : str or callable, default "rbf"
+        A kernel of `sklearn.metrics.pairwise` by name; "relu_ntk", "arc_cosine": the tangent kernel and the
+        Gaussian-process kernel of infinitely wide fully connected ReLU networks; "precomputed"; or a callable
+        of two blocks of rows that returns their (n, m) kernel values.
+    gamma, degree, coef0 : as in `sklearn.metrics.pairwise`
+        gamma=None is 1 / n_features.
+    depth : int, default 1
+        Hidden layers, for "relu_ntk" and "arc_cosine".
+    kernel_params : mapping, optional
+        Further keyword arguments of the kernel.
+    objective : {"barlow_twins", "simclr", "vicreg"}, default "barlow_twins"
+        The loss whose first learning is described; it chooses the operator in A's place.
+    objective_params : mapping, optional
+        `temperature` of SimCLR; `lambda_param`, `mu_param`, `nu_param`, `eps` of VICReg.
+    center : bool, default False
+        Centre the kernel over the training views, as kernel PCA does.
+    whiten : bool, default True
+        False returns scores of unit-norm modes, as KernelPCA does, in place of embeddings with C = I.
+    augment : callable, optional
+        `augment(X, generator) -> views` of X's shape, called `n_views` times on all rows; `generator` is a
+        `numpy.random.Generator`.
+    n_views : int, default 2
+        Views of a row that `augment` makes.
+    solver : {"auto", "dense", "krylov", "nystrom"}, default "auto"
+        "dense": pivoted Cholesky and one eigenproblem, exact. "krylov": exact to `tol`, one kernel product a
+        step. "nystrom": modes spanned by landmarks, one pass over the views, for any number of them; its slow
+        modes are biased downwards. "auto" is dense up to 1,000 views, krylov up to 50,000, and nystrom beyond
+        with a warning.
+    n_landmarks : int, default 1000
+        For "nystrom": rows chosen by randomly pivoted Cholesky.
+    polish : int, default 0
+        For "nystrom": exact kernel products that refine its modes.
+    tol : float, optional
+        For "krylov": each mode's residual over its eigenvalue at most; 1e-6 for float64 and 1e-3 for float32
+        rows. The error of an eigenvalue is of the order of the residual's square.
+    max_iter : int, default 100
+        For "krylov": kernel products at most.
+    memory_budget : float, optional
+        Bytes for the kernel matrix and the solver's arrays on this process; what does not fit is computed
+        anew at each product. Default: 70 % of what is free.
+    device : str or torch.device, optional
+        Where to compute: "cpu", "cuda", "mps". Default: where a tensor is, the CPU for arrays.
+    distributed : bool, default False
+        Share the work among the processes that `torchrun` started; each calls `fit` with the same data.
+    random_state : int, RandomState or None
+        Of landmarks, the Krylov start and `augment`.
+    verbose : int, default 0
+        1 shows progress on standard error.
+
+    Attributes
+    ----------
+    eigenvalues_ : (k,) gamma_j, positive, descending
+    next_eigenvalue_ : float, gamma_{k+1}, or 0 where there is none
+    n_components_, n_positive_ : int, k: as many as were asked for and have positive eigenvalues
+    dual_coef_ : (N, k) a_j over the training views, first all of X and then all of y; for "nystrom" over the
+        landmarks
+    residuals_ : (k,) ||A K~ a_j - gamma_j a_j||_K~ / gamma_j, measured; for "nystrom" estimated on a sample
+    invariance_ratio_ : (k,) gamma_j over the mean of (a_j^T k~)^2 over the views, at most 1: the correlation
+        of the mode's values on two views of a sample, 1 for a mode that augmentation leaves alone
+    growth_rates_ : (k,) exponents at which small modes grow
+    solver_ : str, which solver ran, how, and why
+    n_views_, n_iter_ : int, N; products with the kernel of all views
+    n_features_in_ : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eigenstep import ContrastiveKernelPCA
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(200, 5))
+    >>> y = x + 0.1 * rng.normal(size=x.shape)
+    >>> model = ContrastiveKernelPCA(n_components=3, kernel="rbf").fit(x, y)
+    >>> model.transform(x).shape
+    (200, 3)
+    >>> model.solver_
+    'dense: 400 views are at most 1,000'
+    >>> bool(np.all(np.diff(model.learning_times(init_scale=1e-4)) > 0))
+    True
+    """
+
+    def __init__(
+        self,
+        n_components: int | None = 10,
+        *,
+        kernel: str | Callable[..., Any] = "rbf",
+        gamma: float | None = None,
+        degree: float = 3,
+        coef0: float = 1,
+        depth: int = 1,
+        kernel_params: Mapping[str, Any] | None = None,
+        objective: str = "barlow_twins",
+        objective_params: Mapping[str, float] | None = None,
+        center: bool = False,
+        whiten: bool = True,
+        augment: Callable[..., Any] | None = None,
+        n_views: int = 2,
+        solver: str = "auto",
+        n_landmarks: int = 1000,
+        polish: int = 0,
+        tol: float | None = None,
+        max_iter: int = 100,
+        memory_budget: float | None = None,
+        device: str | torch.device | None = None,
+        distributed: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.kernel = kernel
+        self.gamma = gamma
+        self.degree = degree
+        self.coef0 = coef0
+        self.depth = depth
+        self.kernel_params = kernel_params
+        self.objective = objective
+        self.objective_params = objective_params
+        self.center = center
+        self.whiten = whiten
+        self.augment = augment
+        self.n_views = n_views
+        self.solver = solver
+        self.n_landmarks = n_landmarks
+        self.polish = polish
+        self.tol = tol
+        self.max_iter = max_iter
+        self.memory_budget = memory_budget
+        self.device = device
+        self.distributed = distributed
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None, *, groups: Any = None, pair_graph: Any = None) -> Self:
+        """Solve for the modes of positive pairs.
+
+        Parameters
+        ----------
+        X : (n, p) array, memory map, CSR matrix or tensor, float32 or float64 (other types are converted);
+            for kernel="precomputed" the kernel matrix (N, N) over all views; for a callable kernel (n, ...)
+        y : second views, row by row, of X's shape. A 1-D y is a target, passed along by a pipeline: ignored
+        groups : (n,) ids; rows that share one are views of one sample, in any number
+        pair_graph : (n, n) symmetric weights of pairs of rows, sparse or dense; divided by their sum
+
+        Without any of these (and without `augment`) each row is its own view: uncentred kernel PCA.
+
+        Raises
+        ------
+        ValueError : parameters out of range; NaN or infinity; shapes that do not match; a kernel that is not
+            symmetric or has negative eigenvalues; no mode with a positive eigenvalue
+        """
+        problem, settings, generator = self._prepare(X, y, groups, pair_graph, reset=True)
+        solution = solve(problem, settings, generator)
+        self._pass = solution.summed
+        self._learn(solution, problem.n_views, isinstance(X, Tensor), problem.rows.dtype)
+        problem.progress.close(
+            f"{self.n_components_} modes of {problem.n_views:,} views, {self.solver_.split(':')[0]}"
+        )
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None, *, groups: Any = None, pair_graph: Any = None) -> Self:
+        """Add a batch of samples to a model on landmarks, and solve for its modes so far.
+
+        The first batch gives the landmarks, and the views that residuals are estimated from; after `fit` by
+        "nystrom" further batches go on from there. Batches hold whole samples: the modes are those of all of
+        them in one batch. Parameters and errors are those of `fit`; a precomputed kernel is a ValueError.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from eigenstep import ContrastiveKernelPCA
+        >>> rng = np.random.default_rng(0)
+        >>> model = ContrastiveKernelPCA(2, kernel="linear", random_state=0)
+        >>> for batch in range(4):
+        ...     x = rng.normal(size=(100, 3))
+        ...     model = model.partial_fit(x, x + 0.1 * rng.normal(size=x.shape))
+        >>> model.n_views_
+        800
+        """
+        going_on = getattr(self, "_pass", None) is not None
+        problem, settings, generator = self._prepare(X, y, groups, pair_graph, reset=not going_on)
+        if settings.n_modes is None:
+            raise ValueError("expected n_components as a number for partial_fit, got None")
+        if not going_on:
+            self._pass = start_pass(problem, settings, generator)
+        assert self._pass is not None
+        self._pass.add(problem.rows, problem.graph, problem.processes)
+        solution = nystrom_solution(self._pass, settings.n_modes, "partial_fit", problem.processes)
+        self._learn(solution, self._pass.n_views, isinstance(X, Tensor), problem.rows.dtype)
+        return self
+
+    def transform(self, X: Any, *, time: float | None = None, init_scale: ArrayLike = 1e-4) -> Any:
+        """Embed rows, at the end of training or at any moment of it.
+
+        f_j(x) = s_j(t) a_j^T k~(x), which ends at s_j = gamma_j^{-1/2} for Barlow Twins: then the
+        embedding's cross-correlation over the training pairs is the identity. With
+        whiten=False s_j = 1 at the end, so that the mean square of component j over identical views is
+        gamma_j, as of KernelPCA's scores.
+
+        Parameters
+        ----------
+        X : (n, p) rows of the training views' kind; for kernel="precomputed" their kernel values (n, N) with
+            the training views
+        time : learning rate x step; None is the end of training
+        init_scale : s_j(0), one number or (k,); used with `time` only
+
+        Returns
+        -------
+        (n, k) array, or a tensor on X's device for a tensor X, of X's dtype
+
+        Raises
+        ------
+        ValueError : rows of another width or kind, NaN or infinity; a time with whiten=False or with VICReg
+        """
+        check_is_fitted(self)
+        rows = checked_rows(self, X, reset=False)
+        if scipy.sparse.issparse(rows) != scipy.sparse.issparse(self._support):
+            raise ValueError(
+                "expected sparse rows if the training views were sparse and dense rows if they were dense;"
+                " convert X"
+            )
+        scales = self._output_scales(time, init_scale)
+        dual = torch.as_tensor(self.dual_coef_)
+        weights = (dual.cpu().double() * torch.from_numpy(scales)).to(dual)
+        offsets = torch.from_numpy(self._means * scales).to(dual)
+        read = ViewRows([rows], dual.device, self._dtype)
+        height = max(1, _TRANSFORM_ENTRIES // len(dual))
+        embedded = []
+        for start in range(0, read.n_views, height):
+            block = self._kernel_values(read.take(np.arange(start, min(start + height, read.n_views))))
+            embedded.append(block.to(weights) @ weights - offsets)
+        embedding = torch.cat(embedded)
+        if isinstance(X, Tensor):
+            return embedding.to(X.device, X.dtype if X.is_floating_point() else self._dtype)
+        single = getattr(X, "dtype", None) == np.float32
+        return embedding.cpu().numpy().astype(np.float32 if single else np.float64, copy=False)
+
+    @property
+    def growth_rates_(self) -> NDArray[np.float64]:
+        """(k,) exponents of the small modes, s_j ~ e^{rate t}."""
+        check_is_fitted(self)
+        return self.objective_.growth_rates(self.eigenvalues_, dim=self.n_components_)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_components_
+
+    def _kernel_values(self, rows: Any) -> Tensor:
+        """Return the kernel values (n, m) of rows with the support."""
+        if self._kernel is None:
+            return rows
+        return self._kernel.block(self._kernel.prepare(rows), self._support)
+
+    def _output_scales(self, time: float | None, init_scale: ArrayLike) -> NDArray[np.float64]:
+        if not self.whiten:
+            if time is not None:
+                raise ValueError(
+                    "expected whiten=True with a time: scores (whiten=False) are not a moment of training"
+                )
+            return np.ones(self.n_components_)
+        if time is None:
+            return np.sqrt(self._plateaus / self.eigenvalues_)
+        unit, plateau = self._closed_form()
+        if np.ndim(time) or not time >= 0:
+            raise ValueError(f"expected time as one number >= 0, learning rate x step, got {time!r}")
+        starts = self._scales(init_scale) / np.sqrt(plateau)
+        return np.sqrt(plateau) * theory.mode_scales(self.eigenvalues_, starts, time / unit)[0]
+
+    def _learn(self, solution: Solution, n_views: int, as_tensor: bool, dtype: torch.dtype) -> None:
+        """Take over a solution as the learned attributes."""
+        found = len(solution.eigenvalues)
+        if found == 0:
+            raise ValueError(
+                f"no mode is learned from these views (n_samples = {n_views}): expected a positive"
+                " eigenvalue, got none; features constant to rounding do this, or views that share nothing"
+            )
+        wanted = found if self.n_components is None else self.n_components
+        if found < wanted:
+            warnings.warn(
+                f"n_components={wanted} modes were asked for, {found} have a positive eigenvalue",
+                UserWarning,
+                stacklevel=3,
+            )
+        kept = min(wanted, found)
+        signs = _signs(solution.coefficients[:, :kept])
+        coefficients = solution.coefficients[:, :kept] * signs
+        self.eigenvalues_ = solution.eigenvalues[:kept]
+        self.next_eigenvalue_ = float(solution.eigenvalues[kept]) if found > kept else 0.0
+        self.n_components_ = self.n_positive_ = kept
+        self.residuals_ = solution.residuals[:kept] / self.eigenvalues_
+        self.invariance_ratio_ = self.eigenvalues_ / solution.mean_squares[:kept]
+        self.dual_coef_ = coefficients if as_tensor else coefficients.cpu().numpy()
+        self.n_views_ = n_views
+        self.n_iter_ = solution.passes
+        self.solver_ = solution.solver
+        self._plateaus = _plateaus(self.objective_, self.eigenvalues_, solution, self.center)
+        self._means = (
+            (solution.means[:kept] * signs.cpu().double().numpy()) if self.center else np.zeros(kept)
+        )
+        self._support, self._dtype = solution.support, dtype
+
+    def _prepare(
+        self, X: Any, y: Any, groups: Any, pair_graph: Any, *, reset: bool
+    ) -> tuple[Problem, SolverSettings, np.random.Generator]:
+        """Check parameters and data, and put them in the solvers' terms."""
+        self._check_parameters()
+        device = self._device(X)
+        processes = join_processes(self.distributed, device)
+        progress = Progress(bool(self.verbose) and processes.rank == 0)
+        seed = torch.tensor(check_random_state(self.random_state).randint(2**31 - 1))
+        generator = np.random.default_rng(int(processes.same(seed)))
+        views = training_views(self, X, y, groups, pair_graph, device, generator, reset=reset)
+        check_same_data(processes, _fingerprint(views.rows))
+        if reset:
+            self.objective_ = make_objective(self.objective, **(self.objective_params or {}))
+            self._kernel = None if self.kernel == "precomputed" else self._make_kernel(views)
+        problem = Problem(
+            views.rows, views.graph, self.objective_, self.center, self._kernel, processes, progress
+        )
+        return problem, self._settings(views.dtype), generator
+
+    def _make_kernel(self, views: TrainingViews) -> Any:
+        # A kernel takes its shift from some of the rows: a file need not be read for it.
+        sample = views.rows.take(
+            np.linspace(0, views.rows.n_views - 1, min(views.rows.n_views, 4096)).astype(int)
+        )
+        return make_kernel(
+            self.kernel,
+            sample,
+            gamma=self.gamma,
+            degree=self.degree,
+            coef0=self.coef0,
+            depth=self.depth,
+            kernel_params=self.kernel_params,
+            callable_gets="torch" if isinstance(views.rows.parts[0], Tensor) else "numpy",
+        )
+
+    def _settings(self, dtype: torch.dtype) -> SolverSettings:
+        default = 1e-3 if dtype == torch.float32 else 1e-6
+        return SolverSettings(
+            solver=self.solver,
+            # One mode more than asked for: the next eigenvalue tells how much of it leaks into the others.
+            n_modes=None if self.n_components is None else self.n_components + 1,
+            tolerance=default if self.tol is None else self.tol,
+            max_iter=self.max_iter,
+            n_landmarks=self.n_landmarks,
+            polish=self.polish,
+            memory_budget=self.memory_budget,
+        )
+
+    def _device(self, X: Any) -> torch.device:
+        if self.device is not None:
+            return torch.device(self.device)
+        return X.device if isinstance(X, Tensor) else torch.device("cpu")
+
+    def _check_parameters(self) -> None:
+        for name, least, none in (
+            ("n_components", 1, True),
+            ("n_views", 2, False),
+            ("n_landmarks", 1, False),
+            ("polish", 0, False),
+            ("max_iter", 2, False),
+        ):
+            value = getattr(self, name)
+            if value is None and none:
+                continue
+            if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+                raise ValueError(
+                    f"expected {name} as an integer >= {least}{' or None' * none}, got {value!r}"
+                )
+        if self.solver not in ("auto", "dense", "krylov", "nystrom"):
+            raise ValueError(f"expected solver among auto, dense, krylov, nystrom, got {self.solver!r}")
+        for name in ("tol", "memory_budget"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, numbers.Real) and float(value) > 0):
+                raise ValueError(f"expected {name} as a positive number or None, got {value!r}")
+        if self.augment is not None and not callable(self.augment):
+            raise ValueError(f"expected augment as a callable (X, generator) -> views, got {self.augment!r}")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self.kernel in ("linear", "poly", "polynomial", "rbf", "sigmoid", "cosine")
+        tags.input_tags.pairwise = self.kernel == "precomputed"
+        tags.input_tags.positive_only = self.kernel in ("chi2", "additive_chi2")
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _signs(coefficients: Tensor) -> Tensor:
+    """Return the signs (k,) that make each mode's largest coefficient positive."""
+    largest = coefficients.abs().argmax(dim=0)
+    return torch.where(coefficients[largest, torch.arange(coefficients.shape[1])] < 0, -1.0, 1.0).to(
+        coefficients
+    )
+
+
+def _plateaus(
+    objective: Objective, gamma: NDArray[np.float64], solution: Solution, centred: bool
+) -> NDArray[np.float64]:
+    """Return where each mode's gamma s^2 ends, (k,)."""
+    if not isinstance(objective, SimCLR):
+        return np.ones(len(gamma))
+    # A mode alone ends where alignment and uniformity, which see its variance, balance to fourth order.
+    squares, means = solution.mean_squares[: len(gamma)], solution.means[: len(gamma)]
+    variances = squares if centred else squares - means**2
+    return objective.temperature * gamma**2 / (squares * variances)
+
+
+def _fingerprint(rows: ViewRows) -> NDArray[np.float64]:
+    """Return some numbers that tell data sets apart: the shape, and values of a few rows."""
+    few = rows.take(np.linspace(0, rows.n_views - 1, min(8, rows.n_views)).astype(int))
+    sums = few.sum(axis=1) if rows.is_sparse else few.flatten(1).double().sum(dim=1).cpu().numpy()
+    values = np.zeros(10)
+    values[:2] = rows.n_views, rows.parts[0].shape[1]
+    values[2 : 2 + len(few if not rows.is_sparse else sums)] = np.asarray(sums).ravel()
+    return values

@@ -1,0 +1,106 @@
+"""The processes that share one computation: the only place of this room that talks to torch.distributed."""
+
+from __future__ import annotations
+
+import datetime
+import os
+
+import numpy as np
+import torch
+import torch.distributed
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+class Processes:
+    """One process alone: every sum is its own, every row is its share."""
+
+    rank = 0
+    size = 1
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """Add up a tensor over the processes; the argument may be overwritten."""
+        return tensor
+
+    def gather_rows(self, local: Tensor, n_rows: int) -> Tensor:
+        """Stack every process's share (n_local, b) to (n_rows, b), in the order of `share`."""
+        return local
+
+    def same(self, tensor: Tensor) -> Tensor:
+        """Give every process the first one's values, bit by bit; the argument may be overwritten."""
+        return tensor
+
+    def share(self, n_rows: int) -> slice:
+        """Return the consecutive rows that this process keeps."""
+        return slice(self.rank * n_rows // self.size, (self.rank + 1) * n_rows // self.size)
+
+
+class _ProcessGroup(Processes):
+    def __init__(self) -> None:
+        self.rank = torch.distributed.get_rank()
+        self.size = torch.distributed.get_world_size()
+        nccl = torch.distributed.get_backend() == "nccl"
+        self._device = torch.device("cuda", torch.cuda.current_device()) if nccl else torch.device("cpu")
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        carried = tensor.to(self._device).contiguous()
+        torch.distributed.all_reduce(carried)
+        return carried.to(tensor.device)
+
+    def gather_rows(self, local: Tensor, n_rows: int) -> Tensor:
+        # A sum of shares padded with zeros would do, at twice the traffic; shares differ by a row at most.
+        longest = -(-n_rows // self.size)
+        padded = torch.zeros(longest, local.shape[1], dtype=local.dtype, device=self._device)
+        padded[: len(local)] = local
+        shares = [torch.empty_like(padded) for _ in range(self.size)]
+        torch.distributed.all_gather(shares, padded)
+        bounds = [rank * n_rows // self.size for rank in range(self.size + 1)]
+        rows = [part[: bounds[rank + 1] - bounds[rank]] for rank, part in enumerate(shares)]
+        return torch.cat(rows).to(local.device)
+
+    def same(self, tensor: Tensor) -> Tensor:
+        carried = tensor.to(self._device).contiguous()
+        torch.distributed.broadcast(carried, src=0)
+        return carried.to(tensor.device)
+
+
+ALONE = Processes()
+
+
+def join_processes(distributed: bool, device: torch.device) -> Processes:
+    """Return the processes that `torchrun` started, or this one alone.
+
+    A process group that exists is used; otherwise one is made, NCCL for CUDA devices and gloo for others.
+
+    Raises
+    ------
+    RuntimeError : the group has CUDA's backend and the data are elsewhere
+    """
+    if not distributed:
+        return ALONE
+    if not torch.distributed.is_available():
+        raise RuntimeError("distributed=True needs a PyTorch built with torch.distributed, this one is not")
+    if not torch.distributed.is_initialized():
+        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+            return ALONE
+        if device.type == "cuda":
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        torch.distributed.init_process_group(backend, timeout=datetime.timedelta(hours=2))
+    return _ProcessGroup() if torch.distributed.get_world_size() > 1 else ALONE
+
+
+def check_same_data(processes: Processes, fingerprint: NDArray[np.float64]) -> None:
+    """Refuse to go on when the processes were handed different data.
+
+    fingerprint : (q,) numbers that depend on the data, of the same length everywhere
+    """
+    if processes.size == 1:
+        return
+    mine = torch.from_numpy(np.asarray(fingerprint, dtype=np.float64).copy())
+    differs = processes.sum((mine != processes.same(mine.clone())).any().double())
+    if differs:
+        raise ValueError(
+            f"expected every process to call fit with the same data; {int(differs)} of {processes.size} got"
+            " data that differ from the first process's"
+        )

@@ -1,0 +1,1 @@
+"""Kernel functions on blocks of rows, by name or from the user."""

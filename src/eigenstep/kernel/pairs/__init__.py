@@ -1,0 +1,1 @@
+"""Which views belong together, and what an objective makes of it."""

@@ -1,0 +1,95 @@
+"""Every mode of a small problem, exactly: pivoted Cholesky of K~ and one symmetric eigenproblem."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import scipy.linalg
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from eigenstep.kernel.solvers._modes import Modes
+
+
+class Pairs(Protocol):
+    def product(self, block: Tensor) -> Tensor: ...
+
+
+def dense_modes(kernel: NDArray[np.float64], pairs: Pairs, n_modes: int | None, eps: float) -> Modes:
+    """Find the modes A K~ a = gamma a, a^T K~ a = 1 of a stored kernel.
+
+    With K~ = L L^T the eigenpairs (gamma, c) of the small matrix L^T A L give a = A L c / gamma. L has the
+    rank of K~, so duplicate views and low-rank kernels need no regularisation.
+
+    Parameters
+    ----------
+    kernel : (N, N) K~, symmetric, float64
+    pairs : A, a symmetric operator on blocks
+    n_modes : how many at most, or None for every positive eigenvalue
+    eps : relative precision of the kernel's entries; what is below it is no part of the rank
+
+    Raises
+    ------
+    ValueError : the kernel has significantly negative eigenvalues
+
+    Examples
+    --------
+    >>> from eigenstep.kernel.pairs._pair_graph import unpaired
+    >>> dense_modes(np.diag([4.0, 2.0]), unpaired(2), None, 1e-16).eigenvalues
+    array([2., 1.])
+    """
+    factor = _cholesky(kernel, eps)
+    lifted = _apply(pairs, factor)
+    small = factor.T @ lifted
+    size = len(small)
+    wanted = size if n_modes is None else min(n_modes, size)
+    if wanted == 0:
+        return Modes.none(len(kernel))
+    # A few eigenvalues of a large matrix by bisection, all of them by divide and conquer.
+    few = (size - wanted, size - 1) if 4 * wanted < size else None
+    gamma, coordinates = scipy.linalg.eigh((small + small.T) / 2, subset_by_index=few)
+    gamma, coordinates = gamma[: -wanted - 1 : -1], coordinates[:, : -wanted - 1 : -1]
+    if n_modes is None:
+        positive = gamma > len(kernel) * max(eps, np.finfo(np.float64).eps) * max(gamma[0], 0.0)
+        gamma, coordinates = gamma[positive], coordinates[:, positive]
+    nonzero = np.where(gamma == 0, 1.0, gamma)
+    vectors = lifted @ coordinates / nonzero
+    values = kernel @ vectors
+    remainder = _apply(pairs, values) - vectors * gamma
+    residuals = np.sqrt(np.einsum("ij,ij->j", remainder, kernel @ remainder).clip(min=0.0))
+    return Modes(gamma, torch.from_numpy(vectors), torch.from_numpy(values), residuals)
+
+
+def _cholesky(kernel: NDArray[np.float64], eps: float) -> NDArray[np.float64]:
+    """Return L (N, r) with K~ = L L^T to rounding, by pivoted Cholesky (LAPACK's pstrf)."""
+    size = len(kernel)
+    largest = float(kernel.diagonal().max(initial=0.0))
+    lower, order, rank, _ = scipy.linalg.lapack.dpstrf(kernel, tol=10 * eps * largest, lower=1)
+    factor = np.empty((size, rank))
+    factor[order - 1] = np.tril(lower[:, :rank])
+    # The factor shows an indefinite kernel by what it leaves; a few random signs see that.
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(size, 4))
+    left = float(np.linalg.norm(kernel @ signs - factor @ (factor.T @ signs)) / np.linalg.norm(signs))
+    scale = max(float(np.abs(kernel).sum(axis=1).max(initial=0.0)), np.finfo(np.float64).tiny)
+    if left > indefinite_share(eps) * scale:
+        raise ValueError(indefinite_message(left / scale))
+    return factor
+
+
+def indefinite_share(eps: float) -> float:
+    """Return which share of the largest eigenvalue is more than rounding, as in scikit-learn's KernelPCA."""
+    return 5e-3 if eps > 1e-10 else 1e-5
+
+
+def indefinite_message(share: float) -> str:
+    return (
+        "expected a positive semi-definite kernel, got one with negative eigenvalues on these data (about"
+        f" {share:.1g} of the largest in size); choose other kernel parameters, another kernel, or"
+        " center=True for a kernel that is only conditionally positive"
+    )
+
+
+def _apply(pairs: Pairs, block: NDArray[np.float64]) -> NDArray[np.float64]:
+    return pairs.product(torch.from_numpy(np.ascontiguousarray(block))).numpy()

@@ -1,0 +1,130 @@
+"""One pass over the views with landmarks: the solver "nystrom", in one go or batch by batch."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from eigenstep.kernel._processes import Processes
+from eigenstep.kernel._view_rows import SelectedRows, ViewRows
+from eigenstep.kernel.functions._kernel_blocks import Kernel
+from eigenstep.kernel.pairs._objectives import Objective
+from eigenstep.kernel.pairs._pair_graph_base import PairGraph
+from eigenstep.kernel.pairs._sample_share import sample_share, some_samples
+from eigenstep.kernel.solvers._landmarks import choose_landmarks
+from eigenstep.kernel.solvers._nystrom import NystromAccumulator, NystromModes
+from eigenstep.kernel.solvers._nystrom_residuals import estimated_residuals
+
+# Candidates for each landmark, and views that residuals are estimated from.
+_CANDIDATES = 10
+_SAMPLE_VIEWS = 4000
+
+
+class NystromPass:
+    """Landmarks, the sums over all views so far, and a sample of the views to estimate errors from.
+
+    Landmarks and sample come from the first batch, so later batches should be like it.
+
+    Parameters
+    ----------
+    rows, graph : the first batch's views and pairs
+    kernel, objective, centred : the problem
+    n_landmarks : at most; fewer explain everything of a low-rank kernel
+    generator : where landmarks and sample are drawn from
+    processes : who shares the work; landmarks are the first one's
+    """
+
+    def __init__(
+        self,
+        rows: ViewRows,
+        graph: PairGraph,
+        kernel: Kernel,
+        objective: Objective,
+        centred: bool,
+        n_landmarks: int,
+        generator: np.random.Generator,
+        processes: Processes,
+    ) -> None:
+        self.objective, self.centred = objective, centred
+        self.n_views = 0
+        indices, factor = _shared_landmarks(rows, kernel, n_landmarks, generator, processes)
+        # Rows may be on disk or change later: what is kept of them is a copy.
+        self.landmarks = kernel.prepare(rows.take(indices))
+        self.accumulator = NystromAccumulator(
+            kernel, self.landmarks, factor, moments=objective.name != "barlow_twins"
+        )
+        self._sample = None
+        few = some_samples(graph, _SAMPLE_VIEWS, generator)
+        if few is not None:
+            self._sample = ViewRows([rows.take(few[0])], rows.device, rows.dtype), few[1]
+
+    def add(
+        self,
+        rows: ViewRows,
+        graph: PairGraph,
+        processes: Processes,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Sum up a batch of views; every process takes its share of the samples."""
+        self.n_views += rows.n_views
+        indices, share = sample_share(graph, processes.rank, processes.size)
+        views = rows if processes.size == 1 else SelectedRows(rows, indices)
+        self.accumulator.add(views, share, progress=progress)
+
+    def reduced(self, processes: Processes) -> NystromPass:
+        """Return the same with the sums of all processes; this one keeps its own."""
+        if processes.size == 1:
+            return self
+        together = copy.copy(self)
+        together.accumulator = copy.copy(self.accumulator)
+        together.accumulator.all_reduce(processes)
+        return together
+
+    def modes(self, n_modes: int) -> NystromModes:
+        """Return the modes of all that was added, those of positive eigenvalues only."""
+        modes = self.accumulator.solve(n_modes, objective=self.objective, centred=self.centred)
+        kept = slice(min(n_modes, modes.n_positive))
+        return NystromModes(
+            modes.eigenvalues[kept], modes.coefficients[:, kept], modes.offsets[kept], modes.n_positive
+        )
+
+    def estimates(self, modes: NystromModes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return each mode's residual relative to its eigenvalue and its invariance ratio, (k,) each."""
+        if self._sample is None:
+            unknown = np.full(len(modes.eigenvalues), np.nan)
+            return unknown, unknown.copy()
+        rows, graph = self._sample
+        operator = self.objective.operator(graph)
+        operator = operator.centred() if self.centred else operator
+        return estimated_residuals(self.accumulator, modes, rows, operator, n_views=self.n_views)
+
+    def mean_values(self, modes: NystromModes) -> NDArray[np.float64]:
+        """Return the mean over all views of c^T k_m, (k,)."""
+        sums = self.accumulator.sums
+        assert sums is not None
+        features = self.accumulator.features
+        upper = features.factor.T @ modes.coefficients
+        return (upper.T @ features.whitened(sums.mean)).cpu().numpy()
+
+
+def _shared_landmarks(
+    rows: ViewRows, kernel: Kernel, n_landmarks: int, generator: np.random.Generator, processes: Processes
+) -> tuple[NDArray[np.int64], Tensor]:
+    """Return the landmarks' views and factor, the same in every process."""
+    n_candidates = min(rows.n_views, _CANDIDATES * n_landmarks)
+    candidates = np.sort(generator.choice(rows.n_views, n_candidates, replace=False))
+    taken = rows.take(candidates)
+    exact = taken if rows.is_sparse or rows.device.type == "mps" else taken.double()
+    chosen = choose_landmarks(kernel, kernel.prepare(exact), n_landmarks, generator, precision=rows.dtype)
+    count = int(processes.same(torch.tensor(len(chosen.indices))))
+    indices = np.zeros(count, dtype=np.int64)
+    indices[: len(chosen.indices)] = candidates[chosen.indices][:count]
+    factor = chosen.factor.new_zeros(count, count)
+    size = min(count, len(chosen.factor))
+    factor[:size, :size] = chosen.factor[:size, :size]
+    return processes.same(torch.from_numpy(indices)).numpy(), processes.same(factor)
