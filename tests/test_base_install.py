@@ -34,6 +34,19 @@ print(len(read_record({str(tmp_path)!r}).eigenvalues))
     assert done.stdout.strip() == "1", done.stderr
 
 
+def test_kernel_pca_of_pairs_needs_no_extras():
+    code = """
+import numpy as np
+from eigenstep import ContrastiveKernelPCA
+x = np.random.default_rng(0).normal(size=(1200, 3))
+for solver in ("dense", "krylov", "nystrom"):
+    model = ContrastiveKernelPCA(2, solver=solver, verbose=1).fit(x, x + 0.1)
+    print(model.transform(x).shape)
+"""
+    done = run_without_extras(code)
+    assert done.stdout.split("\n")[:3] == ["(1200, 2)"] * 3, done.stderr
+
+
 def test_the_command_line_says_in_one_line_what_to_install():
     done = run_without_extras("import runpy; runpy.run_module('eigenstep', run_name='__main__')")
     assert done.returncode == 1

@@ -10,7 +10,7 @@ README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=["monitor", "closed-form"])
+@pytest.mark.parametrize("block", BLOCKS, ids=["monitor", "closed-form", "kernel"])
 def test_the_readmes_python_runs(block, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(compile(block, "README.md", "exec"), {})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -19,7 +21,7 @@ class Processes:
     size = 1
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """Add up a tensor over the processes; the argument may be overwritten."""
+        """Return the sum of a tensor over the processes; for one alone the tensor itself."""
         return tensor
 
     def gather_rows(self, local: Tensor, n_rows: int) -> Tensor:
@@ -34,6 +36,30 @@ class Processes:
         """Return the consecutive rows that this process keeps."""
         return slice(self.rank * n_rows // self.size, (self.rank + 1) * n_rows // self.size)
 
+    def where(self, true: bool) -> list[int]:
+        """Return the ranks in which something is true."""
+        flags = torch.zeros(self.size)
+        flags[self.rank] = float(true)
+        return self.sum(flags).nonzero().ravel().tolist()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Fail in every process if a block fails in one, where the others would wait for it for ever.
+
+        The block must not communicate. ValueError in the processes whose own block went well.
+        """
+        try:
+            yield
+        except Exception:
+            self.where(True)
+            raise
+        failed = self.where(False)
+        if failed:
+            raise ValueError(
+                f"expected all of {self.size} processes to go on, got an error in rank {_listed(failed)}; its"
+                " own message says what to do"
+            )
+
 
 class _ProcessGroup(Processes):
     def __init__(self) -> None:
@@ -43,7 +69,7 @@ class _ProcessGroup(Processes):
         self._device = torch.device("cuda", torch.cuda.current_device()) if nccl else torch.device("cpu")
 
     def sum(self, tensor: Tensor) -> Tensor:
-        carried = tensor.to(self._device).contiguous()
+        carried = tensor.to(self._device, copy=True).contiguous()
         torch.distributed.all_reduce(carried)
         return carried.to(tensor.device)
 
@@ -91,16 +117,22 @@ def join_processes(distributed: bool, device: torch.device) -> Processes:
 
 
 def check_same_data(processes: Processes, fingerprint: NDArray[np.float64]) -> None:
-    """Refuse to go on when the processes were handed different data.
+    """Refuse to go on, in every process, when they were handed different data.
 
-    fingerprint : (q,) numbers that depend on the data, of the same length everywhere
+    fingerprint : (q,) finite numbers that depend on the data, of the same length everywhere
     """
     if processes.size == 1:
         return
     mine = torch.from_numpy(np.asarray(fingerprint, dtype=np.float64).copy())
-    differs = processes.sum((mine != processes.same(mine.clone())).any().double())
-    if differs:
+    first = processes.same(mine.clone())
+    # Sums on machines of other kinds may be rounded otherwise.
+    differ = processes.where(bool(((mine - first).abs() > 1e-9 * first.abs()).any()))
+    if differ:
         raise ValueError(
-            f"expected every process to call fit with the same data; {int(differs)} of {processes.size} got"
-            " data that differ from the first process's"
+            f"expected every process to call fit with the same data and parameters, got others in rank"
+            f" {_listed(differ)} than in rank 0; load the whole data in each, they are dealt out inside"
         )
+
+
+def _listed(ranks: list[int]) -> str:
+    return ", ".join(map(str, ranks))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 import torch
+from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
@@ -25,6 +26,18 @@ class TrainingViews:
     rows: ViewRows
     graph: PairGraph
     dtype: torch.dtype
+
+    def fingerprint(self) -> NDArray[np.float64]:
+        """Return some numbers (5,) that tell data sets apart: the shape, and sums over rows and pairs."""
+        n_views = self.rows.n_views
+        few = self.rows.take(np.linspace(0, n_views - 1, min(n_views, 4096)).astype(int))
+        flat = few.astype(np.float64) if self.rows.is_sparse else few.cpu().double().flatten(1).numpy()
+        squares = (flat.multiply(flat) if self.rows.is_sparse else flat * flat).sum()
+        # Weights that differ from place to place see a permutation too.
+        weights = np.cos(np.arange(n_views))
+        along = weights[: flat.shape[0]] @ (flat @ np.cos(np.arange(flat.shape[1])))
+        partners = self.graph.product(torch.from_numpy(weights[:, None])).numpy()[:, 0]
+        return np.array([n_views, flat.shape[1], squares, along, weights[::-1] @ partners])
 
 
 def training_views(

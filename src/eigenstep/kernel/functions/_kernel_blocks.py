@@ -98,7 +98,7 @@ def in_double(rows: Tensor) -> Iterator[tuple[slice, Tensor]]:
     A device without float64 (MPS) gets float32.
     """
     dtype = torch.float32 if rows.device.type == "mps" else torch.float64
-    elements = 1 << 16 if rows.device.type == "cpu" else 1 << 24
+    elements = 1 << 18 if rows.device.type == "cpu" else 1 << 24
     height = max(1, elements // rows.shape[1])
     for start in range(0, len(rows), height):
         part = slice(start, start + height)

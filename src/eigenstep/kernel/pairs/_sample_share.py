@@ -34,7 +34,7 @@ def sample_share(graph: PairGraph, rank: int, size: int) -> Subgraph:
             " solver='krylov' for them"
         )
     start, stop = (share * graph.n_samples // size for share in (rank, rank + 1))
-    if start == stop:
+    if graph.n_samples < size:
         raise ValueError(f"expected at least {size} samples for {size} processes, got {graph.n_samples}")
     # Views alone in their group have the label after the last; the last share takes them, for their mean.
     return _subgraph(graph, np.arange(start, stop + (rank == size - 1)))

@@ -43,6 +43,7 @@ class SolverSettings:
     solver: str
     n_modes: int | None
     tolerance: float
+    acceptable: float
     max_iter: int
     n_landmarks: int
     polish: int
@@ -88,7 +89,7 @@ class Solution:
     eigenvalues, residuals : (k,)
     mean_squares : (k,) of the modes over the training views, of centred modes their variance
     means : (k,) of a^T k~ over the training views
-    coefficients : (m, k) on the support
+    coefficients : (m, k) on the support, of signs that do not hang on rounding
     support : prepared rows (m, ...), None for a precomputed kernel
     passes : products with the kernel of all views
     summed : what further batches can be added to
@@ -153,8 +154,9 @@ def _dense(problem: Problem, settings: SolverSettings, why: str) -> Solution:
     modes = dense_modes(positive, problem.pairs, settings.n_modes, eps)
     if problem.centred:
         modes = replace(modes, values=torch.from_numpy(matrix) @ modes.vectors)
-    # New rows meet the modes in the rows' precision, in which the slowest of float32 would be noise.
-    resolution = max(problem.n_views * eps, 100 * problem.eps)
+    # New rows meet the modes in the support's precision, in which the slowest of float32 would be noise.
+    later = torch.finfo(_precision(support, problem)).eps
+    resolution = max(problem.n_views * eps, 100 * later)
     return _solution(modes, problem, support, f"dense: {why}", resolution)
 
 
@@ -165,22 +167,22 @@ def _double_centred(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _dense_matrix(problem: Problem) -> tuple[NDArray[np.float64], Any]:
-    """Return K~ in float64, whatever the rows' type, and the prepared rows in theirs."""
+    """Return K~ in float64, whatever the rows' type, and the prepared rows, in float64 where that can be."""
     rows = problem.rows.all()
     if problem.kernel is None:
         given = rows.cpu().double()
         return ((given + given.T) / 2).numpy(), None
-    prepared = problem.kernel.prepare(
-        rows.astype(np.float64) if problem.rows.is_sparse else rows.cpu().double()
-    )
+    sparse = problem.rows.is_sparse
+    prepared = problem.kernel.prepare(rows.astype(np.float64) if sparse else rows.cpu().double())
     matrix = problem.kernel.block(prepared, prepared).cpu().double().numpy()
-    largest, limits = _largest(matrix), torch.finfo(problem.rows.dtype)
-    if not (largest == 0 or limits.tiny <= largest <= limits.max):
-        raise ValueError(
-            f"expected finite kernel values that {problem.rows.dtype} can hold, got sizes up to"
-            f" {largest:.1g}; scale the rows, or pass float64"
-        )
-    return matrix, problem.kernel.prepare(rows)
+    if not np.isfinite(_largest(matrix)):
+        raise ValueError("expected finite kernel values, got NaN or infinity; scale the rows down")
+    single = sparse or problem.rows.device.type == "mps"
+    return matrix, problem.kernel.prepare(rows) if single else prepared.to(problem.rows.device)
+
+
+def _precision(support: Any, problem: Problem) -> torch.dtype:
+    return support.dtype if isinstance(support, Tensor) else problem.rows.dtype
 
 
 def _largest(matrix: NDArray[np.float64]) -> float:
@@ -195,15 +197,14 @@ def _krylov(problem: Problem, settings: SolverSettings, generator: np.random.Gen
     worst = _worst(solution)
     lacking = len(solution.eigenvalues) < min(settings.n_modes or 0, problem.n_views)
     single = problem.eps > 1e-10 and problem.rows.device.type != "mps"
-    if single and (lacking or worst > 3 * settings.tolerance):
+    if single and (lacking or worst > settings.acceptable):
         # A kernel of which one mode is nearly all has the others below float32's rounding of that one.
         rows = ViewRows(problem.rows.parts, problem.rows.device, torch.float64)
         start = torch.cat((solution.coefficients.double(), random.to(problem.rows.device)), dim=1)
         why += "; in float64, for float32 " + ("lost modes" if lacking else f"left residuals of {worst:.0e}")
-        support = solution.support
-        solution = replace(_iterate(replace(problem, rows=rows), settings, start, why), support=support)
+        solution = _iterate(replace(problem, rows=rows), settings, start, why)
         worst = _worst(solution)
-    if worst > 3 * settings.tolerance:
+    if worst > settings.acceptable:
         warnings.warn(
             f"the modes' worst residual is {worst:.1e} of its eigenvalue, above tol={settings.tolerance:.0e}:"
             " raise max_iter or tol, or ask for fewer components",
@@ -221,7 +222,8 @@ def _iterate(problem: Problem, settings: SolverSettings, start: Tensor, why: str
     """Run block Krylov iteration from a first block (N, b)."""
     n_modes = min(settings.n_modes or problem.n_views, problem.n_views)
     columns = _basis_columns(problem.n_views, n_modes, start.shape[1])
-    matrix, support, words = _kernel_matrix(problem, settings, columns)
+    with problem.processes.together():
+        matrix, support, words = _kernel_matrix(problem, settings, columns)
 
     def progress(passes: int, worst: float) -> None:
         reached = f", worst residual {worst:.1e}" if np.isfinite(worst) else ""
@@ -269,7 +271,13 @@ def _kernel_matrix(
         )
     share = min(1.0, storage / panel_storage(n_views, processes.size, size))
     words = "kernel stored" if share == 1 else f"{share:.0%} of the kernel stored and the rest recomputed"
-    matrix = PanelKernelMatrix(problem.kernel, prepared, storage=storage, processes=processes)
+    matrix = PanelKernelMatrix(
+        problem.kernel,
+        prepared,
+        storage=storage,
+        processes=processes,
+        progress=lambda done: problem.progress.show("kernel matrix", done),
+    )
     return matrix, prepared, words
 
 
@@ -292,6 +300,10 @@ def _solution(modes: Modes, problem: Problem, support: Any, words: str, resoluti
     """Keep the modes whose eigenvalues are positive beyond rounding."""
     gamma = modes.eigenvalues
     values = modes.values.cpu().double()
+    # The sign is that of the largest value; coefficients are not unique where the kernel is singular.
+    peaks = values.gather(0, values.abs().argmax(dim=0, keepdim=True))[0]
+    signs = torch.where(peaks < 0, -1.0, 1.0)
+    values *= signs
     means = values.mean(dim=0)
     squares = (values - means * problem.centred).square().mean(dim=0)
     kept = gamma > resolution * max(float(gamma.max(initial=0.0)), 0.0)
@@ -303,7 +315,9 @@ def _solution(modes: Modes, problem: Problem, support: Any, words: str, resoluti
         residuals=modes.residuals[kept],
         mean_squares=squares.numpy()[kept],
         means=means.numpy()[kept],
-        coefficients=modes.vectors[:, torch.from_numpy(kept)].to(problem.rows.device, problem.rows.dtype),
+        coefficients=(modes.vectors * signs.to(modes.vectors))[:, torch.from_numpy(kept)].to(
+            problem.rows.device, _precision(support, problem)
+        ),
         support=support,
         passes=modes.passes,
         solver=words,
@@ -327,12 +341,13 @@ def _nystrom(
             stacklevel=4,
         )
     summed = start_pass(problem, settings, generator)
-    summed.add(
-        problem.rows,
-        problem.graph,
-        processes,
-        lambda done, total: problem.progress.show(f"{done * processes.size:,} views", done / total),
-    )
+    with processes.together():
+        summed.add(
+            problem.rows,
+            problem.graph,
+            processes,
+            lambda done, total: problem.progress.show(f"{done * processes.size:,} views", done / total),
+        )
     if settings.polish:
         return _polished(summed, problem, settings, why)
     return nystrom_solution(summed, settings.n_modes, why, processes)
