@@ -101,7 +101,7 @@ def _columns_to_go(history: list[tuple[int, float]], tolerance: float, n_modes: 
 
 
 def _stagnates(history: list[tuple[int, float]]) -> bool:
-    """Whether rounding keeps the residual from falling: soon seen near the end, late in the first long plateau."""
+    """Whether rounding keeps the residual from falling: seen soon near the end, late on the first plateau."""
     worst = [value for _, value in history]
     recent, least = (2, 0.7) if min(worst) < 0.05 else (5, 0.9)
     return len(worst) > recent and min(worst[-recent:]) > least * min(worst[:-recent])
