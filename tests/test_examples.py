@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from eigenstep import ContrastiveKernelPCA
 
@@ -75,7 +74,7 @@ def test_the_pages_links_and_commands_name_files_that_exist():
     assert all((ROOT / name).exists() for name in named)
 
 
-def test_pairs_of_digits_beat_copies_without_pairs_when_labels_are_few(tmp_path):
+def test_pairs_of_digits_beat_kernel_pca_with_and_without_copies_when_labels_are_few(tmp_path):
     options = ["--splits", 1, "--jobs", 1, "--components", 32, "--gammas", 0.2]
     out, _ = printed(started(EXAMPLES / "kernel_digits.py", *options, folder=tmp_path))
     few, full = (
@@ -98,7 +97,7 @@ def test_pairs_of_digits_beat_copies_without_pairs_when_labels_are_few(tmp_path)
     )
     assert all(few[name] < full[name] <= 100 for name in few)
     assert min(full.values()) > 90
-    assert few["ContrastiveKernelPCA"] > few["KernelPCA of copies"]
+    assert few["ContrastiveKernelPCA"] > max(few["KernelPCA"], few["KernelPCA of copies"])
     modes = table(out, "mode  eigenvalue")
     assert (np.diff(modes[:, 1]) < 0).all()
     assert (np.diff(modes[:, 2]) > 0).all()
@@ -142,11 +141,3 @@ def test_the_command_for_two_machines_gives_one_models_modes(tmp_path):
     first, second = (np.load(path) for path in sorted((tmp_path / "1" / "runs" / "pairs").glob("*.npy")))
     alone = ContrastiveKernelPCA(5, gamma=0.1, random_state=0).fit(first, second)
     np.testing.assert_allclose(table(out, "mode  eigenvalue")[:, 1], alone.eigenvalues_, rtol=1e-5)
-
-
-@pytest.mark.parametrize("name", ["kernel_digits", "kernel_out_of_core", "kernel_several_machines"])
-def test_what_the_examples_say_of_their_options_holds(name):
-    text = (EXAMPLES / f"{name}.py").read_text()
-    usage = re.findall(r"--([a-z]+)(?= [\d.r][^\]]*\])", text.split('"""')[1])
-    accepted = re.findall(r'add_argument\("--([a-z]+)"', text)
-    assert set(usage) <= set(accepted)

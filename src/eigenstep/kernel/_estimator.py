@@ -23,16 +23,13 @@ from eigenstep.kernel._processes import check_same_data, join_processes
 from eigenstep.kernel._progress import Progress
 from eigenstep.kernel._training_views import TrainingViews, checked_rows, training_views
 from eigenstep.kernel._view_rows import ViewRows
+from eigenstep.kernel.functions._half_distances import central_row
+from eigenstep.kernel.functions._inner_product_kernels import LinearKernel
 from eigenstep.kernel.functions._kernel_functions import make_kernel
 from eigenstep.kernel.pairs._objectives import Objective, SimCLR, make_objective
-from eigenstep.kernel.solvers._solve import (
-    Problem,
-    Solution,
-    SolverSettings,
-    nystrom_solution,
-    solve,
-    start_pass,
-)
+from eigenstep.kernel.solvers._problem import Problem, Solution, SolverSettings
+from eigenstep.kernel.solvers._run_nystrom import nystrom_solution, start_pass
+from eigenstep.kernel.solvers._solve import solve
 
 # Kernel values computed at a time when new rows are embedded.
 _TRANSFORM_ENTRIES = 2**24
@@ -378,7 +375,7 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         sample = views.rows.take(
             np.linspace(0, views.rows.n_views - 1, min(views.rows.n_views, 4096)).astype(int)
         )
-        return make_kernel(
+        kernel = make_kernel(
             self.kernel,
             sample,
             gamma=self.gamma,
@@ -388,6 +385,9 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
             kernel_params=self.kernel_params,
             callable_gets="torch" if isinstance(views.rows.parts[0], Tensor) else "numpy",
         )
+        if self.center and type(kernel) is LinearKernel:
+            kernel.shift = central_row(sample)
+        return kernel
 
     def _settings(self, dtype: torch.dtype) -> SolverSettings:
         # Float32 seldom gets far below its goal, and an eigenvalue's error is of the residual's square.
@@ -396,6 +396,7 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
             solver=self.solver,
             # One mode more than asked for: the next eigenvalue tells how much of it leaks into the others.
             n_modes=None if self.n_components is None else self.n_components + 1,
+            n_wanted=self.n_components,
             tolerance=goal if self.tol is None else self.tol,
             acceptable=acceptable if self.tol is None else 3 * self.tol,
             max_iter=self.max_iter,

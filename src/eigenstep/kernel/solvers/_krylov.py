@@ -26,6 +26,7 @@ def krylov_modes(
     start: Tensor,
     n_modes: int,
     *,
+    n_wanted: int | None = None,
     tolerance: float,
     max_passes: int,
     max_columns: int,
@@ -43,6 +44,7 @@ def krylov_modes(
     pairs : A, symmetric
     start : (N, b) first block, random or a guess at the modes; b is the block's width
     n_modes : k
+    n_wanted : how many of them have to meet the tolerance; all by default
     tolerance : each mode's residual at most; the eigenvalue's error is of the residual's square
     max_passes : products at most; the residuals tell how far it came
     max_columns : basis columns in memory at most, then the basis is cut back to the best Ritz vectors
@@ -80,9 +82,9 @@ def krylov_modes(
         end = block.shape[1] == 0 or passes >= max_passes - 1
         if end or passes * width >= check_at:
             ritz = basis.ritz(n_modes)
-            if end or (history and ritz.worst > 0.5 * history[-1][1]):
-                ritz = basis.raise_cutoff(n_modes)
-            history.append((passes * width, ritz.worst))
+            if end or (history and ritz.worst(n_wanted) > 0.5 * history[-1][1]):
+                ritz = basis.raise_cutoff(n_modes, n_wanted)
+            history.append((passes * width, ritz.worst(n_wanted)))
             if end or history[-1][1] <= tolerance or _stagnates(history):
                 break
             check_at = passes * width + max(width, _columns_to_go(history, tolerance, n_modes))

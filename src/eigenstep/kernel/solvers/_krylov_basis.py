@@ -32,13 +32,12 @@ class RitzPairs:
     residuals: NDArray[np.float64]
     indefiniteness: float
 
-    @property
-    def worst(self) -> float:
-        """The worst residual relative to its own eigenvalue, or to the first where that is not positive."""
-        gamma = self.eigenvalues
+    def worst(self, n_wanted: int | None = None) -> float:
+        """Return the worst residual relative to its eigenvalue, or to the first if that is not positive."""
+        gamma = self.eigenvalues[:n_wanted]
         if not (gamma.size and gamma[0] > 0):
             return 0.0
-        return float((self.residuals / np.where(gamma > 0, gamma, gamma[0])).max())
+        return float((self.residuals[:n_wanted] / np.where(gamma > 0, gamma, gamma[0])).max())
 
 
 class KrylovBasis:
@@ -73,6 +72,9 @@ class KrylovBasis:
 
     def append(self, block: Tensor, image: Tensor, paired: Tensor) -> None:
         """Take in an orthonormal block W (n, b), its image K~ W, and A K~ W, which becomes the remainder."""
+        # From the strongest direction to the weakest: rounding of the strong then spares the weak.
+        order = self._on_device(_eigh(self._product(block, image))[1][:, ::-1])
+        block, image, paired = block @ order, image @ order, paired @ order
         before, after = self.n_columns, self.n_columns + block.shape[1]
         self._basis[:, before:after] = block
         self._images[:, before:after] = image
@@ -135,7 +137,7 @@ class KrylovBasis:
         residuals = squared.sqrt() + (self._roughness * beyond).sqrt()
         return RitzPairs(gamma.numpy(), coordinates.numpy(), residuals.numpy(), indefiniteness)
 
-    def raise_cutoff(self, n_modes: int) -> RitzPairs:
+    def raise_cutoff(self, n_modes: int, n_wanted: int | None = None) -> RitzPairs:
         """Leave more of G's small eigenvalues out, if the Ritz pairs are the better for it, and return those.
 
         Rounding of T is divided by them: where the top of the spectrum is much larger than what is asked for,
@@ -145,7 +147,7 @@ class KrylovBasis:
         for factor in (1e2, 1e4):
             self._cutoff, cutoff = before * factor, self._cutoff
             ritz = self.ritz(n_modes)
-            if len(ritz.eigenvalues) == len(best.eigenvalues) and ritz.worst < best.worst:
+            if len(ritz.eigenvalues) == len(best.eigenvalues) and ritz.worst(n_wanted) < best.worst(n_wanted):
                 best = ritz
             else:
                 self._cutoff = cutoff
@@ -194,7 +196,7 @@ class KrylovBasis:
         return self._basis[:, :m] @ on_device, self._images[:, :m] @ on_device
 
     def _on_device(self, matrix: NDArray[np.float64]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(matrix)).to(self._basis)
+        return torch.from_numpy(matrix.copy()).to(self._basis)
 
     def _product(self, left: Tensor, right: Tensor) -> NDArray[np.float64]:
         return self._products((left, right))[0]

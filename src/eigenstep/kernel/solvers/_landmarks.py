@@ -81,7 +81,7 @@ def choose_landmarks(
     if not torch.isfinite(diagonal).all():
         raise ValueError("expected finite kernel values, got NaN or infinity; scale the rows down")
     if not (diagonal > 0).any():
-        raise ValueError("expected K(x, x) > 0 for some candidate, got none; the kernel explains nothing")
+        raise ValueError("no mode is learned: expected K(x, x) > 0 for some row, got zero for all of them")
     limit = min(n_landmarks, len(diagonal))
     block_size = proposals or max(8, min(200, limit // 5))
     chosen = np.empty(0, dtype=np.int64)

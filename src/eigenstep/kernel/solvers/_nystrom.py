@@ -143,7 +143,7 @@ class NystromAccumulator:
         size = torch.linalg.norm(about_mean).item()
         operator = about_mean if centred else self.features.whitened(sums.operator(chosen))
         values, vectors = (part.flip(-1) for part in torch.linalg.eigh(operator.cpu()))
-        values[values.abs() <= max(10 * self.features.rounding, 1e-12) * size] = 0.0
+        values[values.abs() <= max(100 * self.features.rounding, 1e-12) * size] = 0.0
         n_positive = int((values > 0).sum())
         peaks = vectors.gather(0, vectors.abs().argmax(dim=0, keepdim=True))
         vectors = (vectors * peaks.sign())[:, :n_modes].to(sums.mean)

@@ -71,10 +71,10 @@ class NystromPass:
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         """Sum up a batch of views; every process takes its share of the samples."""
-        self.n_views += rows.n_views
         indices, share = sample_share(graph, processes.rank, processes.size)
         views = rows if processes.size == 1 else SelectedRows(rows, indices)
         self.accumulator.add(views, share, progress=progress)
+        self.n_views += rows.n_views
 
     def reduced(self, processes: Processes) -> NystromPass:
         """Return the same with the sums of all processes; this one keeps its own."""
