@@ -83,7 +83,7 @@ def report_stages(rows: np.ndarray, name: str, gamma: float | None) -> None:
         2 * n_views**2 * width / product / 1e9,
     )
     print(
-        f"   limit {limit:.0f} GFLOP/s ({min(limits):.0f} - {limit:.0f}); the kernel's half computed and multiplied"
+        f"   limit {limit:.0f} GFLOP/s ({min(limits):.0f} - {limit:.0f}); half the kernel computed and multiplied"
         f" {statistics.median(computing):.3f} s, {rates[0]:.0f} GFLOP/s, {rates[0] / limit:.0%};"
         f" a stored product with {width} columns {product * 1e3:.0f} ms, {rates[1]:.0f} GFLOP/s,"
         f" {rates[1] / limit:.0%}"
