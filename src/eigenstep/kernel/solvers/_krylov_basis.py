@@ -66,7 +66,6 @@ class KrylovBasis:
         self._images = like.new_empty(n_rows, capacity)
         self._g, self._t, self._h = np.zeros((3, capacity, capacity))
         self._remainder = like.new_empty(n_rows, 0)
-        self._remainder_gram = np.zeros((0, 0))
         self._tail = np.zeros((0, 0))
         self._roughness = 0.0
 
@@ -89,8 +88,9 @@ class KrylovBasis:
             matrix[:after, before:after] = column
             matrix[before:after, :after] = column.T
         self._h[:after, before:after] = h
-        self._floor = (_NOISE * self._eps) ** 2 * float(np.trace(self._product(paired, paired)))
-        self._set_remainder(torch.addmm(paired, basis, self._on_device(h), alpha=-1))
+        size = self._processes.same(self._processes.sum(paired.square().sum().cpu()))
+        self._floor = (_NOISE * self._eps) ** 2 * float(size)
+        self._remainder = torch.addmm(paired, basis, self._on_device(h), alpha=-1)
         self._tail = np.eye(after)[before:]
         self._roughness = float(_eigh(g[before:after])[0].max(initial=0.0))
 
@@ -123,7 +123,13 @@ class KrylovBasis:
         m = self.n_columns
         g, t, h, tail, gram = (
             torch.from_numpy(part)
-            for part in (self._g[:m, :m], self._t[:m, :m], self._h[:m, :m], self._tail, self._remainder_gram)
+            for part in (
+                self._g[:m, :m],
+                self._t[:m, :m],
+                self._h[:m, :m],
+                self._tail,
+                self._product(self._remainder, self._remainder),
+            )
         )
         scaled, indefiniteness = self._inverse_root()
         projected = scaled.T @ t @ scaled
@@ -160,10 +166,6 @@ class KrylovBasis:
         kept = squares > self._cutoff * largest
         return vectors[:, kept] / squares[kept].sqrt(), max(0.0, -float(squares[0]) / largest)
 
-    def _set_remainder(self, remainder: Tensor) -> None:
-        self._remainder = remainder
-        self._remainder_gram = self._product(remainder, remainder)
-
     def restart(self, n_modes: int) -> None:
         """Keep the span of the best Ritz vectors alone, and of the remainder what continues it.
 
@@ -179,7 +181,7 @@ class KrylovBasis:
         k = turn.shape[1]
         # Of B S S^T (K~ B)^T R the part within the new basis goes, as that of R has gone before.
         beyond = along - turn @ (turn.T @ along)
-        self._set_remainder(torch.addmm(self._remainder, basis, self._on_device(beyond), alpha=-1))
+        self._remainder = torch.addmm(self._remainder, basis, self._on_device(beyond), alpha=-1)
         on_device = self._on_device(turn)
         for tall in (self._basis, self._images):
             tall[:, :k] = tall[:, :m] @ on_device
