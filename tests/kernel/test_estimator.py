@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from eigenstep import ContrastiveKernelPCA
+from eigenstep.losses import NTXentLoss
 from eigenstep.theory import cross_correlation, half_times, kernel_gradient_flow, subspace_overlap
 
 
@@ -158,6 +159,24 @@ def test_objectives_change_the_operator(objective):
     if objective == "vicreg":
         with pytest.raises(ValueError, match="growth_rates_"):
             model.learning_times()
+
+
+@pytest.mark.parametrize("center", [False, True])
+def test_simclrs_modes_end_where_the_real_loss_turns_to_fourth_order(center):
+    x, y = pairs(noise=0.8)
+    x, y = x + 0.3, y + 0.3
+    options = {"objective": "simclr", "objective_params": {"temperature": 0.7}, "center": center}
+    model = ContrastiveKernelPCA(2, kernel="linear", **options).fit(x, y)
+    loss = NTXentLoss(temperature=0.7, normalize="none")
+    ends = model.transform(x), model.transform(y)
+    for mode in range(2):
+        # L(s) = c0 + c2 s^2 + c4 s^4 + ... along one mode; the model's end is s = 1.
+        sizes = np.array([0.0, 0.02, 0.04, 0.06, 0.08])
+        values = [float(loss(*(torch.from_numpy(size * end[:, [mode]]) for end in ends))) for size in sizes]
+        c4, c2, _ = np.polyfit(sizes**2, values, 2)
+        assert -c2 / (2 * c4) == pytest.approx(1, rel=0.04)
+        t = model.trajectory(np.inf, 1e-3)[0, mode]
+        assert t == pytest.approx(model.eigenvalues_[mode] * np.square(model._output_scales(None, 1.0)[mode]))
 
 
 def test_pairs_groups_and_graph_are_three_ways_to_say_the_same():

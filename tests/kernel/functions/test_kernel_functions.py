@@ -46,7 +46,7 @@ def test_rows_and_columns_of_one_memory_are_not_the_same_rows(rng):
     np.testing.assert_allclose(LinearKernel().block(square, square.T), square @ square, atol=1e-14)
 
 
-def small_tiles(n_a, same, device):
+def small_tiles(n_a, n_columns, same, device):
     return (4, 4) if same else (3, 5)
 
 

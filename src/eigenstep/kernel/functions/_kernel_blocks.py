@@ -66,7 +66,7 @@ class TiledKernel(Kernel):
             out = a.new_empty(len(a), len(b))
         same = same_rows(a, b)
         lefts, rights, fill = self._plan(a, b)
-        height, width = _tile_shape(len(a), same, a.device)
+        height, width = _tile_shape(len(a), a.shape[-1], same, a.device)
         for top in range(0, len(a), height):
             rows = slice(top, top + height)
             for start in range(top if same else 0, len(b), width):
@@ -117,9 +117,10 @@ def _transpose(tile: Tensor, mirror: Tensor) -> None:
         mirror[:, top : top + height] = tile[top : top + height].T
 
 
-def _tile_shape(n_a: int, same: bool, device: torch.device) -> tuple[int, int]:
-    # 512 x 512 float32 is 1 MB, half of a usual second-level cache; a GPU wants few launches instead.
-    side = 512 if device.type == "cpu" else 8192
+def _tile_shape(n_a: int, n_columns: int, same: bool, device: torch.device) -> tuple[int, int]:
+    # 512 x 512 float32 is 1 MB, half of a usual second-level cache; short products want larger tiles, and a
+    # GPU wants few launches.
+    side = (512 if n_columns > 512 else 1024) if device.type == "cpu" else 8192
     if same or n_a >= side:
         return side, side
     return n_a, side * side // n_a

@@ -22,7 +22,7 @@ from eigenstep.kernel.solvers._nystrom_residuals import estimated_residuals
 
 # Candidates for each landmark, and views that residuals are estimated from.
 _CANDIDATES = 10
-_SAMPLE_VIEWS = 4000
+_SAMPLE_VIEWS = 2000
 
 
 class NystromPass:
