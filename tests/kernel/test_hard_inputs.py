@@ -558,3 +558,19 @@ def test_a_kernel_times_c_has_eigenvalues_times_c_and_the_same_embedding(problem
     np.testing.assert_allclose(scaled.eigenvalues_, c * model.eigenvalues_, rtol=1e-7)
     a, b = model.transform(np.concatenate(problem[1:])), scaled.transform(matrix)
     np.testing.assert_allclose(b @ b.T, a @ a.T, atol=1e-5 * np.abs(a @ a.T).max())
+
+
+@pytest.mark.parametrize("solver", ["dense", "krylov", "nystrom"])
+def test_float32_features_of_very_different_scales_give_right_modes_or_none(solver):
+    rng = np.random.default_rng(0)
+    scales = np.array([1e3, 1e2, 1, 0.5, 0.3])
+    x = (rng.normal(size=(300, 5)) * scales).astype(np.float32)
+    y = (x + 0.1 * rng.normal(size=x.shape) * scales).astype(np.float32)
+    views = np.concatenate((x, y)).astype(float)
+    gamma = np.linalg.eigvalsh(views.T @ np.roll(views, 300, axis=0) / 600)[::-1]
+    model = ContrastiveKernelPCA(5, kernel="linear", solver=solver, random_state=0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="n_components=5")
+        found = model.fit(x, y).eigenvalues_
+    assert len(found) >= 2
+    np.testing.assert_allclose(found, gamma[: len(found)], rtol=1e-4)

@@ -328,7 +328,8 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         wanted = found if self.n_components is None else self.n_components
         if found < wanted:
             warnings.warn(
-                f"n_components={wanted} modes were asked for, {found} have a positive eigenvalue",
+                f"n_components={wanted} modes were asked for, {found} have a positive eigenvalue beyond"
+                " rounding",
                 UserWarning,
                 stacklevel=3,
             )

@@ -10,13 +10,16 @@ from torch import Tensor
 from eigenstep.kernel.functions._kernel_blocks import Kernel
 from eigenstep.kernel.solvers._landmarks import to_float64
 
+# A kernel of low rank has a few landmarks, and its whole spectrum among them.
+_LEAST = 128
+
 
 class LandmarkFeatures:
     """Features phi(x) = L^{-1} k_m(x) with phi(x) . phi(y) the landmarks' approximation of k(x, y).
 
     Sums of products of raw kernel rows, whitened at the end, are wrong in float32: their rounding is relative
     to the largest eigenvalue and is divided by the smallest. To whiten every row costs as much as to multiply
-    it. Between the two, with the first sixth of the landmarks in L_11:
+    it. Between the two, with the first sixth of the landmarks in L_11, or the first 128 if they are few:
 
         L = E D,   E = [[L_11, 0], [L_21, I]],   D = [[I, 0], [0, L_22]];   psi(x) = E^{-1} k_m(x) - offset
 
@@ -40,7 +43,7 @@ class LandmarkFeatures:
 
     def __init__(self, kernel: Kernel, landmarks: Any, factor: Tensor) -> None:
         self.kernel, self.landmarks, self.factor = kernel, landmarks, to_float64(factor)
-        self._first = first = -(-len(factor) // 6)
+        self._first = first = min(len(factor), max(_LEAST, -(-len(factor) // 6)))
         sample = kernel.block(landmarks[:1], landmarks[:1])
         self.rounding = torch.finfo(sample.dtype).eps
         self._mean_row = (self.factor @ self.factor.mean(dim=0)).to(sample)
