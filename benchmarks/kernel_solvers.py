@@ -91,7 +91,7 @@ def report_stages(rows: np.ndarray, name: str, gamma: float | None) -> None:
 
 
 def methods(
-    rows: np.ndarray, name: str, gamma: float | None, dense: bool
+    rows: np.ndarray, name: str, gamma: float | None, dense: bool, only: str
 ) -> dict[str, Callable[[], np.ndarray]]:
     """Return each method's run, from rows or from the kernel matrix to its eigenvalues."""
     n_pairs = len(rows) // 2
@@ -129,13 +129,13 @@ def methods(
         runs["solve  Eigenstep, float64"] = lambda: ours(double_matrix, kernel="precomputed")
         runs["solve  literal recipe, float32"] = lambda: literal_recipe(single_matrix, n_pairs)
         runs["solve  literal recipe, float64"] = lambda: literal_recipe(double_matrix, n_pairs)
-    for solver in ("arpack", "randomized", *(["dense"] if dense else [])):
+    for solver in ("arpack", "randomized", *(["dense"] if dense or "dense" in only else [])):
         runs[f"fit    KernelPCA {solver}, float32"] = lambda solver=solver: sklearn(solver, rows)
         runs[f"solve  KernelPCA {solver}, float32"] = lambda solver=solver: sklearn(solver, single_matrix)
     return runs
 
 
-def compare(rows: np.ndarray, name: str, dense: bool, repeats: int) -> None:
+def compare(rows: np.ndarray, name: str, dense: bool, repeats: int, only: str) -> None:
     gamma = median_gamma(rows) if name == "rbf" else None
     n_pairs = len(rows) // 2
     exact = rows.astype(np.float64)
@@ -149,7 +149,7 @@ def compare(rows: np.ndarray, name: str, dense: bool, repeats: int) -> None:
     )
     report_stages(rows, name, gamma)
     times, errors = defaultdict(list), {}
-    runs = methods(rows, name, gamma, dense)
+    runs = {method: run for method, run in methods(rows, name, gamma, dense, only).items() if only in method}
     for _ in range(repeats):
         for method, run in runs.items():
             took, values = seconds(run)
@@ -159,7 +159,7 @@ def compare(rows: np.ndarray, name: str, dense: bool, repeats: int) -> None:
     for method, took in times.items():
         kind = method.split()[0]
         own = f"{kind}    Eigenstep, float32" if kind == "fit" else f"{kind}  Eigenstep, float32"
-        ratios = [theirs / mine for theirs, mine in zip(took, times[own], strict=True)]
+        ratios = [theirs / mine for theirs, mine in zip(took, times.get(own, took), strict=True)]
         print(
             f"   {method:36s} {statistics.median(took):8.2f} s ({min(took):.2f} - {max(took):.2f})"
             f"   {statistics.median(ratios):6.1f} x ({min(ratios):.1f} - {max(ratios):.1f})"
@@ -175,6 +175,7 @@ def main() -> None:
     parser.add_argument("--kernels", nargs="+", default=["rbf", "arc_cosine"])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--dense-up-to", type=int, default=4000, help="largest N for methods of order N^3")
+    parser.add_argument("--only", default="", help="run methods with this in their name alone")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--data", type=Path, default=CIFAR10)
     arguments = parser.parse_args()
@@ -183,7 +184,7 @@ def main() -> None:
     for n_views in arguments.views:
         rows = np.concatenate(image_pairs(n_views // 2, arguments.data))
         for name in arguments.kernels:
-            compare(rows, name, n_views <= arguments.dense_up_to, arguments.repeats)
+            compare(rows, name, n_views <= arguments.dense_up_to, arguments.repeats, arguments.only)
 
 
 if __name__ == "__main__":
