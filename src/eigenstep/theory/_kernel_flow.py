@@ -3,12 +3,11 @@
 from typing import Any
 
 import numpy as np
-import scipy.integrate
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
 from eigenstep.theory._eigenmodes import matching_weights, symmetric_operator
-from eigenstep.theory._growth_rates import checked_times
+from eigenstep.theory._integrate_flow import integrate_flow
 from eigenstep.theory._mode_trajectories import loss_curve
 from eigenstep.theory._simulation import Simulation
 
@@ -62,31 +61,14 @@ def kernel_gradient_flow(
     """
     gram, pairs = symmetric_operator(kernel), _matching_graph(pair_graph, len(np.asarray(kernel)))
     start = matching_weights(coefficients, len(gram))
-    moments = checked_times(times)
-    if not (moments.size and np.isfinite(moments).all() and (np.diff(moments) > 0).all()):
-        raise ValueError(f"expected finite times that increase, got {moments.size} that do not")
     identity = np.eye(len(start))
 
-    def velocity(_time: float, state: NDArray[np.float64]) -> NDArray[np.float64]:
-        embeddings = state.reshape(start.shape) @ gram
+    def velocity(functions: NDArray[np.float64]) -> NDArray[np.float64]:
+        embeddings = functions @ gram
         partners = (pairs @ embeddings.T).T
-        return (-4 * (partners @ embeddings.T - identity) @ partners).ravel()
+        return -4 * (partners @ embeddings.T - identity) @ partners
 
-    tiny = np.finfo(np.float64).tiny
-    outcome = scipy.integrate.solve_ivp(
-        velocity,
-        (0.0, moments[-1]),
-        start.ravel(),
-        method="DOP853",
-        t_eval=moments,
-        rtol=rtol,
-        atol=rtol * max(float(np.abs(start).max()), tiny),
-        # Longer steps sit at the limit of stability, where values interpolated within a step lose digits.
-        max_step=0.5 / max(_largest_gamma(gram, pairs), tiny),
-    )
-    if not outcome.success:
-        raise FloatingPointError(f"kernel flow stopped at time {outcome.t[-1]:.6g}: {outcome.message}")
-    path = outcome.y.T.reshape(-1, *start.shape)
+    moments, path = integrate_flow(velocity, start, times, _largest_gamma(gram, pairs), rtol)
     embeddings = path @ gram
     correlations = [each @ (pairs @ each.T) for each in embeddings]
     eigenvalues = np.linalg.eigvalsh(correlations)[:, ::-1]

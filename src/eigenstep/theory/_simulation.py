@@ -10,12 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.integrate
 import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 
 from eigenstep.theory._eigenmodes import matching_weights, symmetric_operator
-from eigenstep.theory._growth_rates import checked_times
+from eigenstep.theory._integrate_flow import integrate_flow
 from eigenstep.theory._mode_trajectories import loss_curve
 
 
@@ -159,32 +158,14 @@ def gradient_flow(
     >>> run.loss.round(3)
     array([2.   , 0.971, 0.   ])
     """
-    moments = checked_times(times)
-    if not (moments.size and np.isfinite(moments).all() and (np.diff(moments) > 0).all()):
-        raise ValueError(f"expected finite times that increase, got {moments.size} that do not")
     gamma, basis, start = _eigenbasis(operator, weights)
     identity = np.eye(len(start))
 
-    def velocity(_time: float, state: NDArray[np.float64]) -> NDArray[np.float64]:
-        coordinates = state.reshape(start.shape)
+    def velocity(coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
         scaled = coordinates * gamma
-        return (-4 * (scaled @ coordinates.T - identity) @ scaled).ravel()
+        return -4 * (scaled @ coordinates.T - identity) @ scaled
 
-    tiny = np.finfo(np.float64).tiny
-    outcome = scipy.integrate.solve_ivp(
-        velocity,
-        (0.0, moments[-1]),
-        start.ravel(),
-        method="DOP853",
-        t_eval=moments,
-        rtol=rtol,
-        atol=rtol * max(float(np.abs(start).max()), tiny),
-        # Longer steps sit at the limit of stability, where values interpolated within a step lose digits.
-        max_step=0.5 / max(float(np.abs(gamma).max()), tiny),
-    )
-    if not outcome.success:
-        raise FloatingPointError(f"gradient flow stopped at time {outcome.t[-1]:.6g}: {outcome.message}")
-    path = outcome.y.T.reshape(-1, *start.shape)
+    moments, path = integrate_flow(velocity, start, times, float(np.abs(gamma).max()), rtol)
     eigenvalues = np.array([np.linalg.eigvalsh((a * gamma) @ a.T)[::-1] for a in path])
     return Simulation(
         times=moments,
