@@ -108,12 +108,6 @@ class NystromAccumulator:
         self.sums = batch if self.sums is None else self.sums + batch
         return self
 
-    def merge(self, other: NystromAccumulator) -> NystromAccumulator:
-        """Add all that another accumulator on the same landmarks saw, and return self."""
-        if other.sums is not None:
-            self.sums = other.sums if self.sums is None else self.sums + other.sums
-        return self
-
     def all_reduce(self, processes: Processes) -> NystromAccumulator:
         """Add up what the processes saw, each its own samples, and return self.
 
