@@ -1,7 +1,7 @@
 """Modes of pairs that memory need not hold: from .npy files in one pass, or batch by batch as they come.
 
 Landmarks stand for the views, so memory holds the landmarks and a block of rows, however many pairs there
-are. Modes are biased for it, most of all late ones: the residual, estimated from 4,000 views, says how far a
+are. Modes are biased for it, most of all late ones: the residual, estimated from 2,000 views, says how far a
 mode is from being one, relative to its eigenvalue, which is too small by about the residual's square.
 
     python examples/kernel_out_of_core.py [--pairs 50000] [--features 64] [--landmarks 500] [--components 10]

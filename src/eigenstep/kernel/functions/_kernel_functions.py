@@ -102,8 +102,8 @@ def make_kernel(
         return FunctionKernel(kernel, given, gets=callable_gets)
     if not isinstance(kernel, str) or kernel not in _PARAMETERS:
         raise ValueError(
-            f"expected kernel to be a function of two blocks of rows or one of {', '.join(KERNEL_NAMES)}; "
-            f"got {kernel!r}"
+            f"expected kernel to be a function of two blocks of rows, 'precomputed' or one of "
+            f"{', '.join(KERNEL_NAMES)}; got {kernel!r}"
         )
     accepted = _PARAMETERS[kernel]
     if unknown := sorted(set(given) - set(accepted)):
