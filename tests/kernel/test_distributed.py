@@ -120,6 +120,6 @@ def test_fewer_samples_than_processes_are_too_few_for_landmarks(results):
 def test_the_memory_of_each_process_falls_as_there_are_more(results):
     peaks = {n: max(results[f"{n}-{rank}"]["memory"] for rank in range(n)) for n in (1, 2, 3)}
     half_of_the_kernel = 12_000**2 / 2 * 4
-    assert peaks[1] > half_of_the_kernel
+    assert peaks[1] > 0.8 * half_of_the_kernel
     assert peaks[2] < 0.6 * peaks[1]
     assert peaks[3] < 0.45 * peaks[1]
