@@ -1,7 +1,7 @@
 """One of several processes that share a batch: python rank_worker.py RANK WORLD_SIZE FOLDER.
 
-Reads FOLDER/job.pt: initial weights, per-rank inputs and a list of (loss name, options). For every loss
-it makes one backward pass with the gloo backend, averages the weight's gradient over the ranks, as
+Reads FOLDER/job.pt: initial weights, per-rank inputs and labels, and a list of (loss name, options). For
+every loss it makes one backward pass with the gloo backend, averages the weight's gradient over the ranks, as
 DistributedDataParallel does, and writes value and gradient to FOLDER/rank{RANK}.pt.
 """
 
@@ -35,7 +35,8 @@ def main(rank: int, world_size: int, folder: Path) -> None:
 def value_and_gradient(loss: nn.Module, job: dict, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
     x_a, x_b = job["inputs"][rank]
     weight = job["weight"].clone().requires_grad_()
-    value = loss(x_a @ weight.T, x_b @ weight.T)
+    labels = [job["labels"][rank]] if isinstance(loss, losses.SupConLoss) else []
+    value = loss(x_a @ weight.T, x_b @ weight.T, *labels)
     (gradient,) = torch.autograd.grad(value, weight)
     distributed.all_reduce(gradient)
     return value.detach(), gradient / distributed.get_world_size()

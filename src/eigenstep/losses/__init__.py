@@ -1,4 +1,15 @@
-"""Losses of two views' embeddings: Barlow Twins, SimCLR's NT-Xent and VICReg.
+"""Losses of two views' embeddings, one file each.
+
+| loss | method | function twin |
+| --- | --- | --- |
+| `BarlowTwinsLoss` | Barlow Twins | `barlow_twins_loss` |
+| `NTXentLoss` | SimCLR | `nt_xent_loss` |
+| `VICRegLoss` | VICReg | `vicreg_loss` |
+| `SpectralContrastiveLoss` | spectral contrastive learning | `spectral_contrastive_loss` |
+| `WMSELoss` | W-MSE: whitening | `wmse_loss` |
+| `DCLLoss` | decoupled contrastive learning, DCL and DCLW | `dcl_loss` |
+| `NegativeCosineSimilarity` | SimSiam, BYOL | `negative_cosine_similarity` |
+| `SupConLoss` | supervised contrastive learning: takes labels | `sup_con_loss` |
 
 Constructor names, defaults and definitions follow lightly. Every loss is called as `loss(z_a, z_b)`
 with two tensors of shape (batch, dim), row i of both made from the same sample, and also offers
@@ -7,18 +18,36 @@ with two tensors of shape (batch, dim), row i of both made from the same sample,
   `sum(loss.weights[name] * term for name, term in loss.terms(z_a, z_b).items())`;
 - a function twin with the same options, such as `barlow_twins_loss(z_a, z_b, lambda_param=1.0)`.
 
-Losses compute in float32 at least, also under autocast, and keep no state.
+`SupConLoss` alone takes a third argument, `loss(z_a, z_b, labels)`, in `terms` and its twin likewise.
+
+Losses compute in float32 at least, also under autocast, and keep no state. With
+`gather_distributed=True` they see the joint batch of all ranks, with exact gradients.
 """
 
 from eigenstep.losses._barlow_twins import BarlowTwinsLoss, barlow_twins_loss
+from eigenstep.losses._dcl import DCLLoss, dcl_loss
+from eigenstep.losses._negative_cosine_similarity import NegativeCosineSimilarity, negative_cosine_similarity
 from eigenstep.losses._nt_xent import NTXentLoss, nt_xent_loss
+from eigenstep.losses._spectral_contrastive import SpectralContrastiveLoss, spectral_contrastive_loss
+from eigenstep.losses._sup_con import SupConLoss, sup_con_loss
 from eigenstep.losses._vicreg import VICRegLoss, vicreg_loss
+from eigenstep.losses._wmse import WMSELoss, wmse_loss
 
 __all__ = [
     "BarlowTwinsLoss",
+    "DCLLoss",
     "NTXentLoss",
+    "NegativeCosineSimilarity",
+    "SpectralContrastiveLoss",
+    "SupConLoss",
     "VICRegLoss",
+    "WMSELoss",
     "barlow_twins_loss",
+    "dcl_loss",
+    "negative_cosine_similarity",
     "nt_xent_loss",
+    "spectral_contrastive_loss",
+    "sup_con_loss",
     "vicreg_loss",
+    "wmse_loss",
 ]

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from eigenstep.losses._gather import JointBatch
-from eigenstep.losses._two_view_loss import TwoViewLoss, check_choice
+from eigenstep.losses._two_view_loss import TwoViewLoss, check_choice, check_positive
 
 
 class BarlowTwinsLoss(TwoViewLoss):
@@ -64,8 +64,7 @@ class BarlowTwinsLoss(TwoViewLoss):
         check_choice("normalize", normalize, ("batch", "none"))
         if normalize == "batch" and not center:
             raise ValueError('normalize="batch" always centers; for center=False use normalize="none"')
-        if not eps > 0:
-            raise ValueError(f"eps expects a positive number, got {eps}")
+        check_positive("eps", eps)
         self.lambda_param = lambda_param
         self.normalize = normalize
         self.center = center

@@ -13,17 +13,28 @@ from torch.autograd.function import once_differentiable
 class JointBatch:
     """The embeddings of two views over all ranks, each (batch, dim).
 
-    `own_rows` says where this rank's pairs lie among them.
+    `own_rows` says where this rank's pairs lie among them. `labels`, (batch,), are the samples' classes
+    for a loss that takes them.
     """
 
     z_a: Tensor
     z_b: Tensor
     own_rows: slice = field(default_factory=lambda: slice(None))
     world_size: int = 1
+    labels: Tensor | None = None
+
+    def joint_mean(self, own_total: Tensor, count: int) -> Tensor:
+        """This rank's share of the mean of `count` items, from its sum over its own ones.
+
+        The mean of the shares over the ranks is the mean of the items.
+        """
+        return own_total * self.world_size / count
 
 
-def gather_batch(z_a: Tensor, z_b: Tensor) -> JointBatch:
+def gather_batch(z_a: Tensor, z_b: Tensor, labels: Tensor | None = None) -> JointBatch:
     """Join z_a and z_b, each (batch, dim), with those of the other ranks, in the order of the ranks.
+
+    Labels, (batch,), are joined likewise; all ranks bring them or none does.
 
     Ranks may bring batches of different sizes. The gradient that arrives at a rank's own embeddings is
     that of the sum of all ranks' losses. DistributedDataParallel averages gradients over the ranks, so
@@ -35,12 +46,14 @@ def gather_batch(z_a: Tensor, z_b: Tensor) -> JointBatch:
     torch.Size([3, 2])
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
-        return JointBatch(z_a, z_b)
+        return JointBatch(z_a, z_b, labels=labels)
     counts = _counts(len(z_a), z_a.device)
     first, own = sum(counts[: dist.get_rank()]), len(z_a)
     pairs: Tensor = _GatherRows.apply(torch.stack([z_a, z_b], dim=1), counts)
     gathered_a, gathered_b = pairs.unbind(1)
-    return JointBatch(gathered_a, gathered_b, slice(first, first + own), len(counts))
+    if labels is not None:
+        labels = _GatherRows.apply(labels, counts)
+    return JointBatch(gathered_a, gathered_b, slice(first, first + own), len(counts), labels)
 
 
 def _counts(own: int, device: torch.device) -> list[int]:

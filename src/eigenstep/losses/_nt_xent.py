@@ -1,15 +1,13 @@
 from typing import Literal
 
-import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from torch.nn.functional import normalize as normalize_rows
 
+from eigenstep.losses._contrastive import ContrastiveLoss
 from eigenstep.losses._gather import JointBatch
-from eigenstep.losses._two_view_loss import TwoViewLoss, check_choice
 
 
-class NTXentLoss(TwoViewLoss):
+class NTXentLoss(ContrastiveLoss):
     r"""NT-Xent, the contrastive loss of SimCLR: each view picks its partner out of the whole batch.
 
         s_kl = z_k . z_l / temperature                            z: the 2n embeddings of both views
@@ -39,14 +37,13 @@ class NTXentLoss(TwoViewLoss):
     Note: there is no memory bank (lightly's `memory_bank_size`): it would make the loss stateful and
     different in its two views.
 
+    >>> import torch
     >>> z_a, z_b = torch.eye(2), torch.eye(2)
     >>> NTXentLoss(temperature=1.0)(z_a, z_b)   # -1 + log(e + 1 + 1)
     tensor(0.5514)
     >>> NTXentLoss(temperature=1.0).terms(z_a, z_b)
     {'alignment': tensor(-1.), 'uniformity': tensor(1.5514)}
     """
-
-    min_pairs = 2
 
     def __init__(
         self,
@@ -55,46 +52,17 @@ class NTXentLoss(TwoViewLoss):
         gather_distributed: bool = False,
         normalize: Literal["cosine", "none"] = "cosine",
     ) -> None:
-        super().__init__(gather_distributed)
-        check_choice("normalize", normalize, ("cosine", "none"))
-        if not temperature > 0:
-            raise ValueError(f"temperature expects a positive number, got {temperature}")
-        self.temperature = temperature
-        self.normalize = normalize
-
-    @property
-    def weights(self) -> dict[str, float]:
-        return {"alignment": 1.0, "uniformity": 1.0}
+        super().__init__(temperature, gather_distributed, normalize)
 
     def _loss(self, batch: JointBatch) -> Tensor:
         # Not the sum of the terms: near 0 it is the small difference of two large numbers.
-        similarity, partner = self._similarity(batch)
-        return _mean_over_ranks(cross_entropy(similarity, partner, reduction="sum"), batch)
+        similarities = self._similarities(batch)
+        total = cross_entropy(similarities.values, similarities.partner, reduction="sum")
+        return batch.joint_mean(total, 2 * len(batch.z_a))
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
-        similarity, partner = self._similarity(batch)
-        return {
-            "alignment": _mean_over_ranks(-similarity.gather(1, partner[:, None]).sum(), batch),
-            "uniformity": _mean_over_ranks(similarity.logsumexp(1).sum(), batch),
-        }
-
-    def _similarity(self, batch: JointBatch) -> tuple[Tensor, Tensor]:
-        """s_kl of this rank's views k with all 2n views l, -inf at k = l; and the partners p(k)."""
-        z_a, z_b, own = batch.z_a, batch.z_b, batch.own_rows
-        if self.normalize == "cosine":
-            z_a, z_b = normalize_rows(z_a), normalize_rows(z_b)
-        similarity = torch.cat([z_a[own], z_b[own]]) @ torch.cat([z_a, z_b]).T / self.temperature
-
-        index = torch.arange(2 * len(z_a), device=z_a.device)
-        index_a, index_b = (view[own] for view in index.chunk(2))
-        itself = torch.cat([index_a, index_b])[:, None] == index
-        return similarity.masked_fill(itself, -torch.inf), torch.cat([index_b, index_a])
-
-    def extra_repr(self) -> str:
-        return (
-            f"temperature={self.temperature}, gather_distributed={self.gather_distributed}, "
-            f"normalize={self.normalize!r}"
-        )
+        similarities = self._similarities(batch)
+        return self._mean_terms(batch, similarities.of_partners(), similarities.values)
 
 
 def nt_xent_loss(
@@ -107,14 +75,10 @@ def nt_xent_loss(
 ) -> Tensor:
     """SimCLR's NT-Xent loss of embeddings z_a and z_b, both (batch, dim): see `NTXentLoss`.
 
+    >>> import torch
     >>> collapsed = torch.ones(4, 3)
     >>> nt_xent_loss(collapsed, collapsed)      # log(2n - 1): every other view is as likely
     tensor(1.9459)
     """
     loss = NTXentLoss(temperature, gather_distributed=gather_distributed, normalize=normalize)
     return loss(z_a, z_b)
-
-
-def _mean_over_ranks(total: Tensor, batch: JointBatch) -> Tensor:
-    """The share of a sum over own rows whose mean over the ranks is the mean over all 2n rows."""
-    return total * batch.world_size / (2 * len(batch.z_a))

@@ -51,9 +51,12 @@ class TwoViewLoss(nn.Module, ABC):
         terms = self._terms(batch)
         return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
 
-    def _joint_batch(self, z_a: Tensor, z_b: Tensor) -> JointBatch:
+    def _joint_batch(self, z_a: Tensor, z_b: Tensor, labels: Tensor | None = None) -> JointBatch:
         z_a, z_b = _checked(z_a, z_b)
-        batch = gather_batch(z_a, z_b) if self.gather_distributed else JointBatch(z_a, z_b)
+        if self.gather_distributed:
+            batch = gather_batch(z_a, z_b, labels)
+        else:
+            batch = JointBatch(z_a, z_b, labels=labels)
         if len(batch.z_a) < self.min_pairs:
             raise ValueError(
                 f"{type(self).__name__} expects a batch of at least {self.min_pairs} pairs, "
@@ -67,6 +70,12 @@ def check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         expected = " or ".join(repr(choice) for choice in choices)
         raise ValueError(f"{option} expects {expected}, got {value!r}")
+
+
+def check_positive(option: str, value: float) -> None:
+    """Raise a ValueError unless the value is above zero."""
+    if not value > 0:
+        raise ValueError(f"{option} expects a positive number, got {value}")
 
 
 def _checked(z_a: Tensor, z_b: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,93 @@
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from eigenstep.losses._contrastive import ContrastiveLoss
+from eigenstep.losses._gather import JointBatch
+from eigenstep.losses._two_view_loss import check_positive
+
+
+class DCLLoss(ContrastiveLoss):
+    r"""Decoupled contrastive loss: NT-Xent without the positive pair in the denominator.
+
+        s_kl = z_k . z_l / temperature                            z: the 2n embeddings of both views
+        L = 1/(2n) sum_k [ -w_k s_kp(k) + log sum_{l != k, p(k)} exp s_kl ]
+        w_k = 1, or 2 - n softmax_i(a_i . b_i / sigma)            p(k): the other view of k's sample
+
+    The softmax is over the n samples i and taken at the sample of k: pairs that agree already count less.
+    The terms are "alignment", the mean of -w_k s_kp(k), and "uniformity", the mean of the logarithm; both
+    have weight 1. Yeh et al. 2022, arXiv:2110.06848; definition and defaults are those of lightly, whose
+    DCLWLoss is sigma=0.5.
+
+    Args:
+        temperature: divides the similarities; positive.
+        sigma: width of the weights w_k, which are constants for the gradient; None for w_k = 1.
+        gather_distributed: take the other samples, and the softmax, from the batches of all ranks. Each
+            rank computes the rows of its own samples; the mean over ranks is the loss of the joint
+            batch.
+        normalize: "cosine" scales every embedding to unit length, as in the paper. "none" takes the
+            inner products of the embeddings as they are.
+
+    Raises ValueError for an unknown `normalize`, and for a temperature or sigma that is not positive.
+
+    With normalize="none" embeddings W x start at L = log(2n - 2) with the gradient
+
+        -(2 / temperature) W [ (2n-1) Gamma - 2n xbar xbar^T + Sigma ] / (2n-2)
+
+    which is that of `NTXentLoss` times (2n-1)/(2n-2): the same modes, a little faster.
+
+    >>> z_a, z_b = torch.eye(2), torch.eye(2)
+    >>> DCLLoss(temperature=1.0)(z_a, z_b)      # -1 + log(1 + 1)
+    tensor(-0.3069)
+    >>> DCLLoss(temperature=1.0, sigma=0.5).terms(z_a, z_b)     # equal pairs have equal weights
+    {'alignment': tensor(-1.), 'uniformity': tensor(0.6931)}
+    """
+
+    def __init__(
+        self,
+        temperature: float = 0.1,
+        *,
+        sigma: float | None = None,
+        gather_distributed: bool = False,
+        normalize: Literal["cosine", "none"] = "cosine",
+    ) -> None:
+        super().__init__(temperature, gather_distributed, normalize)
+        if sigma is not None:
+            check_positive("sigma", sigma)
+        self.sigma = sigma
+
+    def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
+        similarities = self._similarities(batch)
+        positive = similarities.of_partners()
+        negatives = similarities.values.scatter(1, similarities.partner[:, None], -torch.inf)
+        if self.sigma is not None:
+            positive = positive * self._sample_weights(batch, self.sigma)[batch.own_rows].repeat(2)
+        return self._mean_terms(batch, positive, negatives)
+
+    @torch.no_grad()
+    def _sample_weights(self, batch: JointBatch, sigma: float) -> Tensor:
+        z_a, z_b = self._normalized(batch)
+        return 2 - len(z_a) * ((z_a * z_b).sum(1) / sigma).softmax(0)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, sigma={self.sigma}"
+
+
+def dcl_loss(
+    z_a: Tensor,
+    z_b: Tensor,
+    temperature: float = 0.1,
+    *,
+    sigma: float | None = None,
+    gather_distributed: bool = False,
+    normalize: Literal["cosine", "none"] = "cosine",
+) -> Tensor:
+    """The decoupled contrastive loss of embeddings z_a and z_b, both (batch, dim): see `DCLLoss`.
+
+    >>> collapsed = torch.ones(4, 3)
+    >>> dcl_loss(collapsed, collapsed, temperature=1.0)     # -1 + log(e (2n - 2))
+    tensor(1.7918)
+    """
+    loss = DCLLoss(temperature, sigma=sigma, gather_distributed=gather_distributed, normalize=normalize)
+    return loss(z_a, z_b)

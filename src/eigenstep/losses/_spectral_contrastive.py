@@ -1,0 +1,102 @@
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from eigenstep.losses._gather import JointBatch
+from eigenstep.losses._two_view_loss import TwoViewLoss, check_choice, check_positive
+
+
+class SpectralContrastiveLoss(TwoViewLoss):
+    r"""Spectral contrastive loss: a sample's views have large inner products, different samples small ones.
+
+        L = -2/n sum_i a_i . b_i  +  1/(n (n-1)) sum_{i != j} (a_i . b_j)^2
+
+    a_i and b_j are the embeddings z_a[i] and z_b[j]: all n (n-1) pairs of one view of a sample and the
+    other view of another stand for independent samples. The terms are "alignment", the mean of -a_i . b_i
+    (weight 2), and "uniformity", the mean of the squares (weight 1). HaoChen et al. 2021,
+    arXiv:2106.04156.
+
+    Args:
+        mu: largest squared norm with normalize="ball", without meaning otherwise; positive.
+        gather_distributed: take the other samples from the batches of all ranks. Each rank computes the
+            rows of its own samples; the mean over ranks is the loss of the joint batch.
+        normalize: "none" takes the embeddings as they are, as in the paper's equation. "ball" shortens
+            those that are longer than sqrt(mu) to this length and divides the loss by mu, as in the
+            authors' code; shorter ones stay as they are.
+
+    Raises ValueError for an unknown `normalize` or a `mu` that is not positive.
+
+    Small embeddings W x follow -4 W Gamma, the gradient of un-normalised Barlow Twins (see
+    `BarlowTwinsLoss`): the same modes, of the uncentred Gamma, at the same rate. As n grows
+
+        L -> ||W Sigma W^T||_F^2 - 2 tr(W Gamma W^T)        Sigma: second moment of the views
+
+    where Barlow Twins has ||W Gamma W^T||_F^2 - 2 tr(W Gamma W^T) + dim. They are equal up to this
+    constant if the two views of each sample are identical, for then Sigma = Gamma. Otherwise they part as
+    modes saturate: this loss ends at W^T W = sum_j rho_j v_j v_j^T over the dim largest positive rho of
+    Gamma v = rho Sigma v with v^T Sigma v = 1, the directions in which the views agree best, and the
+    embeddings' second moment has the eigenvalues rho_j <= 1.
+
+    >>> z_a, z_b = torch.eye(2), torch.eye(2)
+    >>> SpectralContrastiveLoss()(z_a, z_b)
+    tensor(-2.)
+    >>> SpectralContrastiveLoss().terms(z_a, 3 * torch.ones(2, 2))
+    {'alignment': tensor(-3.), 'uniformity': tensor(9.)}
+    """
+
+    min_pairs = 2
+
+    def __init__(
+        self,
+        mu: float = 1.0,
+        *,
+        gather_distributed: bool = False,
+        normalize: Literal["none", "ball"] = "none",
+    ) -> None:
+        super().__init__(gather_distributed)
+        check_choice("normalize", normalize, ("none", "ball"))
+        check_positive("mu", mu)
+        self.mu = mu
+        self.normalize = normalize
+
+    @property
+    def weights(self) -> dict[str, float]:
+        scale = 1 / self.mu if self.normalize == "ball" else 1.0
+        return {"alignment": 2 * scale, "uniformity": scale}
+
+    def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
+        a, b, n = self._normalized(batch.z_a), self._normalized(batch.z_b), len(batch.z_a)
+        own = batch.own_rows
+        sample = torch.arange(n, device=a.device)
+        products = (a[own] @ b.T).masked_fill(sample[own, None] == sample, 0)
+        return {
+            "alignment": batch.joint_mean(-(a[own] * b[own]).sum(), n),
+            "uniformity": batch.joint_mean(products.square().sum(), n * (n - 1)),
+        }
+
+    def _normalized(self, z: Tensor) -> Tensor:
+        if self.normalize == "ball":
+            return z / (z.norm(dim=1, keepdim=True) / self.mu**0.5).clamp(min=1)
+        return z
+
+    def extra_repr(self) -> str:
+        return f"mu={self.mu}, gather_distributed={self.gather_distributed}, normalize={self.normalize!r}"
+
+
+def spectral_contrastive_loss(
+    z_a: Tensor,
+    z_b: Tensor,
+    mu: float = 1.0,
+    *,
+    gather_distributed: bool = False,
+    normalize: Literal["none", "ball"] = "none",
+) -> Tensor:
+    """The spectral contrastive loss of z_a and z_b, both (batch, dim): see `SpectralContrastiveLoss`.
+
+    >>> collapsed = torch.ones(4, 1)
+    >>> spectral_contrastive_loss(collapsed, collapsed)
+    tensor(-1.)
+    """
+    loss = SpectralContrastiveLoss(mu, gather_distributed=gather_distributed, normalize=normalize)
+    return loss(z_a, z_b)

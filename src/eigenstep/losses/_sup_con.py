@@ -1,0 +1,119 @@
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from eigenstep.losses._contrastive import ContrastiveLoss, Similarities
+from eigenstep.losses._gather import JointBatch
+
+
+class SupConLoss(ContrastiveLoss):
+    r"""Supervised contrastive loss: each view picks the views of its class out of the whole batch.
+
+        s_kl = z_k . z_l / temperature                            z: the 2n embeddings of both views
+        L = 1/(2n) sum_k [ -1/|P(k)| sum_{p in P(k)} s_kp + log sum_{l != k} exp s_kl ]
+
+    P(k): all other views with the label of k, among them the other view of its sample. The terms are
+    "alignment", the mean over k of -s_kp averaged over P(k), and "uniformity", the mean of the logarithm;
+    both have weight 1. Khosla et al. 2020, arXiv:2004.11362, equation 2 (L_out), with the temperature that
+    the paper trains with.
+
+    Unlike the other losses it takes labels: `loss(z_a, z_b, labels)` and `loss.terms(z_a, z_b, labels)`,
+    with integer labels of shape (batch,), any value being a class.
+
+    Args:
+        temperature: divides the similarities; positive.
+        gather_distributed: take the other samples, with their labels, from the batches of all ranks. Each
+            rank computes the rows of its own samples; the mean over ranks is the loss of the joint
+            batch.
+        normalize: "cosine" scales every embedding to unit length, as in the paper. "none" takes the
+            inner products of the embeddings as they are.
+
+    Raises ValueError for an unknown `normalize` or a temperature that is not positive.
+
+    If all labels differ this is `NTXentLoss`. With normalize="none" small embeddings W x have the gradient
+    that is given there, with the cross-correlation of all views of a class in the place of Gamma:
+    Gamma_P = 1/(2n) sum_k 1/|P(k)| sum_{p in P(k)} x_k x_p^T.
+
+    Note: the authors' code multiplies the loss by temperature / base_temperature, which is 1 by default.
+
+    >>> z, labels = torch.eye(2)[[0, 0, 1]], torch.tensor([5, 5, 7])
+    >>> SupConLoss(temperature=1.0).terms(z, z, labels)
+    {'alignment': tensor(-1.), 'uniformity': tensor(2.1802)}
+    """
+
+    def __init__(
+        self,
+        temperature: float = 0.1,
+        *,
+        gather_distributed: bool = False,
+        normalize: Literal["cosine", "none"] = "cosine",
+    ) -> None:
+        super().__init__(temperature, gather_distributed, normalize)
+
+    def forward(self, z_a: Tensor, z_b: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
+        """The loss of embeddings z_a and z_b, both (batch, dim), with integer labels (batch,): a scalar.
+
+        The scalar is float64 for float64 embeddings and float32 for all others.
+
+        Raises ValueError for labels of another shape or kind, and as the other losses do for embeddings
+        that are not two floating-point tensors of one shape (batch, dim), or fewer than two pairs.
+        """
+        with torch.autocast(z_a.device.type, enabled=False):
+            return self._loss(self._joint_batch(z_a, z_b, _checked(labels, z_a)))
+
+    def terms(self, z_a: Tensor, z_b: Tensor, labels: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
+        """The terms of the loss by name, each a scalar before its factor in `weights`."""
+        with torch.autocast(z_a.device.type, enabled=False):
+            return self._terms(self._joint_batch(z_a, z_b, _checked(labels, z_a)))
+
+    def _loss(self, batch: JointBatch) -> Tensor:
+        # As in NT-Xent, not the sum of the terms.
+        similarities = self._similarities(batch)
+        log_probabilities = similarities.values.log_softmax(1)
+        positive = _means_over_positives(log_probabilities, similarities, batch)
+        return batch.joint_mean(-positive.sum(), 2 * len(batch.z_a))
+
+    def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
+        similarities = self._similarities(batch)
+        positive = _means_over_positives(similarities.values, similarities, batch)
+        return self._mean_terms(batch, positive, similarities.values)
+
+
+def sup_con_loss(
+    z_a: Tensor,
+    z_b: Tensor,
+    labels: Tensor,
+    temperature: float = 0.1,
+    *,
+    gather_distributed: bool = False,
+    normalize: Literal["cosine", "none"] = "cosine",
+) -> Tensor:
+    """The supervised contrastive loss of z_a and z_b, both (batch, dim), with labels: see `SupConLoss`.
+
+    >>> collapsed, labels = torch.ones(4, 3), torch.tensor([0, 0, 1, 1])
+    >>> sup_con_loss(collapsed, collapsed, labels)      # log(2n - 1), whatever the labels
+    tensor(1.9459)
+    """
+    loss = SupConLoss(temperature, gather_distributed=gather_distributed, normalize=normalize)
+    return loss(z_a, z_b, labels)
+
+
+def _means_over_positives(values: Tensor, similarities: Similarities, batch: JointBatch) -> Tensor:
+    """The mean over P(k) of each row k of values, (rows, 2n)."""
+    assert batch.labels is not None
+    labels = batch.labels.repeat(2)
+    positives = labels[similarities.itself, None] == labels
+    positives = positives.scatter(1, similarities.itself[:, None], False)
+    return values.masked_fill(~positives, 0).sum(1) / positives.sum(1)
+
+
+def _checked(labels: Tensor, z_a: Tensor) -> Tensor:
+    if labels.shape != z_a.shape[:1]:
+        raise ValueError(
+            f"labels must have shape (batch,), one for each row of z_a, got {tuple(labels.shape)} "
+            f"for z_a of shape {tuple(z_a.shape)}"
+        )
+    if labels.is_floating_point() or labels.is_complex():
+        raise ValueError(f"labels must be integers, got {labels.dtype}; for one-hot rows use .argmax(1)")
+    return labels.to(z_a.device, torch.int64)
