@@ -3,7 +3,7 @@
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["ContrastiveKernelPCA", "SpectrumMonitor"]
+__all__ = ["ContrastiveKernelPCA", "SpectrumMonitor", "load_encoder"]
 
 
 def __getattr__(name: str) -> Any:
@@ -16,4 +16,8 @@ def __getattr__(name: str) -> Any:
         from eigenstep.kernel import ContrastiveKernelPCA
 
         return ContrastiveKernelPCA
+    if name == "load_encoder":
+        from eigenstep.export import load_encoder
+
+        return load_encoder
     raise AttributeError(f"module 'eigenstep' has no attribute {name!r}")

@@ -41,3 +41,16 @@ def test_counts_are_the_leaves_of_the_summary(write_run):
         ("images used", "2,048"),
         ("images broken names", "a.png"),
     ]
+
+
+def test_what_the_last_probes_found_is_told(write_run):
+    folder = write_run()
+    rows = [
+        {"step": 0, "time": 0.0, "knn_features": 0.3, "ridge_embeddings": 0.1},
+        {"step": 20, "time": 0.1, "knn_features": 0.412, "ridge_embeddings": 0.25},
+    ]
+    (folder / "probes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert facts.counts(read_record(folder))[-2:] == [
+        ("features, k-NN probe", "41.2% of test images right"),
+        ("embeddings, ridge probe", "25.0% of test images right"),
+    ]

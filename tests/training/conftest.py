@@ -3,6 +3,9 @@
 import dataclasses
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,10 +110,57 @@ def write_parquet(tmp_path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def load_weights() -> Callable[..., None]:
+    """`load_weights(encoder, checkpoint)`: put a checkpoint's weights into an encoder."""
+
+    def load(encoder: Any, checkpoint: Path) -> None:
+        from safetensors.torch import load_file
+
+        encoder.backbone.load_state_dict(load_file(checkpoint / "backbone.safetensors"))
+        encoder.projector.load_state_dict(load_file(checkpoint / "projector.safetensors"))
+
+    return load
+
+
+@pytest.fixture
+def epoch_order() -> Callable[..., np.ndarray]:
+    """`epoch_order(config, images, step)`: which images a step sees, as the documentation says."""
+
+    def rows(config: TrainConfig, images: int, step: int) -> np.ndarray:
+        epoch, position = divmod(step, images // config.batch_size)
+        order = np.random.default_rng([config.seed, 0, epoch]).permutation(images)
+        return order[position * config.batch_size : (position + 1) * config.batch_size]
+
+    return rows
+
+
+@pytest.fixture
+def two_ranks(tmp_path) -> Callable[..., list[Any]]:
+    """`two_ranks("runs", {...})`: what a job of rank_worker.py gives in each of two gloo processes."""
+
+    def run(name: str, arguments: dict[str, Any]) -> list[Any]:
+        import torch
+
+        folder = tmp_path / f"ranks-{name}"
+        folder.mkdir(exist_ok=True)
+        torch.save({"name": name, "arguments": arguments}, folder / "job.pt")
+        worker = Path(__file__).with_name("rank_worker.py")
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [*command, str(worker), str(folder)], env=environment, capture_output=True, text=True, timeout=240
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
+
+    return run
+
+
 def _optimizer_bytes(path: Path) -> bytes:
     import torch
 
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True)["optimizer"]
     content = io.StringIO()
     with np.printoptions(threshold=10**9, floatmode="unique"):
         print(state["param_groups"], file=content)

@@ -5,7 +5,16 @@ import safetensors.numpy
 import torch
 from torch import nn
 
-from eigenstep.training._checkpoints import copy_weights, find_checkpoints, load_checkpoint, save_checkpoint
+from eigenstep.training._checkpoints import (
+    Checkpoint,
+    all_finite,
+    copy_weights,
+    find_best,
+    find_checkpoints,
+    load_checkpoint,
+    save_best,
+    save_checkpoint,
+)
 
 
 class Killed(BaseException):
@@ -29,7 +38,15 @@ def trained():
 
 
 def save(folder, step, network, optimizer, keep=2):
-    return save_checkpoint(folder, step, copy_weights(network), optimizer, keep)
+    weights = copy_weights({"backbone": network[:2], "projector": network[2:]})
+    return save_checkpoint(folder, Checkpoint(step, weights, {"optimizer": optimizer.state_dict()}), keep)
+
+
+def load(path, network, optimizer):
+    checkpoint = load_checkpoint(path)
+    checkpoint.restore({"backbone": network[:2], "projector": network[2:]})
+    optimizer.load_state_dict(checkpoint.optimizer["optimizer"])
+    return checkpoint.step
 
 
 def steps(folder):
@@ -40,7 +57,7 @@ def test_weights_and_the_optimizers_state_come_back_bit_by_bit(tmp_path, trained
     (network, optimizer), (other, other_optimizer) = trained(0), trained(1)
     path = save(tmp_path, 300, network, optimizer)
     assert path == tmp_path / "step_00000300"
-    assert load_checkpoint(path, other, other_optimizer) == 300
+    assert load(path, other, other_optimizer) == 300
     for expected, found in zip(network.state_dict().values(), other.state_dict().values(), strict=True):
         assert torch.equal(found, expected)
     inputs = torch.randn(5, 3, 3, 3)
@@ -54,7 +71,7 @@ def test_weights_and_the_optimizers_state_come_back_bit_by_bit(tmp_path, trained
 
 def test_a_copy_of_the_weights_is_not_moved_by_training_on(trained):
     network, optimizer = trained()
-    copy = copy_weights(network)
+    copy = copy_weights({"network": network})["network"]
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     network(torch.randn(5, 3, 3, 3)).square().sum().backward()
     optimizer.step()
@@ -67,16 +84,16 @@ def test_weights_load_without_torch_and_without_the_optimizer(tmp_path, trained)
     network, optimizer = trained()
     path = save(tmp_path, 1, network, optimizer)
     (path / "optimizer.pt").unlink()
-    weights = safetensors.numpy.load_file(path / "model.safetensors")
+    weights = safetensors.numpy.load_file(path / "backbone.safetensors")
     assert {name: tensor.tobytes() for name, tensor in weights.items()} == {
-        name: tensor.numpy().tobytes() for name, tensor in network.state_dict().items()
+        name: tensor.numpy().tobytes() for name, tensor in network[:2].state_dict().items()
     }
 
 
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
 def test_the_optimizers_state_loads_without_running_pickled_code(tmp_path, trained, kind):
     path = save(tmp_path, 1, *trained(kind=kind))
-    assert torch.load(path / "optimizer.pt", weights_only=True)["param_groups"]
+    assert torch.load(path / "optimizer.pt", weights_only=True)["optimizer"]["param_groups"]
 
 
 @pytest.mark.parametrize("keep", [1, 2, 4])
@@ -89,12 +106,34 @@ def test_the_latest_ones_are_kept(tmp_path, trained, keep):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("name", ["3.weight", "1.running_var"])
-def test_weights_that_are_not_finite_are_not_saved(tmp_path, trained, name, value):
-    network, optimizer = trained()
-    save(tmp_path, 1, network, optimizer)
+def test_a_weight_that_is_not_finite_is_found(trained, name, value):
+    network, _ = trained()
+    assert all_finite(copy_weights({"network": network}))
     network.state_dict()[name].view(-1)[0] = value
-    assert save(tmp_path, 2, network, optimizer, keep=1) is None
-    assert steps(tmp_path) == [1]
+    assert not all_finite(copy_weights({"network": network}))
+
+
+def test_of_the_best_weights_one_is_kept_beside_the_latest(tmp_path, trained):
+    network, optimizer = trained()
+    for step in (1, 2, 3):
+        save(tmp_path, step, network, optimizer)
+    assert find_best(tmp_path) is None
+    for step in (2, 30, 4):
+        assert save_best(tmp_path, step, copy_weights({"backbone": network})) == find_best(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best_00000004",
+        "step_00000002",
+        "step_00000003",
+    ]
+    weights = safetensors.numpy.load_file(find_best(tmp_path) / "backbone.safetensors")
+    assert weights.keys() == network.state_dict().keys()
+
+
+def test_a_checkpoint_without_its_optimizer_is_not_gone_on_from(tmp_path, trained):
+    path = save(tmp_path, 1, *trained())
+    (path / "optimizer.pt").unlink()
+    with pytest.raises(FileNotFoundError, match=r"is not a checkpoint to go on from: it has no optimizer.pt"):
+        load_checkpoint(path)
 
 
 @pytest.mark.parametrize("call", ["replace", "fsync"])
@@ -111,7 +150,7 @@ def test_a_write_that_ends_half_way_leaves_the_old_ones(tmp_path, trained, monke
         with pytest.raises(Killed):
             save(tmp_path, 2, *trained(1), keep=1)
     assert find_checkpoints(tmp_path) == [path]
-    load_checkpoint(path, network, optimizer)
+    load(path, network, optimizer)
     assert all(torch.equal(network.state_dict()[name], expected[name]) for name in expected)
 
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from eigenstep.training import (
     BarlowTwinsConfig,
@@ -14,12 +13,15 @@ from eigenstep.training import (
     photo_patches,
     train,
 )
-from eigenstep.training._loop import _batch, _derived_seed
+from eigenstep.training._seeds import derived_seed
 from eigenstep.views import TwoViews, ViewsConfig
+
+# Which of 64 images a probe batch of 12 holds.
+SPREAD = [0, 5, 10, 16, 21, 26, 32, 37, 42, 48, 53, 58]
 
 
 @pytest.fixture
-def measured_run(small_config, tmp_path):
+def measured_run(small_config, tmp_path, load_weights):
     """A run whose last measured step is also a checkpoint; with the encoder as it was at that step."""
 
     def run(**changes):
@@ -31,24 +33,29 @@ def measured_run(small_config, tmp_path):
         config = replace(config, **changes)
         record = train(config, tmp_path / "run")
         encoder = build_encoder(config.backbone, config.images.size, config.projector)
-        encoder.load_state_dict(load_file(tmp_path / "run/checkpoints/step_00000010/model.safetensors"))
+        load_weights(encoder, tmp_path / "run/checkpoints/step_00000010")
         return config, record, encoder
 
     return run
 
 
-def embed(config, encoder, step):
-    """Features and embeddings of the step's two views, recomputed."""
-    images = photo_patches(config.images.patches, config.images.size, config.seed)
-    batch = images[torch.from_numpy(_batch(config, len(images), step))]
-    generator = torch.Generator().manual_seed(_derived_seed(config.seed, 1, step))
-    views = TwoViews(config.views, config.images.size)(batch, generator)
-    with torch.no_grad():
-        return [values.double().numpy() for values in encoder.train()(torch.cat(views))]
+@pytest.fixture
+def embed(epoch_order):
+    """Features and embeddings of a step's two views, recomputed."""
+
+    def recompute(config, encoder, step):
+        images = photo_patches(config.images.patches, config.images.size, config.seed)
+        batch = images[torch.from_numpy(epoch_order(config, len(images), step))]
+        generator = torch.Generator().manual_seed(derived_seed(config.seed, 1, step))
+        views = TwoViews(config.views, config.images.size)(batch, generator)
+        with torch.no_grad():
+            return [values.double().numpy() for values in encoder.train()(torch.cat(views))]
+
+    return recompute
 
 
 @pytest.mark.parametrize("center", [True, False])
-def test_recorded_eigenvalues_are_those_of_the_checkpointed_weights(measured_run, center):
+def test_recorded_eigenvalues_are_those_of_the_checkpointed_weights(measured_run, embed, center):
     config, record, encoder = measured_run(barlow_twins=BarlowTwinsConfig(center=center))
     features, embeddings = embed(config, encoder, 10)
     a, b = np.split(embeddings - embeddings.mean(axis=0) if center else embeddings, 2)
@@ -63,7 +70,7 @@ def test_recorded_eigenvalues_are_those_of_the_checkpointed_weights(measured_run
     np.testing.assert_allclose(row["features"], expected, rtol=0, atol=1e-6 * expected[0])
 
 
-def test_the_recorded_loss_and_its_terms_are_those_of_the_same_batch(measured_run):
+def test_the_recorded_loss_and_its_terms_are_those_of_the_sameepoch_order(measured_run, embed):
     config, record, encoder = measured_run()
     _, embeddings = embed(config, encoder, 10)
     a, b = np.split(embeddings - embeddings.mean(axis=0), 2)
@@ -73,9 +80,9 @@ def test_the_recorded_loss_and_its_terms_are_those_of_the_same_batch(measured_ru
     np.testing.assert_allclose(sum(terms), (error**2).sum(), rtol=1e-6)
 
 
-def test_the_probe_batch_is_the_first_images_unaugmented_in_evaluation_mode(measured_run):
+def test_the_probe_batch_is_spread_over_the_images_unaugmented_in_evaluation_mode(measured_run, embed):
     config, record, encoder = measured_run()
-    images = photo_patches(64, 16, config.seed)[:12]
+    images = photo_patches(64, 16, config.seed)[SPREAD]
     assert np.array_equal(record.probe, images.permute(0, 2, 3, 1).numpy())
     embed(config, encoder, 10)  # the step's own batch has moved the running statistics by then
     mean, std = (torch.tensor(values)[:, None, None] for values in (config.views.mean, config.views.std))
@@ -88,11 +95,11 @@ def test_the_probe_batch_is_the_first_images_unaugmented_in_evaluation_mode(meas
     np.testing.assert_allclose(points * signs, expected, rtol=0, atol=1e-5 * scale[0])
 
 
-def test_views_that_are_not_normalised_are_probed_without_normalisation(measured_run):
+def test_views_that_are_not_normalised_are_probed_without_normalisation(measured_run, embed):
     config, record, encoder = measured_run(views=ViewsConfig(normalize=False))
     embed(config, encoder, 10)
     with torch.no_grad():
-        embeddings = encoder.eval()(photo_patches(64, 16)[:12] / 255)[1].double().numpy()
+        embeddings = encoder.eval()(photo_patches(64, 16)[SPREAD] / 255)[1].double().numpy()
     scale = np.linalg.svd(embeddings - embeddings.mean(axis=0), compute_uv=False)
     found = np.linalg.norm(record.projections["points"][-1], axis=0)
     np.testing.assert_allclose(found, scale[:4], rtol=1e-4)

@@ -6,8 +6,20 @@ from typing import Any
 from eigenstep.report._numbers import written
 from eigenstep.spectrum import RunRecord
 
-LOSSES = {"barlow_twins": "Barlow Twins", "simclr": "SimCLR", "vicreg": "VICReg"}
+LOSSES = {
+    "barlow_twins": "Barlow Twins",
+    "simclr": "SimCLR",
+    "vicreg": "VICReg",
+    "spectral_contrastive": "the spectral contrastive loss",
+    "w_mse": "W-MSE",
+    "dcl": "DCL",
+    "simsiam": "SimSiam",
+    "byol": "BYOL",
+    "supcon": "SupCon",
+    "cross_entropy": "cross-entropy",
+}
 BACKBONES = {"linear": "linear model", "convnet": "small convolutional network"}
+KINDS = {"knn": "k-NN"}
 UNKNOWN = "–"
 
 
@@ -44,8 +56,8 @@ def sentence(record: RunRecord, dimension: int | None) -> str:
 def counts(record: RunRecord) -> list[tuple[str, str]]:
     """What the run counted: its own summary, or a word that it still goes on."""
     if record.summary is None:
-        return [("state", "no summary yet: the run still goes on, or was stopped")]
-    return list(_leaves(record.summary))
+        return [("state", "no summary yet: the run still goes on, or was stopped"), *_accuracies(record)]
+    return [*_leaves(record.summary), *_accuracies(record)]
 
 
 def configuration(record: RunRecord) -> str:
@@ -55,6 +67,14 @@ def configuration(record: RunRecord) -> str:
     import yaml
 
     return yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True, width=88)
+
+
+def _accuracies(record: RunRecord) -> Iterator[tuple[str, str]]:
+    """What the last probes made while training found."""
+    for name, values in record.probes.items():
+        if name not in ("step", "time"):
+            probe, _, what = name.partition("_")
+            yield f"{what}, {KINDS.get(probe, probe)} probe", f"{values[-1]:.1%} of test images right"
 
 
 def _leaves(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

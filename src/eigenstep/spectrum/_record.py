@@ -21,6 +21,7 @@ class RunRecord:
     metrics : columns of `metrics.jsonl`, each of shape (T,): step, time, loss, learning_rate, and the
         loss's terms as `terms/NAME`
     timings : columns of `timings.jsonl`, likewise
+    probes : columns of `probes.jsonl`, likewise: step, time, and accuracies of the probes made while training
     eigenvalues, projections : structured arrays of the tables, or None
     probe : thumbnails of the probe batch, uint8 (n, height, width, 3), or None
     prediction : the closed form's gamma, start_scales, half_times and learning_rate, or None
@@ -31,6 +32,7 @@ class RunRecord:
     config: dict[str, Any]
     metrics: dict[str, np.ndarray]
     timings: dict[str, np.ndarray]
+    probes: dict[str, np.ndarray]
     eigenvalues: np.ndarray | None
     projections: np.ndarray | None
     probe: np.ndarray | None
@@ -59,6 +61,7 @@ def read_record(path: str | Path) -> RunRecord:
         config=_read_config(path / "config.yaml"),
         metrics=read_metrics(path / "metrics.jsonl"),
         timings=read_metrics(path / "timings.jsonl"),
+        probes=read_metrics(path / "probes.jsonl"),
         eigenvalues=read_table(path / "spectrum" / "eigenvalues"),
         projections=read_table(path / "spectrum" / "projections"),
         probe=np.load(probe) if probe.exists() else None,

@@ -71,7 +71,9 @@ class RecordWriter:
         for table in (self._eigenvalues, self._projections):
             if table:
                 table.truncate(step)
-        for name in ("metrics.jsonl", "timings.jsonl"):
+        for name in ("metrics.jsonl", "timings.jsonl", "probes.jsonl"):
+            if not (self.path / name).exists():
+                continue
             kept = [row for row in read_lines(self.path / name) if row["step"] < step]
             atomic_write(self.path / name, "".join(json.dumps(row) + "\n" for row in kept))
 

@@ -1,37 +1,56 @@
 """Training an encoder on unlabelled images, with the spectrum of its embeddings recorded."""
 
 from eigenstep.training._backbones import Encoder, build_encoder
-from eigenstep.training._config import (
+from eigenstep.training._loop import train
+from eigenstep.training._preemption import Preempted
+from eigenstep.training._progress import Progress
+from eigenstep.training._resolve import resolve
+from eigenstep.training._run_folder import foreign_entries, free_folder
+from eigenstep.training.config import (
     BarlowTwinsConfig,
+    BYOLConfig,
     CheckpointConfig,
+    DCLConfig,
     ImagesConfig,
+    LoggerConfig,
     OptimizerConfig,
+    ProbesConfig,
     ProjectorConfig,
     RecordConfig,
     SimCLRConfig,
+    SimSiamConfig,
+    SpectralContrastiveConfig,
+    SupConConfig,
     TrainConfig,
     VICRegConfig,
+    WMSEConfig,
     dump_config,
     load_config,
 )
-from eigenstep.training._images import ImageSet, load_images, photo_patches
-from eigenstep.training._loop import Progress, train
-from eigenstep.training._resolve import resolve
-from eigenstep.training._run_folder import foreign_entries, free_folder
+from eigenstep.training.data import ImageSet, load_images, photo_patches
 
 __all__ = [
+    "BYOLConfig",
     "BarlowTwinsConfig",
     "CheckpointConfig",
+    "DCLConfig",
     "Encoder",
     "ImageSet",
     "ImagesConfig",
+    "LoggerConfig",
     "OptimizerConfig",
+    "Preempted",
+    "ProbesConfig",
     "Progress",
     "ProjectorConfig",
     "RecordConfig",
     "SimCLRConfig",
+    "SimSiamConfig",
+    "SpectralContrastiveConfig",
+    "SupConConfig",
     "TrainConfig",
     "VICRegConfig",
+    "WMSEConfig",
     "build_encoder",
     "dump_config",
     "foreign_entries",

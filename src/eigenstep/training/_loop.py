@@ -1,47 +1,28 @@
-"""The training loop: two views, a loss, a step, and the record of the spectrum."""
+"""Training an encoder: what a run is built from, and its running."""
 
-import dataclasses
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
 
 from eigenstep.spectrum import RunRecord, read_record
 from eigenstep.threads import set_threads
-from eigenstep.training._backbones import build_encoder
-from eigenstep.training._checkpoints import copy_weights, find_checkpoints, load_checkpoint, save_checkpoint
-from eigenstep.training._config import TrainConfig
-from eigenstep.training._images import load_images
-from eigenstep.training._objectives import build_loss
-from eigenstep.training._optimizer import build_optimizer, learning_rates
-from eigenstep.training._recorder import Recorder
+from eigenstep.training._backbones import Encoder, build_encoder
+from eigenstep.training._learner import Learner
+from eigenstep.training._loggers import check_loggers
+from eigenstep.training._preemption import heed_sigterm
+from eigenstep.training._probing import Probe
+from eigenstep.training._processes import launch, on_leader, own_threads
+from eigenstep.training._progress import Progress
 from eigenstep.training._resolve import resolve
-from eigenstep.training._run_folder import check_folder, open_folder
-from eigenstep.views import TwoViews, ViewsConfig
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a run tells while it goes on.
-
-    Attributes
-    ----------
-    stage : "reading" (images) or "training" (steps)
-    done, total : images or steps
-    loss : of the last measurement, None before the first
-    images_per_second : of the training so far in this process
-    """
-
-    stage: str
-    done: int
-    total: int
-    loss: float | None = None
-    images_per_second: float | None = None
+from eigenstep.training._run import Run
+from eigenstep.training._run_folder import check_folder
+from eigenstep.training._seeds import derived_seed
+from eigenstep.training._sync_batch_norm import synchronize_batch_norms
+from eigenstep.training.config import TrainConfig
+from eigenstep.training.data import open_images
+from eigenstep.training.objectives import TargetNetwork, build_objective
 
 
 def train(
@@ -54,139 +35,85 @@ def train(
 ) -> RunRecord:
     """Train an encoder and record the spectrum of its embeddings into the folder `out`.
 
-    A run is determined by its configuration: on one CPU, with one thread count, two runs of it are equal
-    bit by bit, also if one was killed and resumed. All randomness of a step is derived from the seed and
-    the step's number. Both views pass the encoder as one batch, so batch normalisation sees 2B images.
+    A run is determined by its configuration: on CPUs, with one thread count and one number of processes,
+    two runs of it are equal bit by bit, also if one was killed and resumed. All randomness of a step is
+    derived from the seed and the step's number. Both views pass the encoder as one batch, so batch
+    normalisation sees 2B images.
+
+    Under torchrun the batch is shared among all processes; the first one reads and writes the folder. What
+    is learned is what one process would learn from the joint batch, batch normalisation included unless
+    `sync_batch_norm` is off.
 
     Parameters
     ----------
     resume : go on from the last checkpoint in `out`, or start if there is none
     overwrite : replace a run that is in `out`
-    progress : called at every step
+    progress : called at every step, in the first process
 
     Raises ValueError, FileNotFoundError, FileExistsError or PermissionError, before anything in `out` is
     touched, if the configuration cannot be run or `out` cannot be used; FloatingPointError, naming the
-    step, if the loss is no longer finite: the last good checkpoint and the record stay.
+    step, if the loss is no longer finite: the last good checkpoint and the record stay; Preempted after
+    SIGTERM, when a checkpoint is written.
     """
-    out, tell = Path(out), progress or (lambda _: None)
+    out = Path(out)
     config = resolve(config)
-    check_folder(out, config, resume, overwrite)
-    set_threads(config.threads or os.cpu_count() or 1)
-    fabric = _fabric(config)
-    loss_function = build_loss(config)
-    two_views = TwoViews(config.views, config.images.size)
+    fabric = launch(config)
+    on_leader(fabric, lambda: _check(out, config, resume, overwrite))
+    set_threads(own_threads(config))
+    tell = progress if progress and fabric.is_global_zero else _tell_nobody
+    needs_labels = build_objective(config).needs_labels
     torch.manual_seed(config.seed)
-    encoder = build_encoder(config.backbone, config.images.size, config.projector)
-    encoder.to(memory_format=torch.channels_last)  # a third faster on a CPU with the small convnet
-    optimizer = build_optimizer(encoder, config.optimizer)
-    dataset = load_images(
-        config.data, config.images, config.seed, lambda done, total: tell(Progress("reading", done, total))
+    encoder = build_encoder(
+        config.backbone, config.images.size, config.projector, weights=config.backbone_weights
     )
-    if config.batch_size > len(dataset):
-        raise ValueError(
-            f"batch_size {config.batch_size} is larger than the data set of {len(dataset)} images;"
-            " set a smaller --batch-size"
-        )
-
-    open_folder(out, config, overwrite)
-    checkpoints = find_checkpoints(out / "checkpoints")
-    start = load_checkpoint(checkpoints[-1], encoder, optimizer) if checkpoints else 0
-    model, optimizer = fabric.setup(encoder, optimizer)
-    images = fabric.to_device(dataset.images)
-    probe_images = _probe_images(config, images).to(next(encoder.parameters()).dtype)
-    recorder = Recorder(out, config, model, dataset, probe_images, start)
-    rates = learning_rates(config.optimizer, config.steps)
-    times = np.concatenate([[0.0], np.cumsum(rates)])
-    guard = _FiniteGuard(fabric.device)
-    measured: float | None = None
-
-    for step in range(start, config.steps + 1):
-        last = step == config.steps
-        due = step > start and (last or step % config.checkpoint.every == 0)
-        weights = copy_weights(encoder) if due else {}  # the pass below moves running statistics
-        rows = torch.from_numpy(_batch(config, len(images), step)).to(images.device)
-        views = two_views(images[rows], torch.Generator().manual_seed(_derived_seed(config.seed, 1, step)))
-        torch.manual_seed(_derived_seed(config.seed, 2, step))  # for dropout and the like
-        features, embeddings = model(torch.cat(views).contiguous(memory_format=torch.channels_last))
-        z_a, z_b = embeddings.float().chunk(2)
-        loss = loss_function(z_a, z_b)
-        guard.see(step, loss)
-        if due:
-            guard.check(recorder)
-            if save_checkpoint(out / "checkpoints", step, weights, optimizer, config.checkpoint.keep) is None:
-                guard.stop(recorder, step, "a weight")
-        if last or step % config.record.every == 0:
-            guard.check(recorder)
-            measured = loss.item()
-            recorder.measure(
-                step,
-                float(times[step]),
-                features.float().chunk(2),
-                (z_a, z_b),
-                loss_function.terms(z_a.detach(), z_b.detach()),
-                loss=measured,
-                learning_rate=float(rates[min(step, config.steps - 1)]),
-            )
-        tell(Progress("training", step, config.steps, measured, recorder.images_per_second(step)))
-        if not last:
-            for group in optimizer.param_groups:
-                group["lr"] = float(rates[step])
-            optimizer.zero_grad()
-            fabric.backward(loss)
-            optimizer.step()
-    recorder.finish("finished", config.steps)
-    return read_record(out)
-
-
-def _fabric(config: TrainConfig) -> Fabric:
+    probe = Probe(config) if config.probes.every and fabric.is_global_zero else None
+    images = open_images(
+        config.data,
+        config.images,
+        seed=config.seed,
+        batch_size=config.batch_size,
+        device=fabric.device,
+        rank=fabric.global_rank,
+        processes=fabric.world_size,
+        labels=needs_labels,
+        progress=lambda done, total: tell(Progress("reading", done, total)),
+    )
     try:
-        return Fabric(accelerator=config.device, devices=1, precision=config.precision)
-    except (ImportError, RuntimeError, ValueError) as error:
-        raise ValueError(f"device {config.device!r} cannot be used here: {error}") from error
+        learner = _build_learner(fabric, config, encoder, images.classes)
+        run = Run(fabric, config, out, learner, images, probe, tell)
+        try:
+            run.begin(overwrite)
+            with heed_sigterm() as request:
+                run.go_on(request.asked)
+        finally:
+            run.close()
+    finally:
+        images.close()
+    return on_leader(fabric, lambda: read_record(out))
 
 
-class _FiniteGuard:
-    """Remembers on the device the first step whose loss was not finite, so that no step has to wait."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.first = torch.full((), -1, dtype=torch.int64, device=device)
-
-    def see(self, step: int, loss: Tensor) -> None:
-        bad = (self.first < 0) & ~torch.isfinite(loss.detach())
-        self.first = torch.where(bad, step, self.first)
-
-    def check(self, recorder: Recorder) -> None:
-        step = int(self.first)
-        if step >= 0:
-            self.stop(recorder, step, "the loss")
-
-    def stop(self, recorder: Recorder, step: int, what: str) -> None:
-        recorder.finish("diverged", step)
-        kept = find_checkpoints(recorder.out / "checkpoints")
-        raise FloatingPointError(
-            f"{what} is not finite at step {step}; "
-            + (f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint was due before")
-            + "; try a smaller --optimizer.lr"
-        )
+def _check(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -> None:
+    check_folder(out, config, resume, overwrite)
+    check_loggers(config)
 
 
-def _probe_images(config: TrainConfig, images: Tensor) -> Tensor:
-    """The first images as the encoder takes them: resized and normalised, not augmented otherwise."""
-    first = images[: config.record.probe]
-    if not len(first):
-        return first
-    plain = dataclasses.replace(
-        ViewsConfig.none(config.views.normalize), mean=config.views.mean, std=config.views.std
+def _build_learner(fabric: Fabric, config: TrainConfig, encoder: Encoder, classes: int | None) -> Learner:
+    torch.manual_seed(derived_seed(config.seed, 3))
+    objective = build_objective(config, classes)
+    if fabric.world_size > 1 and config.sync_batch_norm:
+        synchronize_batch_norms(encoder, fabric.device)
+        synchronize_batch_norms(objective, fabric.device)
+    target = TargetNetwork(encoder, config.byol.momentum) if objective.needs_target else None
+    return Learner(
+        fabric,
+        encoder,
+        objective,
+        target,
+        micro_batch_size=config.micro_batch_size,
+        seed=config.seed,
+        compiled=config.compile,
     )
-    return TwoViews(plain, config.images.size)(first, torch.Generator())[0]
 
 
-def _batch(config: TrainConfig, images: int, step: int) -> np.ndarray:
-    """Which images the step sees: every epoch is a new order, its incomplete last batch is left out."""
-    epoch, position = divmod(step, images // config.batch_size)
-    order = np.random.default_rng([config.seed, 0, epoch]).permutation(images)
-    return order[position * config.batch_size : (position + 1) * config.batch_size]
-
-
-def _derived_seed(seed: int, stream: int, step: int) -> int:
-    return int(np.random.SeedSequence([seed, stream, step]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+def _tell_nobody(progress: Progress) -> None:
+    """For runs that nobody follows."""

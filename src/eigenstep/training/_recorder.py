@@ -1,9 +1,14 @@
 """What a training run measures of itself, and writes into its folder."""
 
+import bisect
 import json
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,23 +23,28 @@ from eigenstep.spectrum import (
     read_record,
 )
 from eigenstep.training._backbones import Encoder
-from eigenstep.training._config import TrainConfig
-from eigenstep.training._images import ImageSet
-from eigenstep.training._objectives import is_centered
+from eigenstep.training._loggers import Loggers
+from eigenstep.training.config import TrainConfig
+from eigenstep.training.objectives import is_centered
 
 FEATURES_KEPT = 128
+EIGENVALUES_LOGGED = 8
+MODES_FOLLOWED = 64
 
 
 class Recorder:
     """Measures the batch at hand and the probe batch, at the cadence of `config.record`.
 
-    The probe batch is the data set's first images, resized but not augmented, in evaluation mode.
+    The probe batch is some of the data set's images, resized but not augmented, in evaluation mode.
 
     Parameters
     ----------
     out : the run folder
-    encoder : gives features (B, p) and embeddings (B, d), in the precision of the training
-    probe_images : (n, 3, H, W) as the encoder takes them, on its device; n = 0 for no probe batch
+    encoder : gives features (B, p) and embeddings (B, d)
+    autocast : makes the context in which the encoder computes in the run's precision
+    thumbnails : uint8 (n, 3, S, S), the probe batch as it is stored; n = 0 for none
+    probe_images : (n, 3, H, W), the same as the encoder takes them, on its device
+    loggers : where measurements go besides the folder
     start : the step that the run goes on from; measurements from there on are forgotten
     """
 
@@ -43,18 +53,22 @@ class Recorder:
         out: Path,
         config: TrainConfig,
         encoder: Encoder,
-        dataset: ImageSet,
+        autocast: Callable[[], AbstractContextManager],
+        thumbnails: Tensor,
         probe_images: Tensor,
+        loggers: Loggers,
         start: int,
     ) -> None:
         self.out = out
         self.config = config
         self.encoder = encoder
-        self.dataset = dataset
+        self.autocast = autocast
         self.probe_images = probe_images
+        self.loggers = loggers
         self.seconds = 0.0
         self.began = time.perf_counter()
         self.start = start
+        self.learned_modes: int | None = None
         self.writer = RecordWriter(
             out,
             config.projector.dim,
@@ -63,12 +77,22 @@ class Recorder:
             directions=config.record.directions,
         )
         self.writer.truncate(start)
-        if len(probe_images):
-            self.writer.write_probe(dataset.images[: len(probe_images)].permute(0, 2, 3, 1).numpy())
+        before = read_record(out)
+        assert before.eigenvalues is not None, "the writer has just made the table"
+        self._times = before.eigenvalues["time"].tolist()
+        self._curve = list(before.eigenvalues["cross_correlation"][:, :MODES_FOLLOWED])
+        accuracies = before.probes.get("knn_features", np.zeros(0))
+        self._best = float(accuracies.max()) if len(accuracies) else -1.0
+        if len(thumbnails):
+            self.writer.write_probe(thumbnails.permute(0, 2, 3, 1).numpy())
 
     def images_per_second(self, step: int) -> float:
-        """Images trained on by this process, each counted once, over its time."""
+        """Images trained on since this process began, each counted once, over its time."""
         return (step - self.start) * self.config.batch_size / (time.perf_counter() - self.began)
+
+    def share(self, seconds: float) -> float:
+        """What share of the time since this process began some seconds are."""
+        return seconds / (time.perf_counter() - self.began)
 
     def measure(
         self,
@@ -76,10 +100,11 @@ class Recorder:
         learning_time: float,
         features: tuple[Tensor, Tensor],
         embeddings: tuple[Tensor, Tensor],
-        terms: dict[str, Tensor],
+        terms: dict[str, float],
+        waited: float,
         **metrics: float,
     ) -> None:
-        """Add one measurement to the record."""
+        """Add one measurement to the record; `waited`: seconds of waiting for images so far."""
         began = time.perf_counter()
         kept = min(self.encoder.num_features, FEATURES_KEPT)
         eigenvalues = {
@@ -90,25 +115,34 @@ class Recorder:
         points = None
         if len(self.probe_images):
             self.encoder.eval()
-            with torch.no_grad():
-                points = principal_projections(
-                    self.encoder(self.probe_images)[1], self.config.record.directions
-                )
+            with torch.no_grad(), self.autocast():
+                embedded = self.encoder(self.probe_images)[1]
             self.encoder.train()
-        numbers = {name: float(term) for name, term in terms.items()}
-        self.writer.append(step, learning_time, eigenvalues, points, terms=numbers, **metrics)
+            points = principal_projections(embedded, self.config.record.directions)
+        self.writer.append(step, learning_time, eigenvalues, points, terms=terms, **metrics)
+        self._count_modes(learning_time, eigenvalues["cross_correlation"])
+        self._log(step, learning_time, eigenvalues["cross_correlation"], terms, metrics)
         now = time.perf_counter()
         self.seconds += now - began
         row = {
             "step": step,
             "seconds": round(now - self.began, 3),
             "record_seconds": round(self.seconds, 3),
+            "data_seconds": round(waited, 3),
             "images_per_second": round(self.images_per_second(step), 1),
         }
         append_line(self.out / "timings.jsonl", row)
 
-    def finish(self, state: str, step: int) -> None:
-        """Write the summary: "finished", or "diverged" at `step`."""
+    def add_probes(self, step: int, learning_time: float, accuracies: dict[str, float]) -> bool:
+        """Add what the probes found; returns whether the features were better than ever before."""
+        append_line(self.out / "probes.jsonl", {"step": step, "time": learning_time, **accuracies})
+        self.loggers.log({f"probe/{name}": value for name, value in accuracies.items()}, step)
+        best = accuracies["knn_features"] > self._best
+        self._best = max(self._best, accuracies["knn_features"])
+        return best
+
+    def finish(self, state: str, step: int, images: dict[str, Any]) -> None:
+        """Write the summary: "finished", or "diverged" at `step`; `images`: what was read."""
         record = read_record(self.out)
         rises = []
         if record.eigenvalues is not None:
@@ -118,11 +152,34 @@ class Recorder:
             "step": step,
             "learned_modes": len(rises),
             "rises": [vars(rise) for rise in rises],
-            "images": {
-                "used": len(self.dataset),
-                "broken": len(self.dataset.broken),
-                "broken_names": self.dataset.broken[:20],
-                "enlarged": self.dataset.enlarged,
-            },
+            "images": images,
         }
         atomic_write(self.out / "summary.json", json.dumps(summary, indent=1))
+        self.loggers.close(state)
+
+    def _count_modes(self, learning_time: float, eigenvalues: np.ndarray) -> None:
+        """How many modes have risen and stopped: as `find_rises` judges, from three moments of the curve.
+
+        A mode that still grows exponentially, by 5 or more since the start, has grown by 5^0.2 = 1.38 or
+        more in the last fifth of the time.
+        """
+        now = eigenvalues[:MODES_FOLLOWED]
+        self._times.append(learning_time)
+        self._curve.append(now)
+        earlier = self._curve[bisect.bisect_left(self._times, 0.8 * learning_time)]
+        risen = (now >= 0.15 * now[0]) & (now >= 5 * np.abs(self._curve[0]))
+        self.learned_modes = int((risen & (now <= 1.3 * earlier)).sum())
+
+    def _log(
+        self,
+        step: int,
+        learning_time: float,
+        eigenvalues: np.ndarray,
+        terms: dict[str, float],
+        metrics: dict[str, float],
+    ) -> None:
+        row = metrics | {"time": learning_time, "spectrum/learned_modes": float(self.learned_modes or 0)}
+        row |= {f"terms/{name}": value for name, value in terms.items()}
+        first = eigenvalues[:EIGENVALUES_LOGGED]
+        row |= {f"spectrum/eigenvalue_{index}": float(value) for index, value in enumerate(first, start=1)}
+        self.loggers.log(row, step)

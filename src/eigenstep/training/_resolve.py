@@ -3,8 +3,9 @@
 import dataclasses
 import math
 
-from eigenstep.training._config import TrainConfig
-from eigenstep.training._objectives import default_rate
+from eigenstep.training._processes import best_precision
+from eigenstep.training.config import Precision, TrainConfig
+from eigenstep.training.objectives import SUPERVISED, default_rate
 
 
 def resolve(config: TrainConfig) -> TrainConfig:
@@ -19,19 +20,28 @@ def resolve(config: TrainConfig) -> TrainConfig:
     """
     _check_counts(config)
     _check_numbers(config)
+    _check_choices(config)
     lr = default_rate(config) if config.optimizer.lr is None else config.optimizer.lr
     probe = min(128, config.batch_size) if config.record.probe is None else config.record.probe
     return dataclasses.replace(
         config,
+        steps=300 if config.steps is None and config.epochs is None else config.steps,
+        precision=_precision(config),
         optimizer=dataclasses.replace(config.optimizer, lr=lr),
         record=dataclasses.replace(config.record, probe=probe),
     )
 
 
+def _precision(config: TrainConfig) -> Precision:
+    return best_precision(config.device) if config.precision == "auto" else config.precision
+
+
 def _check_counts(config: TrainConfig) -> None:
     least = {
         "steps": (config.steps, 1),
+        "epochs": (config.epochs, 1),
         "batch_size": (config.batch_size, 2),
+        "micro_batch_size": (config.micro_batch_size, 1),
         "seed": (config.seed, 0),
         "threads": (config.threads, 1),
         "images.size": (config.images.size, 1),
@@ -40,12 +50,21 @@ def _check_counts(config: TrainConfig) -> None:
         "images.patches": (config.images.patches, 1),
         "projector.hidden": (min(config.projector.hidden, default=None), 1),
         "projector.dim": (config.projector.dim, 1),
+        "images.workers": (config.images.workers, 0),
+        "images.shuffle_buffer": (config.images.shuffle_buffer, 1),
+        "simsiam.predictor_hidden": (config.simsiam.predictor_hidden, 1),
+        "byol.predictor_hidden": (config.byol.predictor_hidden, 1),
         "optimizer.warmup_steps": (config.optimizer.warmup_steps, 0),
+        "optimizer.warmup_epochs": (config.optimizer.warmup_epochs, 0),
         "record.every": (config.record.every, 1),
         "record.probe": (config.record.probe, 0),
         "record.directions": (config.record.directions, 1),
         "checkpoint.every": (config.checkpoint.every, 1),
         "checkpoint.keep": (config.checkpoint.keep, 1),
+        "probes.every": (config.probes.every, 1),
+        "probes.train_limit": (config.probes.train_limit, 1),
+        "probes.test_limit": (config.probes.test_limit, 1),
+        "probes.neighbours": (config.probes.neighbours, 1),
     }
     for name, (count, smallest) in least.items():
         if count is not None and count < smallest:
@@ -58,7 +77,28 @@ def _check_numbers(config: TrainConfig) -> None:
         raise ValueError(f"optimizer.lr: expected a positive number below 1e30, got {lr}")
     if not 0 <= optimizer.momentum < 1:
         raise ValueError(f"optimizer.momentum: expected a number in [0, 1), got {optimizer.momentum}")
+    if optimizer.nesterov and not optimizer.momentum:
+        raise ValueError("optimizer.nesterov needs a momentum, got optimizer.momentum 0")
+    if not 0 < optimizer.trust_coefficient < math.inf:
+        raise ValueError(
+            f"optimizer.trust_coefficient: expected a positive number, got {optimizer.trust_coefficient}"
+        )
+    if not 0 <= config.byol.momentum <= 1:
+        raise ValueError(f"byol.momentum: expected a number in [0, 1], got {config.byol.momentum}")
     if not 0 <= optimizer.weight_decay < math.inf:
         raise ValueError(f"optimizer.weight_decay: expected at least 0, got {optimizer.weight_decay}")
     if not math.isfinite(config.projector.init_scale):
         raise ValueError(f"projector.init_scale: expected a number, got {config.projector.init_scale}")
+
+
+def _check_choices(config: TrainConfig) -> None:
+    if config.steps is not None and config.epochs is not None:
+        raise ValueError(f"expected steps or epochs, got both ({config.steps} and {config.epochs})")
+    if config.optimizer.warmup_steps and config.optimizer.warmup_epochs:
+        raise ValueError("expected optimizer.warmup_steps or optimizer.warmup_epochs, got both")
+    if config.data == "photos" and (config.probes.every and not config.probes.data):
+        raise ValueError(
+            "probes need labelled images, photos has none; set --probes.data, or leave out --probes.every"
+        )
+    if config.data == "photos" and config.loss in SUPERVISED:
+        raise ValueError(f"{config.loss} learns from labels, photos has none; set --data")

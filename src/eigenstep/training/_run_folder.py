@@ -6,7 +6,7 @@ from pathlib import Path
 
 from eigenstep.atomic import ASIDE, atomic_remove, atomic_write, remove_asides
 from eigenstep.spectrum import is_run
-from eigenstep.training._config import TrainConfig, differences, dump_config, load_config
+from eigenstep.training.config import TrainConfig, differences, dump_config, load_config
 
 # What a run folder holds. The last two tell that it is one, so they are removed last.
 ENTRIES = (
@@ -15,6 +15,9 @@ ENTRIES = (
     "timings.jsonl",
     "summary.json",
     "prediction.json",
+    "probes.jsonl",
+    "probes.json",
+    "loggers",
     "report.html",
     "metrics.jsonl",
     "config.yaml",

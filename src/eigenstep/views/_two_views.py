@@ -45,12 +45,16 @@ class TwoViews:
         # all, and reflection needs half the kernel to be smaller than the image.
         self.blur_kernel_size = 2 * min(max(image_size // 20, 1), image_size - 1) + 1
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, images: Tensor, generator: torch.Generator, part: int = 0, parts: int = 1
+    ) -> tuple[Tensor, Tensor]:
         """Two views of each image.
 
         Args:
             images: (B, 3, H, W) of any H and W, uint8 or floats in [0, 1].
             generator: source of all random numbers, on the CPU or on the images' device.
+            part, parts: the images are this part, counted from 0, of a batch of `parts` times as many, which
+                other processes hold the rest of: they get the views that they would get in the whole batch.
 
         Returns:
             Two tensors (B, 3, image_size, image_size), float32, on the images' device.
@@ -59,18 +63,23 @@ class TwoViews:
             ValueError: images of another shape or dtype. On a CPU also floats outside [0, 1]; on a GPU this
                 check would wait for the device.
         """
-        first, second = (self.sample(images, generator) for _ in range(2))
+        first, second = (self.sample(images, generator, part, parts) for _ in range(2))
         return self.apply(images, first), self.apply(images, second)
 
-    def sample(self, images: Tensor, generator: torch.Generator) -> ViewParameters:
-        """Draw the parameters of one view of each image.
+    def sample(
+        self, images: Tensor, generator: torch.Generator, part: int = 0, parts: int = 1
+    ) -> ViewParameters:
+        """Draw the parameters of one view of each image; arguments as of `__call__`.
 
         Raises:
-            ValueError: images of another shape or dtype than `__call__` takes.
+            ValueError: images of another shape or dtype than `__call__` takes; a part that there is not.
         """
         check_images(images)
+        if not 0 <= part < parts:
+            raise ValueError(f"part: expected a number from 0 to {parts - 1}, got {part}")
         batch, _, height, width = images.shape
-        return sample_parameters(batch, height, width, self.config, generator)
+        drawn = sample_parameters(parts * batch, height, width, self.config, generator)
+        return drawn[part * batch : (part + 1) * batch]
 
     def apply(self, images: Tensor, parameters: ViewParameters) -> Tensor:
         """The view (B, 3, image_size, image_size) of each image that `parameters` describe.

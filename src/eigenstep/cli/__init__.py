@@ -1,0 +1,96 @@
+"""The command `eigenstep`: one subcommand a job; its options are the configuration dataclasses."""
+
+import os
+import sys
+from pathlib import Path
+
+from eigenstep.stopped import Stopped
+from eigenstep.threads import share_cores
+
+try:
+    import tyro
+except ModuleNotFoundError:  # the base install serves as a library
+    sys.exit(
+        "eigenstep: the command line needs more packages; install them by pip install 'eigenstep[train]'"
+    )
+
+from eigenstep.cli._embed import embed
+from eigenstep.cli._export import export
+from eigenstep.cli._parse import Flag, parse
+from eigenstep.cli._probe import probe
+from eigenstep.cli._recipes import recipes
+from eigenstep.cli._train import train_command
+
+# sysexits.h: the same command succeeds later.
+TEMPORARY_FAILURE = 75
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a subcommand; returns its exit code.
+
+    0: done; 2: input that cannot be used; 75: a training was stopped by SIGTERM, as of a preempted job, and
+    can go on; 130: interrupted.
+
+    EIGENSTEP_DEBUG=1 in the environment shows the traceback behind an error's line.
+    """
+    share_cores()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        job = parse(
+            {
+                "demo": demo,
+                "train": train_command(arguments),
+                "recipes": recipes,
+                "probe": probe,
+                "embed": embed,
+                "export": export,
+                "report": report,
+                "version": version,
+            },
+            arguments,
+        )
+        job()
+    except (ValueError, OSError, FloatingPointError, Stopped) as error:
+        if os.environ.get("EIGENSTEP_DEBUG"):
+            raise
+        if os.environ.get("RANK", "0") == "0":  # of several processes one speaks
+            print(f"eigenstep: {' '.join(str(error).split())}", file=sys.stderr)
+        return TEMPORARY_FAILURE if isinstance(error, Stopped) else 2
+    except KeyboardInterrupt:
+        print(
+            "eigenstep: interrupted; a training goes on by --resume from its last checkpoint", file=sys.stderr
+        )
+        return 130
+    return 0
+
+
+def demo(out: Path = Path("runs/demo"), overwrite: Flag = False, threads: int = 2) -> None:
+    """Train a linear model and three small networks on real photographs, and write a report (about 90 s).
+
+    Args:
+        out: Folder for the four runs and the report.
+        overwrite: Replace an earlier demonstration there.
+        threads: CPU threads.
+    """
+    from eigenstep.demo import demonstrate
+
+    print(f"report: {demonstrate(out, overwrite, threads).resolve()}")
+
+
+def report(run: tyro.conf.Positional[Path], out: Path | None = None) -> None:
+    """Write one self-contained page, report.html, on a run or on a folder of runs.
+
+    Args:
+        run: A run folder, or a folder of run folders.
+        out: Where to write the page; default: report.html in that folder.
+    """
+    from eigenstep.report import write_report
+
+    print(f"report: {write_report(run, out).resolve()}")
+
+
+def version() -> None:
+    """Print the version."""
+    from eigenstep import __version__
+
+    print(__version__)

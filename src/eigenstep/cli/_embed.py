@@ -1,0 +1,54 @@
+"""The subcommand `embed`."""
+
+from pathlib import Path
+
+import tyro
+
+from eigenstep.cli._parse import Flag
+
+
+def embed(
+    run: tyro.conf.Positional[Path],
+    out: Path,
+    data: str | None = None,
+    split: str | None = None,
+    limit: int | None = None,
+    checkpoint: str = "last",
+    device: str = "auto",
+    overwrite: Flag = False,
+) -> None:
+    """Write the features and embeddings of every image of a data set, in order, to a file.
+
+    Args:
+        run: A run folder.
+        out: The file to write: embeddings.parquet, or .npz, or .npy for the features alone.
+        data: Images, named as the data set to train on; default: the run's own.
+        split: Which split of them; default: the run's.
+        limit: Use at most this many images.
+        checkpoint: last, best (by the k-NN probe while training) or a step's number.
+        device: auto, cpu or cuda.
+        overwrite: Replace the file.
+    """
+    from eigenstep.export import embed as write
+    from eigenstep.terminal import console, progress_line
+
+    try:
+        with progress_line("embed") as line:
+            written = write(
+                run,
+                out,
+                data,
+                checkpoint,
+                split=split,
+                limit=limit,
+                device=device,
+                overwrite=overwrite,
+                progress=lambda done, total: line.update(done, total, "images"),
+            )
+    except ValueError as error:  # which names the option of train
+        raise ValueError(str(error).replace("--images.split", "--split")) from error
+    if written.broken:
+        shown = ", ".join(written.broken[:20]) + (", ..." if len(written.broken) > 20 else "")
+        console.print(f"{len(written.broken)} broken images were left out: {shown}", soft_wrap=True)
+    labels = "with labels" if written.labelled else "no labels"
+    print(f"embeddings: {out} ({written.count} images, {labels})")

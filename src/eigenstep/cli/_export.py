@@ -1,0 +1,41 @@
+"""The subcommand `export`."""
+
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from eigenstep.cli._parse import Flag
+
+
+def export(
+    run: tyro.conf.Positional[Path],
+    out: Path,
+    format: Literal["onnx", "timm"] = "onnx",
+    output: Literal["features", "embeddings"] = "features",
+    checkpoint: str = "last",
+    overwrite: Flag = False,
+) -> None:
+    """Write a run's encoder as an ONNX file, or its backbone as a file of weights that timm loads.
+
+    Args:
+        run: A run folder.
+        out: The file to write, such as encoder.onnx, or backbone.safetensors for timm.
+        format: onnx (checked by onnxruntime where it is installed) or timm.
+        output: What the ONNX file gives: the backbone's features or the projector's embeddings.
+        checkpoint: last, best (by the k-NN probe while training) or a step's number.
+        overwrite: Replace the file.
+    """
+    from eigenstep.export import export_onnx, export_timm
+
+    if format == "timm":
+        call = export_timm(run, out, checkpoint, overwrite=overwrite)
+        print(f"weights: {out}\n{call or f'start a run from them by --backbone-weights {out}'}")
+        return
+    difference = export_onnx(run, out, checkpoint, output, overwrite=overwrite)
+    checked = (
+        f"differs from the encoder by {difference:.1e} at most"
+        if difference is not None
+        else "not checked: onnxruntime is not installed"
+    )
+    print(f"{output}: {out} ({checked})")

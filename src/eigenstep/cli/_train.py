@@ -1,0 +1,104 @@
+"""The subcommand `train`."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from eigenstep.cli._parse import Flag
+
+
+def train_command(arguments: list[str]) -> Callable[..., Any]:
+    """The subcommand `train`, with the defaults of the recipe, configuration file or run that is named."""
+    if arguments[:1] != ["train"]:
+        return _train_in_short  # the list of subcommands is shown without loading what training needs
+    from eigenstep.terminal import console, follow, print_runs
+    from eigenstep.training import TrainConfig, free_folder, load_config, train
+    from eigenstep.training.recipes import load_recipe
+
+    chosen, named, resumed = (
+        _value(arguments, "--recipe"),
+        _value(arguments, "--config"),
+        _value(arguments, "--out") if "--resume" in arguments else None,
+    )
+    if chosen and named:
+        raise ValueError("--recipe and --config both set the defaults of all options; give one of them")
+    if resumed and not (chosen or named) and (Path(resumed) / "config.yaml").is_file():
+        named = str(Path(resumed) / "config.yaml")
+    defaults = load_recipe(chosen) if chosen else load_config(named) if named else TrainConfig()
+    if _value(arguments, "--steps"):  # a number of steps takes the place of the recipe's or file's epochs
+        defaults = dataclasses.replace(defaults, epochs=None)
+    elif _value(arguments, "--epochs"):
+        defaults = dataclasses.replace(defaults, steps=None)
+
+    def run(
+        settings: Annotated[TrainConfig, tyro.conf.arg(name="")] = defaults,
+        recipe: str | None = None,
+        config: Path | None = None,
+        out: Path | None = None,
+        resume: Flag = False,
+        overwrite: Flag = False,
+        quiet: Flag = False,
+    ) -> None:
+        """Train an encoder on unlabelled images and record the spectrum of its embeddings.
+
+        Args:
+            settings: The configuration.
+            recipe: Take the defaults of all options from this recipe; `eigenstep recipes` lists them.
+            config: Take the defaults of all options from this config.yaml, as a run writes it.
+            out: Run folder; default: runs/DATA-LOSS-BACKBONE, with a number if that exists.
+            resume: Go on from the last checkpoint in the run folder.
+            overwrite: Replace the run in the run folder.
+            quiet: Print what the run came to, and errors, but not how far it is.
+        """
+        if out is None and (resume or overwrite):
+            raise ValueError("--resume and --overwrite need --out RUN, the folder they are about")
+        name = "-".join([Path(settings.data).name, settings.loss, settings.backbone])
+        folder = out or free_folder(Path("runs"), name)
+        speaks = os.environ.get("RANK", "0") == "0"  # one of the processes under torchrun
+        with follow(settings.loss, quiet=quiet or not speaks) as progress:
+            record = train(settings, folder, resume=resume, overwrite=overwrite, progress=progress)
+        if not speaks:
+            return
+        images = (record.summary or {})["images"]
+        if images["broken"]:
+            console.print(
+                f"{images['broken']} broken images were skipped: {', '.join(images['broken_names'])}"
+            )
+        if images["enlarged"]:
+            console.print(f"{images['enlarged']} images were smaller than the views and were enlarged")
+        print_runs([record])
+        if record.probes:
+            found = {
+                name: values[-1] for name, values in record.probes.items() if name not in ("step", "time")
+            }
+            console.print(f"probes: {', '.join(f'{name} {value:.1%}' for name, value in found.items())}")
+        seconds, recording, waiting, speed = (
+            record.timings[name][-1]
+            for name in ("seconds", "record_seconds", "data_seconds", "images_per_second")
+        )
+        print(
+            f"{seconds:.0f} s, {speed:.0f} images/s; recording took {recording / seconds:.1%},"
+            f" waiting for data {waiting / seconds:.1%}"
+        )
+        print(f"run: {folder}\nreport: eigenstep report {folder}")
+
+    run.__name__ = "train"
+    return run
+
+
+def _train_in_short() -> None:
+    """Train an encoder on unlabelled images and record the spectrum of its embeddings."""
+
+
+def _value(arguments: list[str], option: str) -> str | None:
+    """The value given to an option, before the whole line is parsed."""
+    for argument, following in zip(arguments, [*arguments[1:], None], strict=True):
+        if argument == option:
+            return following
+        if argument.startswith(f"{option}="):
+            return argument.removeprefix(f"{option}=")
+    return None

@@ -1,0 +1,106 @@
+"""Columns of rows that come a block at a time, as a Parquet, .npz or .npy file."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+
+SUFFIXES = (".parquet", ".npz", ".npy")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A block of n rows.
+
+    Attributes
+    ----------
+    index : int64 (n,)
+    path : a name for each, or None
+    label : int64 (n,), -1 for none; None where no row has one
+    features, embedding : float32 (n, p) and (n, d)
+    """
+
+    index: np.ndarray
+    path: list[str | None]
+    label: np.ndarray | None
+    features: np.ndarray
+    embedding: np.ndarray
+
+
+class ParquetFile:
+    """A row group for each block; no more than one is held.
+
+    Parameters
+    ----------
+    description : kept as JSON under `eigenstep` in the file's metadata
+    """
+
+    def __init__(self, path: Path, description: dict[str, Any]) -> None:
+        self.path = path
+        self.metadata = {"eigenstep": json.dumps(description)}
+        self.writer: parquet.ParquetWriter | None = None
+
+    def write(self, block: Columns) -> None:
+        columns = {"index": pa.array(block.index), "path": pa.array(block.path, pa.string())}
+        if block.label is not None:
+            columns["label"] = pa.array(block.label, mask=block.label < 0)
+        columns["features"] = _vectors(block.features)
+        columns["embedding"] = _vectors(block.embedding)
+        table = pa.table(columns, metadata=self.metadata)
+        if self.writer is None:
+            self.writer = parquet.ParquetWriter(self.path, table.schema)
+        self.writer.write_table(table)
+
+    def close(self) -> None:
+        if self.writer is not None:
+            self.writer.close()
+
+
+class ArrayFile:
+    """All blocks, held until the end: arrays by name in an .npz file, the features alone in an .npy file."""
+
+    def __init__(self, path: Path, suffix: str, description: dict[str, Any]) -> None:
+        self.path = path
+        self.suffix = suffix
+        self.description = description
+        self.blocks: list[Columns] = []
+
+    def write(self, block: Columns) -> None:
+        self.blocks.append(block)
+
+    def close(self) -> None:
+        if not self.blocks:
+            return
+        names = ["index", "features", "embedding"]
+        if self.blocks[0].label is not None:
+            names.append("label")
+        arrays: dict[str, Any] = {
+            name: np.concatenate([getattr(block, name) for block in self.blocks]) for name in names
+        }
+        arrays["path"] = np.array([path or "" for block in self.blocks for path in block.path])
+        arrays["description"] = np.array(json.dumps(self.description))
+        with self.path.open("wb") as file:
+            if self.suffix == ".npy":
+                np.save(file, arrays["features"])
+            else:
+                np.savez(file, **arrays)
+
+
+def check_suffix(path: Path) -> None:
+    """Raise a ValueError unless the name tells which kind of file is meant."""
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"expected a name that ends in {', '.join(SUFFIXES)}, got {path}")
+
+
+def open_columns(path: Path, suffix: str, description: dict[str, Any]) -> ParquetFile | ArrayFile:
+    """A new file of the kind that the suffix names; it is whole after `close`."""
+    return ParquetFile(path, description) if suffix == ".parquet" else ArrayFile(path, suffix, description)
+
+
+def _vectors(rows: np.ndarray) -> pa.Array:
+    values = np.ascontiguousarray(rows, dtype=np.float32)
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])

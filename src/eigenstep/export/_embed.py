@@ -1,0 +1,111 @@
+"""Features and embeddings of every image of a data set, in order, as a file."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from eigenstep.export._columns import Columns, check_suffix, open_columns
+from eigenstep.export._device import find_device
+from eigenstep.export._encoder import load_encoder
+from eigenstep.export._in_order import open_in_order
+from eigenstep.export._new_file import check_new_file, new_file
+from eigenstep.training._probing import encode
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What `embed` wrote.
+
+    Attributes
+    ----------
+    count : rows in the file
+    broken : names of the images that could not be decoded, and have no row
+    labelled : whether there is a column of labels
+    """
+
+    count: int
+    broken: list[str]
+    labelled: bool
+
+
+def embed(
+    run: str | Path,
+    out: str | Path,
+    data: str | None = None,
+    checkpoint: str | int = "last",
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+    device: str = "auto",
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Embedded:
+    """Write what a run's encoder makes of each image of a data set, in the data set's order.
+
+    The columns are `index`, the image's place in the data set; `path`, its file, where it has one; `label`,
+    where the data set has labels; `features` and `embedding`, float32 vectors. With .parquet images are
+    read, encoded and written a block at a time, so that neither they nor the file need fit into memory, and
+    names of classes are in the file's metadata. An .npz file has an array of each of these names, an .npy
+    file the features alone.
+
+    Parameters
+    ----------
+    data : as `TrainConfig.data`; default: the data set that the run was trained on
+    checkpoint : "last", "best" or the number of its step
+    split : default: that which the run was trained on
+    limit : use at most this many images
+    device : auto, cpu or cuda
+    progress : called with the number of images done and the number in all
+
+    Raises ValueError or FileNotFoundError in one line if there are no such images, none of them can be
+    decoded, or the suffix is unknown; FileExistsError if `out` is there and `overwrite` is not given; and
+    what `load_encoder` raises.
+
+    >>> import tempfile
+    >>> from eigenstep.training import ImagesConfig, TrainConfig, train
+    >>> folder = tempfile.mkdtemp()
+    >>> config = TrainConfig(steps=1, batch_size=8, threads=1, images=ImagesConfig(size=8, patches=8))
+    >>> _ = train(config, f"{folder}/run")
+    >>> embed(f"{folder}/run", f"{folder}/embeddings.parquet")
+    Embedded(count=8, broken=[], labelled=False)
+    """
+    out, tell = Path(out), progress or (lambda *_: None)
+    check_suffix(out)
+    check_new_file(out, overwrite)
+    place = find_device(device)
+    encoder = load_encoder(run, checkpoint).to(place)
+    config = encoder.config
+    name = data or config.data
+    images = dataclasses.replace(config.images, split=split or config.images.split, limit=limit)
+    if name != config.data:  # its columns have names of their own
+        images = dataclasses.replace(images, column=None, label=None)
+    found = open_in_order(name, images, config.seed)
+    description = {
+        "run": str(run),
+        "checkpoint": encoder.checkpoint.name,
+        "data": name,
+        "split": images.split,
+        "class_names": found.labels.names if found.labels else None,
+    }
+    count, broken = 0, []
+    with new_file(out, overwrite) as aside:
+        file = open_columns(aside, out.suffix, description)
+        try:
+            for block in found.blocks:
+                broken += block.broken
+                count += len(block.images)
+                if len(block.images):
+                    features, embedding = (
+                        part.cpu().numpy() for part in encode(encoder, block.images, config)
+                    )
+                    file.write(Columns(block.index, block.paths, block.labels, features, embedding))
+                tell(block.end, found.count)
+        finally:
+            file.close()
+        if not count:
+            raise ValueError(
+                f"{name}: none of its {found.count} images can be decoded, for example"
+                f" {', '.join(broken[:3])}"
+            )
+    return Embedded(count, broken, found.labels is not None)

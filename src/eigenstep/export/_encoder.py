@@ -1,0 +1,84 @@
+"""A run's encoder, loaded back."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from eigenstep.export._find_checkpoint import find_checkpoint
+from eigenstep.export._stored_images import stored_images
+from eigenstep.training._backbones import Encoder, build_encoder, fit_weights, read_weights
+from eigenstep.training._probing import prepare_images
+from eigenstep.training.config import TrainConfig, load_config
+
+
+def load_encoder(run: str | Path, checkpoint: str | int = "last") -> "TrainedEncoder":
+    """The encoder of a run folder, in evaluation mode, on the CPU, in float32.
+
+    No random state is touched.
+
+    Parameters
+    ----------
+    checkpoint : "last", "best" (by the k-NN probe, if the run made one) or the number of its step
+
+    Raises FileNotFoundError if there is no run or no checkpoint yet, ValueError if there are only others,
+    which it names, or if the weights do not fit the run's configuration.
+
+    >>> import tempfile
+    >>> from eigenstep.training import ImagesConfig, train
+    >>> run = tempfile.mkdtemp() + "/run"
+    >>> config = TrainConfig(steps=1, batch_size=8, threads=1, images=ImagesConfig(size=8, patches=8))
+    >>> _ = train(config, run)
+
+    >>> encoder = load_encoder(run)
+    >>> features, embeddings = encoder(encoder.prepare(torch.zeros(2, 3, 40, 50, dtype=torch.uint8)))
+    >>> features.shape, embeddings.shape
+    (torch.Size([2, 256]), torch.Size([2, 16]))
+    """
+    folder = find_checkpoint(run, checkpoint)
+    config = load_config(Path(run) / "config.yaml")
+    with torch.random.fork_rng(devices=[]):
+        built = build_encoder(config.backbone, config.images.size, config.projector)
+    for name, module in (("backbone", built.backbone), ("projector", built.projector)):
+        path = folder / f"{name}.safetensors"
+        fit_weights(module, read_weights(path), f"{path} does not fit the run's config.yaml")
+    return TrainedEncoder(built, config, folder).eval()
+
+
+class TrainedEncoder(Encoder):
+    """An encoder with what a run has learned, which also tells how images go in.
+
+    Attributes
+    ----------
+    backbone, projector : the modules; features (B, p) are what the first gives, embeddings (B, d) the second
+    num_features : p
+    config : the run's configuration
+    checkpoint : the folder that the weights come from
+    """
+
+    def __init__(self, encoder: Encoder, config: TrainConfig, checkpoint: Path) -> None:
+        nn.Module.__init__(self)
+        self.backbone = encoder.backbone
+        self.num_features = encoder.num_features
+        self.projector = encoder.projector
+        self.config = config
+        self.checkpoint = checkpoint
+
+    def prepare(
+        self, images: Tensor | Image.Image | str | Path | Sequence[Image.Image | str | Path]
+    ) -> Tensor:
+        """Images as the encoder takes them: (n, 3, size, size), resized, centre cropped and normalised.
+
+        They become what the run's own images are in evaluation, to the bit.
+
+        Parameters
+        ----------
+        images : uint8 (n, 3, H, W), or paths and RGB images of PIL, one or several, of any sizes
+
+        Raises ValueError for anything else, and for a file that is no image; FileNotFoundError for a path
+        where there is none.
+        """
+        size = self.config.images.stored_size or self.config.images.size
+        return prepare_images(stored_images(images, size), self.config)

@@ -1,0 +1,36 @@
+"""A file that is there when it is whole, however long it took to write."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from eigenstep.atomic import ASIDE
+
+
+@contextmanager
+def new_file(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Write to the path that this yields; on leaving without an error it becomes `path`.
+
+    Raises FileExistsError if something is at `path` and, where it is a file, `overwrite` is not given;
+    FileNotFoundError if the folder that it is in does not exist. Both before anything is computed.
+    """
+    path = Path(path)
+    check_new_file(path, overwrite)
+    aside = path.parent / f".{path.name}-{os.getpid()}{ASIDE}"
+    try:
+        yield aside
+        with aside.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def check_new_file(path: Path, overwrite: bool) -> None:
+    if path.is_dir():
+        raise FileExistsError(f"{path} is a folder; expected the name of a file to write")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; use --overwrite to replace it, or another --out")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")

@@ -1,0 +1,126 @@
+"""A run's encoder as an ONNX file."""
+
+import importlib.util
+import logging
+import warnings
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from eigenstep.export._encoder import TrainedEncoder, load_encoder
+from eigenstep.export._new_file import check_new_file, new_file
+
+TOLERANCE = 1e-4
+
+
+def export_onnx(
+    run: str | Path,
+    out: str | Path,
+    checkpoint: str | int = "last",
+    output: Literal["features", "embeddings"] = "features",
+    *,
+    overwrite: bool = False,
+) -> float | None:
+    """Write a run's encoder as ONNX: `images`, float32 (batch, 3, size, size), to `features` or `embeddings`.
+
+    The batch is of any size. Images go in resized and normalised, as `load_encoder(run).prepare` gives them;
+    the file's metadata tell the size, mean and standard deviation. Where onnxruntime is installed the file
+    is run beside the encoder before it is kept.
+
+    Returns the largest difference between onnxruntime's output and the encoder's, relative to the largest
+    output, or None without onnxruntime.
+
+    Raises FileExistsError if the file is there and `overwrite` is not given; ValueError if the difference is
+    above 1e-4 (then no file is written), if the backbone cannot be exported, or if onnx and onnxscript are
+    not installed; and what `load_encoder` raises.
+    """
+    out = Path(out)
+    check_new_file(out, overwrite)
+    missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ValueError(
+            f"ONNX files need {' and '.join(missing)}; install by pip install {' '.join(missing)}"
+        )
+    encoder = load_encoder(run, checkpoint)
+    network = _OneOutput(encoder, output)
+    program = _trace(network, encoder.config.images.size, output, encoder.config.backbone)
+    program.model.metadata_props.update(_metadata(encoder))
+    with new_file(out, overwrite) as aside:
+        program.save(aside, external_data=False)
+        difference = _difference(aside, network, encoder.config.images.size)
+        if difference is not None and not difference <= TOLERANCE:
+            raise ValueError(
+                f"onnxruntime computes other {output} than the encoder: they differ by {difference:.1e},"
+                f" expected at most {TOLERANCE}; no file was written"
+            )
+    return difference
+
+
+class _OneOutput(nn.Module):
+    """The encoder with the one output that is asked for, so that the projector is left out of features."""
+
+    def __init__(self, encoder: TrainedEncoder, output: str) -> None:
+        super().__init__()
+        if output not in ("features", "embeddings"):
+            raise ValueError(f"expected the output to be features or embeddings, got {output!r}")
+        self.backbone = encoder.backbone
+        self.projector = encoder.projector if output == "embeddings" else nn.Identity()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.projector(self.backbone(images))
+
+
+def _trace(network: nn.Module, size: int, output: str, backbone: str) -> torch.onnx.ONNXProgram:
+    # More than one image: a batch of one would be taken for a constant.
+    example = torch.zeros(2, 3, size, size)
+    exporter = logging.getLogger("torch.onnx")
+    level = exporter.level
+    exporter.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # of torch's own parts, which nobody here can act on
+            program = torch.onnx.export(
+                network,
+                (example,),
+                input_names=["images"],
+                output_names=[output],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        first = str(error).strip().splitlines()[0]
+        raise ValueError(f"{backbone} cannot be exported as ONNX: {first}") from error
+    finally:
+        exporter.setLevel(level)
+    assert program is not None
+    return program
+
+
+def _metadata(encoder: TrainedEncoder) -> dict[str, str]:
+    config = encoder.config
+    scale = {"mean": config.views.mean, "std": config.views.std} if config.views.normalize else {}
+    return {
+        "backbone": config.backbone,
+        "checkpoint": encoder.checkpoint.name,
+        "image_size": str(config.images.size),
+        **{name: " ".join(map(str, values)) for name, values in scale.items()},
+    }
+
+
+def _difference(path: Path, network: nn.Module, size: int) -> float | None:
+    if importlib.util.find_spec("onnxruntime") is None:
+        return None
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    differences = []
+    for batch in (1, 5):
+        images = torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(batch))
+        with torch.no_grad():
+            expected = network(images)
+        (found,) = session.run(None, {"images": images.numpy()})
+        largest = expected.abs().max().clamp(min=1e-30)
+        differences.append((torch.from_numpy(found) - expected).abs().max() / largest)
+    return float(torch.stack(differences).max())

@@ -1,0 +1,73 @@
+"""What a run's encoder is worth, beside its own start and the bare pixels."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from eigenstep.atomic import atomic_write
+from eigenstep.export._device import find_device
+from eigenstep.export._encoder import load_encoder
+from eigenstep.training._backbones import build_encoder
+from eigenstep.training._probing import Probe
+from eigenstep.training.config import ProbesConfig, TrainConfig
+
+
+def probe_run(
+    run: str | Path,
+    checkpoint: str | int = "last",
+    kinds: Sequence[str] = ("knn", "ridge", "logistic"),
+    probes: ProbesConfig | None = None,
+    device: str = "auto",
+) -> dict[str, dict[str, float]]:
+    """Probe a run's features and embeddings, what it started from, and pixels; kept as `probes.json`.
+
+    Parameters
+    ----------
+    checkpoint : "last", "best" or the number of its step
+    kinds : which of knn, ridge and logistic
+    probes : the labelled images; default: as the run's configuration says
+    device : auto, cpu or cuda
+
+    Returns the test accuracy of each kind of probe on `features`, `embeddings`, `features at step 0`,
+    `embeddings at step 0` and `pixels`.
+
+    Raises what `load_encoder` and `eigenstep.training`'s reading of labelled images raise.
+    """
+    if not kinds:
+        raise ValueError("expected at least one of knn, ridge and logistic, got none")
+    place = find_device(device)
+    encoder = load_encoder(run, checkpoint).to(place)
+    config = dataclasses.replace(encoder.config, probes=probes or encoder.config.probes)
+    start = _untrained(config).to(place)
+    probe = Probe(config)
+    measured = {"": probe.measure(encoder, kinds), " at step 0": probe.measure(start, kinds)}
+    accuracies = {
+        f"{what}{when}": {kind: found[f"{kind}_{what}"] for kind in kinds}
+        for when, found in measured.items()
+        for what in ("features", "embeddings")
+    }
+    pixels = probe.measure_pixels(kinds, place)
+    accuracies["pixels"] = {kind: pixels[f"{kind}_pixels"] for kind in kinds}
+    content = {
+        "checkpoint": encoder.checkpoint.name,
+        "data": probe.data,
+        "train": {"split": config.probes.train_split, "images": len(probe.train.labels)},
+        "test": {"split": probe.test_split, "images": len(probe.test.labels)},
+        "classes": probe.train.class_names,
+        "neighbours": config.probes.neighbours,
+        "accuracies": accuracies,
+    }
+    atomic_write(Path(run) / "probes.json", json.dumps(content, indent=1))
+    return accuracies
+
+
+def _untrained(config: TrainConfig) -> torch.nn.Module:
+    """The encoder as `train` starts from it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return build_encoder(
+            config.backbone, config.images.size, config.projector, weights=config.backbone_weights
+        )

@@ -1,0 +1,188 @@
+"""One step of training: the forward pass to the loss, and the gradient of it."""
+
+import contextlib
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from eigenstep.training._backbones import Encoder
+from eigenstep.training._seeds import derived_seed
+from eigenstep.training.objectives import Embeddings, Objective, TargetNetwork
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a forward pass gave, and what the backward pass needs of it.
+
+    Attributes
+    ----------
+    loss : a scalar
+    features : of the two views, each (b, p)
+    batch : what the objective was given
+    step, views : which step it was, and the images that the encoder saw, each (b, 3, H, W)
+    """
+
+    loss: Tensor
+    features: tuple[Tensor, Tensor]
+    batch: Embeddings
+    step: int
+    views: tuple[Tensor, Tensor]
+
+
+class Learner:
+    """Holds the networks of a run on their device, and computes losses and gradients.
+
+    The batch may pass the encoder in parts of `micro_batch_size` images. Then the embeddings of all parts
+    are computed first, without their graphs; the objective sees the whole batch and gives the gradient
+    at each embedding; and each part passes once more, with its graph, to take its share of the gradient
+    on to the weights (gradient caching, Gao et al. 2021, arXiv:2101.06983). This is the gradient of the
+    whole batch's loss, but for batch normalisation, which sees a part at a time.
+
+    Parameters
+    ----------
+    fabric : the engine
+    encoder : on the CPU; it is moved to the device
+    objective : likewise, its parameters are trained too
+    target : the slowly following copy of the encoder, if the objective needs one
+    micro_batch_size : images that pass the encoder at once; None for all
+    seed : determines what is random within the networks, such as dropout
+    compiled : compile the encoder
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        encoder: Encoder,
+        objective: Objective,
+        target: TargetNetwork | None = None,
+        *,
+        micro_batch_size: int | None = None,
+        seed: int = 0,
+        compiled: bool = False,
+    ) -> None:
+        self.fabric = fabric
+        self.micro_batch_size = micro_batch_size
+        self.seed = seed
+        self.encoder = self._to_device(encoder)
+        self.objective = self._to_device(objective)
+        self.target = self._to_device(target) if target else None
+        self._objective_is_trained = any(True for _ in objective.parameters())
+        self._model: nn.Module = fabric.strategy.setup_module(self.encoder)
+        self._objective: nn.Module = (
+            fabric.strategy.setup_module(self.objective) if self._objective_is_trained else self.objective
+        )
+        if compiled:
+            self._model = _compile(self._model)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights, and so of the images that the encoder takes."""
+        return next(self.encoder.parameters()).dtype
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """Everything that has weights to keep, by the name of its file in a checkpoint."""
+        named = {"backbone": self.encoder.backbone, "projector": self.encoder.projector}
+        others = {"objective": self.objective, "target": self.target}
+        return named | {name: module for name, module in others.items() if module and module.state_dict()}
+
+    def forward(self, step: int, views: tuple[Tensor, Tensor], labels: Tensor | None = None) -> Outcome:
+        """The loss of two views, each (b, 3, H, W), of this process's images."""
+        micro = self._micro_batches(views)
+        if len(micro) == 1:
+            passed = [self._encode(self._model, step, 0, micro[0])]
+        else:
+            with torch.no_grad():
+                passed = [self._encode(self.encoder, step, index, part) for index, part in enumerate(micro)]
+        f_a, f_b, z_a, z_b = (
+            torch.cat(rows) if len(rows) > 1 else rows[0] for rows in zip(*passed, strict=True)
+        )
+        if len(micro) > 1:
+            z_a.requires_grad_()
+            z_b.requires_grad_()
+        with self.fabric.autocast():
+            batch = Embeddings(z_a, z_b, labels, *self._target_embeddings(micro))
+            loss = self._objective(batch)
+        return Outcome(loss, (f_a.detach(), f_b.detach()), batch, step, views)
+
+    def backward(self, outcome: Outcome) -> None:
+        """Add the loss's gradient to that of all trained parameters; over the processes, its mean."""
+        micro = self._micro_batches(outcome.views)
+        if len(micro) == 1:
+            self.fabric.backward(outcome.loss)
+            return
+        at_embeddings = torch.autograd.grad(
+            outcome.loss, (outcome.batch.z_a, outcome.batch.z_b), retain_graph=self._objective_is_trained
+        )
+        if self._objective_is_trained:
+            self.fabric.backward(outcome.loss)
+        buffers = list(self.encoder.buffers())
+        before = [buffer.clone() for buffer in buffers]  # running statistics have seen these parts already
+        gradients = self._micro_batches(at_embeddings)
+        for index, (part, gradient) in enumerate(zip(micro, gradients, strict=True)):
+            with self._no_sync(index + 1 < len(micro)):
+                *_, z_a, z_b = self._encode(self._model, outcome.step, index, part)
+                self.fabric.backward((z_a * gradient[0]).sum() + (z_b * gradient[1]).sum())
+        for buffer, value in zip(buffers, before, strict=True):
+            buffer.copy_(value)
+
+    @torch.no_grad()
+    def terms(self, outcome: Outcome) -> dict[str, Tensor]:
+        """The loss's terms by name."""
+        return self.objective.terms(outcome.batch)
+
+    def _encode(
+        self, model: nn.Module, step: int, index: int, views: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Features and embeddings of both views, which pass as one batch, in float32 or better."""
+        # The same random state in both passes of a part, and after a run is resumed.
+        torch.manual_seed(derived_seed(self.seed, 2, step, index, self.fabric.global_rank))
+        images = torch.cat(views).to(self.dtype).contiguous(memory_format=torch.channels_last)
+        with self.fabric.autocast():
+            features, embeddings = model(images)
+        f_a, f_b = _wide(features).chunk(2)
+        z_a, z_b = _wide(embeddings).chunk(2)
+        return f_a, f_b, z_a, z_b
+
+    def _target_embeddings(self, micro: list[tuple[Tensor, Tensor]]) -> tuple[Tensor | None, Tensor | None]:
+        if self.target is None:
+            return None, None
+        passed = [
+            _wide(self.target(torch.cat(part).to(self.dtype).contiguous(memory_format=torch.channels_last)))
+            for part in micro
+        ]
+        first, second = zip(*(z.chunk(2) for z in passed), strict=True)
+        return torch.cat(first), torch.cat(second)
+
+    def _micro_batches(self, views: tuple[Tensor, ...]) -> list[tuple[Tensor, Tensor]]:
+        size = self.micro_batch_size or len(views[0])
+        return list(zip(*(view.split(size) for view in views), strict=True))
+
+    def _no_sync(self, quiet: bool) -> contextlib.AbstractContextManager:
+        """Leave the averaging over processes to a later backward pass."""
+        if quiet and isinstance(self._model, DistributedDataParallel):
+            return self._model.no_sync()
+        return contextlib.nullcontext()
+
+    def _to_device(self, module: Network) -> Network:
+        """The module itself, in the run's precision; images of a CPU pass faster in channels-last order."""
+        module = cast(Network, self.fabric.strategy.precision.convert_module(module))
+        self.fabric.strategy.module_to_device(module)
+        return module.to(memory_format=torch.channels_last)
+
+
+def _wide(values: Tensor) -> Tensor:
+    return values if values.dtype == torch.float64 else values.float()
+
+
+def _compile(model: nn.Module) -> nn.Module:
+    import torch._dynamo
+
+    torch._dynamo.config.suppress_errors = True  # what cannot be compiled runs as it is
+    return cast(nn.Module, torch.compile(model))

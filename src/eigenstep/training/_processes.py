@@ -1,0 +1,115 @@
+"""One process, or several that torchrun has started: devices, precision, and what they do together."""
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
+from torch import Tensor
+from torch import distributed as dist
+
+from eigenstep.training.config import Precision, TrainConfig
+
+Result = TypeVar("Result")
+
+
+def launch(config: TrainConfig) -> Fabric:
+    """The engine on which a run trains; under torchrun it spans all processes of all machines.
+
+    Raises ValueError if the device cannot be used, or the batch cannot be shared among the processes.
+    """
+    world, local = (int(os.environ.get(name, 1)) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    if config.batch_size % world or config.batch_size < 2 * world:
+        raise ValueError(
+            f"expected a batch_size that {world} processes can share, two images or more each, got"
+            f" {config.batch_size}; use a multiple of {world}"
+        )
+    options: dict[str, Any] = {"devices": local, "num_nodes": world // local} if world > 1 else {"devices": 1}
+    if world > 1:
+        options["strategy"] = DDPStrategy(gradient_as_bucket_view=True)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # otherwise it tells each choice made
+    try:
+        fabric = Fabric(accelerator=config.device, precision=_precision(config), **options)
+    except (ImportError, RuntimeError, ValueError) as error:
+        raise ValueError(f"device {config.device!r} cannot be used here: {error}") from error
+    fabric.launch()
+    return fabric
+
+
+def best_precision(device: str) -> Precision:
+    """bf16-mixed where the hardware multiplies in bfloat16, 32-true elsewhere.
+
+    >>> best_precision("mps")
+    '32-true'
+    """
+    if device in ("auto", "cuda") and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    if device in ("auto", "cpu") and torch.cpu._is_avx512_bf16_supported():
+        return "bf16-mixed"
+    return "32-true"
+
+
+def own_threads(config: TrainConfig) -> int:
+    """CPU threads of this process."""
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    return config.threads or max(1, (os.cpu_count() or 1) // local)
+
+
+def on_leader(fabric: Fabric, work: Callable[[], Result]) -> Result:
+    """What `work` gives in the first process, in all of them; its error is raised in all of them."""
+    outcome: tuple[Any, Exception | None] = (None, None)
+    if fabric.is_global_zero:
+        try:
+            outcome = (work(), None)
+        except Exception as error:
+            outcome = (None, error)
+    if fabric.world_size > 1:
+        outcome = fabric.broadcast(outcome)
+    result, failure = outcome
+    if failure is not None:
+        raise failure
+    return result
+
+
+def gather_rows(fabric: Fabric, rows: Tensor) -> Tensor:
+    """The rows of all processes, in the order of their ranks; every process has as many."""
+    if fabric.world_size == 1:
+        return rows
+    gathered = rows.new_empty(fabric.world_size * len(rows), *rows.shape[1:])
+    dist.all_gather_into_tensor(gathered, rows.contiguous())
+    return gathered
+
+
+def mean_over_processes(fabric: Fabric, value: Tensor) -> Tensor:
+    """The mean of the processes' values."""
+    if fabric.world_size == 1:
+        return value
+    total = value.clone()
+    dist.all_reduce(total)
+    return total / fabric.world_size
+
+
+def max_over_processes(fabric: Fabric, value: Tensor) -> Tensor:
+    """The largest of the processes' values."""
+    if fabric.world_size == 1:
+        return value
+    largest = value.clone()
+    dist.all_reduce(largest, dist.ReduceOp.MAX)
+    return largest
+
+
+def gather_objects(fabric: Fabric, value: Result) -> list[Result]:
+    """The values of all processes, in the order of their ranks; anything that can be pickled."""
+    if fabric.world_size == 1:
+        return [value]
+    values: list[Any] = [None] * fabric.world_size
+    dist.all_gather_object(values, value)
+    return values
+
+
+def _precision(config: TrainConfig) -> Any:
+    assert config.precision != "auto", "the configuration is resolved first"
+    return config.precision

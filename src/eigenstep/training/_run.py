@@ -1,0 +1,245 @@
+"""The training loop: two views, a loss, a step, and what is kept of it."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from eigenstep.training._checkpoints import (
+    Checkpoint,
+    Weights,
+    all_finite,
+    copy_weights,
+    find_checkpoints,
+    load_checkpoint,
+    save_best,
+    save_checkpoint,
+)
+from eigenstep.training._learner import Learner, Outcome
+from eigenstep.training._loggers import build_loggers
+from eigenstep.training._optimizer import build_optimizer, learning_rates, set_rate
+from eigenstep.training._preemption import Preempted
+from eigenstep.training._probing import Probe, prepare_images
+from eigenstep.training._processes import (
+    gather_objects,
+    gather_rows,
+    max_over_processes,
+    mean_over_processes,
+    on_leader,
+)
+from eigenstep.training._progress import Progress
+from eigenstep.training._recorder import Recorder
+from eigenstep.training._run_folder import open_folder
+from eigenstep.training._seeds import derived_seed
+from eigenstep.training.config import TrainConfig
+from eigenstep.training.data import Images
+from eigenstep.views import TwoViews
+
+
+class Run:
+    """A run while it goes on, in one of its processes; the first one, the leader, writes the folder.
+
+    Parameters
+    ----------
+    probe : of the leader, if features are probed while training
+    tell : called at every step
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        config: TrainConfig,
+        out: Path,
+        learner: Learner,
+        images: Images,
+        probe: Probe | None,
+        tell: Callable[[Progress], None],
+    ) -> None:
+        self.fabric, self.config, self.out = fabric, config, out
+        self.learner, self.images, self.probe, self.tell = learner, images, probe, tell
+        self.optimizer = build_optimizer(
+            learner.encoder, config.optimizer, learner.objective, learner.objective.fixed_rate
+        )
+        self._step_optimizer = cast(Any, fabric.setup_optimizers(self.optimizer)).step
+        steps_per_epoch = images.count // config.batch_size if images.count else None
+        self.steps = _number_of_steps(config, steps_per_epoch)
+        self.rates = learning_rates(config.optimizer, self.steps, steps_per_epoch)
+        self.times = np.concatenate([[0.0], np.cumsum(self.rates)])
+        self.views = TwoViews(config.views, config.images.size)
+        self.start = 0
+        self.recorder: Recorder | None = None
+        self.loss: float | None = None
+        self._first_bad = torch.full((), -1, dtype=torch.int64, device=fabric.device)
+
+    def begin(self, overwrite: bool) -> None:
+        """Make the folder ready, and take up what its last checkpoint holds."""
+
+        def prepare() -> Checkpoint | None:
+            open_folder(self.out, self.config, overwrite)
+            found = find_checkpoints(self.out / "checkpoints")
+            return load_checkpoint(found[-1]) if found else None
+
+        checkpoint = on_leader(self.fabric, prepare)
+        if checkpoint is not None:
+            self.start = checkpoint.step
+            checkpoint.restore(self.learner.parts)
+            self.optimizer.load_state_dict(checkpoint.optimizer["optimizer"])
+            self.fabric.strategy.precision.load_state_dict(checkpoint.optimizer["precision"])
+            for state in checkpoint.images[self.fabric.global_rank :][:1]:
+                self.images.restore(state)
+        if self.fabric.is_global_zero:
+            thumbnails = self.images.probe(self.config.record.probe or 0)
+            self.recorder = Recorder(
+                self.out,
+                self.config,
+                self.learner.encoder,
+                self.fabric.autocast,
+                thumbnails,
+                self._plain(thumbnails),
+                build_loggers(self.config, self.out, self.start),
+                self.start,
+            )
+
+    def close(self) -> None:
+        """End what sends measurements elsewhere; after a run that has finished there is nothing to end."""
+        if self.recorder:
+            self.recorder.loggers.close("stopped")
+
+    def go_on(self, asked_to_stop: Callable[[], bool]) -> None:
+        """Train to the last step, or until asked to stop, which raises Preempted."""
+        every = self.config.checkpoint.every
+        for step, batch in enumerate(self.images.batches(self.start), start=self.start):
+            last = step == self.steps
+            stopping = asked_to_stop() and not last
+            saving = stopping or (step > self.start and (last or step % every == 0))
+            probing = self._is_due(step, self.config.probes.every)
+            # The pass below moves running statistics.
+            weights = copy_weights(self.learner.parts) if self.recorder and (saving or probing) else {}
+            if probing:
+                on_leader(self.fabric, partial(self._probe, step, weights))
+            generator = torch.Generator().manual_seed(derived_seed(self.config.seed, 1, step))
+            part, parts = self.fabric.global_rank, self.fabric.world_size
+            outcome = self.learner.forward(
+                step, self.views(batch.images, generator, part, parts), batch.labels
+            )
+            self._see(step, outcome.loss)
+            if saving:
+                self._check_finite()
+                states = gather_objects(self.fabric, self.images.state())
+                if not on_leader(self.fabric, partial(self._save, step, weights, states)):
+                    self._diverged(step, "a weight")
+            if self._is_due(step, self.config.record.every):
+                self._check_finite()
+                self._measure(step, outcome)
+            self._tell("training", step)
+            if stopping:
+                raise Preempted(step)
+            if last:
+                break
+            set_rate(self.optimizer, float(self.rates[step]), float(self.config.optimizer.lr or 0))
+            self.optimizer.zero_grad()
+            self.learner.backward(outcome)
+            self._step_optimizer()
+            if self.learner.target:
+                self.learner.target.follow(self.learner.encoder, step, self.steps)
+        self._finish("finished", self.steps)
+
+    def _is_due(self, step: int, every: int | None) -> bool:
+        return every is not None and (step % every == 0 or step == self.steps)
+
+    def _tell(self, stage: str, step: int) -> None:
+        if self.recorder:
+            speed, waiting = self.recorder.images_per_second(step), self.recorder.share(self.images.waited)
+            modes = self.recorder.learned_modes
+            self.tell(Progress(stage, step, self.steps, self.loss, speed, modes, waiting))
+
+    def _measure(self, step: int, outcome: Outcome) -> None:
+        """Record the joint batch of all processes."""
+        rows = [*outcome.features, outcome.batch.z_a.detach(), outcome.batch.z_b.detach()]
+        f_a, f_b, z_a, z_b = (gather_rows(self.fabric, row) for row in rows)
+        terms = self.learner.terms(outcome)
+        values = mean_over_processes(self.fabric, torch.stack([outcome.loss.detach(), *terms.values()]))
+        self.loss, *numbers = values.tolist()
+        if self.recorder:
+            self.recorder.measure(
+                step,
+                float(self.times[step]),
+                (f_a, f_b),
+                (z_a, z_b),
+                dict(zip(terms, numbers, strict=True)),
+                self.images.waited,
+                loss=self.loss,
+                learning_rate=float(self.rates[min(step, self.steps - 1)]),
+            )
+
+    def _probe(self, step: int, weights: Weights) -> None:
+        """Probe the features as they are, and keep the weights if they are the best so far."""
+        if not all_finite(weights):
+            return  # the loss will tell
+        assert self.recorder is not None
+        assert self.probe is not None
+        self._tell("probing", step)
+        with self.fabric.autocast():
+            accuracies = self.probe.measure(self.learner.encoder)
+        best = self.recorder.add_probes(step, float(self.times[step]), accuracies)
+        if best and self.config.checkpoint.best:
+            save_best(self.out / "checkpoints", step, weights)
+
+    def _save(self, step: int, weights: Weights, images: list[dict[str, Any]]) -> bool:
+        """Write a checkpoint, or return False if a weight is not finite: the last good one stays."""
+        if not all_finite(weights):
+            return False
+        states = {
+            "optimizer": self.optimizer.state_dict(),
+            "precision": self.fabric.strategy.precision.state_dict(),
+        }
+        checkpoint = Checkpoint(step, weights, states, images)
+        save_checkpoint(self.out / "checkpoints", checkpoint, self.config.checkpoint.keep)
+        return True
+
+    def _see(self, step: int, loss: Tensor) -> None:
+        """Remember on the device the first step whose loss was not finite, so that no step has to wait."""
+        bad = (self._first_bad < 0) & ~torch.isfinite(loss.detach())
+        self._first_bad = torch.where(bad, step, self._first_bad)
+
+    def _check_finite(self) -> None:
+        first = int(max_over_processes(self.fabric, self._first_bad))
+        if first >= 0:
+            self._diverged(first, "the loss")
+
+    def _finish(self, state: str, step: int) -> None:
+        facts = self.images.joint_facts(gather_objects(self.fabric, self.images.facts()))
+        if self.recorder:
+            self.recorder.finish(state, step, facts)
+
+    def _diverged(self, step: int, what: str) -> NoReturn:
+        self._finish("diverged", step)
+        kept = on_leader(self.fabric, lambda: find_checkpoints(self.out / "checkpoints"))
+        raise FloatingPointError(
+            f"{what} is not finite at step {step}; "
+            + (f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint was due before")
+            + "; try a smaller --optimizer.lr"
+        )
+
+    def _plain(self, images: Tensor) -> Tensor:
+        """Images as the encoder takes them, on its device."""
+        if not len(images):
+            return images
+        return prepare_images(images, self.config).to(self.fabric.device, self.learner.dtype)
+
+
+def _number_of_steps(config: TrainConfig, steps_per_epoch: int | None) -> int:
+    if (config.epochs or config.optimizer.warmup_epochs) and not steps_per_epoch:
+        raise ValueError(
+            f"{config.data} is a stream whose length is not known; give --steps and"
+            " --optimizer.warmup-steps instead of epochs"
+        )
+    if config.steps is not None:
+        return config.steps
+    assert config.epochs is not None, "the configuration is resolved first"
+    return config.epochs * (steps_per_epoch or 0)

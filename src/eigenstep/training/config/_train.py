@@ -1,0 +1,204 @@
+"""A run's configuration: one tree of dataclasses, the same names in Python, in YAML and as options."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from eigenstep.training.config._methods import (
+    BarlowTwinsConfig,
+    BYOLConfig,
+    DCLConfig,
+    SimCLRConfig,
+    SimSiamConfig,
+    SpectralContrastiveConfig,
+    SupConConfig,
+    VICRegConfig,
+    WMSEConfig,
+)
+from eigenstep.views import ViewsConfig
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed", "64-true", "auto"]
+
+
+@dataclass(frozen=True)
+class ImagesConfig:
+    """How images are read."""
+
+    size: int = 32
+    """Height and width, in pixels, of the views that the encoder sees."""
+    stored_size: int | None = None
+    """Images are kept as squares of this many pixels, resized and centre cropped; default: size."""
+    split: str = "train"
+    """Which split of a data set to use."""
+    column: str | None = None
+    """The column that holds the images; default: the only one that does."""
+    limit: int | None = None
+    """Use at most this many images."""
+    patches: int = 2048
+    """How many patches are cut from the photographs of `--data photos`."""
+    on_broken: Literal["skip", "refuse"] = "skip"
+    """What to do about an image that cannot be decoded: skip and count it, or refuse the data set."""
+    label: str | None = None
+    """The column that holds the labels, which probes and supervised references use; default: the only one
+    that does."""
+    stream: Literal["auto", "always", "never"] = "auto"
+    """Decode images while training, instead of once into memory: always, never, or if they would not fit.
+    Names on the hub are streamed from it without being downloaded first by "always"."""
+    workers: int | None = None
+    """Processes that decode streamed images; default: the cores, but 8 at most."""
+    shuffle_buffer: int = 10_000
+    """Images that a stream which can only be read in order is shuffled within."""
+
+
+@dataclass(frozen=True)
+class ProjectorConfig:
+    """The layers between the backbone's features and the embedding."""
+
+    hidden: tuple[int, ...] = (128,)
+    """Widths of the hidden layers, each followed by ReLU."""
+    dim: int = 16
+    """Dimension d of the embedding."""
+    batch_norm: bool = False
+    """Batch normalisation after each hidden layer."""
+    batch_norm_output: bool = False
+    """Batch normalisation, without scale and shift, of the embedding."""
+    init_scale: float = 1e-2
+    """The last layer's initial weights are multiplied by this; small values make learning stepwise."""
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """The optimiser and its schedule."""
+
+    name: Literal["sgd", "adamw", "lars"] = "sgd"
+    """Which optimiser."""
+    lr: float | None = None
+    """Learning rate; default: 0.001 for adamw, 1 for lars, and for sgd what suits the loss at a small
+    initialisation, such as 0.005 for barlow_twins and 0.05 for simclr."""
+    momentum: float = 0.9
+    """Momentum of sgd and lars."""
+    nesterov: bool = False
+    """Nesterov's form of the momentum."""
+    trust_coefficient: float = 0.001
+    """Of lars: a layer's step is this times the ratio of its weights' norm to its gradient's."""
+    trust_clip: bool = False
+    """Of lars: a layer's rate is at most the learning rate."""
+    weight_decay: float = 0.0
+    """Weight decay, not applied to norms and biases."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """The learning rate after warm-up."""
+    warmup_steps: int = 0
+    """Steps of linear warm-up."""
+    warmup_epochs: int = 0
+    """Epochs of linear warm-up, instead of steps."""
+
+
+@dataclass(frozen=True)
+class RecordConfig:
+    """What is measured while training."""
+
+    every: int = 10
+    """Steps between two measurements."""
+    probe: int | None = None
+    """Images in the probe batch, whose embeddings are followed through training; default: 128, or the batch
+    size if that is smaller."""
+    directions: int = 8
+    """Principal directions of the probe batch that are kept."""
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """What a killed run resumes from."""
+
+    every: int = 200
+    """Steps between two checkpoints; one more is written at the end."""
+    keep: int = 2
+    """How many of the latest checkpoints are kept."""
+    best: bool = True
+    """Keep the weights at which the k-nearest-neighbour probe was best as well (with probes.every)."""
+
+
+@dataclass(frozen=True)
+class ProbesConfig:
+    """What the frozen features are worth: probes on labelled images, which the encoder never learns from."""
+
+    every: int | None = None
+    """Steps between two probes during training; default: none."""
+    data: str | None = None
+    """Labelled images; default: the data set that is trained on."""
+    train_split: str = "train"
+    """The split that the probes are fitted to."""
+    test_split: str | None = None
+    """The split that they are tested on; default: test or validation, whichever there is."""
+    train_limit: int | None = 10_000
+    """Use at most this many images to fit them."""
+    test_limit: int | None = 2_000
+    """Use at most this many images to test them."""
+    neighbours: int = 200
+    """How many neighbours vote."""
+
+
+@dataclass(frozen=True)
+class LoggerConfig:
+    """Where measurements go besides the run folder."""
+
+    kinds: tuple[Literal["csv", "tensorboard", "wandb", "mlflow"], ...] = ()
+    """csv, tensorboard, wandb (offline too) or mlflow; default: none."""
+    project: str = "eigenstep"
+    """The project or experiment that the run is filed under."""
+    name: str | None = None
+    """The run's name there; default: the run folder's."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train an encoder on unlabelled images and record the spectrum of its embeddings."""
+
+    data: str = "photos"
+    """photos (patches of two photographs that come with scikit-learn), cifar10, a folder of images, of
+    Parquet files or of tar shards, or OWNER/NAME on the Hugging Face hub."""
+    loss: str = "barlow_twins"
+    """barlow_twins, simclr, vicreg, spectral_contrastive, w_mse, dcl, simsiam or byol; with labels, to
+    compare: supcon or cross_entropy."""
+    backbone: str = "convnet"
+    """convnet (three small convolutions) or any model name of timm, such as resnet18."""
+    backbone_weights: str | None = None
+    """A file of the backbone's weights to start from, as timm or a run wrote it; default: random ones."""
+    steps: int | None = None
+    """Optimiser steps; default: 300, or as many as epochs says."""
+    epochs: int | None = None
+    """Passes over the data, instead of steps."""
+    batch_size: int = 256
+    """Images a step, over all processes; each gives two views."""
+    micro_batch_size: int | None = None
+    """Images of a process that pass the encoder at once, to use less memory: the loss still sees the whole
+    batch, and its gradient is exact; default: all of them."""
+    seed: int = 0
+    """Determines initial weights, batches and views."""
+    threads: int | None = None
+    """CPU threads of a process; default: all cores, shared among the machine's processes."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""
+    precision: Precision = "32-true"
+    """Numerical precision, in Lightning Fabric's words; auto: bf16-mixed where the hardware computes in it,
+    32-true elsewhere."""
+    compile: bool = False
+    """Compile the encoder by torch.compile; where that fails the run goes on without."""
+    sync_batch_norm: bool = True
+    """Batch normalisation sees the batch of all processes, not of its own alone."""
+    images: ImagesConfig = field(default_factory=ImagesConfig)
+    views: ViewsConfig = field(default_factory=ViewsConfig)
+    projector: ProjectorConfig = field(default_factory=ProjectorConfig)
+    barlow_twins: BarlowTwinsConfig = field(default_factory=BarlowTwinsConfig)
+    simclr: SimCLRConfig = field(default_factory=SimCLRConfig)
+    vicreg: VICRegConfig = field(default_factory=VICRegConfig)
+    spectral_contrastive: SpectralContrastiveConfig = field(default_factory=SpectralContrastiveConfig)
+    w_mse: WMSEConfig = field(default_factory=WMSEConfig)
+    dcl: DCLConfig = field(default_factory=DCLConfig)
+    simsiam: SimSiamConfig = field(default_factory=SimSiamConfig)
+    byol: BYOLConfig = field(default_factory=BYOLConfig)
+    supcon: SupConConfig = field(default_factory=SupConConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    record: RecordConfig = field(default_factory=RecordConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    probes: ProbesConfig = field(default_factory=ProbesConfig)
+    logger: LoggerConfig = field(default_factory=LoggerConfig)

@@ -1,0 +1,159 @@
+"""What a data set gives to training: batches of images on the device, by step."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's images, as far as this process trains on them.
+
+    Attributes
+    ----------
+    images : uint8 (b, 3, S, S), on the device
+    labels : int64 (b,), on the device; None where they were not asked for
+    """
+
+    images: Tensor
+    labels: Tensor | None
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """How steps draw from the data, and which part of it is this process's.
+
+    Attributes
+    ----------
+    seed : determines the order of every epoch
+    batch_size : B, images a step over all processes together
+    device : where the batches go
+    rank, processes : this process takes rows rank B / processes up to (rank + 1) B / processes of a batch
+    """
+
+    seed: int
+    batch_size: int
+    device: torch.device
+    rank: int = 0
+    processes: int = 1
+
+    @property
+    def rows(self) -> slice:
+        own = self.batch_size // self.processes
+        return slice(self.rank * own, (self.rank + 1) * own)
+
+    def generator(self, epoch: int) -> np.random.Generator:
+        """What determines the order of an epoch: stream 0 of the seed's."""
+        return np.random.default_rng([self.seed, 0, epoch])
+
+    def check(self, count: int) -> None:
+        """Raises ValueError if `count` images do not make a batch."""
+        if self.batch_size > count:
+            raise ValueError(
+                f"batch_size {self.batch_size} is larger than the data set of {count} images;"
+                " set a smaller --batch-size"
+            )
+
+    def orders(self, count: int, start: int) -> Iterator[tuple[int, np.ndarray]]:
+        """From step `start` on: the epoch, and which of `count` images the whole batch (B,) consists of.
+
+        Every epoch is a new order, its incomplete last batch is left out.
+        """
+        steps = count // self.batch_size
+        epoch, position = divmod(start, steps)
+        while True:
+            order = self.generator(epoch).permutation(count)
+            for step in range(position, steps):
+                yield epoch, order[step * self.batch_size : (step + 1) * self.batch_size]
+            epoch, position = epoch + 1, 0
+
+
+class Images(ABC):
+    """A data set opened for training.
+
+    Attributes
+    ----------
+    count : images of an epoch; None where only reading to the end tells
+    classes : number of classes where labels were asked for, else None
+    waited : seconds that `batches` has kept its caller waiting
+    """
+
+    count: int | None
+    classes: int | None
+    waited: float
+
+    def __init__(self, sharing: Sharing, count: int | None, classes: int | None) -> None:
+        self.sharing = sharing
+        self.count = count
+        self.classes = classes
+        self.waited = 0.0
+
+    def batches(self, start: int) -> Iterator[Batch]:
+        """The batches of steps `start`, `start` + 1, ... without end.
+
+        A step's batch depends on the seed and the step alone: not on `start`, nor on how many processes
+        decode. The batches that several training processes get are together the one that one would get.
+
+        Raises ValueError in one line for an image that cannot be decoded, if it is to be refused, and where
+        nothing can be decoded; ChildProcessError if a process that decodes ended unexpectedly.
+        """
+        batches = self._batches(start)
+        try:
+            while True:
+                began = time.perf_counter()
+                batch = next(batches)
+                self.waited += time.perf_counter() - began
+                yield batch
+        finally:
+            batches.close()
+
+    @abstractmethod
+    def probe(self, n: int) -> Tensor:
+        """At most `n` images spread evenly over the data set: uint8 (n', 3, S, S), on the CPU.
+
+        Of a data set that can only be read in order they are the first.
+        """
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """How many images were used, broken and enlarged, and the names of the first 20 broken ones.
+
+        A data set that is decoded while training is counted over its first epoch, as far as this process
+        has come in it.
+        """
+
+    @abstractmethod
+    def joint_facts(self, facts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """The facts of all training processes, by rank, as those of one."""
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs for facts that are those of a run that was not interrupted; JSON."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:  # noqa: B027
+        """Go on counting where the run that returned this `state` was; call it before `batches`."""
+
+    def close(self) -> None:  # noqa: B027
+        """End the processes that decode. Iterators of `batches` must not be used any more."""
+
+    @abstractmethod
+    def _batches(self, start: int) -> Generator[Batch]: ...
+
+
+def spread(n: int, count: int) -> np.ndarray:
+    """At most n of the numbers 0 to count - 1, evenly spread: (min(n, count),)."""
+    n = min(n, count)
+    return np.arange(n) * count // max(n, 1)
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """A copy on the device for which, on a GPU, nothing has to wait."""
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

@@ -1,0 +1,44 @@
+"""Recipes by name: LOSS/DATA-BACKBONE, or LOSS/DATA-BACKBONE-stepwise."""
+
+from pathlib import Path
+
+from eigenstep.training.config import TrainConfig, load_config, nearest
+
+_FOLDER = Path(__file__).parent
+
+
+def recipe_names() -> list[str]:
+    """The names of all recipes, sorted.
+
+    >>> "barlow_twins/cifar10-resnet18" in recipe_names()
+    True
+    """
+    return sorted(path.relative_to(_FOLDER).with_suffix("").as_posix() for path in _FOLDER.glob("*/*.yaml"))
+
+
+def load_recipe(name: str) -> TrainConfig:
+    """A recipe's configuration; what its file leaves out has its default.
+
+    Raises ValueError for an unknown name, naming the nearest one.
+
+    >>> load_recipe("simclr/cifar10-resnet18").optimizer.name
+    'lars'
+    """
+    return load_config(_path(name))
+
+
+def recipe_text(name: str) -> str:
+    """A recipe's file, comments included: YAML that `load_config` reads.
+
+    Raises ValueError for an unknown name, naming the nearest one.
+    """
+    return _path(name).read_text(encoding="utf-8")
+
+
+def _path(name: str) -> Path:
+    names = recipe_names()
+    if name not in names:
+        raise ValueError(
+            f"unknown recipe {name!r}: expected a name that `eigenstep recipes` lists." + nearest(name, names)
+        )
+    return _FOLDER / f"{name}.yaml"

@@ -1,0 +1,70 @@
+import json
+import re
+
+import pytest
+
+from eigenstep.cli import main
+
+
+def shown(text):
+    """The table's rows: the cells of each, by their first."""
+    cells = [[cell.strip() for cell in re.split("[│┃]", line)[1:-1]] for line in text.splitlines()]
+    return {row[0]: row[1:] for row in cells if len(row) > 1}
+
+
+def test_the_table_shows_what_is_kept(run, capsys):
+    assert main(["probe", "run"]) == 0
+    output = capsys.readouterr()
+    kept = json.loads((run / "probes.json").read_text())
+    assert kept["checkpoint"] == "step_00000004"
+    assert shown(output.out) == {"": ["k-NN", "ridge", "logistic"]} | {
+        what: [f"{row[kind]:.1%}" for kind in ("knn", "ridge", "logistic")]
+        for what, row in kept["accuracies"].items()
+    }
+    assert output.out.endswith("probes: run/probes.json\n")
+    assert output.err == ""
+
+
+def test_kinds_checkpoint_and_limits_are_chosen(run, capsys):
+    options = ["--kinds", "ridge", "knn", "--checkpoint", "2", "--train-limit", "15", "--test-limit", "7"]
+    assert main(["probe", "run", *options, "--neighbours", "3"]) == 0
+    kept = json.loads((run / "probes.json").read_text())
+    assert kept["checkpoint"] == "step_00000002"
+    assert (kept["train"]["images"], kept["test"]["images"], kept["neighbours"]) == (15, 7, 3)
+    rows = shown(capsys.readouterr().out)
+    assert rows[""] == ["ridge", "k-NN"]
+    assert all(len(row) == 2 for row in rows.values())
+
+
+def test_splits_and_data_are_chosen(run, data):
+    assert (
+        main(["probe", "run", "--data", f"./{data}", "--train-split", "test", "--test-split", "train"]) == 0
+    )
+    kept = json.loads((run / "probes.json").read_text())
+    assert (kept["data"], kept["train"]["split"], kept["test"]["split"]) == ("./data", "test", "train")
+
+
+def test_a_probed_run_is_still_a_run(run, capsys):
+    assert main(["probe", "run", "--kinds", "knn"]) == 0
+    assert main(["train", "--resume", "--out", "run"]) == 0
+    assert (run / "probes.json").exists()
+    assert main(["train", "--config", "run/config.yaml", "--out", "run", "--overwrite"]) == 0
+    assert not (run / "probes.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["probe"], "Missing from eigenstep probe: PATH"),
+        (["probe", "nowhere"], "there is no run in nowhere"),
+        (["probe", "run", "--checkpoint", "3"], "run has no checkpoint '3'; it has last, best, 2, 4"),
+        (["probe", "run", "--kinds", "svm"], "invalid choice 'svm' for argument '--kinds'"),
+        (["probe", "run", "--kinds"], "expected at least one of knn, ridge and logistic"),
+        (["probe", "run", "--data", "photos"], "photos have no splits and no labels; set --data to"),
+        (["probe", "run", "--test-split", "dev"], "data has no split 'dev'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_probed_is_refused_in_one_line(run, refused, arguments, message):
+    assert message in refused(arguments)
+    assert not (run / "probes.json").exists()

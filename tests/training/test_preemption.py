@@ -1,0 +1,112 @@
+"""SIGTERM, as a cluster sends it before it takes a machine back."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from eigenstep.training import Preempted, train
+from eigenstep.training._checkpoints import find_checkpoints
+from eigenstep.training._preemption import heed_sigterm
+
+
+def terminate_at(step):
+    def tell(progress):
+        if progress.stage == "training" and progress.done == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return tell
+
+
+@pytest.mark.parametrize("step", [0, 5, 9, 22])
+def test_a_run_writes_a_checkpoint_of_the_next_step_and_resumes_to_the_same_record(
+    small_config, tmp_path, folder_bytes, step
+):
+    train(small_config(), tmp_path / "whole")
+    with pytest.raises(Preempted, match=f"a checkpoint of step {step + 1} is written, --resume") as stopped:
+        train(small_config(), tmp_path / "run", progress=terminate_at(step))
+    assert stopped.value.step == step + 1
+    assert find_checkpoints(tmp_path / "run/checkpoints")[-1].name == f"step_{step + 1:08d}"
+    train(small_config(), tmp_path / "run", resume=True)
+    found, whole = (folder_bytes(tmp_path / name) for name in ("run", "whole"))
+    assert {name: found[name] for name in whole if not name.startswith("checkpoints/step_00000021")} == {
+        name: whole[name] for name in whole if not name.startswith("checkpoints/step_00000021")
+    }
+
+
+def test_at_the_last_step_a_run_just_ends(small_config, tmp_path):
+    record = train(small_config(steps=6), tmp_path / "run", progress=terminate_at(5))
+    assert record.summary["state"] == "finished"
+
+
+def test_what_happened_on_sigterm_before_happens_again_afterwards():
+    def before(*_):
+        pass
+
+    original = signal.signal(signal.SIGTERM, before)
+    try:
+        with heed_sigterm() as request:
+            assert not request.asked()
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert request.asked()
+        assert signal.getsignal(signal.SIGTERM) is before
+    finally:
+        signal.signal(signal.SIGTERM, original)
+
+
+def test_a_run_in_another_thread_trains_on(small_config, tmp_path):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(train(small_config(steps=2), tmp_path / "run")))
+    thread.start()
+    thread.join()
+    assert found[0].summary["state"] == "finished"
+
+
+ARGUMENTS = [
+    *("train", "--threads", "1", "--device", "cpu", "--steps", "4000", "--batch-size", "16", "--images.size"),
+    *("16", "--images.patches", "64", "--record.every", "3", "--checkpoint.every", "1000000", "--resume"),
+]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_command_ends_with_a_code_of_its_own(tmp_path, processes):
+    """Of two processes only one may be told: both stop at the same step."""
+    start = [sys.executable, "-m", "eigenstep"]
+    if processes == 2:
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        start = [sys.executable, *launcher, "-m", "eigenstep"]
+    command = [*start, *ARGUMENTS, "--out", str(tmp_path / "run")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment, text=True
+    )
+    deadline = time.monotonic() + 100
+    while not (tmp_path / "run" / "spectrum" / "projections.bin").exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.3)
+    told = process.pid if processes == 1 else last_descendant(process.pid)
+    os.kill(told, signal.SIGTERM)
+    _, errors = process.communicate(timeout=100)
+    (checkpoint,) = find_checkpoints(tmp_path / "run" / "checkpoints")
+    step = int(checkpoint.name.removeprefix("step_"))
+    assert 0 < step < 4000
+    line = f"eigenstep: stopped by SIGTERM; a checkpoint of step {step} is written, --resume goes on from it"
+    assert errors.count(line) == 1
+    if processes == 1:
+        assert process.returncode == 75
+        assert errors == line + "\n"
+    else:
+        assert "exitcode  : 75" in errors
+    assert not (tmp_path / "run" / "summary.json").exists()
+
+
+def last_descendant(pid):
+    """The second of the processes that torchrun has started."""
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[-1])

@@ -1,0 +1,121 @@
+"""Two gloo processes, started by torchrun, train what one process trains from the joint batch."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from eigenstep.spectrum import read_record
+from eigenstep.training import (
+    CheckpointConfig,
+    OptimizerConfig,
+    ProjectorConfig,
+    RecordConfig,
+    dump_config,
+    train,
+)
+
+STEPS = 10
+LOSSES = ("barlow_twins", "simclr", "vicreg", "spectral_contrastive", "w_mse", "dcl", "simsiam", "byol")
+RATES = {"barlow_twins": 0.01, "spectral_contrastive": 0.01, "vicreg": 0.005}
+
+
+@pytest.fixture
+def cases(small_config):
+    """Configurations by name: every loss, and what else changes how a batch is computed."""
+    base = small_config(
+        steps=STEPS,
+        precision="64-true",
+        projector=ProjectorConfig(hidden=(32,), dim=8, init_scale=0.3, batch_norm=True),
+        record=RecordConfig(every=2, probe=12, directions=4),
+        checkpoint=CheckpointConfig(every=4),
+    )
+    configs = {
+        loss: dataclasses.replace(base, loss=loss, optimizer=OptimizerConfig(lr=RATES.get(loss, 0.05)))
+        for loss in LOSSES
+    }
+    simclr = configs["simclr"]
+    plain = dataclasses.replace(simclr.projector, batch_norm=False)
+    configs["adamw"] = dataclasses.replace(simclr, optimizer=OptimizerConfig(name="adamw", lr=1e-3))
+    configs["lars"] = dataclasses.replace(simclr, optimizer=OptimizerConfig(name="lars", lr=1.0))
+    configs["in parts"] = dataclasses.replace(
+        simclr, micro_batch_size=4, projector=plain, backbone="test_vit", loss="simsiam"
+    )
+    configs["norms apart"] = dataclasses.replace(simclr, sync_batch_norm=False)
+    configs["odd"] = dataclasses.replace(simclr, batch_size=15)
+    configs["diverged"] = dataclasses.replace(
+        configs["barlow_twins"], optimizer=OptimizerConfig(lr=100.0), steps=60
+    )
+    return configs
+
+
+@pytest.fixture
+def two_processes(tmp_path, two_ranks):
+    """`two_processes(cases)`: what each of two processes says of each run; the runs are in tmp_path/two."""
+
+    def run(cases):
+        folder = tmp_path / "configs"
+        folder.mkdir(exist_ok=True)
+        for name, config in cases.items():
+            (folder / f"{name}.yaml").write_text(dump_config(config))
+        paths = {name: str(folder / f"{name}.yaml") for name in cases}
+        return two_ranks("runs", {"configs": paths, "folder": str(tmp_path / "two")})
+
+    return run
+
+
+def test_two_processes_equal_one(cases, two_processes, tmp_path):
+    """After ten steps, in float64, batch norms, optimisers and gradients in parts included."""
+    said = two_processes(cases)
+    for name in (*LOSSES, "adamw", "lars", "in parts", "norms apart"):
+        assert [rank[name] for rank in said] == ["finished", "finished"]
+        one, two = train(cases[name], tmp_path / "one" / name), read_record(tmp_path / "two" / name)
+        worst = furthest(tmp_path / "one" / name, tmp_path / "two" / name)
+        if name == "norms apart":
+            assert worst > 1e-4
+            continue
+        assert worst < 1e-8, name
+        assert abs(one.metrics["loss"][-1] - one.metrics["loss"][0]) > 1e-3, name
+        assert one.metrics.keys() == two.metrics.keys()
+        for column, values in one.metrics.items():
+            np.testing.assert_allclose(two.metrics[column], values, rtol=1e-8, err_msg=f"{name} {column}")
+        for column in ("cross_correlation", "covariance", "features"):
+            values = one.eigenvalues[column]
+            np.testing.assert_allclose(
+                two.eigenvalues[column], values, rtol=0, atol=1e-8 * np.abs(values).max(), err_msg=name
+            )
+    for rank in said:
+        assert "batch_size that 2 processes can share, two images or more each, got 15" in rank["odd"]
+        assert "is not finite at step" in rank["diverged"]
+    assert said[0]["diverged"] == said[1]["diverged"]
+
+
+def furthest(one, two):
+    """The largest difference of a weight, in parts of the largest weight of its tensor."""
+    files = sorted(path.relative_to(one) for path in one.glob("checkpoints/step_00000010/*.safetensors"))
+    assert len(files) >= 2
+    worst = 0.0
+    for file in files:
+        expected, found = load_file(one / file), load_file(two / file)
+        assert found.keys() == expected.keys()
+        for key, weights in expected.items():
+            worst = max(worst, np.abs(found[key] - weights).max() / max(np.abs(weights).max(), 1e-3))
+    return worst
+
+
+def test_a_run_of_two_processes_that_ended_at_any_step_resumes_to_the_same_record(
+    cases, two_processes, tmp_path, folder_bytes
+):
+    """Also where it ended with another number of steps done than were checkpointed."""
+    subject = {name: cases[name] for name in ("byol", "lars")}
+    two_processes(subject)
+    whole = {name: folder_bytes(tmp_path / "two" / name) for name in subject}
+    for name in subject:
+        run = tmp_path / "two" / name
+        shutil.rmtree(run / "checkpoints" / "step_00000010")
+        (run / "summary.json").unlink()
+    two_processes(subject)
+    for name in subject:
+        assert folder_bytes(tmp_path / "two" / name) == whole[name]
