@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from eigenstep.training._backbones import Encoder
+from eigenstep.training._compile import compile_network
 from eigenstep.training._seeds import derived_seed
 from eigenstep.training.objectives import Embeddings, Objective, TargetNetwork
 
@@ -78,7 +79,7 @@ class Learner:
             fabric.strategy.setup_module(self.objective) if self._objective_is_trained else self.objective
         )
         if compiled:
-            self._model = _compile(self._model)
+            self._model = compile_network(self._model)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -179,10 +180,3 @@ class Learner:
 
 def _wide(values: Tensor) -> Tensor:
     return values if values.dtype == torch.float64 else values.float()
-
-
-def _compile(model: nn.Module) -> nn.Module:
-    import torch._dynamo
-
-    torch._dynamo.config.suppress_errors = True  # what cannot be compiled runs as it is
-    return cast(nn.Module, torch.compile(model))

@@ -1,9 +1,7 @@
-from pathlib import Path
-
 import pytest
 
 from eigenstep.training.data import _memory
-from eigenstep.training.data._memory import available_memory, fits_memory
+from eigenstep.training.data._memory import fits_memory
 
 
 @pytest.mark.parametrize(
@@ -19,42 +17,3 @@ def test_images_of_all_processes_may_take_four_fifths_of_what_is_available(
 def test_where_nothing_tells_the_memory_everything_fits(monkeypatch):
     monkeypatch.setattr(_memory, "available_memory", lambda: None)
     assert fits_memory(10**9, 1000)
-
-
-@pytest.fixture
-def machine(monkeypatch):
-    """`machine({"/proc/meminfo": "..."})`: a machine on which only these files can be read."""
-
-    def have(files):
-        def read(path):
-            if str(path) not in files:
-                raise FileNotFoundError(path)
-            return files[str(path)]
-
-        monkeypatch.setattr(Path, "read_text", read)
-
-    return have
-
-
-MEMINFO = "MemTotal:       3000 kB\nMemFree:          10 kB\nMemAvailable:   2000 kB\n"
-GROUP = "/sys/fs/cgroup/memory."
-
-
-@pytest.mark.parametrize(
-    ("group", "expected"),
-    [
-        ({}, 2000 * 1024),
-        ({"max": "max\n", "current": "5\n", "stat": "inactive_file 0\n"}, 2000 * 1024),
-        ({"max": "10000\n", "current": "9000\n", "stat": "anon 1\ninactive_file 400\nfile 7\n"}, 1400),
-        ({"max": "10000\n", "current": "11000\n", "stat": "anon 1\n"}, 0),
-    ],
-)
-def test_what_a_container_leaves_is_available_at_most(machine, group, expected):
-    machine({"/proc/meminfo": MEMINFO} | {GROUP + name: content for name, content in group.items()})
-    assert available_memory() == expected
-
-
-def test_a_machine_that_tells_nothing_more_has_all_its_memory(machine, monkeypatch):
-    machine({})
-    monkeypatch.setattr(_memory.os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 10}.__getitem__)
-    assert available_memory() == 40960
