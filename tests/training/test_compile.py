@@ -10,7 +10,7 @@ from eigenstep.training import _compile
 
 @pytest.fixture
 def compile_with(monkeypatch):
-    """`compile_with(network, backend)`: compiled by another backend than the one that needs a C++ compiler."""
+    """`compile_with(network, backend)`: by another backend than the one that needs a C++ compiler."""
 
     def compiled(network, backend):
         torch._dynamo.reset()

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from eigenstep.export._find_checkpoint import find_checkpoint
 from eigenstep.export._stored_images import stored_images
-from eigenstep.training._backbones import Encoder, build_encoder, fit_weights, read_weights
 from eigenstep.training._probing import prepare_images
 from eigenstep.training.config import TrainConfig, load_config
+from eigenstep.training.networks import Encoder, build_encoder, fit_weights, read_weights
 
 
 def load_encoder(run: str | Path, checkpoint: str | int = "last") -> "TrainedEncoder":

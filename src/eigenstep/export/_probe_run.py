@@ -10,9 +10,9 @@ import torch
 from eigenstep.atomic import atomic_write
 from eigenstep.export._device import find_device
 from eigenstep.export._encoder import load_encoder
-from eigenstep.training._backbones import build_encoder
 from eigenstep.training._probing import Probe
 from eigenstep.training.config import ProbesConfig, TrainConfig
+from eigenstep.training.networks import build_encoder
 
 
 def probe_run(

@@ -1,6 +1,5 @@
 """Training an encoder on unlabelled images, with the spectrum of its embeddings recorded."""
 
-from eigenstep.training._backbones import Encoder, build_encoder
 from eigenstep.training._loop import train
 from eigenstep.training._preemption import Preempted
 from eigenstep.training._progress import Progress
@@ -28,6 +27,7 @@ from eigenstep.training.config import (
     load_config,
 )
 from eigenstep.training.data import ImageSet, load_images, photo_patches
+from eigenstep.training.networks import Encoder, build_encoder
 
 __all__ = [
     "BYOLConfig",

@@ -8,7 +8,6 @@ from lightning_fabric import Fabric
 
 from eigenstep.spectrum import RunRecord, read_record
 from eigenstep.threads import set_threads
-from eigenstep.training._backbones import Encoder, build_encoder
 from eigenstep.training._learner import Learner
 from eigenstep.training._loggers import check_loggers
 from eigenstep.training._preemption import heed_sigterm
@@ -22,6 +21,7 @@ from eigenstep.training._seeds import derived_seed
 from eigenstep.training._sync_batch_norm import synchronize_batch_norms
 from eigenstep.training.config import TrainConfig
 from eigenstep.training.data import open_images
+from eigenstep.training.networks import Encoder, build_encoder
 from eigenstep.training.objectives import TargetNetwork, build_objective
 
 

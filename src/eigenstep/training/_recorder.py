@@ -22,9 +22,9 @@ from eigenstep.spectrum import (
     principal_projections,
     read_record,
 )
-from eigenstep.training._backbones import Encoder
 from eigenstep.training._loggers import Loggers
 from eigenstep.training.config import TrainConfig
+from eigenstep.training.networks import Encoder
 from eigenstep.training.objectives import is_centered
 
 FEATURES_KEPT = 128
