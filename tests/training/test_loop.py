@@ -11,6 +11,7 @@ from eigenstep.training import (
     CheckpointConfig,
     ImagesConfig,
     OptimizerConfig,
+    ProjectorConfig,
     RecordConfig,
     SimCLRConfig,
     build_encoder,
@@ -164,6 +165,42 @@ def test_a_run_that_ended_at_any_step_resumes_to_the_same_record(small_config, t
             train(config, tmp_path / "resumed", resume=True, progress=end_at(step))
     train(config, tmp_path / "resumed", resume=True)
     assert folder_bytes(tmp_path / "resumed") == folder_bytes(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    "loss", ["simclr", "vicreg", "spectral_contrastive", "w_mse", "dcl", "simsiam", "byol", "in parts"]
+)
+def test_a_run_of_every_loss_resumes_to_the_same_record(small_config, tmp_path, folder_bytes, loss):
+    changes = {"loss": "simsiam", "micro_batch_size": 4} if loss == "in parts" else {"loss": loss}
+    config = small_config(**changes, projector=ProjectorConfig(dim=8, init_scale=0.3), steps=16)
+    train(config, tmp_path / "whole")
+    for step in (9, 15):
+        with pytest.raises(Killed):
+            train(config, tmp_path / "resumed", resume=True, progress=end_at(step))
+    train(config, tmp_path / "resumed", resume=True)
+    assert folder_bytes(tmp_path / "resumed") == folder_bytes(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("loss", ["simclr", "supcon", "cross_entropy"])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_run_on_streamed_images_equals_one_from_memory_and_resumes_to_the_same_record(
+    small_config, tmp_path, folder_bytes, write_parquet, encoded, loss, workers
+):
+    columns = {"img": [{"bytes": encoded(seed), "path": None} for seed in range(40)], "y": list(range(40))}
+    columns["y"] = [label % 3 for label in columns["y"]]
+    data = str(write_parquet(columns, images=["img"]))
+    config = small_config(data=data, loss=loss, steps=16)
+    train(config, tmp_path / "memory")
+    images = dataclasses.replace(config.images, stream="always", workers=workers)
+    streamed = dataclasses.replace(config, images=images)
+    train(streamed, tmp_path / "whole")
+    for step in (9, 15):
+        with pytest.raises(Killed):
+            train(streamed, tmp_path / "resumed", resume=True, progress=end_at(step))
+    train(streamed, tmp_path / "resumed", resume=True)
+    assert folder_bytes(tmp_path / "resumed") == folder_bytes(tmp_path / "whole")
+    record = "spectrum/eigenvalues.bin"
+    assert (tmp_path / "whole" / record).read_bytes() == (tmp_path / "memory" / record).read_bytes()
 
 
 def test_a_resumed_run_goes_on_from_its_last_checkpoint(small_config, tmp_path):

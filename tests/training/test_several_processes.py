@@ -106,10 +106,15 @@ def furthest(one, two):
 
 
 def test_a_run_of_two_processes_that_ended_at_any_step_resumes_to_the_same_record(
-    cases, two_processes, tmp_path, folder_bytes
+    cases, two_processes, tmp_path, folder_bytes, write_parquet, encoded
 ):
-    """Also where it ended with another number of steps done than were checkpointed."""
+    """Also on streamed images, where each process decodes its own."""
     subject = {name: cases[name] for name in ("byol", "lars")}
+    data = str(
+        write_parquet({"img": [{"bytes": encoded(seed), "path": None} for seed in range(40)]}, ["img"])
+    )
+    images = dataclasses.replace(cases["simclr"].images, stream="always", workers=1)
+    subject["streamed"] = dataclasses.replace(cases["simclr"], data=data, images=images)
     two_processes(subject)
     whole = {name: folder_bytes(tmp_path / "two" / name) for name in subject}
     for name in subject:
