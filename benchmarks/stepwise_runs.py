@@ -21,7 +21,7 @@ from eigenstep.training import train
 from eigenstep.training.recipes import load_recipe
 
 # Learning rate of the small form.
-RATES = {"barlow_twins": 1e-3, "simclr": 2e-3, "vicreg": 2e-4}
+RATES = {"barlow_twins": 1e-3, "simclr": 2e-3, "vicreg": 5e-5}
 RECORD = ("config.yaml", "metrics.jsonl", "timings.jsonl", "summary.json", "spectrum")
 
 
@@ -70,11 +70,12 @@ def small(config, steps):
 
 
 def copy_record(run: Path, target: Path) -> None:
-    """Everything that the report needs, without weights."""
+    """What was measured, without weights and without the probe batch's images, which are not ours."""
     target.mkdir(parents=True, exist_ok=True)
     for name in RECORD:
         if (run / name).is_dir():
-            shutil.copytree(run / name, target / name, dirs_exist_ok=True)
+            ignored = shutil.ignore_patterns("probe.npy")
+            shutil.copytree(run / name, target / name, dirs_exist_ok=True, ignore=ignored)
         else:
             shutil.copy2(run / name, target / name)
 
