@@ -30,10 +30,9 @@ from pathlib import Path
 import torch
 from lightly.loss import NTXentLoss
 from lightly.models.modules import SimCLRProjectionHead
-from lightly.transforms import SimCLRTransform
-from PIL import Image
+from lightly_views import LightlyViews, views_config
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, RandomSampler
+from torch.utils.data import DataLoader, RandomSampler
 
 from eigenstep.threads import set_threads, share_cores
 from eigenstep.training import (
@@ -48,7 +47,7 @@ from eigenstep.training import (
     load_images,
     train,
 )
-from eigenstep.views import TwoViews, ViewsConfig
+from eigenstep.views import TwoViews
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 HIDDEN, EMBEDDING = 512, 128
@@ -165,31 +164,6 @@ def configuration(options: argparse.Namespace) -> TrainConfig:
     )
 
 
-def views_config(size: int) -> ViewsConfig:
-    """As SimCLR has them: weaker colours and no blur for small images."""
-    if size <= 32:
-        return ViewsConfig()
-    return ViewsConfig(brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2, blur_probability=0.5)
-
-
-class PilViews(Dataset):
-    """lightly's two views of PIL images."""
-
-    def __init__(self, images: Tensor, config: ViewsConfig) -> None:
-        self.images = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images]
-        self.transform = SimCLRTransform(
-            input_size=images.shape[-1],
-            cj_strength=config.brightness / 0.8,
-            gaussian_blur=config.blur_probability,
-        )
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> list:
-        return self.transform(self.images[index])
-
-
 class LightlyLoop:
     """The documented loop; with `fixed` views instead of new ones, at another precision or memory format."""
 
@@ -202,7 +176,7 @@ class LightlyLoop:
         channels_last: bool = False,
     ) -> None:
         self.options, self.fixed = options, fixed
-        self.dataset = None if images is None else PilViews(images, views_config(options.size))
+        self.dataset = None if images is None else LightlyViews(images, views_config(options.size))
         torch.manual_seed(0)
         backbone = build_encoder(options.backbone, options.size, ProjectorConfig())
         head = SimCLRProjectionHead(backbone.num_features, HIDDEN, EMBEDDING)

@@ -18,11 +18,10 @@ from collections.abc import Callable
 import kornia.augmentation as kornia
 import numpy as np
 import torch
-from lightly.transforms import SimCLRTransform
-from PIL import Image
+from lightly_views import LightlyViews, views_config
 from sklearn.datasets import load_sample_images
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from eigenstep.threads import set_threads
 from eigenstep.views import TwoViews, ViewsConfig, _two_views
@@ -41,30 +40,6 @@ def photograph_patches(count: int, size: int) -> Tensor:
         top, left = (rng.integers(extent - size + 1) for extent in photograph.shape[:2])
         patches.append(photograph[top : top + size, left : left + size])
     return torch.from_numpy(np.stack(patches)).permute(0, 3, 1, 2).contiguous()
-
-
-def settings(size: int) -> ViewsConfig:
-    if size <= 32:
-        return ViewsConfig()
-    return ViewsConfig(brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2, blur_probability=0.5)
-
-
-class LightlyViews(Dataset):
-    """lightly's two views of PIL images, one image at a time."""
-
-    def __init__(self, images: Tensor, config: ViewsConfig) -> None:
-        self.images = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images]
-        self.transform = SimCLRTransform(
-            input_size=images.shape[-1],
-            cj_strength=config.brightness / 0.8,
-            gaussian_blur=config.blur_probability,
-        )
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> list[Tensor] | list[Image.Image]:
-        return self.transform(self.images[index])
 
 
 def lightly_method(images: Tensor, config: ViewsConfig, threads: int) -> Callable[[], int]:
@@ -160,7 +135,7 @@ def main() -> None:
     for size in (32, 96):
         for threads in (1, 2):
             set_threads(threads)
-            images, config = photograph_patches(arguments.batch, size), settings(size)
+            images, config = photograph_patches(arguments.batch, size), views_config(size)
             methods = {
                 "Eigenstep": eigenstep_method(images, config),
                 "kornia": kornia_method(images, config),
