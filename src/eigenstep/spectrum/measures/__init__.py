@@ -1,0 +1,56 @@
+"""Measures of rank and collapse: each says in its signature what is centred and how it is normalised.
+
+Each measure takes embeddings; its twin `..._from_eigenvalues` or `..._from_moments` takes what a streaming
+monitor has. `measures_from_moments` gives all of them.
+"""
+
+from eigenstep.spectrum.measures._alpha_req import alpha_req, alpha_req_from_eigenvalues
+from eigenstep.spectrum.measures._collapse import (
+    cosine_concentration,
+    cosine_concentration_from_moments,
+    mean_norm,
+    normalized_std,
+    normalized_std_from_moments,
+)
+from eigenstep.spectrum.measures._complete_spectrum import complete_spectrum
+from eigenstep.spectrum.measures._effective_rank import effective_rank, effective_rank_from_eigenvalues
+from eigenstep.spectrum.measures._from_moments import MEASURES, measures_from_moments
+from eigenstep.spectrum.measures._learned_modes import learned_modes, learned_modes_from_eigenvalues
+from eigenstep.spectrum.measures._lidar import lidar, lidar_from_moments
+from eigenstep.spectrum.measures._modes_above_noise import (
+    modes_above_noise,
+    modes_above_noise_from_eigenvalues,
+)
+from eigenstep.spectrum.measures._participation_ratio import (
+    participation_ratio,
+    participation_ratio_from_eigenvalues,
+)
+from eigenstep.spectrum.measures._rank_me import rank_me, rank_me_from_eigenvalues
+from eigenstep.spectrum.measures._stable_rank import stable_rank, stable_rank_from_eigenvalues
+
+__all__ = [
+    "MEASURES",
+    "alpha_req",
+    "alpha_req_from_eigenvalues",
+    "complete_spectrum",
+    "cosine_concentration",
+    "cosine_concentration_from_moments",
+    "effective_rank",
+    "effective_rank_from_eigenvalues",
+    "learned_modes",
+    "learned_modes_from_eigenvalues",
+    "lidar",
+    "lidar_from_moments",
+    "mean_norm",
+    "measures_from_moments",
+    "modes_above_noise",
+    "modes_above_noise_from_eigenvalues",
+    "normalized_std",
+    "normalized_std_from_moments",
+    "participation_ratio",
+    "participation_ratio_from_eigenvalues",
+    "rank_me",
+    "rank_me_from_eigenvalues",
+    "stable_rank",
+    "stable_rank_from_eigenvalues",
+]

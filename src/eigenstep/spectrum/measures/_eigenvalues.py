@@ -1,0 +1,49 @@
+"""The eigenvalues that a measure is taken of: of embeddings, or as somebody's moments gave them."""
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+
+def second_moment_eigenvalues(embeddings: ArrayLike | Tensor, *, center: bool) -> np.ndarray:
+    """Eigenvalues of Z^T Z / n, the min(n, d) that can differ from zero, descending.
+
+    From the singular values of Z, so that small ones keep their accuracy. NaN throughout if an embedding is
+    not finite.
+    """
+    z = embedding_rows(embeddings)
+    if not torch.isfinite(z).all():
+        return np.full(min(z.shape), np.nan)
+    z = centered(z) if center else z
+    return (torch.linalg.svdvals(z).square() / len(z)).numpy()
+
+
+def checked_eigenvalues(eigenvalues: ArrayLike) -> np.ndarray:
+    """Eigenvalues (k,) of a second moment, descending, in float64.
+
+    What only rounding can have made, negative values and those below k eps of the largest, is zero. NaN
+    throughout if one is not finite. Raises ValueError for another shape.
+    """
+    values = np.asarray(eigenvalues, np.float64)
+    if values.ndim != 1 or not len(values):
+        raise ValueError(f"expected eigenvalues of shape (k,), got {values.shape}")
+    if not np.isfinite(values).all():
+        return np.full(len(values), np.nan)
+    values = np.sort(values)[::-1]
+    return np.where(values > len(values) * np.finfo(np.float64).eps * values[0], values, 0.0).clip(0)
+
+
+def embedding_rows(embeddings: ArrayLike | Tensor) -> Tensor:
+    """Embeddings (n, d) in float64 on the CPU. Raises ValueError for another shape."""
+    z = torch.as_tensor(embeddings).detach().cpu().to(torch.float64)
+    if z.ndim != 2 or 0 in z.shape:
+        raise ValueError(f"expected embeddings of shape (n, d), got {tuple(z.shape)}")
+    return z
+
+
+def centered(z: Tensor) -> Tensor:
+    """Rows minus their mean; zero where they differ from it by rounding alone."""
+    deviations = z - z.mean(0)
+    rounding = 64 * torch.finfo(torch.float64).eps * z.abs().amax(0)
+    return torch.where(deviations.abs() > rounding, deviations, 0.0)

@@ -1,0 +1,60 @@
+"""How many eigenvalues of the cross-correlation have risen to their plateau."""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from eigenstep.spectrum._measure import cross_correlation_eigenvalues
+
+
+def learned_modes(
+    z_a: ArrayLike | Tensor,
+    z_b: ArrayLike | Tensor,
+    *,
+    center: bool,
+    plateau: float = 1.0,
+    fraction: float = 0.5,
+) -> float:
+    """Number of eigenvalues of C = 1/(2n) sum_i (a_i b_i^T + b_i a_i^T) at or above `fraction` of `plateau`.
+
+    Not normalised: the embeddings' scale is the signal. The half of the plateau is where a mode's half-time
+    is. NaN if an embedding is not finite.
+
+    Source: Simon et al., "On the stepwise nature of self-supervised learning", ICML 2023, arXiv:2303.15438.
+
+    Parameters
+    ----------
+    z_a, z_b : (n, d), the two views
+    center : subtract the mean over both views first
+    plateau : what the theory gives a learned mode: 1 for un-normalised Barlow Twins, the temperature for
+        un-normalised SimCLR; cosine-normalised embeddings have none
+    fraction : share of the plateau that counts as learned
+
+    Raises ValueError for another shape.
+
+    >>> z = np.diag([1.0, 1.0, 0.1]) * 3**0.5
+    >>> learned_modes(z, z, center=False)
+    2.0
+    """
+    a, b = torch.as_tensor(z_a), torch.as_tensor(z_b)
+    if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
+        return math.nan
+    values = cross_correlation_eigenvalues(a, b, center=center)
+    return learned_modes_from_eigenvalues(values, plateau=plateau, fraction=fraction)
+
+
+def learned_modes_from_eigenvalues(
+    eigenvalues: ArrayLike, *, plateau: float = 1.0, fraction: float = 0.5
+) -> float:
+    """Number of learned modes from the eigenvalues (d,) of the cross-correlation, in any order.
+
+    >>> learned_modes_from_eigenvalues([1.02, 0.97, 0.3, -0.01])
+    2.0
+    """
+    values = np.asarray(eigenvalues, np.float64)
+    if not np.isfinite(values).all() or not math.isfinite(plateau):
+        return math.nan
+    return float((values >= fraction * plateau).sum())
