@@ -49,10 +49,8 @@ def normalized_std_from_moments(
     >>> round(normalized_std_from_moments([0.0, 0.0], [0.5, 0.5], count=1000, scaled=False), 3)
     0.707
     """
-    if count < 2:
-        return math.nan
-    mean, square = np.asarray(unit_mean, np.float64), np.asarray(unit_mean_square, np.float64)
-    variance = (square - mean**2).clip(0) * (count / (count - 1))
+    mean, square = _moments(unit_mean, unit_mean_square, count)
+    variance = (square - mean**2).clip(0) * (count / max(count - 1, 1))
     return float(np.sqrt(variance).mean()) * (math.sqrt(len(mean)) if scaled else 1.0)
 
 
@@ -78,10 +76,15 @@ def cosine_concentration_from_moments(
     >>> cosine_concentration_from_moments([1.0, 0.0], [1.0, 0.0], count=10)
     1.0
     """
-    if count < 2:
-        return math.nan
-    mean, square = np.asarray(unit_mean, np.float64), np.asarray(unit_mean_square, np.float64)
-    return float((count * (mean**2).sum() - square.sum()) / (count - 1))
+    mean, square = _moments(unit_mean, unit_mean_square, count)
+    return float((count * (mean**2).sum() - square.sum()) / max(count - 1, 1))
+
+
+def _moments(mean: ArrayLike, square: ArrayLike, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The moments (d,) in float64, NaN throughout if one is not finite or there is no spread to speak of."""
+    both = np.stack([np.asarray(mean, np.float64), np.asarray(square, np.float64)])
+    first, second = both if count > 1 and np.isfinite(both).all() else np.full_like(both, np.nan)
+    return first, second
 
 
 def _directions(embeddings: ArrayLike | Tensor) -> Tensor:

@@ -76,9 +76,9 @@ def measures_from_moments(
     if second_moment_eigenvalues is not None:
         about_zero = np.asarray(second_moment_eigenvalues, np.float64)
         values["rank_me"] = rank_me_from_eigenvalues(about_zero, count=rows)
-        # Subtracting the mean leaves rounding of the second moment's size; a constant has no more than that.
-        rounding = 4 * len(about_zero) * np.finfo(np.float64).eps * about_zero.max()
-        centred = np.where(centred > rounding, centred, 0.0 * centred)
+        # Summing and subtracting the mean leaves rounding of this size; a constant has no more than that.
+        rounding = (4 * len(about_zero) + rows) * np.finfo(np.float64).eps * about_zero.max()
+        centred = np.where(centred < rounding, 0.0, centred)
     values["effective_rank"] = effective_rank_from_eigenvalues(centred)
     values["participation_ratio"] = participation_ratio_from_eigenvalues(centred)
     values["stable_rank"] = stable_rank_from_eigenvalues(centred)
@@ -86,7 +86,8 @@ def measures_from_moments(
     values["modes_above_noise"] = modes_above_noise_from_eigenvalues(centred, count=count - 1)
     values["learned_modes"] = learned_modes_from_eigenvalues(cross_correlation_eigenvalues, plateau=plateau)
     if views == 2 and covariance is not None and cross_correlation is not None:
-        values["lidar"] = lidar_from_moments(covariance, cross_correlation, count=count)
+        constant = count > 1 and centred.max() == 0
+        values["lidar"] = 0.0 if constant else lidar_from_moments(covariance, cross_correlation, count=count)
     values["mean_norm"] = float(mean_norm)
     if unit_mean is not None and unit_mean_square is not None:
         values["normalized_std"] = normalized_std_from_moments(unit_mean, unit_mean_square, count=rows)

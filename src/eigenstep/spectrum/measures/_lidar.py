@@ -43,14 +43,16 @@ def lidar(
         raise ValueError(
             f"expected embeddings of shape (n, q, d) with at least 2 views, got {tuple(z.shape)}"
         )
-    n, q, _ = z.shape
+    n, q, dim = z.shape
     z = z - z[0, 0]  # a common shift changes nothing, and far from zero its rounding would
+    if n * q < dim and torch.isfinite(z).all():  # everything but delta lives in the embeddings' span
+        z = torch.linalg.qr(z.flatten(0, 1).T, mode="r").R.T.unflatten(0, (n, q))
     means = z.mean(1)
     deviations = (z - means[:, None]).flatten(0, 1)
     means = means - means.mean(0)
     between = means.T @ means / max(n - 1, 1)
     within = deviations.T @ deviations / (n * (q - 1))
-    return _lidar(between, within, n, delta, scale_free, eps)
+    return _lidar(between, within, n, dim, delta, scale_free, eps)
 
 
 def lidar_from_moments(
@@ -85,11 +87,14 @@ def lidar_from_moments(
             f"expected two moments of shape (d, d), got {tuple(sigma.shape)} and {tuple(cross.shape)}"
         )
     between = (sigma + cross) * (count / max(count - 1, 1) / 2)
-    return _lidar(between, sigma - cross, count, delta, scale_free, eps)
+    return _lidar(between, sigma - cross, count, len(sigma), delta, scale_free, eps)
 
 
-def _lidar(between: Tensor, within: Tensor, count: int, delta: float, scale_free: bool, eps: float) -> float:
-    variance = float((between.trace() + within.trace()) / len(within))
+def _lidar(
+    between: Tensor, within: Tensor, count: int, dim: int, delta: float, scale_free: bool, eps: float
+) -> float:
+    """LiDAR from its two scatter matrices, in d dimensions or in the span of the embeddings."""
+    variance = float((between.trace() + within.trace()) / dim)
     if count < 2 or not (torch.isfinite(between).all() and torch.isfinite(within).all()):
         return math.nan
     if variance <= 0:
@@ -102,4 +107,4 @@ def _lidar(between: Tensor, within: Tensor, count: int, delta: float, scale_free
     half = torch.linalg.solve_triangular(factor, between, upper=False)
     discriminant = torch.linalg.solve_triangular(factor, half.T, upper=False)
     eigenvalues = torch.linalg.eigvalsh((discriminant + discriminant.T) / 2).clamp(min=0)
-    return entropy_rank(eigenvalues.numpy(), eps=eps)
+    return entropy_rank(np.pad(eigenvalues.numpy(), (0, dim - len(eigenvalues))), eps=eps)

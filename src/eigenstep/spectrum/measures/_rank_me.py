@@ -40,8 +40,8 @@ def rank_me_from_eigenvalues(eigenvalues: ArrayLike, *, count: int, eps: float =
     count : rows n of the embeddings behind them; only min(n, d) of the eigenvalues enter
     eps : added to each p_k
 
-    Singular values are their roots, so an error of 1e-7 of the largest eigenvalue is one of 3e-4 here, in
-    each of d directions: moments that were summed in float32 give a RankMe far too large.
+    Singular values are their roots, so rounding of the moments counts in each of d directions: sums in
+    float32 add about .4 to a rank of exactly 16 in 512 dimensions.
 
     >>> round(rank_me_from_eigenvalues([4.0, 4.0, 0.0], count=100), 3)
     2.0
