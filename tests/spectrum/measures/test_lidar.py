@@ -57,6 +57,14 @@ def test_two_views_need_only_their_moments(n, dim, pair_of_views):
     assert lidar_from_moments(covariance, cross, count=n) == pytest.approx(expected, rel=1e-7)
 
 
+def test_moments_in_a_basis_of_the_embeddings_span_are_enough(pair_of_views):
+    a, b, covariance, cross = pair_of_views(8, 40, shift=0.0)
+    basis = np.linalg.svd(np.concatenate([a, b]), full_matrices=False)[2]
+    inside = [basis @ moment @ basis.T for moment in (covariance, cross)]
+    expected = lidar_from_moments(covariance, cross, count=8)
+    assert lidar_from_moments(*inside, count=8, dim=40) == pytest.approx(expected, rel=1e-9)
+
+
 def test_small_embeddings_and_shifted_ones_read_the_same_while_an_absolute_delta_swallows_them():
     z = views_with(np.linspace(1, 0.1, 10), np.linspace(0.01, 0.5, 10), n=100)
     assert lidar(1e-7 * z + 1e-3) == pytest.approx(lidar(z), rel=1e-6)

@@ -59,7 +59,8 @@ def measures_from_moments(
         image are not
     views : 1 or 2; the moments have n * views rows
     second_moment_eigenvalues : (d,) of the pooled second moment about zero: rank_me
-    covariance, cross_correlation : (d, d), both about the mean of both views: lidar, of two views
+    covariance, cross_correlation : (d, d), both about the mean of both views, or (r, r) in a basis of the
+        embeddings' span: lidar, of two views
     mean_norm : mean norm of the embeddings
     unit_mean, unit_mean_square : (d,), mean and mean square of z / ||z||: normalized_std,
         cosine_concentration
@@ -87,7 +88,8 @@ def measures_from_moments(
     values["learned_modes"] = learned_modes_from_eigenvalues(cross_correlation_eigenvalues, plateau=plateau)
     if views == 2 and covariance is not None and cross_correlation is not None:
         constant = count > 1 and centred.max() == 0
-        values["lidar"] = 0.0 if constant else lidar_from_moments(covariance, cross_correlation, count=count)
+        lidar = lidar_from_moments(covariance, cross_correlation, count=count, dim=len(centred))
+        values["lidar"] = 0.0 if constant else lidar
     values["mean_norm"] = float(mean_norm)
     if unit_mean is not None and unit_mean_square is not None:
         values["normalized_std"] = normalized_std_from_moments(unit_mean, unit_mean_square, count=rows)

@@ -60,6 +60,7 @@ def lidar_from_moments(
     cross_correlation: ArrayLike,
     *,
     count: int,
+    dim: int | None = None,
     delta: float = 1e-4,
     scale_free: bool = True,
     eps: float = 1e-7,
@@ -73,6 +74,7 @@ def lidar_from_moments(
     covariance : (d, d), Sigma = 1/(2n) sum_i (a_i a_i^T + b_i b_i^T), about the mean of both views
     cross_correlation : (d, d), C = 1/(2n) sum_i (a_i b_i^T + b_i a_i^T), about the same mean
     count : pairs n behind them
+    dim : dimension of the embeddings, where the moments are those in a smaller basis of their span
 
     NaN for moments that no embeddings have (W + delta not positive definite).
 
@@ -87,7 +89,7 @@ def lidar_from_moments(
             f"expected two moments of shape (d, d), got {tuple(sigma.shape)} and {tuple(cross.shape)}"
         )
     between = (sigma + cross) * (count / max(count - 1, 1) / 2)
-    return _lidar(between, sigma - cross, count, len(sigma), delta, scale_free, eps)
+    return _lidar(between, sigma - cross, count, dim or len(sigma), delta, scale_free, eps)
 
 
 def _lidar(
