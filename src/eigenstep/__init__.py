@@ -3,15 +3,15 @@
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["ContrastiveKernelPCA", "SpectrumMonitor", "load_encoder"]
+__all__ = ["ContrastiveKernelPCA", "SpectrumMonitor", "load_encoder", "watch"]
 
 
 def __getattr__(name: str) -> Any:
     """Public names are imported when they are used, so that `import eigenstep` costs nothing."""
-    if name == "SpectrumMonitor":
-        from eigenstep.spectrum import SpectrumMonitor
+    if name in ("SpectrumMonitor", "watch"):
+        from eigenstep import spectrum
 
-        return SpectrumMonitor
+        return getattr(spectrum, name)
     if name == "ContrastiveKernelPCA":
         from eigenstep.kernel import ContrastiveKernelPCA
 

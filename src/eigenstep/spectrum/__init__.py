@@ -1,5 +1,6 @@
 """The spectrum of embeddings while they are learned: measuring it, recording it, finding its steps."""
 
+from eigenstep.spectrum._cadence import LogSpaced
 from eigenstep.spectrum._measure import (
     covariance_eigenvalues,
     cross_correlation_eigenvalues,
@@ -8,13 +9,18 @@ from eigenstep.spectrum._measure import (
 from eigenstep.spectrum._monitor import SpectrumMonitor
 from eigenstep.spectrum._record import RunRecord, find_runs, is_run, read_record
 from eigenstep.spectrum._rises import Rise, find_rises, separate_steps
+from eigenstep.spectrum._spectrum import Spectrum
+from eigenstep.spectrum._watch import Watch, watch
 from eigenstep.spectrum._writer import RecordWriter, append_line
 
 __all__ = [
+    "LogSpaced",
     "RecordWriter",
     "Rise",
     "RunRecord",
+    "Spectrum",
     "SpectrumMonitor",
+    "Watch",
     "append_line",
     "covariance_eigenvalues",
     "cross_correlation_eigenvalues",
@@ -24,4 +30,5 @@ __all__ = [
     "principal_projections",
     "read_record",
     "separate_steps",
+    "watch",
 ]

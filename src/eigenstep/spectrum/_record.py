@@ -18,8 +18,8 @@ class RunRecord:
     ----------
     path : the run folder
     config : the configuration tree, empty if the run wrote none
-    metrics : columns of `metrics.jsonl`, each of shape (T,): step, time, loss, learning_rate, and the
-        loss's terms as `terms/NAME`
+    metrics : columns of `metrics.jsonl`, each of shape (T,): step, time, loss, learning_rate, the
+        loss's terms as `terms/NAME`, and rank and collapse measures as `measures/NAME`
     timings : columns of `timings.jsonl`, likewise
     probes : columns of `probes.jsonl`, likewise: step, time, and accuracies of the probes made while training
     eigenvalues, projections : structured arrays of the tables, or None
@@ -113,9 +113,10 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def _flatten(row: dict[str, Any]) -> dict[str, float]:
-    terms = row.get("terms") or {}
     flat = {name: value for name, value in row.items() if isinstance(value, int | float)}
-    return flat | {f"terms/{name}": value for name, value in terms.items()}
+    for group in ("terms", "measures"):
+        flat |= {f"{group}/{name}": value for name, value in (row.get(group) or {}).items()}
+    return flat
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
@@ -130,6 +131,10 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 def _read_config(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
-    import yaml  # not needed by those who only watch or predict
+    text = path.read_text()
+    try:
+        return json.loads(text)  # the monitor writes JSON, which is YAML too
+    except json.JSONDecodeError:
+        import yaml  # not needed by those who only watch or predict
 
-    return yaml.safe_load(path.read_text()) or {}
+        return yaml.safe_load(text) or {}

@@ -55,6 +55,7 @@ class RecordWriter:
         eigenvalues: Mapping[str, np.ndarray],
         points: np.ndarray | None = None,
         terms: Mapping[str, float] | None = None,
+        measures: Mapping[str, float] | None = None,
         **metrics: float,
     ) -> None:
         """Add one measurement: rows of the tables, and a line of the metrics, which comes last."""
@@ -62,8 +63,9 @@ class RecordWriter:
         if self._projections and points is not None:
             self._projections.append(step=step, time=time, points=points)
         row: dict[str, Any] = {"step": step, "time": time} | {k: _json(v) for k, v in metrics.items()}
-        if terms:
-            row["terms"] = {name: _json(value) for name, value in terms.items()}
+        for name, group in (("terms", terms), ("measures", measures)):
+            if group:
+                row[name] = {key: _json(value) for key, value in group.items()}
         append_line(self.path / "metrics.jsonl", row)
 
     def truncate(self, step: int) -> None:

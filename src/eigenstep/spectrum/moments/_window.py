@@ -1,0 +1,64 @@
+"""The last embeddings of a loop, kept as they came."""
+
+from collections import deque
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class EmbeddingWindow:
+    """The last `capacity` samples' embeddings of one view or two, on their own device and in their own dtype.
+
+    Nothing waits for the device. A batch that is larger than the window is thinned evenly.
+
+    >>> window = EmbeddingWindow(capacity=3)
+    >>> for value in (1.0, 2.0):
+    ...     window.update(torch.full((2, 1), value))
+    >>> window.rows()
+    tensor([[[1.],
+             [2.],
+             [2.]]])
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all embeddings."""
+        self._blocks: deque[Tensor] = deque()
+        self.count = 0
+
+    @torch.no_grad()
+    def update(self, z_a: Tensor, z_b: Tensor | None = None) -> None:
+        """Add a batch (n, d) of one view or two; the values are copied."""
+        views = [z_a] if z_b is None else [z_a, z_b]
+        stride = -(-len(z_a) // self.capacity)
+        block = torch.stack([view.detach()[::stride] for view in views])
+        if self._blocks and len(self._blocks[-1]) != len(block):
+            raise ValueError(f"expected {len(self._blocks[-1])} views, as before, got {len(block)}")
+        self._blocks.append(block)
+        self.count += block.shape[1]
+        while self.count - self._blocks[0].shape[1] >= self.capacity:
+            self.count -= self._blocks.popleft().shape[1]
+
+    def rows(self) -> Tensor:
+        """The window's embeddings, (views, n, d), the newest last.
+
+        Raises ValueError if there are none.
+        """
+        if not self._blocks:
+            raise ValueError("no embeddings seen yet; call update first")
+        return torch.cat(list(self._blocks), dim=1)[:, -self.capacity :]
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is needed to go on."""
+        return {"rows": self.rows().cpu() if self._blocks else None}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.clear()
+        if state["rows"] is not None:
+            self._blocks.append(state["rows"])
+            self.count = state["rows"].shape[1]
