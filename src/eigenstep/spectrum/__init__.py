@@ -9,7 +9,7 @@ from eigenstep.spectrum._measure import (
 from eigenstep.spectrum._monitor import SpectrumMonitor
 from eigenstep.spectrum._record import RunRecord, find_runs, is_run, read_record
 from eigenstep.spectrum._rises import Rise, find_rises, separate_steps
-from eigenstep.spectrum._spectrum import Spectrum
+from eigenstep.spectrum._spectrum import Spectrum, spectrum_of
 from eigenstep.spectrum._watch import Watch, watch
 from eigenstep.spectrum._writer import RecordWriter, append_line
 
@@ -30,5 +30,6 @@ __all__ = [
     "principal_projections",
     "read_record",
     "separate_steps",
+    "spectrum_of",
     "watch",
 ]

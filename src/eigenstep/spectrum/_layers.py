@@ -1,51 +1,50 @@
-"""Layers of a model by name, and their outputs as embeddings."""
+"""Layers of a model by name."""
 
 import difflib
-from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 # What wrappers put before a layer's name: DistributedDataParallel, torch.compile, FullyShardedDataParallel.
 WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module")
 
 
 def find_layers(model: nn.Module, names: list[str]) -> dict[str, nn.Module]:
-    """The modules that are named as `model.named_modules()` does, but for the names that wrappers add.
+    """The modules that are named as in `model.named_modules()`, but for the names that wrappers add.
 
-    Raises ValueError for a name that is not there, with those that are most like it.
+    Raises ValueError for a name that is not there, with those that are most like it, and for DataParallel.
     """
+    if isinstance(model, nn.DataParallel):
+        raise ValueError(
+            "DataParallel runs copies of the model's layers; watch DistributedDataParallel instead"
+        )
+    if not names:
+        raise ValueError("expected the name of at least one layer")
     layers: dict[str, nn.Module] = {}
     for name, module in model.named_modules():
         layers.setdefault(".".join(part for part in name.split(".") if part not in WRAPPERS), module)
     for name in names:
         if name not in layers:
-            near = difflib.get_close_matches(name, layers, n=3, cutoff=0.4)
-            near += [other for other in layers if name and name in other.split(".")][:3]
-            known = near or [other for other in layers if other and "." not in other]
+            near = " or ".join(map(repr, _nearest(name, list(layers))))
             raise ValueError(
-                f"{type(model).__name__} has no layer {name!r}; did you mean one of"
-                f" {', '.join(dict.fromkeys(known))}? model.named_modules() lists them"
+                f"{type(model).__name__} has no layer {name!r}; did you mean {near}?"
+                " model.named_modules() lists them all"
             )
     return {name: layers[name] for name in names}
 
 
-def as_embeddings(output: Any, layer: str) -> Tensor:
-    """A layer's output as embeddings (n, d), a copy.
+def innermost(model: nn.Module) -> nn.Module:
+    """The model that wrappers wrap."""
+    for name in WRAPPERS:
+        wrapped = getattr(model, name, None)
+        if isinstance(wrapped, nn.Module) and len(list(model.children())) == 1:
+            return innermost(wrapped)
+    return model
 
-    Feature maps (n, c, h, w) are averaged over their positions, sequences (n, t, c) over their tokens.
-    Raises TypeError for what is no tensor, ValueError for another shape.
-    """
-    if not isinstance(output, Tensor):
-        raise TypeError(
-            f"layer {layer!r} gave {type(output).__name__}, expected a tensor; watch a layer that gives one,"
-            " or say how to get it: pool=lambda output: output[0]"
-        )
-    if not 2 <= output.ndim <= 4 or not output.is_floating_point():
-        raise ValueError(
-            f"layer {layer!r} gave {output.dtype} of shape {tuple(output.shape)}; expected (n, d), (n, t, c)"
-            " or (n, c, h, w) of floating point, or say how to get it: pool=lambda output: ..."
-        )
-    values = output.detach()
-    if values.ndim == 2:
-        return values.clone()
-    return values.float().mean((2, 3) if values.ndim == 4 else 1)
+
+def _nearest(name: str, layers: list[str]) -> list[str]:
+    """Layers with the same last part, then those spelled alike, else the outermost ones."""
+    last = name.rsplit(".", 1)[-1]
+    same = [layer for layer in layers if layer and layer.rsplit(".", 1)[-1] == last]
+    alike = difflib.get_close_matches(name, layers, n=3, cutoff=0.5)
+    outermost = [layer for layer in layers if layer and "." not in layer]
+    return list(dict.fromkeys(same[:3] + alike))[:4] or outermost[:8] or [""]

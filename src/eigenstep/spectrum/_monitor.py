@@ -1,8 +1,6 @@
 """The spectrum of embeddings in anyone's training loop."""
 
-import json
 import math
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -11,46 +9,65 @@ from typing import Any, Self
 import numpy as np
 import torch
 from torch import Tensor
+from torch import distributed as dist
 
-from eigenstep.atomic import atomic_write, remove_asides
+from eigenstep.spectrum._background import Background
 from eigenstep.spectrum._cadence import LogSpaced
-from eigenstep.spectrum._measure import (
-    covariance_eigenvalues,
-    cross_correlation_eigenvalues,
-    principal_projections,
-)
-from eigenstep.spectrum._record import is_run, read_record
-from eigenstep.spectrum._rises import find_rises
+from eigenstep.spectrum._embeddings import check_embeddings
+from eigenstep.spectrum._measure import principal_projections
+from eigenstep.spectrum._monitor_folder import MonitorFolder, holds_record, resumed_position
+from eigenstep.spectrum._monitor_settings import MonitorSettings
 from eigenstep.spectrum._spectrum import Spectrum
-from eigenstep.spectrum._writer import RecordWriter
-from eigenstep.spectrum.moments import EmbeddingWindow
+from eigenstep.spectrum.moments import (
+    Finish,
+    Form,
+    LeadingDirections,
+    is_leader,
+    world_size,
+)
 
 
 class SpectrumMonitor:
     """Follow the spectrum of a loop's embeddings, and record it as a run folder.
 
     Call `update` with each step's embeddings; at its cadence the monitor writes eigenvalues and measures,
-    and `eigenstep report` shows them. docs/monitor.md tells the forms, what they cost, and how to resume.
+    and `eigenstep report` shows them. It changes no gradient, draws no random numbers, and does not make the
+    loop wait for the device. docs/monitor.md tells the forms, what they cost, and how to resume.
 
     Parameters
     ----------
     out : the run folder to write
     dim : dimension d of the embeddings; by default that of the first ones
-    every : steps between two measurements, or `LogSpaced(per_decade)`
+    every : steps between two measurements, by default 10, above 1,024 dimensions 20; or
+        `LogSpaced(per_decade)`
     center : subtract the mean over both views from the embeddings before C is formed
-    form : which embeddings a measurement is over: "window", those since the last one
+    form : which embeddings a measurement is over. "window": those since the last measurement; "sliding": the
+        last ones, whenever they came; "exponential": all, with weights that halve every `half_life` steps;
+        "all": all since the start or `reset()`, for example of an epoch
+    window : samples that a window holds at most, the last ones; by default 262,144 / d, at least 256
+    half_life : steps
+    stride : embeddings of every so many steps enter, from the first on, and of those of a measurement
+    leading : above 2,048 dimensions, how many eigenvalues are kept
+    plateau : eigenvalue of a learned mode in theory: 1 for un-normalised Barlow Twins
     planned_steps : how many steps the run will have, where that is known; the last one is measured
-    resume : go on in a folder that holds a record, from its last measurement or from `load_state_dict`
+    resume : go on in a folder that holds a record: True from its last measurement, or from what
+        `load_state_dict` says; a number from that step. Later measurements are forgotten
     probe : called at each measurement, without gradient; gives a fixed batch's embeddings (n, d), whose
         principal projections are recorded
+    directions : principal directions of the probe batch that are kept
+    thumbnails : pictures of the probe batch, uint8 (n, height, width, 3), for the report
     layer : name of what is watched, for the record
+    gather_distributed : if a process group is initialised, measure the joint batch of all ranks, every one
+        of which must call the monitor alike; the first one writes
+    background : measure in a thread beside the loop; by default if the embeddings are not on the CPU
 
     Attributes
     ----------
-    last : the `Spectrum` recorded last, or None
     step, time : steps so far, and the sum of their learning rates
+    last : the `Spectrum` recorded last, or None
 
-    Raises FileExistsError if the folder holds a record and `resume` is not set.
+    Raises FileExistsError if the folder holds a record and `resume` is not set, ValueError for settings that
+    cannot be.
 
     Examples
     --------
@@ -68,39 +85,51 @@ class SpectrumMonitor:
         out: str | Path,
         dim: int | None = None,
         *,
-        every: int | LogSpaced = 10,
+        every: int | LogSpaced | None = None,
         center: bool = True,
         form: str = "window",
+        window: int | None = None,
+        half_life: float = 10.0,
+        stride: int = 1,
+        leading: int = 128,
+        plateau: float = 1.0,
         planned_steps: int | None = None,
-        resume: bool = False,
+        resume: bool | int = False,
         probe: Callable[[], Tensor] | None = None,
+        directions: int = 8,
+        thumbnails: np.ndarray | None = None,
         layer: str | None = None,
+        gather_distributed: bool = True,
+        background: bool | None = None,
     ) -> None:
-        if (dim is not None and dim < 1) or (isinstance(every, int) and every < 1):
-            raise ValueError(f"expected a positive dim and every, got {dim} and {every}")
+        self.settings = MonitorSettings(
+            every, center, form, window, half_life, stride, leading, plateau, planned_steps, directions, layer
+        )
         self.out = Path(out)
-        metrics = self.out / "metrics.jsonl"
-        if not resume and metrics.exists() and metrics.stat().st_size:
+        if resume is False and is_leader() and holds_record(self.out):
             raise FileExistsError(
-                f"{out} holds a record already; give the monitor another folder, or resume=True"
+                f"{out} holds a record already; give the monitor another folder, or resume=True to go on"
             )
+        if dim is not None and dim < 1:
+            raise ValueError(f"expected a positive dim, got {dim}")
         self.dim = dim
-        self.every = every
-        self.center = center
-        self.form = form
-        self.planned_steps = planned_steps
         self.probe = probe
-        self.layer = layer
-        self.step = 0
-        self.time = 0.0
-        self._window = EmbeddingWindow(4096)
-        self.last: Spectrum | None = None
+        self.thumbnails = thumbnails
+        self.background = background
+        self.gather_distributed = gather_distributed
+        self.step, self.time = 0, 0.0
+        self._resumed = resume is not False
+        if self._resumed:
+            self.step, self.time = resumed_position(self.out, None if resume is True else resume)
+        self._last: Spectrum | None = None
+        self._leading = LeadingDirections(leading, center=center)
         self._losses: list[Tensor | float] = []
-        self._writer: RecordWriter | None = None
-        if resume and is_run(self.out):
-            before = read_record(self.out).metrics
-            if len(before.get("step", [])):
-                self.step, self.time = int(before["step"][-1]), float(before["time"][-1])
+        self._seen: Form | None = None
+        self._recorded: tuple[int, float, Finish] | None = None
+        self._folder: MonitorFolder | None = None
+        self._opened = False
+        self._device = torch.device("cpu")
+        self._worker = Background()
 
     def update(
         self,
@@ -110,66 +139,103 @@ class SpectrumMonitor:
         loss: Tensor | float = math.nan,
         learning_rate: float = 1.0,
     ) -> None:
-        """Add one step's embeddings (n, d), of one view or two, on any device.
+        """Add one step's embeddings (n, d), of one view or two, on any device and of any floating type.
 
         Parameters
         ----------
         loss : the step's loss, for the record
         learning_rate : adds to the record's time, t = sum of learning rates; without it t is the step
 
-        Raises ValueError for embeddings of another shape.
+        Raises ValueError for embeddings of another shape or type.
         """
-        self._check(z_a, z_b)
-        self._window.update(z_a, z_b)
+        check_embeddings(z_a, z_b, self.dim)
+        self.dim = z_a.shape[1]
+        seen = self._open(z_a)
+        if self.settings.is_taken(self.step + 1, self.dim):
+            seen.update(z_a, z_b, self.step + 1)
+        self._device = z_a.device
+        self.skip(loss=loss, learning_rate=learning_rate)
+
+    def skip(self, *, loss: Tensor | float = math.nan, learning_rate: float = 1.0) -> None:
+        """Count a step without embeddings; a measurement that is due is over those that there are."""
         self._losses.append(loss.detach() if isinstance(loss, Tensor) else loss)
         self.step += 1
         self.time += learning_rate
-        if self._is_due():
-            self._record(learning_rate)
+        if self._seen is not None and self.dim is not None and self.settings.is_due(self.step, self.dim):
+            self._record(self._seen, learning_rate)
+
+    @property
+    def last(self) -> Spectrum | None:
+        """The spectrum recorded last; on ranks that do not write it is computed when asked for.
+
+        While a measurement is under way in the background, the one before.
+        """
+        if self._last is None and self._folder is None and self._recorded is not None:
+            step, time, finish = self._recorded
+            self._last = self.settings.spectrum(finish(self._leading), step, time)
+        return self._last
+
+    def wait(self) -> None:
+        """Return when no measurement is under way in the background, and all are written.
+
+        Raises what went wrong in it.
+        """
+        self._worker.wait()
 
     def compute(self, *, eigenvectors: bool = False) -> Spectrum:
-        """The spectrum of the embeddings since the last record, or what was recorded if there were none.
+        """The spectrum as of now: after a step that was recorded, that; else of what has come since.
 
-        Raises ValueError before the first update.
+        Under a process group all ranks must call this. Raises ValueError before the first update.
         """
-        if self.last is not None and not self._window.count and not eigenvectors:
-            return self.last
-        return self._measure(eigenvectors)
+        self._worker.wait()
+        if self._recorded is not None and self._recorded[0] == self.step:
+            if self.last is not None and not eigenvectors:
+                return self.last
+            finish = self._recorded[2]
+        elif self._seen is None:
+            raise ValueError("no embeddings seen yet; call update first")
+        else:
+            finish = self._seen.snapshot(gather=self._gathers(), copy=False)
+        moments = finish(self._leading.copy())
+        return self.settings.spectrum(moments, self.step, self.time, eigenvectors=eigenvectors)
+
+    def reset(self) -> None:
+        """Forget all embeddings, so that the form "all" starts over; the record stays."""
+        if self._seen is not None:
+            self._seen.reset()
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint of the loop should hold, for the monitor to go on as if never stopped."""
+        self._worker.wait()
         return {
             "step": self.step,
             "time": self.time,
             "dim": self.dim,
             "losses": [float(value) for value in self._losses],
-            "window": self._window.state_dict(),
+            "seen": None if self._seen is None else self._seen.state_dict(),
+            "directions": self._leading.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave; measurements made after it are forgotten."""
-        self.step, self.time = int(state["step"]), float(state["time"])
+        self._worker.wait()
+        if self.dim is not None and state["dim"] not in (None, self.dim):
+            raise ValueError(f"expected the state of a monitor of dim {self.dim}, got {state['dim']}")
+        self.step, self.time, self.dim = int(state["step"]), float(state["time"]), state["dim"]
+        self._last = self._recorded = self._folder = None
+        self._opened = False
         self._losses = list(state["losses"])
-        self._window.load_state_dict(state["window"])
-        self.last = None
-        if state["dim"] is not None:
-            self.dim = int(state["dim"])
-            self._open().truncate(self.step + 1)
+        self._leading.load_state_dict(state["directions"])
+        self._seen = None
+        if state["seen"] is not None:
+            self._seen = self.settings.make_form(state["dim"], gather=self._gathers())
+            self._seen.load_state_dict(state["seen"])
 
     def close(self, state: str = "finished") -> None:
         """Write the summary; `state`: "finished", or another word for how the run ended."""
-        if self._writer is None:
-            return
-        record = read_record(self.out)
-        assert record.eigenvalues is not None, "the writer made the table"
-        rises = find_rises(record.eigenvalues["time"], record.eigenvalues["cross_correlation"])
-        summary = {
-            "state": state,
-            "step": self.step,
-            "learned_modes": len(rises),
-            "rises": [vars(rise) for rise in rises],
-        }
-        atomic_write(self.out / "summary.json", json.dumps(summary, indent=1))
+        self._worker.wait()
+        if self._folder is not None:
+            self._folder.close(state, self.step)
 
     def __enter__(self) -> Self:
         return self
@@ -179,74 +245,64 @@ class SpectrumMonitor:
     ) -> None:
         self.close("finished" if kind is None else "interrupted")
 
-    def _is_due(self) -> bool:
-        if self.step == self.planned_steps:
-            return True
-        every = self.every
-        return every.is_due(self.step) if isinstance(every, LogSpaced) else self.step % every == 0
+    def _open(self, like: Tensor) -> Form:
+        """The form that takes embeddings; at the first ones the run folder is opened."""
+        if not self._opened:
+            if self._resumed and self._gathers():
+                # Only the first rank is sure to see the folder.
+                position = torch.tensor([self.step, self.time], dtype=torch.float64, device=like.device)
+                dist.broadcast(position, src=0)
+                self.step, self.time = int(position[0]), float(position[1])
+            if is_leader():
+                probe = self._probe_embeddings()
+                self._folder = MonitorFolder(
+                    self.out,
+                    self.settings.kept(like.shape[1]),
+                    0 if probe is None else len(probe),
+                    self.settings.directions,
+                    self.settings.as_config(like.shape[1]),
+                    self.step,
+                )
+                if self.thumbnails is not None:
+                    self._folder.write_thumbnails(self.thumbnails)
+            self._opened = True
+        if self._seen is None:
+            self._seen = self.settings.make_form(like.shape[1], gather=self._gathers())
+        return self._seen
 
-    def _record(self, learning_rate: float) -> None:
-        self.last = found = self._measure()
-        loss = float(np.mean([float(value) for value in self._losses]))
-        self._window.clear()
-        self._losses = []
-        points = None
-        if self.probe is not None:
-            with torch.no_grad():
-                points = principal_projections(self.probe(), 8)
-        self._open(0 if points is None else len(points)).append(
-            self.step,
-            self.time,
-            {"cross_correlation": found.cross_correlation, "covariance": found.covariance},
-            points,
-            measures=found.measures,
-            loss=loss,
-            learning_rate=learning_rate,
-            nonfinite=found.nonfinite,
-        )
+    def _gathers(self) -> bool:
+        return self.gather_distributed and world_size() > 1
 
-    def _measure(self, eigenvectors: bool = False) -> Spectrum:
-        rows = self._window.rows()
-        z_a, z_b = rows[0], rows[-1]
-        return Spectrum(
-            step=self.step,
-            time=self.time,
-            count=rows.shape[1],
-            cross_correlation=cross_correlation_eigenvalues(z_a, z_b, center=self.center),
-            covariance=covariance_eigenvalues(z_a, z_b),
-            eigenvectors=None,
-            residuals=None,
-            measures={},
-        )
+    def _probe_embeddings(self) -> Tensor | None:
+        if self.probe is None:
+            return None
+        with torch.no_grad():
+            return self.probe()
 
-    def _open(self, probe: int = 0) -> RecordWriter:
-        if self._writer is None:
-            assert self.dim is not None, "known since the first update"
-            self._writer = RecordWriter(self.out, self.dim, probe=probe, directions=8)
-            remove_asides(self.out)
-            self._writer.truncate(self.step + 1)
-            (self.out / "summary.json").unlink(missing_ok=True)
-            atomic_write(self.out / "config.yaml", json.dumps({"monitor": self._config()}, indent=1) + "\n")
-        return self._writer
+    def _record(self, seen: Form, learning_rate: float) -> None:
+        if seen.is_empty:
+            return
+        device = self._device
+        beside = device.type != "cpu" if self.background is None else self.background
+        folder = self._folder
+        finish = seen.snapshot(gather=self._gathers(), copy=beside or folder is None)
+        seen.start_anew()
+        step, time, losses, self._losses = self.step, self.time, self._losses, []
+        self._worker.wait()
+        self._recorded = (step, time, finish)
+        if folder is None:
+            self._last = None
+            return
+        probe = self._probe_embeddings()
+        # In another thread, too, copies to the CPU come after what the loop has queued.
+        stream = torch.cuda.current_stream(device) if device.type == "cuda" else None
 
-    def _config(self) -> dict[str, Any]:
-        return {
-            "layer": self.layer,
-            "dim": self.dim,
-            "every": vars(self.every) if isinstance(self.every, LogSpaced) else self.every,
-            "form": self.form,
-            "center": self.center,
-            "planned_steps": self.planned_steps,
-        }
+        def measure() -> None:
+            with torch.cuda.stream(stream):
+                found = self.settings.spectrum(finish(self._leading), step, time)
+                points = None if probe is None else principal_projections(probe, self.settings.directions)
+                loss = float(np.mean([float(value) for value in losses]))
+            folder.append(found, points, loss=loss, learning_rate=learning_rate)
+            self._last = found
 
-    def _check(self, z_a: Tensor, z_b: Tensor | None) -> None:
-        if self.dim is None and z_a.ndim == 2:
-            self.dim = z_a.shape[1]
-        other = z_a if z_b is None else z_b
-        if z_a.ndim != 2 or z_a.shape != other.shape or z_a.shape[1] != self.dim:
-            raise ValueError(
-                f"expected embeddings of shape (n, {self.dim or 'd'}), got {tuple(z_a.shape)}"
-                + (f" and {tuple(z_b.shape)}" if z_b is not None else "")
-            )
-        if not len(z_a):
-            warnings.warn("an empty batch of embeddings was given to the monitor", stacklevel=3)
+        self._worker.run(measure, beside=beside)

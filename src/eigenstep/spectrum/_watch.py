@@ -1,6 +1,7 @@
 """The spectrum of named layers of a model, without touching its training loop."""
 
 import math
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -11,11 +12,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from eigenstep.spectrum._layers import as_embeddings, find_layers
+from eigenstep.spectrum._embeddings import as_embeddings, join_batches, pair_outputs
+from eigenstep.spectrum._layers import find_layers
 from eigenstep.spectrum._monitor import SpectrumMonitor
+from eigenstep.spectrum._probe_batch import ProbeBatch
 
-# After so many steps a layer that gave nothing is a mistake.
-PATIENCE = 3
+# After so many steps a layer that gave nothing is a mistake, and after so many outputs a step is overdue.
+PATIENCE, OVERDUE = 3, 512
 
 
 def watch(
@@ -33,14 +36,14 @@ def watch(
 
     A step is told by the optimiser: whenever one that holds parameters of the model steps, what the layers
     gave since its last step is one step's embeddings, and its learning rate adds to the record's time.
-    Forward passes in evaluation mode or under `torch.no_grad` are passed over. Several micro-batches a step
-    (gradient accumulation) are joined.
+    Forward passes in evaluation mode or under `torch.no_grad` are passed over, and so is what activation
+    checkpointing computes again. Several micro-batches a step (gradient accumulation) are joined.
 
     Parameters
     ----------
-    model : may be wrapped by DistributedDataParallel or torch.compile
+    model : may be wrapped by DistributedDataParallel, or by torch.compile if it has not run yet
     layers : names as in `model.named_modules()`
-    out : the run folder; for several layers each gets a folder in it, named as the layer
+    out : the run folder; of several layers each gets a folder in it, named as the layer
     optimizer : whose steps count; by default any that holds a parameter of the model
     views : None: two calls of a layer with one shape are two views, a single call is one; 1: each call is a
         batch of its own; 2 or more: each call holds that many views one after the other, and the first two
@@ -51,7 +54,8 @@ def watch(
         each measurement in evaluation mode, its principal projections are recorded
     options : of `SpectrumMonitor`: every, center, form, planned_steps, resume, ...
 
-    Raises ValueError for a layer that the model does not have.
+    Raises ValueError for a layer that the model does not have; then, from the loop, RuntimeError if a layer
+    gives nothing or no optimiser steps, TypeError or ValueError if what it gives are no embeddings.
 
     Examples
     --------
@@ -68,11 +72,21 @@ def watch(
     >>> watched.monitors["2"].step
     4
     """
-    return Watch(model, layers, out, optimizer=optimizer, views=views, pool=pool, probe=probe, **options)
+    watched = Watch(model, layers, out, views=views, pool=pool, probe=probe, **options)
+    watched.follow(optimizer)
+    return watched
 
 
 class Watch:
-    """What `watch` returns: `monitors` by layer, the hooks, and their removal."""
+    """What `watch` returns: the monitors of a model's layers, and the hooks that feed them.
+
+    Made directly, with the arguments of `watch`, it follows no optimiser: then whoever runs the loop calls
+    `step` after each of the optimiser's, and `end_batch` after each micro-batch of it.
+
+    Attributes
+    ----------
+    monitors : the `SpectrumMonitor` of each layer, by its name
+    """
 
     def __init__(
         self,
@@ -80,38 +94,83 @@ class Watch:
         layers: str | Iterable[str],
         out: str | Path,
         *,
-        optimizer: Optimizer | None = None,
         views: int | None = None,
         pool: Callable[[Any], Tensor] | None = None,
         probe: Tensor | Callable[[nn.Module], Any] | None = None,
         **options: Any,
     ) -> None:
+        if views is not None and views < 1:
+            raise ValueError(f"expected views to be None, 1 or more, got {views}")
         names = [layers] if isinstance(layers, str) else list(layers)
         found = find_layers(model, names)
-        self.monitors = {
-            name: SpectrumMonitor(Path(out) if len(names) == 1 else Path(out) / name, layer=name, **options)
-            for name in names
-        }
-        self.views = views
-        self.pool = pool
+        self._probe = None if probe is None else ProbeBatch(model, probe)
+        self.monitors: dict[str, SpectrumMonitor] = {}
+        for name in names:
+            folder = Path(out) if len(names) == 1 else Path(out) / name
+            embeddings = None if self._probe is None else self._probe.embeddings_of(name, found[name], pool)
+            thumbnails = None if self._probe is None else self._probe.thumbnails()
+            self.monitors[name] = SpectrumMonitor(
+                folder, layer=name, probe=embeddings, thumbnails=thumbnails, **options
+            )
         self._model = model
-        self._loss: Tensor | float = math.nan
+        self._views = views
+        self._pool = pool
+        self._losses: list[Tensor | float] = []
         self._given: dict[str, list[Tensor]] = {name: [] for name in names}
-        self._parameters = {id(parameter) for parameter in model.parameters()}
-        hook = self._step_hook
+        self._batches: dict[str, list[tuple[Tensor, Tensor | None]]] = {name: [] for name in names}
+        self._paired: dict[str, bool] = {}
+        self._steps = 0
         self._handles: list[Any] = [
             module.register_forward_hook(self._capture(name)) for name, module in found.items()
         ]
+
+    def follow(self, optimizer: Optimizer | None = None) -> None:
+        """Count the steps of this optimiser, or of any that holds a parameter of the model."""
+        hook = self._step_hook
         self._handles.append(
-            optimizer.register_step_post_hook(hook) if optimizer else register_optimizer_step_post_hook(hook)
+            register_optimizer_step_post_hook(hook)
+            if optimizer is None
+            else optimizer.register_step_post_hook(hook)
         )
 
     def log(self, *, loss: Tensor | float) -> None:
-        """Tell the step's loss, before the optimiser steps."""
-        self._loss = loss.detach() if isinstance(loss, Tensor) else loss
+        """Tell the step's loss before the optimiser steps; of several in a step the mean is recorded."""
+        self._losses.append(loss.detach() if isinstance(loss, Tensor) else loss)
+
+    def end_batch(self) -> None:
+        """What the layers gave since the last call is one micro-batch, to be paired as `views` says."""
+        for name, outputs in self._given.items():
+            if outputs:
+                self._batches[name].append(pair_outputs(outputs, self._views, name))
+                self._given[name] = []
+
+    def step(self, *, learning_rate: float = 1.0) -> None:
+        """What the layers gave since the last call is one step; it does not count if there was nothing."""
+        self.end_batch()
+        loss = sum(self._losses) / len(self._losses) if self._losses else math.nan
+        self._losses = []
+        self._steps += 1
+        given, self._batches = self._batches, {name: [] for name in self.monitors}
+        for name, monitor in self.monitors.items():
+            if given[name]:
+                self._update(name, *join_batches(given[name]), loss, learning_rate)
+            elif self._steps >= PATIENCE and name not in self._paired:
+                raise RuntimeError(
+                    f"layer {name!r} gave nothing in {self._steps} steps: it was not called, or only in"
+                    " evaluation mode or under torch.no_grad, or in a compiled model that had run before"
+                    " it was watched; watch another layer, or put it in training mode"
+                )
+            elif any(given.values()):
+                monitor.skip(loss=loss, learning_rate=learning_rate)
 
     def close(self, state: str = "finished") -> None:
-        """Remove the hooks and write the summaries."""
+        """Remove the hooks and write the summaries; `state` as of `SpectrumMonitor.close`."""
+        if self._handles and not self._steps:
+            warnings.warn(
+                "nothing was recorded: no optimizer that holds a parameter of the watched model has stepped;"
+                " give it as watch(..., optimizer=...), or call the watch's step yourself",
+                stacklevel=2,
+            )
         for handle in self._handles:
             handle.remove()
         self._handles = []
@@ -137,30 +196,44 @@ class Watch:
 
     def _capture(self, name: str) -> Callable[..., None]:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-            if module.training and torch.is_grad_enabled():
-                pooled = self.pool(output) if self.pool else output
-                self._given[name].append(as_embeddings(pooled, name))
+            given = self._given[name]
+            if not module.training or not torch.is_grad_enabled() or (given and _in_backward()):
+                return
+            if len(given) >= OVERDUE:
+                raise RuntimeError(
+                    f"layer {name!r} gave {OVERDUE} outputs and no optimizer that holds a parameter of the"
+                    " watched model has stepped; give it as watch(..., optimizer=...)"
+                )
+            given.append(as_embeddings(self._pool(output) if self._pool else output, name))
 
         return hook
 
-    def _step_hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        held = (id(parameter) for group in optimizer.param_groups for parameter in group["params"])
-        if self._parameters.isdisjoint(held) or not any(self._given.values()):
+    def _update(
+        self, name: str, z_a: Tensor, z_b: Tensor | None, loss: Tensor | float, learning_rate: float
+    ) -> None:
+        monitor, paired = self.monitors[name], self._paired.setdefault(name, z_b is not None)
+        if z_b is not None and not paired:
+            z_a, z_b = torch.cat([z_a, z_b]), None
+        if paired and z_b is None:
+            warnings.warn(
+                f"step {monitor.step + 1}: layer {name!r} gave no pairs of views as before; the step is"
+                " left out. If its calls are not two views of the same samples, say so: views=1",
+                stacklevel=2,
+            )
+            monitor.skip(loss=loss, learning_rate=learning_rate)
             return
-        rate = float(optimizer.param_groups[0]["lr"])
-        for name, monitor in self.monitors.items():
-            outputs, self._given[name] = self._given[name], []
-            if outputs:
-                monitor.update(*paired(outputs, self.views), loss=self._loss, learning_rate=rate)
-        self._loss = math.nan
+        monitor.update(z_a, z_b, loss=loss, learning_rate=learning_rate)
+
+    def _step_hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        own = {id(parameter) for parameter in self._model.parameters()}
+        held = (id(parameter) for group in optimizer.param_groups for parameter in group["params"])
+        if not own.isdisjoint(held):
+            self.step(learning_rate=float(optimizer.param_groups[0].get("lr", 1.0)))
 
 
-def paired(outputs: list[Tensor], views: int | None) -> tuple[Tensor, Tensor | None]:
-    """A step's outputs of one layer as one view or two."""
-    if views is not None and views > 1:
-        halves = [output.chunk(views) for output in outputs]
-        return torch.cat([half[0] for half in halves]), torch.cat([half[1] for half in halves])
-    shapes = [output.shape for output in outputs]
-    if views is None and len(outputs) % 2 == 0 and shapes[::2] == shapes[1::2]:
-        return torch.cat(outputs[::2]), torch.cat(outputs[1::2])
-    return torch.cat(outputs), None
+def _in_backward() -> bool:
+    """Whether the backward pass is under way: what is computed then, checkpointing computes again.
+
+    Compiled code recomputes on its own, without hooks.
+    """
+    return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1

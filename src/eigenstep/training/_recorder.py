@@ -17,11 +17,12 @@ from eigenstep.spectrum import (
     RecordWriter,
     append_line,
     covariance_eigenvalues,
-    cross_correlation_eigenvalues,
     find_rises,
     principal_projections,
     read_record,
+    spectrum_of,
 )
+from eigenstep.spectrum.moments import pair_moments_of_rows
 from eigenstep.training._loggers import Loggers
 from eigenstep.training.config import TrainConfig
 from eigenstep.training.networks import Encoder
@@ -107,9 +108,16 @@ class Recorder:
         """Add one measurement to the record; `waited`: seconds of waiting for images so far."""
         began = time.perf_counter()
         kept = min(self.encoder.num_features, FEATURES_KEPT)
+        spectrum = spectrum_of(
+            pair_moments_of_rows(torch.stack(embeddings)),
+            step=step,
+            time=learning_time,
+            center=is_centered(self.config),
+            kept=self.config.projector.dim,
+        )
         eigenvalues = {
-            "cross_correlation": cross_correlation_eigenvalues(*embeddings, center=is_centered(self.config)),
-            "covariance": covariance_eigenvalues(*embeddings),
+            "cross_correlation": spectrum.cross_correlation,
+            "covariance": spectrum.covariance,
             "features": covariance_eigenvalues(*features)[:kept],
         }
         points = None
@@ -119,7 +127,9 @@ class Recorder:
                 embedded = self.encoder(self.probe_images)[1]
             self.encoder.train()
             points = principal_projections(embedded, self.config.record.directions)
-        self.writer.append(step, learning_time, eigenvalues, points, terms=terms, **metrics)
+        self.writer.append(
+            step, learning_time, eigenvalues, points, terms=terms, measures=spectrum.measures, **metrics
+        )
         self._count_modes(learning_time, eigenvalues["cross_correlation"])
         self._log(step, learning_time, eigenvalues["cross_correlation"], terms, metrics)
         now = time.perf_counter()

@@ -1,5 +1,30 @@
-"""Streaming moments of two views' embeddings and the spectra they have."""
+"""Streaming moments of two views' embeddings, and what spectra are computed from."""
 
+from eigenstep.spectrum.moments._across_ranks import is_leader, joint_moments, world_size
+from eigenstep.spectrum.moments._forms import FORMS, Finish, Form, default_window, make_form
+from eigenstep.spectrum.moments._leading import LeadingPairs, leading_pairs
+from eigenstep.spectrum.moments._leading_moments import LARGEST_DENSE, LeadingDirections
+from eigenstep.spectrum.moments._moments import Moments, half_life_decay
+from eigenstep.spectrum.moments._pair_moments import PairMoments, pair_moments, pair_moments_of_rows
 from eigenstep.spectrum.moments._window import EmbeddingWindow
 
-__all__ = ["EmbeddingWindow"]
+__all__ = [
+    "FORMS",
+    "LARGEST_DENSE",
+    "EmbeddingWindow",
+    "Finish",
+    "Form",
+    "LeadingDirections",
+    "LeadingPairs",
+    "Moments",
+    "PairMoments",
+    "default_window",
+    "half_life_decay",
+    "is_leader",
+    "joint_moments",
+    "leading_pairs",
+    "make_form",
+    "pair_moments",
+    "pair_moments_of_rows",
+    "world_size",
+]

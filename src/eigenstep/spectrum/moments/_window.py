@@ -36,8 +36,12 @@ class EmbeddingWindow:
         views = [z_a] if z_b is None else [z_a, z_b]
         stride = -(-len(z_a) // self.capacity)
         block = torch.stack([view.detach()[::stride] for view in views])
-        if self._blocks and len(self._blocks[-1]) != len(block):
-            raise ValueError(f"expected {len(self._blocks[-1])} views, as before, got {len(block)}")
+        if self._blocks:
+            last = self._blocks[-1]
+            if len(last) != len(block):
+                raise ValueError(f"expected {len(last)} views, as before, got {len(block)}")
+            if last.device != block.device:  # it was loaded from a checkpoint
+                self._blocks = deque(old.to(block.device) for old in self._blocks)
         self._blocks.append(block)
         self.count += block.shape[1]
         while self.count - self._blocks[0].shape[1] >= self.capacity:

@@ -1,0 +1,102 @@
+"""The run folder of a monitor: opened, resumed, appended to, closed."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eigenstep.atomic import atomic_remove, atomic_write, remove_asides
+from eigenstep.spectrum._record import is_run, read_record
+from eigenstep.spectrum._rises import find_rises
+from eigenstep.spectrum._spectrum import Spectrum
+from eigenstep.spectrum._writer import RecordWriter
+
+
+def holds_record(path: Path) -> bool:
+    """Whether a folder has measurements in it."""
+    return is_run(path) and (path / "metrics.jsonl").stat().st_size > 0
+
+
+def resumed_position(path: Path, step: int | None = None) -> tuple[int, float]:
+    """The step and the time from which a run goes on: its last measurement, or `step` where that is known.
+
+    Between two measurements the time is continued at the rate of the one before.
+    """
+    metrics = read_record(path).metrics if is_run(path) else {}
+    steps = metrics.get("step", np.zeros(0, int))
+    before = np.flatnonzero(steps <= step) if step is not None else np.arange(len(steps))
+    if not len(before):
+        return (0, 0.0) if step is None else (step, float(step))
+    last = before[-1]
+    if step is None:
+        step = int(steps[last])
+    return step, float(metrics["time"][last] + (step - steps[last]) * metrics["learning_rate"][last])
+
+
+class MonitorFolder:
+    """Writes a monitor's measurements.
+
+    Parameters
+    ----------
+    path : the run folder
+    dim : eigenvalues kept of each kind
+    probe, directions : embeddings in the probe batch, 0 for none, and their principal directions kept
+    settings : the monitor's, for config.yaml
+    step : measurements after it are forgotten
+
+    Raises ValueError if the folder holds a record of another shape.
+    """
+
+    def __init__(
+        self, path: Path, dim: int, probe: int, directions: int, settings: dict[str, Any], step: int
+    ) -> None:
+        self.path = path
+        self._warned = False
+        self._writer = RecordWriter(path, dim, probe=probe, directions=directions)
+        remove_asides(path)
+        atomic_remove(path / "summary.json")
+        atomic_write(path / "config.yaml", json.dumps({"monitor": settings}, indent=1) + "\n")
+        self._writer.truncate(step + 1)
+
+    def append(
+        self, spectrum: Spectrum, points: np.ndarray | None, loss: float, learning_rate: float
+    ) -> None:
+        """Add one measurement; a first one with embeddings that are not finite is warned of."""
+        self._writer.append(
+            spectrum.step,
+            spectrum.time,
+            {"cross_correlation": spectrum.cross_correlation, "covariance": spectrum.covariance},
+            points,
+            measures=spectrum.measures,
+            loss=loss,
+            learning_rate=learning_rate,
+            count=spectrum.count,
+            nonfinite=spectrum.nonfinite,
+        )
+        if spectrum.nonfinite and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"step {spectrum.step}: the embeddings of {spectrum.nonfinite} of"
+                f" {spectrum.nonfinite + spectrum.count} samples were not finite; they are left out, and"
+                f" counted in {self.path}/metrics.jsonl",
+                stacklevel=2,
+            )
+
+    def write_thumbnails(self, thumbnails: np.ndarray) -> None:
+        """Keep pictures of the probe batch, uint8 (n, height, width, 3)."""
+        self._writer.write_probe(thumbnails)
+
+    def close(self, state: str, step: int) -> None:
+        """Write the summary."""
+        table = read_record(self.path).eigenvalues
+        assert table is not None, "the writer has made it"
+        rises = find_rises(table["time"], table["cross_correlation"])
+        summary = {
+            "state": state,
+            "step": step,
+            "learned_modes": len(rises),
+            "rises": [vars(rise) for rise in rises],
+        }
+        atomic_write(self.path / "summary.json", json.dumps(summary, indent=1))

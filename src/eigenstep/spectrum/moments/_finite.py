@@ -1,0 +1,31 @@
+"""Samples whose embeddings are finite in all views."""
+
+import torch
+from torch import Tensor
+
+
+def finite_samples(z: Tensor) -> tuple[Tensor, Tensor]:
+    """Embeddings (views, n, d) with samples that are not finite in all views set to zero, and which are (n,).
+
+    >>> finite_samples(torch.tensor([[[1.0], [float("nan")]], [[2.0], [3.0]]]))
+    (tensor([[[1.],
+             [0.]],
+            [[2.],
+             [0.]]]), tensor([ True, False]))
+    """
+    valid = torch.isfinite(z).all(dim=2).all(dim=0)
+    return torch.where(valid[:, None], z, 0), valid
+
+
+def finite_rows(rows: Tensor) -> tuple[Tensor, int]:
+    """Embeddings (views, n, d) without samples that are not finite, and how many these were.
+
+    >>> finite_rows(torch.tensor([[[1.0], [float("inf")]]]))
+    (tensor([[[1.]]]), 1)
+    """
+    # A sum is finite if all its terms are, unless they are immense.
+    sums = rows.sum(2, dtype=torch.promote_types(rows.dtype, torch.float32))
+    if bool(torch.isfinite(sums).all()):
+        return rows, 0
+    valid = torch.isfinite(rows).all(dim=2).all(dim=0)
+    return rows[:, valid], int((~valid).sum())

@@ -1,0 +1,171 @@
+"""Which of the embeddings seen a measurement is over."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from eigenstep.spectrum.moments._across_ranks import (
+    gather_rows,
+    joint_moments,
+    rows_of_slots,
+    world_size,
+)
+from eigenstep.spectrum.moments._leading_moments import LARGEST_DENSE, LeadingDirections
+from eigenstep.spectrum.moments._moments import Moments, half_life_decay
+from eigenstep.spectrum.moments._pair_moments import PairMoments
+from eigenstep.spectrum.moments._window import EmbeddingWindow
+
+FORMS = ("window", "sliding", "exponential", "all")
+# What a default window holds: enough samples to see the leading modes, and little enough that decomposing
+# them costs less than a hundredth of ten training steps of a ResNet-18 on small images.
+NUMBERS, FEWEST = 2**18, 256
+
+# What is left to do with a snapshot of the embeddings: it changes nothing and may run in another thread.
+Finish = Callable[[LeadingDirections], PairMoments]
+
+
+def default_window(dim: int) -> int:
+    """Samples in a window unless told: 512 in 512 dimensions, at least 256.
+
+    >>> [default_window(dim) for dim in (16, 512, 2048)]
+    [16384, 512, 256]
+    """
+    return max(FEWEST, NUMBERS // dim)
+
+
+class Form(ABC):
+    """A way to keep embeddings, or sums of them, from step to step."""
+
+    @abstractmethod
+    def update(self, z_a: Tensor, z_b: Tensor | None, step: int) -> None:
+        """Add the embeddings (n, d) of a step."""
+
+    @property
+    @abstractmethod
+    def is_empty(self) -> bool:
+        """Whether there is nothing to measure."""
+
+    @abstractmethod
+    def snapshot(self, *, gather: bool, copy: bool) -> Finish:
+        """What has been seen up to now, of all ranks if `gather`; with `copy` later updates do not change it.
+
+        Raises ValueError if nothing has.
+        """
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """What is needed to go on."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget all embeddings."""
+
+    @abstractmethod
+    def start_anew(self) -> None:
+        """A measurement was recorded: forget what the next one is not over."""
+
+
+class WindowForm(Form):
+    """The last embeddings as they came: those since the last measurement, or, sliding, whatever came last.
+
+    Parameters
+    ----------
+    samples : the most there are, of all ranks together
+    sliding : whether embeddings of before the last measurement stay
+    """
+
+    def __init__(self, samples: int, *, sliding: bool, gather: bool) -> None:
+        ranks = world_size() if gather else 1
+        self.window = EmbeddingWindow(-(-samples // ranks))
+        self.sliding = sliding
+
+    def update(self, z_a: Tensor, z_b: Tensor | None, step: int) -> None:
+        self.window.update(z_a, z_b)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.window.count
+
+    def snapshot(self, *, gather: bool, copy: bool) -> Finish:
+        rows = self.window.rows()
+        if not gather:
+            return lambda leading: leading.of_rows(rows)
+        views, _, dim = rows.shape
+        slots = gather_rows(rows, self.window.capacity)
+        return lambda leading: leading.of_rows(rows_of_slots(slots, views, dim))
+
+    def reset(self) -> None:
+        self.window.clear()
+
+    def start_anew(self) -> None:
+        if not self.sliding:
+            self.reset()
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.window.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.window.load_state_dict(state)
+
+
+class MomentsForm(Form):
+    """Sums over all embeddings since the start, whose weights may decay from step to step."""
+
+    def __init__(self, decay: float = 1.0) -> None:
+        self.decay = decay
+        self.moments: Moments | None = None
+        self.step = 0
+
+    def update(self, z_a: Tensor, z_b: Tensor | None, step: int) -> None:
+        if self.moments is None:
+            dim, device = z_a.shape[1], z_a.device
+            dtype = torch.float32 if dim > LARGEST_DENSE or device.type == "mps" else torch.float64
+            self.moments = Moments(dim, 1 if z_b is None else 2, dtype=dtype, device=device)
+        elif self.moments.common.device != z_a.device:  # it was loaded from a checkpoint
+            self.moments = self.moments.copy(z_a.device)
+        self.moments.update(z_a, z_b, decay=self.decay ** (step - self.step))
+        self.step = step
+
+    @property
+    def is_empty(self) -> bool:
+        return self.moments is None
+
+    def snapshot(self, *, gather: bool, copy: bool) -> Finish:
+        if self.moments is None:
+            raise ValueError("no embeddings seen yet; call update first")
+        moments = joint_moments(self.moments) if gather else self.moments
+        if copy and moments is self.moments:
+            moments = moments.copy()
+        return lambda leading: leading.of_moments(moments)
+
+    def reset(self) -> None:
+        self.moments = None
+
+    def start_anew(self) -> None:
+        pass
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "moments": self.moments.state_dict() if self.moments is not None else None,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.step, held = state["step"], state["moments"]
+        self.moments = None if held is None else Moments.from_state_dict(held)
+
+
+def make_form(form: str, dim: int, *, window: int | None, half_life: float, gather: bool) -> Form:
+    """One of FORMS, for embeddings of `dim` dimensions; `half_life` in steps, of "exponential" weights."""
+    if form in ("window", "sliding"):
+        return WindowForm(window or default_window(dim), sliding=form == "sliding", gather=gather)
+    return MomentsForm(half_life_decay(half_life) if form == "exponential" else 1.0)
