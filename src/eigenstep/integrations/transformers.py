@@ -1,0 +1,137 @@
+"""The spectrum monitor in Hugging Face's Trainer."""
+
+import io
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import Trainer, TrainerCallback
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from eigenstep.atomic import atomic_write
+from eigenstep.integrations._recording import Recording
+
+# In the Trainer's checkpoints, beside its own files.
+STATE_NAME = "eigenstep.pt"
+
+
+class SpectrumCallback(TrainerCallback):
+    """Record the spectrum of a layer's embeddings while a `transformers.Trainer` trains.
+
+    A step is one of the optimiser's, in any precision, with gradient accumulation, in one process or several.
+    Whenever the Trainer logs, the newest measures and leading eigenvalues follow as `spectrum/...`, to
+    whatever it reports to. A run that is resumed from a checkpoint goes on in its record, from that step.
+
+    Parameters
+    ----------
+    layer : name of the module that gives the embeddings, as in `model.named_modules()`; or several
+    out : the run folder; by default `eigenstep` in the Trainer's `output_dir`
+    log : whether values go to where the Trainer reports to
+    options : as of `eigenstep.watch`: every, views, pool, probe, center, form, ...
+
+    Attributes
+    ----------
+    out : the run folder; None before training has begun
+
+    Raises, when training begins, ValueError for a layer that the model does not have, and FileExistsError if
+    `out` holds a record that is not gone on with.
+
+    >>> callback = SpectrumCallback(layer="projection_head", every=20)
+    """
+
+    def __init__(
+        self, layer: str | Iterable[str], out: str | Path | None = None, *, log: bool = True, **options: Any
+    ) -> None:
+        self._recording = Recording(layer, out, options)
+        self._log_values = log
+        self._trainer: Trainer | None = None
+        self._losses = _ModelLoss()
+        self._learning_rate = 0.0
+
+    @property
+    def out(self) -> Path | None:
+        return self._recording.folder
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        saved = _state_file(args, state)
+        if state.global_step and saved.is_file():
+            self._recording.load(torch.load(saved, map_location="cpu", weights_only=True))
+        self._recording.begin(model, Path(args.output_dir) / "eigenstep", state.global_step, state.max_steps)
+        self._losses.follow(model)
+        self._trainer = _calling_trainer()
+
+    def on_substep_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._recording.end_batch(self._losses.take())
+
+    def on_pre_optimizer_step(
+        self, args: Any, state: Any, control: Any, optimizer: Any = None, **kwargs: Any
+    ) -> None:
+        self._learning_rate = float(optimizer.param_groups[0]["lr"])
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._recording.end_batch(self._losses.take())
+        self._recording.step(self._learning_rate, state.global_step)
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self._trainer is not None and self._log_values:
+            self._recording.wait()
+            for _, values in self._recording.news():  # none if it is these that are logged
+                self._trainer.log(values)
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        saved, content = _state_file(args, state), io.BytesIO()
+        if state.is_world_process_zero and saved.parent.is_dir():
+            torch.save(self._recording.state(), content)
+            atomic_write(saved, content.getvalue())
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._recording.end("finished")
+        self._losses.forget()
+        self._trainer = None
+
+
+class _ModelLoss:
+    """The loss that a model gives with its output: the Trainer tells its callbacks only means of it."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+        self._loss: Tensor | None = None
+
+    def follow(self, model: Any) -> None:
+        self.forget()
+        self._handle = model.register_forward_hook(self._note)
+
+    def forget(self) -> None:
+        if self._handle is not None:
+            self._handle.remove()
+        self._handle = self._loss = None
+
+    def take(self) -> Tensor | None:
+        loss, self._loss = self._loss, None
+        return loss
+
+    @torch.compiler.disable
+    def _note(self, model: Any, inputs: Any, output: Any) -> None:
+        loss = output.get("loss") if isinstance(output, Mapping) else None
+        if isinstance(output, tuple) and output:
+            loss = output[0]
+        if model.training and isinstance(loss, Tensor) and loss.numel() == 1:
+            self._loss = loss.detach()
+
+
+def _state_file(args: Any, state: Any) -> Path:
+    return Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}" / STATE_NAME
+
+
+def _calling_trainer() -> Trainer | None:
+    """The Trainer that runs this callback; it hands its callbacks everything but itself."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if isinstance(found := frame.f_locals.get("self"), Trainer):
+            return found
+        frame = frame.f_back
+    return None
