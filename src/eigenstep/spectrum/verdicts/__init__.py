@@ -1,0 +1,6 @@
+"""What the record of a run says about its embedding, in plain words with the numbers behind them."""
+
+from eigenstep.spectrum.verdicts._judge import judge, judge_spectra
+from eigenstep.spectrum.verdicts._verdict import ALARMS, STATES, Verdict
+
+__all__ = ["ALARMS", "STATES", "Verdict", "judge", "judge_spectra"]
