@@ -1,31 +1,49 @@
 """How many of the embedding's directions carry its variance."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from eigenstep.spectrum.verdicts._signals import Signals
 
-# The share of the variance that is asked for.
+# Share of the variance that is carried.
 CARRIED = 0.99
-# Beside the largest eigenvalue, what float32 embeddings of one direction less have in its place.
-NOTHING = 1e-12
-# Dimensional collapse: no more than a quarter of the directions carry the variance, or a quarter are empty.
-FEW, EMPTY = 0.25, 1e-6
+# Beside the largest eigenvalue: where a direction is empty, and where float32 has nothing but rounding.
+EMPTY, NOTHING = 1e-6, 1e-12
 
 
-def carrying(eigenvalues: np.ndarray, signals: Signals) -> int:
-    """The smallest number of leading directions that hold 99 % of the variance, d at most.
+@dataclass(frozen=True)
+class Dimensions:
+    """The directions of a spectrum.
 
-    Where only the leading eigenvalues are known, each other one is taken to be as large as the last of them.
+    Attributes
+    ----------
+    carrying : the smallest number of leading ones that hold 99 % of the variance, d at most
+    empty : how many of those that the measurement can have hold less than a millionth of the largest
     """
-    unknown = (signals.dim - len(eigenvalues)) * eigenvalues[-1]
-    whole = eigenvalues.sum() + unknown
-    reached = np.cumsum(eigenvalues) >= CARRIED * whole
-    return int(np.argmax(reached)) + 1 if reached.any() else signals.dim
+
+    carrying: int
+    empty: int
 
 
-def empty(eigenvalues: np.ndarray, signals: Signals, level: float = EMPTY) -> int:
-    """How many of the directions that a measurement can have hold less than `level` of the largest one."""
+def count_directions(eigenvalues: np.ndarray, signals: Signals) -> Dimensions:
+    """The directions of one measurement (k,).
+
+    Of eigenvalues that are not known each is taken to be as large as the last one that is.
+    """
+    unknown = signals.dim - len(eigenvalues)
+    total = eigenvalues.sum() + unknown * eigenvalues[-1]
+    reached = np.cumsum(eigenvalues) >= CARRIED * total
+    carrying = int(np.argmax(reached)) + 1 if reached.any() else signals.dim
+    return Dimensions(carrying, _below(EMPTY, eigenvalues, signals))
+
+
+def count_missing(signals: Signals) -> int:
+    """How many directions no measurement has had: their eigenvalues are mere rounding throughout."""
+    return min(_below(NOTHING, eigenvalues, signals) for eigenvalues in signals.eigenvalues[[0, -1]])
+
+
+def _below(level: float, eigenvalues: np.ndarray, signals: Signals) -> int:
     possible = eigenvalues[: signals.rank_limit]
-    below = int((possible <= level * max(possible[0], np.finfo(float).tiny)).sum())
-    unknown = max(signals.rank_limit - len(possible), 0)
-    return below + unknown if below else 0
+    count = int((possible <= level * possible[0]).sum())
+    return count + max(signals.rank_limit - len(possible), 0) if count else 0

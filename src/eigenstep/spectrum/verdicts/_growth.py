@@ -1,97 +1,99 @@
-"""Whether anything still grows: the variance, some direction, the number of directions, or the loss falls."""
+"""Whether an embedding still grows: its variance, the share of some direction in it, or the loss falls."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
-from eigenstep.spectrum.verdicts._dimensions import NOTHING, carrying
+from eigenstep.spectrum.verdicts._dimensions import NOTHING
 from eigenstep.spectrum.verdicts._signals import Signals
 
-# The last quarter of the time is looked at, in medians of this many pieces.
-WINDOW, PIECES, FEWEST = 0.25, 16, 4
-# Growth over the window that counts, of the whole variance and of one direction's share in it.
-WHOLE, SHARE = 2.0, 1.25
-# Fall of the loss over the window that counts, as a share of what it has fallen altogether.
-FALL = 0.05
-# Standard errors by which a change must differ from none.
-SURE = 4.0
+# The last half of the time is looked at, and its last quarter, in medians of so many pieces.
+RECENT, PIECES, FEWEST = (0.5, 0.25), 16, 4
+# Growth over either that counts: of the variance, and of a direction's share; and of the loss's whole fall.
+VARIANCE, SHARE, FALL = 1.5, 1.25, 0.1
+# Chance, by Student's t, of a slope that is none.
+CHANCE = 1e-4
 
 
 @dataclass(frozen=True)
 class Growth:
-    """What happened over the last quarter of the time.
+    """What happened over the last part of the time.
 
     Attributes
     ----------
+    window : which share of the time that is
     variance : factor by which the total variance grew
-    direction, share : the direction whose share in the variance grew fastest, by which factor; None if
-        none grew by enough and for sure
-    directions : how many directions would carry the variance if all went on so for as long as the run took
-    loss : what share of its whole fall the loss fell
+    direction, share : the direction (from 0) whose share in the variance surely grew, and by the largest
+        factor of all; None and 1 if there is none
+    fall : the fall of the loss, as a share of its whole fall
+    grows : whether any of these counts
     """
 
-    variance: float
-    direction: int | None
-    share: float
-    directions: int
-    loss: float
-    grows: bool
+    window: float
+    variance: float = 1.0
+    direction: int | None = None
+    share: float = 1.0
+    fall: float = 0.0
+    grows: bool = False
 
 
-def measure_growth(signals: Signals) -> Growth:
-    """Growth over the last quarter of the time; of fewer than `FEWEST` measurements there is none."""
+def measure_growth(signals: Signals, windows: tuple[float, ...] = RECENT) -> Growth:
+    """Growth over the first of the windows in which there is any, else over the first of them."""
+    found = [_measure(signals, window) for window in windows]
+    return next((growth for growth in found if growth.grows), found[0])
+
+
+def _measure(signals: Signals, window: float) -> Growth:
     if len(signals) < FEWEST:
-        return Growth(1.0, None, 1.0, 0, 0.0, False)
-    start = signals.times[-1] - WINDOW * (signals.times[-1] - signals.times[0])
-    first = min(int(np.searchsorted(signals.times, start)), len(signals) - FEWEST)
-    times, eigenvalues, loss = (
-        _pieces(curve[first:]) for curve in (signals.times, signals.eigenvalues, signals.loss)
-    )
-    last = eigenvalues[-1]
-    tiny = np.finfo(float).tiny
-    variance = eigenvalues.sum(axis=1, keepdims=True)
-    whole, whole_error = _change(times, np.log(np.maximum(variance, tiny)))
-    shares, errors = _change(times, np.log(np.maximum(eigenvalues, tiny) / np.maximum(variance, tiny)))
-    alive = last > NOTHING * last[0]
-    sure = alive & (shares > np.log(SHARE)) & (shares > SURE * errors)
-    direction = int(np.argmax(np.where(sure, shares, -np.inf))) if sure.any() else None
-    whole_grows = bool(whole[0] > np.log(WHOLE) and whole[0] > SURE * whole_error[0])
-
-    going_on = last * np.exp(np.clip(np.where(alive, shares, 0) / WINDOW, -50, 50))
-    later = carrying(np.minimum(going_on, last[0]), signals)
-    more = later >= 1.2 * carrying(last, signals) + 1
-
-    fallen, falls = 0.0, False
-    if np.isfinite(loss).all():
-        change, error = _change(times, loss[:, None])
-        all_of_it = np.nanmax(signals.loss[:3]) - np.nanmin(signals.loss)
-        if all_of_it > 0:
-            fallen = float(-change[0] / all_of_it)
-            falls = fallen > FALL and -change[0] > SURE * error[0]
+        return Growth(window)
+    times = signals.times
+    first = int(np.searchsorted(times, times[-1] - window * (times[-1] - times[0])))
+    recent = signals.at(slice(min(first, len(signals) - FEWEST), None))
+    t, eigenvalues, loss = (_pieces(curve) for curve in (recent.times, recent.eigenvalues, recent.loss))
+    logs = np.log(np.maximum(eigenvalues, np.finfo(float).tiny))
+    total = np.log(np.maximum(eigenvalues.sum(axis=1, keepdims=True), np.finfo(float).tiny))
+    variance, variance_grows = _change(t, total, np.log(VARIANCE))
+    shares, shares_grow = _change(t, logs - total, np.log(SHARE))
+    # Where the variance shrinks, what shrinks less does not grow.
+    shares_grow &= (shares + variance > 0) & (eigenvalues[-1] > NOTHING * eigenvalues[-1, 0])
+    direction = int(np.argmax(np.where(shares_grow, shares, -np.inf))) if shares_grow.any() else None
+    fall, falls = _fall(t, loss, signals.loss)
     return Growth(
-        variance=float(np.exp(np.clip(whole[0], -700, 700))),
+        window=window,
+        variance=_factor(variance[0]),
         direction=direction,
-        share=float(np.exp(min(shares[direction], 700))) if direction is not None else 1.0,
-        directions=later,
-        loss=fallen,
-        grows=whole_grows or direction is not None or more or falls,
+        share=1.0 if direction is None else _factor(shares[direction]),
+        fall=fall,
+        grows=bool(variance_grows[0]) or direction is not None or falls,
     )
 
 
 def _pieces(curve: np.ndarray) -> np.ndarray:
-    """Medians of consecutive pieces; of a piece that holds no number, NaN."""
     if len(curve) <= PIECES:
         return curve
     return np.stack([np.median(piece, axis=0) for piece in np.array_split(curve, PIECES)])
 
 
-def _change(times: np.ndarray, curves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Change of each column from the first time to the last by a straight line, and its standard error."""
+def _change(times: np.ndarray, curves: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+    """Each column's change along a straight line, and whether it is for sure one by `least` or more."""
     t = times - times.mean()
     if not t.any():
         t = np.arange(len(times)) - (len(times) - 1) / 2
     slopes = t @ curves / (t @ t)
     residuals = curves - curves.mean(axis=0) - np.outer(t, slopes)
     errors = np.sqrt((residuals**2).sum(axis=0) / (len(t) - 2) / (t @ t))
-    span = t[-1] - t[0]
-    return slopes * span, errors * span
+    change = slopes * (t[-1] - t[0])
+    return change, (change >= least) & (slopes > stdtrit(len(t) - 2, 1 - CHANCE) * errors)
+
+
+def _fall(times: np.ndarray, recent: np.ndarray, loss: np.ndarray) -> tuple[float, bool]:
+    whole = loss[:3].max() - loss.min() if np.isfinite(loss).all() else 0.0
+    if not whole > 0:
+        return 0.0, False
+    change, falls = _change(times, -recent[:, None] / whole, FALL)
+    return float(change[0]), bool(falls[0])
+
+
+def _factor(change: float) -> float:
+    return float(np.exp(np.clip(change, -700, 700)))

@@ -1,12 +1,13 @@
 """The curves that a verdict rests on."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from eigenstep.spectrum._record import RunRecord
+
+CURVES = ("times", "eigenvalues", "loss", "mean_norm", "spread")
 
 
 @dataclass(frozen=True)
@@ -16,11 +17,12 @@ class Signals:
     Attributes
     ----------
     times : (T,), increasing
-    eigenvalues : (T, k), of the embeddings' centred covariance, descending
+    eigenvalues : (T, k), of the embeddings' centred covariance, descending, none negative
     dim : dimension d of the embeddings, at least k
     rows : embeddings behind one measurement, which bound its rank; None if not known
-    loss, mean_norm, normalized_std : (T,); `normalized_std` is of the embeddings scaled to unit length,
-        times the root of d: 1 for directions spread evenly, 0 for a single one
+    loss, mean_norm : (T,)
+    spread : (T,), root of 1 - mean cosine of two embeddings: 0 where all point in one direction, 1 where
+        they point everywhere
     """
 
     times: np.ndarray
@@ -29,7 +31,7 @@ class Signals:
     rows: int | None
     loss: np.ndarray
     mean_norm: np.ndarray
-    normalized_std: np.ndarray
+    spread: np.ndarray
 
     def __len__(self) -> int:
         return len(self.times)
@@ -41,7 +43,7 @@ class Signals:
 
     @property
     def size(self) -> np.ndarray:
-        """(T,), the embeddings' squared norm, or their variance where that is not known."""
+        """(T,), the squared norm of the embeddings, or their variance where that is not known."""
         return np.fmax(self.variance, self.mean_norm**2)
 
     @property
@@ -49,70 +51,66 @@ class Signals:
         """How many directions a measurement can have at all."""
         return self.dim if self.rows is None else max(min(self.dim, self.rows - 1), 1)
 
-    def before(self, end: int) -> "Signals":
-        """The first `end` measurements."""
-        curves = ("times", "eigenvalues", "loss", "mean_norm", "normalized_std")
-        return replace(self, **{name: getattr(self, name)[:end] for name in curves})
-
-    def finite(self) -> "Signals":
-        """The measurements whose eigenvalues are finite."""
-        keep = np.isfinite(self.eigenvalues).all(axis=1)
-        if keep.all():
-            return self
-        curves = ("times", "eigenvalues", "loss", "mean_norm", "normalized_std")
-        return replace(self, **{name: getattr(self, name)[keep] for name in curves})
+    def at(self, which: slice | np.ndarray) -> "Signals":
+        """Some of the measurements."""
+        return replace(self, **{name: getattr(self, name)[which] for name in CURVES})
 
 
-def gather_signals(
+def signals_of(
     times: ArrayLike,
     eigenvalues: ArrayLike,
-    dim: int | None,
-    rows: int | None,
-    loss: ArrayLike | None,
-    mean_norm: ArrayLike | None,
-    normalized_std: ArrayLike | None,
+    dim: int | None = None,
+    rows: int | None = None,
+    loss: ArrayLike | None = None,
+    mean_norm: ArrayLike | None = None,
+    cosine_concentration: ArrayLike | None = None,
 ) -> Signals:
     """Signals of arrays; ValueError for shapes that do not fit."""
-    t, curves = np.asarray(times, float), np.asarray(eigenvalues, float)
-    if t.ndim != 1 or curves.ndim != 2 or len(t) != len(curves) or not curves.shape[1]:
-        raise ValueError(f"expected times (T,) and eigenvalues (T, k), got {t.shape} and {curves.shape}")
-    if dim is not None and dim < curves.shape[1]:
-        raise ValueError(f"expected no more than dim = {dim} eigenvalues, got {curves.shape[1]}")
-    known: dict[str, Any] = {"loss": loss, "mean_norm": mean_norm, "normalized_std": normalized_std}
-    for name, values in known.items():
-        known[name] = np.full(len(t), np.nan) if values is None else np.asarray(values, float)
-        if known[name].shape != t.shape:
-            raise ValueError(f"expected {name} of shape {t.shape}, as times, got {known[name].shape}")
-    return Signals(t, np.where(curves < 0, 0, curves), dim or curves.shape[1], rows, **known)
+    t, values = np.asarray(times, float), np.asarray(eigenvalues, float)
+    if t.ndim != 1 or values.ndim != 2 or len(t) != len(values) or not values.shape[1]:
+        raise ValueError(f"expected times (T,) and eigenvalues (T, k), got {t.shape} and {values.shape}")
+    if dim is not None and dim < values.shape[1]:
+        raise ValueError(f"expected at most dim = {dim} eigenvalues, got {values.shape[1]}")
+    curves = {"loss": loss, "mean_norm": mean_norm, "cosine_concentration": cosine_concentration}
+    found = {}
+    for name, curve in curves.items():
+        found[name] = np.full(len(t), np.nan) if curve is None else np.asarray(curve, float)
+        if found[name].shape != t.shape:
+            raise ValueError(f"expected {name} of shape {t.shape}, as times, got {found[name].shape}")
+    return Signals(
+        times=t,
+        eigenvalues=np.where(values < 0, 0, values),
+        dim=dim or values.shape[1],
+        rows=rows,
+        loss=found["loss"],
+        mean_norm=found["mean_norm"],
+        spread=np.sqrt(np.clip(1 - found["cosine_concentration"], 0, 1)),
+    )
 
 
-def signals_of(record: RunRecord) -> Signals:
-    """Signals of a run folder's record; none if it has no eigenvalues yet."""
-    table, metrics = record.eigenvalues, record.metrics
-    monitor = record.config.get("monitor") or {}
+def signals_of_record(record: RunRecord) -> Signals | None:
+    """Signals of a run folder's record; None if it holds no eigenvalues yet."""
+    table, metrics, config = record.eigenvalues, record.metrics, record.config
     if table is None or not len(table):
-        return gather_signals(np.zeros(0), np.zeros((0, 1)), monitor.get("dim"), None, None, None, None)
-    rows = None
-    if batch := record.config.get("batch_size"):
-        rows = 2 * batch
-    names = {
-        "loss": "loss",
-        "mean_norm": "measures/mean_norm",
-        "normalized_std": "measures/normalized_std",
-    }
-    curves = {key: _at(table["step"], metrics, name) for key, name in names.items()}
-    dim = monitor.get("dim") or table["covariance"].shape[1]
-    if curves["normalized_std"] is not None:
-        curves["normalized_std"] = curves["normalized_std"] * np.sqrt(dim)
-    return gather_signals(table["time"], table["covariance"], dim, rows, **curves)
+        return None
+    batch = config.get("batch_size")
+    return signals_of(
+        table["time"],
+        table["covariance"],
+        (config.get("monitor") or {}).get("dim"),
+        2 * batch if batch else None,
+        loss=_at(table["step"], metrics, "loss"),
+        mean_norm=_at(table["step"], metrics, "measures/mean_norm"),
+        cosine_concentration=_at(table["step"], metrics, "measures/cosine_concentration"),
+    )
 
 
 def _at(steps: np.ndarray, metrics: dict[str, np.ndarray], name: str) -> np.ndarray | None:
-    """A metric's values at some steps, NaN where it has none; None if it is not there at all."""
+    """A metric at some steps, NaN where it was not measured; None if it never was.
+
+    The metrics of a row of the table follow it, so that those of the last one may not be there yet.
+    """
     if name not in metrics:
         return None
-    places = np.searchsorted(metrics["step"], steps)
-    found = places < len(metrics["step"])
-    places = np.minimum(places, len(metrics["step"]) - 1)
-    found &= metrics["step"][places] == steps
-    return np.where(found, metrics[name][places], np.nan)
+    places = np.searchsorted(metrics["step"], steps).clip(max=len(metrics["step"]) - 1)
+    return np.where(metrics["step"][places] == steps, metrics[name][places], np.nan)
