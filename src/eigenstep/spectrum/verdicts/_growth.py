@@ -12,8 +12,8 @@ from eigenstep.spectrum.verdicts._signals import Signals
 RECENT, PIECES, FEWEST = (0.5, 0.25), 16, 4
 # Growth over either that counts: of the variance, and of a direction's share; and of the loss's whole fall.
 VARIANCE, SHARE, FALL = 1.5, 1.25, 0.1
-# Chance, by Student's t, of a slope that is none.
-CHANCE = 1e-4
+# Chance, by Student's t, of such a slope where there is none: of one curve, and of one of many.
+CHANCE, CHANCE_OF_MANY = 1e-2, 1e-3
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def _measure(signals: Signals, window: float) -> Growth:
     t, eigenvalues, loss = (_pieces(curve) for curve in (recent.times, recent.eigenvalues, recent.loss))
     logs = np.log(np.maximum(eigenvalues, np.finfo(float).tiny))
     total = np.log(np.maximum(eigenvalues.sum(axis=1, keepdims=True), np.finfo(float).tiny))
-    variance, variance_grows = _change(t, total, np.log(VARIANCE))
-    shares, shares_grow = _change(t, logs - total, np.log(SHARE))
+    variance, variance_grows = _change(t, total, np.log(VARIANCE), CHANCE)
+    shares, shares_grow = _change(t, logs - total, np.log(SHARE), CHANCE_OF_MANY)
     # Where the variance shrinks, what shrinks less does not grow.
     shares_grow &= (shares + variance > 0) & (eigenvalues[-1] > NOTHING * eigenvalues[-1, 0])
     direction = int(np.argmax(np.where(shares_grow, shares, -np.inf))) if shares_grow.any() else None
@@ -75,7 +75,9 @@ def _pieces(curve: np.ndarray) -> np.ndarray:
     return np.stack([np.median(piece, axis=0) for piece in np.array_split(curve, PIECES)])
 
 
-def _change(times: np.ndarray, curves: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+def _change(
+    times: np.ndarray, curves: np.ndarray, least: float, chance: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Each column's change along a straight line, and whether it is for sure one by `least` or more."""
     t = times - times.mean()
     if not t.any():
@@ -84,14 +86,14 @@ def _change(times: np.ndarray, curves: np.ndarray, least: float) -> tuple[np.nda
     residuals = curves - curves.mean(axis=0) - np.outer(t, slopes)
     errors = np.sqrt((residuals**2).sum(axis=0) / (len(t) - 2) / (t @ t))
     change = slopes * (t[-1] - t[0])
-    return change, (change >= least) & (slopes > stdtrit(len(t) - 2, 1 - CHANCE) * errors)
+    return change, (change >= least) & (slopes > stdtrit(len(t) - 2, 1 - chance) * errors)
 
 
 def _fall(times: np.ndarray, recent: np.ndarray, loss: np.ndarray) -> tuple[float, bool]:
     whole = loss[:3].max() - loss.min() if np.isfinite(loss).all() else 0.0
     if not whole > 0:
         return 0.0, False
-    change, falls = _change(times, -recent[:, None] / whole, FALL)
+    change, falls = _change(times, -recent[:, None] / whole, FALL, CHANCE)
     return float(change[0]), bool(falls[0])
 
 

@@ -12,8 +12,8 @@ from eigenstep.spectrum.verdicts._growth import VARIANCE, Growth, measure_growth
 from eigenstep.spectrum.verdicts._signals import Signals, signals_of, signals_of_record
 from eigenstep.spectrum.verdicts._verdict import Verdict
 
-# Measurements needed to say that something grows, and that nothing does.
-TO_GROW, TO_SETTLE = 5, 8
+# Measurements needed to say that something grows, that few directions are left, that nothing grows.
+TO_GROW, TO_COLLAPSE, TO_SETTLE = 5, 8, 20
 # How many measurements back two that agree are looked for.
 LOOK_BACK = 10
 
@@ -96,19 +96,19 @@ def _judge_last(signals: Signals) -> Verdict:
         "share_growth": growth.share,
         "loss_fall": growth.fall,
     }
-    if how := find_complete_collapse(signals, growth.grows):
-        return Verdict("complete collapse", f"Complete collapse: {how}.", numbers)
     carried = f"{dimensions.carrying} of {signals.dim} directions carry {CARRIED:.0%} of the variance"
+    if not growth.grows and (how := find_complete_collapse(signals, dimensions)):
+        return Verdict("complete collapse", f"Complete collapse: {how}.", numbers)
     if lacks_directions(signals):
-        sentence = f"Dimensional collapse: {dimensions.empty} of {signals.dim} directions were empty from the start."
+        sentence = f"Dimensional collapse: {carried}, and {dimensions.empty} were empty from the start."
         return Verdict("dimensional collapse", sentence, numbers)
-    if len(signals) < (TO_GROW if growth.grows else TO_SETTLE):
-        return Verdict("too early", f"Too early to tell: {carried} after {len(signals)} records.", numbers)
-    if growth.grows:
+    if growth.grows and len(signals) >= TO_GROW:
         return Verdict("growing", f"Still growing: {carried}, and {_what_grows(growth)}.", numbers)
-    if has_settled_in_few(signals, now, dimensions):
-        sentence = f"Dimensional collapse: {carried}, {dimensions.empty} are empty, and nothing grows any more."
+    if len(signals) >= TO_COLLAPSE and not growth.grows and has_settled_in_few(signals, now, dimensions):
+        sentence = f"Dimensional collapse: {carried}, and nothing grows any more."
         return Verdict("dimensional collapse", sentence, numbers)
+    if len(signals) < TO_SETTLE:
+        return Verdict("too early", f"Too early to tell: {carried} after {len(signals)} records.", numbers)
     return Verdict("saturated", f"Saturated: {carried}, and nothing has grown of late.", numbers)
 
 

@@ -90,27 +90,36 @@ def signals_of(
 
 def signals_of_record(record: RunRecord) -> Signals | None:
     """Signals of a run folder's record; None if it holds no eigenvalues yet."""
-    table, metrics, config = record.eigenvalues, record.metrics, record.config
+    table, metrics = record.eigenvalues, record.metrics
+    if table is not None:  # a row's metrics follow it: those of the last one may not be there yet
+        table = table[np.isin(table["step"], metrics.get("step", []))]
     if table is None or not len(table):
         return None
-    batch = config.get("batch_size")
     return signals_of(
         table["time"],
         table["covariance"],
-        (config.get("monitor") or {}).get("dim"),
-        2 * batch if batch else None,
+        (record.config.get("monitor") or {}).get("dim"),
+        _rows(record),
         loss=_at(table["step"], metrics, "loss"),
         mean_norm=_at(table["step"], metrics, "measures/mean_norm"),
         cosine_concentration=_at(table["step"], metrics, "measures/cosine_concentration"),
     )
 
 
-def _at(steps: np.ndarray, metrics: dict[str, np.ndarray], name: str) -> np.ndarray | None:
-    """A metric at some steps, NaN where it was not measured; None if it never was.
-
-    The metrics of a row of the table follow it, so that those of the last one may not be there yet.
-    """
-    if name not in metrics:
+def _rows(record: RunRecord) -> int | None:
+    """Embeddings behind the smallest measurement: a monitor says how many samples, a training its batch."""
+    assert record.eigenvalues is not None
+    counts = record.metrics.get("count", np.zeros(0))
+    counts = counts[counts > 0]
+    samples = counts.min() if len(counts) else record.config.get("batch_size")
+    if samples is None:
         return None
-    places = np.searchsorted(metrics["step"], steps).clip(max=len(metrics["step"]) - 1)
-    return np.where(metrics["step"][places] == steps, metrics[name][places], np.nan)
+    one_view = np.array_equal(
+        record.eigenvalues["covariance"], record.eigenvalues["cross_correlation"], equal_nan=True
+    )
+    return int(samples) * (1 if one_view else 2)
+
+
+def _at(steps: np.ndarray, metrics: dict[str, np.ndarray], name: str) -> np.ndarray | None:
+    """A metric at some of its steps; None if it was never measured."""
+    return metrics[name][np.searchsorted(metrics["step"], steps)] if name in metrics else None
