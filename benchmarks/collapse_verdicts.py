@@ -76,6 +76,10 @@ def barlow_twins(center: bool = True) -> nn.Module:
     return BarlowTwinsLoss(1.0, normalize="none", center=center, symmetrize=True)
 
 
+def inner_products() -> nn.Module:
+    return NTXentLoss(1.0, normalize="none")
+
+
 def projector(dim: int = 32, scale: float = 1.0, **options) -> ProjectorConfig:
     return ProjectorConfig(dim=dim, init_scale=scale, **options)
 
@@ -86,32 +90,27 @@ NARROW = projector(hidden=(128, 3))
 COMPLETE, DIMENSIONAL, EXPLODING = "complete collapse", "dimensional collapse", "exploding"
 CASES = [
     Case("SimSiam without stop-gradient", lambda: SimSiam(64, False), 0.05, COMPLETE, "unit std", WIDE),
-    Case("the same without batch norm", lambda: SimSiam(64, False), 0.05, COMPLETE, "unit std", projector(64)),
-    Case("the same, slow", lambda: SimSiam(64, False), 0.01, COMPLETE, "unit std", WIDE),
-    Case("VICReg without its variance term", lambda: VICRegLoss(mu_param=0), 0.03, COMPLETE, "std"),
+    Case("... nor batch norm", lambda: SimSiam(64, False), 0.05, COMPLETE, "unit std", projector(64)),
+    Case("VICReg without variance term", lambda: VICRegLoss(mu_param=0), 0.03, COMPLETE, "std"),
     Case("Barlow Twins, weight decay 2", barlow_twins, 0.002, COMPLETE, "std", weight_decay=2.0),
-    Case("Barlow Twins, rate 25 times too large", barlow_twins, 0.05, EXPLODING, "loss"),
-    Case("the same, small start", barlow_twins, 0.1, EXPLODING, "loss", projector(scale=1e-2)),
+    Case("Barlow Twins, rate × 25", barlow_twins, 0.05, EXPLODING, "loss"),
+    Case("... × 20, start 1e-2", barlow_twins, 0.1, EXPLODING, "loss", projector(scale=1e-2)),
+    Case("... redundancy weight / 20", lambda: BarlowTwinsLoss(0.005), 0.01, DIMENSIONAL, "directions", NORMED),
     Case("SimCLR behind 3 hidden units", lambda: NTXentLoss(0.5), 0.05, DIMENSIONAL, "directions", NARROW),
     Case("SimSiam", lambda: SimSiam(64, True), 0.05, projector=WIDE),
     Case("SimSiam, slow", lambda: SimSiam(64, True), 0.01, projector=WIDE),
     Case("Barlow Twins", barlow_twins, 0.002),
-    Case("Barlow Twins, batch-normalised", lambda: BarlowTwinsLoss(0.005), 0.01, projector=NORMED),
-    Case("Barlow Twins, start 1e-2", barlow_twins, 0.005, projector=projector(scale=1e-2)),
-    Case("Barlow Twins, start 1e-4", barlow_twins, 0.005, projector=projector(scale=1e-4)),
-    Case("Barlow Twins, start 1e-7", barlow_twins, 0.005, projector=projector(scale=1e-7), steps=400),
-    Case("Barlow Twins, start 1e-4, slow", barlow_twins, 0.0005, projector=projector(scale=1e-4)),
-    Case("the same, not centred", lambda: barlow_twins(False), 0.002, projector=projector(scale=1e-4)),
+    Case("... batch-normalised", lambda: BarlowTwinsLoss(0.1), 0.01, projector=NORMED),
+    Case("... start 1e-2", barlow_twins, 0.005, projector=projector(scale=1e-2)),
+    Case("... start 1e-4", barlow_twins, 0.005, projector=projector(scale=1e-4)),
+    Case("... start 1e-7", barlow_twins, 0.005, projector=projector(scale=1e-7), steps=400),
+    Case("... start 1e-4, slow", barlow_twins, 0.0005, projector=projector(scale=1e-4)),
+    Case("... start 1e-4, not centred", lambda: barlow_twins(False), 0.002, projector=projector(scale=1e-4)),
     Case("SimCLR", lambda: NTXentLoss(0.5), 0.05, projector=NORMED),
-    Case("SimCLR, slow", lambda: NTXentLoss(0.5), 0.002, projector=NORMED),
-    Case(
-        "SimCLR by inner products, start 1e-2",
-        lambda: NTXentLoss(1.0, normalize="none"),
-        0.05,
-        projector=projector(scale=1e-2),
-    ),
+    Case("... slow", lambda: NTXentLoss(0.5), 0.002, projector=NORMED),
+    Case("... inner products, start 1e-2", inner_products, 0.05, projector=projector(scale=1e-2)),
     Case("VICReg", VICRegLoss, 0.002),
-    Case("VICReg, start 1e-2", VICRegLoss, 0.002, projector=projector(scale=1e-2)),
+    Case("... start 1e-2", VICRegLoss, 0.002, projector=projector(scale=1e-2)),
     Case("spectral contrastive, start 1e-2", SpectralContrastiveLoss, 0.005, projector=projector(scale=1e-2)),
 ]
 

@@ -19,6 +19,7 @@ from eigenstep.cli._export import export
 from eigenstep.cli._parse import Flag, parse
 from eigenstep.cli._probe import probe
 from eigenstep.cli._recipes import recipes
+from eigenstep.cli._spectrum import spectrum
 from eigenstep.cli._train import train_command
 
 # sysexits.h: the same command succeeds later.
@@ -44,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
                 "probe": probe,
                 "embed": embed,
                 "export": export,
+                "spectrum": spectrum,
                 "report": report,
                 "version": version,
             },

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eigenstep.spectrum.verdicts._signals import Signals
-
 # Share of the variance that is carried.
 CARRIED = 0.99
 # Beside the largest eigenvalue: where a direction is empty, and where float32 has nothing but rounding.
@@ -26,24 +24,23 @@ class Dimensions:
     empty: int
 
 
-def count_directions(eigenvalues: np.ndarray, signals: Signals) -> Dimensions:
-    """The directions of one measurement (k,).
+def count_directions(
+    eigenvalues: np.ndarray, dim: int, limit: int, trace: float | None = None
+) -> Dimensions:
+    """The directions of one measurement (k,) of `dim` dimensions, of which it can have `limit`.
 
-    Of eigenvalues that are not known each is taken to be as large as the last one that is.
+    Of eigenvalues that are not known each is taken to be as large as the last one that is, or the trace
+    tells their sum.
     """
-    unknown = signals.dim - len(eigenvalues)
-    total = eigenvalues.sum() + unknown * eigenvalues[-1]
-    reached = np.cumsum(eigenvalues) >= CARRIED * total
-    carrying = int(np.argmax(reached)) + 1 if reached.any() else signals.dim
-    return Dimensions(carrying, _below(EMPTY, eigenvalues, signals))
+    if trace is None:
+        trace = eigenvalues.sum() + (dim - len(eigenvalues)) * eigenvalues[-1]
+    reached = np.cumsum(eigenvalues) >= CARRIED * trace
+    carrying = int(np.argmax(reached)) + 1 if reached.any() else dim
+    return Dimensions(carrying, count_below(EMPTY, eigenvalues, limit))
 
 
-def count_missing(signals: Signals) -> int:
-    """How many directions no measurement has had: their eigenvalues are mere rounding throughout."""
-    return min(_below(NOTHING, eigenvalues, signals) for eigenvalues in signals.eigenvalues[[0, -1]])
-
-
-def _below(level: float, eigenvalues: np.ndarray, signals: Signals) -> int:
-    possible = eigenvalues[: signals.rank_limit]
+def count_below(level: float, eigenvalues: np.ndarray, limit: int) -> int:
+    """How many of the first `limit` eigenvalues are at most `level` times the largest."""
+    possible = eigenvalues[:limit]
     count = int((possible <= level * possible[0]).sum())
-    return count + max(signals.rank_limit - len(possible), 0) if count else 0
+    return count + max(limit - len(possible), 0) if count else 0

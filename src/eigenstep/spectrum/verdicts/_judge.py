@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from eigenstep.spectrum._record import RunRecord
 from eigenstep.spectrum.verdicts._complete_collapse import find_complete_collapse
 from eigenstep.spectrum.verdicts._dimensional_collapse import has_settled_in_few, lacks_directions
-from eigenstep.spectrum.verdicts._dimensions import CARRIED, count_directions
+from eigenstep.spectrum.verdicts._dimensions import count_directions
 from eigenstep.spectrum.verdicts._explosion import find_explosion
 from eigenstep.spectrum.verdicts._growth import VARIANCE, Growth, measure_growth
 from eigenstep.spectrum.verdicts._signals import Signals, signals_of, signals_of_record
@@ -61,7 +61,7 @@ def judge_spectra(
     >>> times = np.arange(40.0)
     >>> judge_spectra(times, np.exp(times - 80)[:, None] * [1, 1e-3]).state
     'growing'
-    >>> judge_spectra(times, np.ones((40, 1)) * [1, 1e-9, 1e-9, 1e-9]).state
+    >>> judge_spectra(np.arange(60.0), np.ones((60, 1)) * [1, 1e-9, 1e-9, 1e-9]).state
     'dimensional collapse'
     """
     signals = signals_of(times, eigenvalues, dim, rows, loss, mean_norm, cosine_concentration)
@@ -88,7 +88,8 @@ def _judge_last(signals: Signals) -> Verdict:
         return Verdict("exploding", f"Exploding: {how}.", numbers)
     signals = signals.at(np.isfinite(signals.eigenvalues).all(axis=1))
     now = np.median(signals.eigenvalues[-3:], axis=0)
-    growth, dimensions = measure_growth(signals), count_directions(now, signals)
+    growth = measure_growth(signals)
+    dimensions = count_directions(now, signals.dim, signals.rank_limit)
     numbers |= {
         "directions": float(dimensions.carrying),
         "empty": float(dimensions.empty),
@@ -96,7 +97,7 @@ def _judge_last(signals: Signals) -> Verdict:
         "share_growth": growth.share,
         "loss_fall": growth.fall,
     }
-    carried = f"{dimensions.carrying} of {signals.dim} directions carry {CARRIED:.0%} of the variance"
+    carried = f"{dimensions.carrying} of {signals.dim} directions carry 99 % of the variance"
     if not growth.grows and (how := find_complete_collapse(signals, dimensions)):
         return Verdict("complete collapse", f"Complete collapse: {how}.", numbers)
     if lacks_directions(signals):

@@ -19,7 +19,7 @@ class Verdict:
 
     Attributes
     ----------
-    state : one of `STATES`
+    state : one of `STATES`; of a single moment "full" or one of the two collapses
     sentence : the same in plain words, with the numbers that matter most
     evidence : the numbers behind it by name, each finite; docs/verdicts.md says what they are
     """

@@ -1,0 +1,131 @@
+"""The subcommand `spectrum`."""
+
+import json as json_format
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tyro
+
+from eigenstep.cli._parse import Flag
+
+if TYPE_CHECKING:
+    from eigenstep.spectrum.files import FileSpectrum
+
+# What each measure says, in a table; of one view there are no learned modes.
+MEANINGS = {
+    "effective_rank": "entropy rank of the covariance",
+    "participation_ratio": "(sum λ)² / sum λ² of the covariance",
+    "stable_rank": "sum λ / largest λ of the covariance",
+    "rank_me": "entropy rank of singular values, not centred",
+    "lidar": "entropy rank of what tells images apart",
+    "alpha_req": "λ falls as rank to the minus this",
+    "modes_above_noise": "λ above what equal noise would reach",
+    "learned_modes": "λ of the cross-correlation above 1/2",
+    "mean_norm": "mean length",
+    "normalized_std": "spread of directions: 1 even, 0 collapsed",
+    "cosine_concentration": "mean cosine of two embeddings",
+}
+
+
+def spectrum(
+    file: tyro.conf.Positional[Path],
+    column: str | None = None,
+    second: Path | None = None,
+    second_column: str | None = None,
+    plot: Path | None = None,
+    json: Flag = False,
+    overwrite: Flag = False,
+) -> None:
+    """Measure the spectrum of embeddings in a file: whether they have collapsed, and how far they spread.
+
+    Args:
+        file: Embeddings, one a row, in an .npy, .npz, .pt, .safetensors or .parquet file of any size.
+        column: The array's or column's name; default: the only one that fits, or embedding.
+        second: A file of the same images' other views; row i belongs to row i.
+        second_column: The other views' column; default: as the first.
+        plot: Also draw the spectrum into this .html, .png, .svg or .pdf file.
+        json: Print all numbers as JSON and nothing else.
+        overwrite: Replace the plot's file.
+    """
+    from eigenstep.report._spectrum_figure import check_figure, write_spectrum_figure
+    from eigenstep.spectrum.files import measure_file
+    from eigenstep.terminal import progress_line
+
+    if plot is not None:
+        check_figure(plot, overwrite)
+    options: dict[str, Any] = {"second": second, "second_column": second_column}
+    if json:
+        found = measure_file(file, column, **options)
+    else:
+        with progress_line("reading") as line:
+            found = measure_file(
+                file, column, **options, progress=lambda done, total: line.update(done, total, "rows")
+            )
+    if plot is not None:
+        values = {"covariance": found.spectrum.covariance}
+        if found.second is not None:
+            values["cross-correlation"] = found.spectrum.cross_correlation
+        write_spectrum_figure(plot, values, _title(found), found.verdict.sentence)
+    if json:
+        print(json_format.dumps(_as_json(found)))
+        return
+    _print(found)
+    if plot is not None:
+        print(f"plot: {plot}")
+
+
+def _print(found: "FileSpectrum") -> None:
+    from rich.table import Column, Table
+
+    from eigenstep.cli._spectrum_chart import spectrum_chart
+    from eigenstep.terminal import console
+
+    eigenvalues, measures = found.spectrum.covariance, found.spectrum.measures
+    console.print(_title(found), style="bold", soft_wrap=True)
+    if found.spectrum.nonfinite:
+        console.print(f"{found.spectrum.nonfinite} rows hold a NaN or an infinity and were left out")
+    if found.first.others:
+        console.print(f"also in the file: {', '.join(found.first.others)} (--column)", soft_wrap=True)
+    console.print(found.verdict.sentence, style="green" if not found.verdict.alarm else "red")
+    if eigenvalues[0] > 0:
+        console.print("\nEigenvalues of the covariance by rank")
+        carrying = int(found.verdict.evidence["directions"])
+        for line in spectrum_chart(eigenvalues, carrying, min(console.width, 120)):
+            console.print(line, no_wrap=True, overflow="ignore", crop=False)
+    table = Table("measure", Column("value", justify="right"), "what it is", header_style="")
+    for name, meaning in MEANINGS.items():
+        if not math.isnan(measures[name]) and (name != "learned_modes" or found.second is not None):
+            table.add_row(name, f"{measures[name]:.4g}", meaning)
+    console.print("\nMeasures")
+    console.print(table)
+
+
+def _title(found: "FileSpectrum") -> str:
+    first, second = found.first, found.second
+    name = first.path.name + (f", {first.column}" if first.column else "")
+    if second is not None:
+        other = [] if second.path == first.path else [second.path.name]
+        name += f" and {', '.join([*other, *([second.column] if second.column else [])])}"
+    views = "two views of each of " if second is not None else ""
+    return f"{name}: {views}{first.count:,} rows, {first.dim:,} dimensions"
+
+
+def _as_json(found: "FileSpectrum") -> dict[str, Any]:
+    spectrum, verdict = found.spectrum, found.verdict
+    values = {"covariance": spectrum.covariance}
+    if found.second is not None:
+        values["cross_correlation"] = spectrum.cross_correlation
+    return {
+        "file": str(found.first.path),
+        "column": found.first.column,
+        "second": None if found.second is None else str(found.second.path),
+        "second_column": None if found.second is None else found.second.column,
+        "rows": found.first.count,
+        "dim": found.first.dim,
+        "nonfinite_rows": spectrum.nonfinite,
+        "verdict": {"state": verdict.state, "sentence": verdict.sentence, "evidence": verdict.evidence},
+        "measures": {name: None if math.isnan(value) else value for name, value in spectrum.measures.items()},
+        "eigenvalues": {name: np.asarray(array).tolist() for name, array in values.items()},
+    }

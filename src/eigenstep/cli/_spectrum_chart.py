@@ -1,0 +1,91 @@
+"""A spectrum as bars in a terminal."""
+
+import math
+
+import numpy as np
+from rich.text import Text
+
+EIGHTHS = " ▁▂▃▄▅▆▇█"
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+LABELS, HEIGHT, TICKS = 7, 12, 6
+# Decades below the largest eigenvalue, beyond which there are no bars.
+MOST = 14
+CARRYING, OTHERS = "bright_blue", "bright_black"
+
+
+def spectrum_chart(eigenvalues: np.ndarray, carrying: int, width: int) -> list[Text]:
+    """Lines of a chart: a bar for a direction, or a group of them, by the logarithm of its eigenvalue.
+
+    Parameters
+    ----------
+    eigenvalues : (k,), descending, the first one positive
+    carrying : how many of them carry the variance
+    width : characters of a line
+    """
+    bars = _bars(len(eigenvalues), width - LABELS)
+    thick = (width - LABELS) // len(bars)
+    gap = int(thick >= 3)
+    logs = np.log10(np.maximum(eigenvalues, eigenvalues[0] * 10.0**-MOST))
+    base, top = _range(logs)
+    heights = np.array([logs[bar].mean() for bar in bars])
+    eighths = np.round((heights - base) / (top - base) * HEIGHT * 8).astype(int)
+    eighths[[not eigenvalues[bar].any() for bar in bars]] = 0
+    labels = _labels(base, top)
+    lines = []
+    for row in range(HEIGHT, 0, -1):
+        line = Text(_axis(labels.get(row), "│"))
+        for bar, height in zip(bars, eighths, strict=True):
+            level = int(np.clip(height - 8 * (row - 1), 0, 8))
+            line.append(EIGHTHS[level] * (thick - gap) + " " * gap, CARRYING if bar.start < carrying else OTHERS)
+        lines.append(line)
+    carried = thick * sum(bar.start < carrying for bar in bars) - gap
+    lines.append(Text(_axis(labels.get(0), "└") + "─" * thick * len(bars)))
+    lines.append(Text(" " * LABELS + _ranks(bars, thick)))
+    lines.append(Text(" " * LABELS + _bracket("99 % of the variance", carried), CARRYING))
+    return lines
+
+
+def _bars(count: int, width: int) -> list[slice]:
+    """Which eigenvalues each bar stands for, in groups as even as can be."""
+    edges = np.linspace(0, count, min(count, width) + 1).round().astype(int)
+    return [slice(int(start), int(end)) for start, end in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def _range(logs: np.ndarray) -> tuple[float, float]:
+    """Between which decimal logarithms bars are drawn; two labels fit in between."""
+    low, high = float(logs.min()), float(logs.max())
+    low -= 0.08 * (high - low)  # the smallest one has a bar still
+    if math.floor(high) - math.ceil(low) >= 1:
+        return low, high
+    return math.floor(low), max(math.ceil(high), math.floor(low) + 1)
+
+
+def _labels(base: float, top: float) -> dict[int, int]:
+    """The row below whose upper edge each labelled power of ten lies, 0 for the axis itself."""
+    powers = range(math.ceil(base), math.floor(top) + 1)
+    powers = powers[:: math.ceil(len(powers) / TICKS)]
+    return {round((power - base) / (top - base) * HEIGHT): power for power in powers}
+
+
+def _axis(power: int | None, line: str) -> str:
+    text = "" if power is None else f"10{str(power).translate(SUPERSCRIPT)}"
+    return f"{text:>{LABELS - 2}} {line if power is None else '┤'}"
+
+
+def _ranks(bars: list[slice], thick: int) -> str:
+    """Ranks of the first and the last direction, and some between, below their bars."""
+    line = [" "] * (thick * len(bars))
+    last = str(bars[-1].stop)
+    for index in range(0, len(bars), max(len(bars) // 4, 1)):
+        text, start = str(bars[index].start + 1), index * thick
+        if start + len(text) + 2 <= len(line) - len(last):
+            line[start : start + len(text)] = text
+    line[-len(last) :] = last
+    return "".join(line)
+
+
+def _bracket(text: str, width: int) -> str:
+    """Text in a bracket below the first `width` characters, or beside it if it is too narrow."""
+    if width < len(text) + 4:
+        return f"╰{'─' * (width - 2)}╯ {text}" if width > 1 else f"↑ {text}"
+    return f"╰{f' {text} '.center(width - 2, '─')}╯"
