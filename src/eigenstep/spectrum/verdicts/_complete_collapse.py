@@ -9,8 +9,9 @@ from eigenstep.spectrum.verdicts._signals import Signals
 FALLEN, RECOVERED = 0.1, 0.2
 # Spread of directions that never parted, over so many measurements.
 NEVER_SPREAD, LONG = 0.05, 20
-# Share of the directions above which, carrying the variance, they have not become one: their mean is far off.
-OFFSET = 1 / 4
+# Share of the directions that carry the variance, and of its peak, above which they have not become one: their
+# mean is far off.
+OFFSET, KEPT = 1 / 4, 0.1
 # Total variance, beside its peak and beside 1 a direction: where the spread of directions is known to hold,
 # where it is not known, and where the loss has gone down with the variance.
 SHRUNK, SHRUNK_UNKNOWN, SHRUNK_WITH_LOSS = 1e-4, 1e-3, 1e-2
@@ -25,7 +26,8 @@ def find_complete_collapse(signals: Signals, dimensions: Dimensions) -> str | No
     if not variance.any():
         return "all embeddings are equal" if len(variance) >= LONG else None
     known = bool(np.isfinite(spread).all())
-    if known and dimensions.carrying <= OFFSET * signals.rank_limit:
+    kept = variance[-1] / _peak(variance)[-1]
+    if known and (dimensions.carrying <= OFFSET * signals.rank_limit or kept < KEPT):
         peak = _peak(spread)
         if _is_down(spread / peak, FALLEN, RECOVERED):
             return (

@@ -12,11 +12,11 @@ LOSS_RISE, SIZE_RISE = 10.0, 3.0
 
 def find_explosion(signals: Signals) -> str | None:
     """How the last measurement tells of an explosion, or None."""
-    if not np.isfinite(signals.eigenvalues[-1]).all():
+    if not signals.finite[-1]:
         return "the embeddings are no longer finite"
     if not np.isfinite(signals.loss[-1]) and _was_known(signals.loss):
         return "the loss is no longer finite"
-    known = signals.at(np.isfinite(signals.eigenvalues).all(axis=1))
+    known = signals.known()
     size, loss = known.size, known.loss
     if size[-1] > OUTGROWN * max(size[0], signals.dim) and size[-1] > 1.05 * size[-2 - len(size) // 4 :][0]:
         return f"the embeddings' squared norm has gone from {size[0]:.2g} to {size[-1]:.2g}"

@@ -8,8 +8,9 @@ from scipy.special import stdtrit
 from eigenstep.spectrum.verdicts._dimensions import NOTHING
 from eigenstep.spectrum.verdicts._signals import Signals
 
-# The last half of the time is looked at, and its last quarter, in medians of so many pieces.
-RECENT, PIECES, FEWEST = (0.5, 0.25), 16, 4
+# The last half of the time is looked at, and its last quarter, in medians of so many pieces, of so many
+# measurements at most.
+RECENT, PIECES, MOST, FEWEST = (0.5, 0.25), 16, 32, 4
 # Growth over either that counts: of the variance, and of a direction's share; and of the loss's whole fall.
 VARIANCE, SHARE, FALL = 1.5, 1.25, 0.1
 # Chance, by Student's t, of such a slope where there is none: of one curve, and of one of many.
@@ -72,7 +73,8 @@ def _measure(signals: Signals, window: float) -> Growth:
 def _pieces(curve: np.ndarray) -> np.ndarray:
     if len(curve) <= PIECES:
         return curve
-    return np.stack([np.median(piece, axis=0) for piece in np.array_split(curve, PIECES)])
+    pieces = np.array_split(curve, PIECES)
+    return np.stack([np.median(piece[:: -(-len(piece) // MOST)], axis=0) for piece in pieces])
 
 
 def _change(

@@ -86,7 +86,7 @@ def _judge_last(signals: Signals) -> Verdict:
         return Verdict("too early", "Too early to tell: nothing has been measured yet.", numbers)
     if how := find_explosion(signals):
         return Verdict("exploding", f"Exploding: {how}.", numbers)
-    signals = signals.at(np.isfinite(signals.eigenvalues).all(axis=1))
+    signals = signals.known()
     now = np.median(signals.eigenvalues[-3:], axis=0)
     growth = measure_growth(signals)
     dimensions = count_directions(now, signals.dim, signals.rank_limit)

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from eigenstep.spectrum._record import RunRecord
 
-CURVES = ("times", "eigenvalues", "loss", "mean_norm", "spread")
+CURVES = ("times", "eigenvalues", "finite", "variance", "loss", "mean_norm", "spread")
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Signals:
     eigenvalues : (T, k), of the embeddings' centred covariance, descending, none negative
     dim : dimension d of the embeddings, at least k
     rows : embeddings behind one measurement, which bound its rank; None if not known
+    finite : (T,), whether all eigenvalues are
+    variance : (T,), their sum; of the leading ones where only they are known
     loss, mean_norm : (T,)
     spread : (T,), root of 1 - mean cosine of two embeddings: 0 where all point in one direction, 1 where
         they point everywhere
@@ -29,17 +31,14 @@ class Signals:
     eigenvalues: np.ndarray
     dim: int
     rows: int | None
+    finite: np.ndarray
+    variance: np.ndarray
     loss: np.ndarray
     mean_norm: np.ndarray
     spread: np.ndarray
 
     def __len__(self) -> int:
         return len(self.times)
-
-    @property
-    def variance(self) -> np.ndarray:
-        """(T,), the total variance; of the leading directions where only they are known."""
-        return self.eigenvalues.sum(axis=1)
 
     @property
     def size(self) -> np.ndarray:
@@ -54,6 +53,10 @@ class Signals:
     def at(self, which: slice | np.ndarray) -> "Signals":
         """Some of the measurements."""
         return replace(self, **{name: getattr(self, name)[which] for name in CURVES})
+
+    def known(self) -> "Signals":
+        """Those of finite eigenvalues."""
+        return self if self.finite.all() else self.at(self.finite)
 
 
 def signals_of(
@@ -77,11 +80,15 @@ def signals_of(
         found[name] = np.full(len(t), np.nan) if curve is None else np.asarray(curve, float)
         if found[name].shape != t.shape:
             raise ValueError(f"expected {name} of shape {t.shape}, as times, got {found[name].shape}")
+    values = np.maximum(values, 0)  # NaN stays
+    variance = values.sum(axis=1)
     return Signals(
         times=t,
-        eigenvalues=np.where(values < 0, 0, values),
+        eigenvalues=values,
         dim=dim or values.shape[1],
         rows=rows,
+        finite=np.isfinite(variance),
+        variance=variance,
         loss=found["loss"],
         mean_norm=found["mean_norm"],
         spread=np.sqrt(np.clip(1 - found["cosine_concentration"], 0, 1)),
