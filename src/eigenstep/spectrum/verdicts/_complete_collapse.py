@@ -6,12 +6,10 @@ from eigenstep.spectrum.verdicts._dimensions import Dimensions
 from eigenstep.spectrum.verdicts._signals import Signals
 
 # The spread of directions, beside its peak: where they count as one, and from where on no longer.
-FALLEN, RECOVERED = 0.1, 0.2
-# Spread of directions that never parted, over so many measurements.
-NEVER_SPREAD, LONG = 0.05, 20
-# Share of the directions that carry the variance, and of its peak, above which they have not become one: their
-# mean is far off.
-OFFSET, KEPT = 1 / 4, 0.1
+FALLEN, RECOVERED = 0.125, 0.25
+# Spread of directions that never parted, over so many measurements; where more than this share of the
+# directions carry the variance, it is the mean that was far off all the time.
+NEVER_SPREAD, LONG, OFFSET = 0.05, 20, 1 / 4
 # Total variance, beside its peak and beside 1 a direction: where the spread of directions is known to hold,
 # where it is not known, and where the loss has gone down with the variance.
 SHRUNK, SHRUNK_UNKNOWN, SHRUNK_WITH_LOSS = 1e-4, 1e-3, 1e-2
@@ -26,15 +24,15 @@ def find_complete_collapse(signals: Signals, dimensions: Dimensions) -> str | No
     if not variance.any():
         return "all embeddings are equal" if len(variance) >= LONG else None
     known = bool(np.isfinite(spread).all())
-    kept = variance[-1] / _peak(variance)[-1]
-    if known and (dimensions.carrying <= OFFSET * signals.rank_limit or kept < KEPT):
+    if known:
         peak = _peak(spread)
         if _is_down(spread / peak, FALLEN, RECOVERED):
             return (
                 f"all embeddings point in one direction (mean cosine {1 - spread[-1] ** 2:.4f},"
                 f" after {1 - peak[-1] ** 2:.2f})"
             )
-        if len(spread) >= LONG and (spread[-LONG:] < NEVER_SPREAD).all():
+        few = dimensions.carrying <= OFFSET * signals.rank_limit
+        if few and len(spread) >= LONG and (spread[-LONG:] < NEVER_SPREAD).all():
             return f"all embeddings point in one direction (mean cosine {1 - spread[-1] ** 2:.4f}) and stay so"
     peak = _peak(variance)
     least = SHRUNK if known else SHRUNK_UNKNOWN

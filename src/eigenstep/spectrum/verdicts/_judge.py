@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 
 from eigenstep.spectrum._record import RunRecord
 from eigenstep.spectrum.verdicts._complete_collapse import find_complete_collapse
-from eigenstep.spectrum.verdicts._dimensional_collapse import has_settled_in_few, lacks_directions
+from eigenstep.spectrum.verdicts._dimensional_collapse import NARROWED, has_settled_in_few, lacks_directions
 from eigenstep.spectrum.verdicts._dimensions import count_directions
 from eigenstep.spectrum.verdicts._explosion import find_explosion
 from eigenstep.spectrum.verdicts._growth import VARIANCE, Growth, measure_growth
@@ -14,6 +14,8 @@ from eigenstep.spectrum.verdicts._verdict import Verdict
 
 # Measurements needed to say that something grows, that few directions are left, that nothing grows.
 TO_GROW, TO_COLLAPSE, TO_SETTLE = 5, 8, 20
+# Share of the largest variance below which it is worth a word.
+WANED = 0.1
 # How many measurements back two that agree are looked for.
 LOOK_BACK = 10
 
@@ -104,13 +106,14 @@ def _judge_last(signals: Signals) -> Verdict:
         sentence = f"Dimensional collapse: {carried}, and {dimensions.empty} were empty from the start."
         return Verdict("dimensional collapse", sentence, numbers)
     if growth.grows and len(signals) >= TO_GROW:
-        return Verdict("growing", f"Still growing: {carried}, and {_what_grows(growth)}.", numbers)
+        return Verdict("growing", f"Still growing: {carried}, and {_what_grows(growth)}{_caution(signals)}.", numbers)
     if len(signals) >= TO_COLLAPSE and not growth.grows and has_settled_in_few(signals, now, dimensions):
         sentence = f"Dimensional collapse: {carried}, and nothing grows any more."
         return Verdict("dimensional collapse", sentence, numbers)
     if len(signals) < TO_SETTLE:
         return Verdict("too early", f"Too early to tell: {carried} after {len(signals)} records.", numbers)
-    return Verdict("saturated", f"Saturated: {carried}, and nothing has grown of late.", numbers)
+    sentence = f"Saturated: {carried}, and nothing has grown of late{_caution(signals)}."
+    return Verdict("saturated", sentence, numbers)
 
 
 def _numbers(signals: Signals) -> dict[str, float]:
@@ -134,3 +137,14 @@ def _what_grows(growth: Growth) -> str:
     if growth.direction is not None:
         return f"the share of number {growth.direction + 1} grew {growth.share:.2g}-fold {since}"
     return f"{growth.fall:.0%} of the whole fall of the loss came {since}"
+
+
+def _caution(signals: Signals) -> str:
+    """What may become a collapse."""
+    spread, variance = signals.spread, signals.variance
+    parts = ""
+    if spread[-1] <= NARROWED * spread.max():
+        parts += f"; embeddings have drawn together (mean cosine {1 - spread[-1] ** 2:.2f})"
+    if variance[-1] <= WANED * variance.max():
+        parts += f"; their variance has fallen to {variance[-1] / variance.max():.1%} of its largest"
+    return parts

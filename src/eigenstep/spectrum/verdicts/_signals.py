@@ -114,17 +114,13 @@ def signals_of_record(record: RunRecord) -> Signals | None:
 
 
 def _rows(record: RunRecord) -> int | None:
-    """Embeddings behind the smallest measurement: a monitor says how many samples, a training its batch."""
-    assert record.eigenvalues is not None
+    """Samples behind the smallest measurement, as a monitor tells, or a training's batch.
+
+    Two views of a sample are two embeddings, but may be almost the same one.
+    """
     counts = record.metrics.get("count", np.zeros(0))
     counts = counts[counts > 0]
-    samples = counts.min() if len(counts) else record.config.get("batch_size")
-    if samples is None:
-        return None
-    one_view = np.array_equal(
-        record.eigenvalues["covariance"], record.eigenvalues["cross_correlation"], equal_nan=True
-    )
-    return int(samples) * (1 if one_view else 2)
+    return int(counts.min()) if len(counts) else record.config.get("batch_size")
 
 
 def _at(steps: np.ndarray, metrics: dict[str, np.ndarray], name: str) -> np.ndarray | None:
