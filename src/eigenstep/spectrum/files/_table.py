@@ -15,6 +15,9 @@ from eigenstep.spectrum.files._rows import Stored
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# Bytes read from the file at once.
+BUFFER = 2**20
+
 
 def parquet_columns(path: Path) -> dict[str | None, Stored]:
     """The columns of a Parquet file; a row without a value counts as NaN."""
@@ -46,7 +49,8 @@ def _stored(path: Path, file: pa.parquet.ParquetFile, field: pa.Field, count: in
     width = kind.list_size if pa.types.is_fixed_size_list(kind) else _first_length(file, name)
 
     def pieces(rows: int) -> Iterator[Tensor]:
-        with parquet.ParquetFile(path) as opened:
+        # By default Arrow keeps what it has read ahead until the end.
+        with parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER) as opened:
             for batch in opened.iter_batches(rows, columns=[name]):
                 yield _vectors(batch.column(0), width, f"{path}, {name}")
 
