@@ -4,21 +4,20 @@
     python benchmarks/collapse_verdicts.py --seeds 1 --only SimSiam
 
 Each run trains a small convnet on patches of scikit-learn's two photographs, each recoloured in its own way,
-so that there are more than the two scenes to tell apart; views are SimCLR's. A `SpectrumMonitor` records every
-few steps, and the record is judged as it was after each measurement. The fact is told by other means, at
-every step: a complete collapse when a standard deviation over the batch has fallen to a tenth of what it was
-at first, of embeddings of unit length as in SimSiam's paper or, where a loss depends on their scale, of the
-embeddings; an explosion when the loss has risen tenfold or is not finite; a dimensional collapse when the
-number of directions that carry 99 % of the variance of one large batch has come down to a tenth of d. A
-healthy run must never be called collapsed or exploding, at none of its measurements.
+so that there is more than two scenes to tell apart; views are SimCLR's. A `SpectrumMonitor` records every few
+steps, and the record is judged as it was after each measurement. The fact is told by other means, at every
+step: a complete collapse when a standard deviation over the batch has fallen to a tenth of what it was at
+first, that of embeddings scaled to unit length as in SimSiam's paper or, where the loss depends on their
+scale, of the embeddings; an explosion when the loss has risen tenfold or is not finite; a dimensional
+collapse when a tenth of the directions carry 99 % of the batch's variance. No verdict on a healthy run, after
+none of its measurements, may be an alarm.
 """
 
 import argparse
-import dataclasses
 import statistics
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -44,14 +43,14 @@ SIZE = 32
 
 @dataclass(frozen=True)
 class Case:
-    """A run: `expected` is the state that it should end in, None for a healthy one, where none is an alarm."""
+    """A run, and the verdict that it should end in; None for a healthy one."""
 
     name: str
     objective: Callable[[], nn.Module]
     rate: float
     expected: str | None = None
     fact: str | None = None
-    projector: ProjectorConfig = ProjectorConfig(dim=32, init_scale=1.0)
+    projector: ProjectorConfig = field(default_factory=lambda: projector())
     weight_decay: float = 0.0
     steps: int = 300
 
@@ -76,6 +75,11 @@ def barlow_twins(center: bool = True) -> nn.Module:
     return BarlowTwinsLoss(1.0, normalize="none", center=center, symmetrize=True)
 
 
+def too_redundant() -> nn.Module:
+    """The published weight, made for 8,192 dimensions."""
+    return BarlowTwinsLoss(0.005)
+
+
 def inner_products() -> nn.Module:
     return NTXentLoss(1.0, normalize="none")
 
@@ -95,7 +99,7 @@ CASES = [
     Case("Barlow Twins, weight decay 2", barlow_twins, 0.002, COMPLETE, "std", weight_decay=2.0),
     Case("Barlow Twins, rate × 25", barlow_twins, 0.05, EXPLODING, "loss"),
     Case("... × 20, start 1e-2", barlow_twins, 0.1, EXPLODING, "loss", projector(scale=1e-2)),
-    Case("... redundancy weight / 20", lambda: BarlowTwinsLoss(0.005), 0.01, DIMENSIONAL, "directions", NORMED),
+    Case("Barlow Twins, redundancy / 20", too_redundant, 0.01, DIMENSIONAL, "directions", NORMED),
     Case("SimCLR behind 3 hidden units", lambda: NTXentLoss(0.5), 0.05, DIMENSIONAL, "directions", NARROW),
     Case("SimSiam", lambda: SimSiam(64, True), 0.05, projector=WIDE),
     Case("SimSiam, slow", lambda: SimSiam(64, True), 0.01, projector=WIDE),
@@ -128,33 +132,29 @@ def main() -> None:
     share_cores()
     set_threads(options.threads)
     images = recoloured_patches(2048)
-    provoked, healthy, alarms, judged = [], [], 0, 0
+    tables: dict[str | None, list[list[str]]] = {COMPLETE: [], DIMENSIONAL: [], EXPLODING: [], None: []}
+    false, judged = 0, 0
     for case in CASES:
         if options.only.lower() not in case.name.lower():
             continue
         runs = [follow(case, images, seed, options) for seed in range(options.seeds)]
         for run in runs:
             console.print(f"{case.name}: {run.course}", soft_wrap=True)
-        if case.expected is not None:
-            provoked.append([case.name, *provoked_row(case, runs)])
-        else:
-            false = sum(run.alarms for run in runs)
-            alarms, judged = alarms + false, judged + sum(len(run.steps) for run in runs)
-            ends = ", ".join(sorted({run.states[-1] for run in runs}))
-            healthy.append([case.name, ends, f"{false} of {sum(len(run.steps) for run in runs)}"])
-    seeds = f"{options.seeds} seeds, a measurement every {options.every} steps"
-    print_table(
-        f"Provoked ({seeds}; median and range of steps)",
-        ["run", "fact at", "first alarm", "at", "final verdict", "at", "after the fact"],
-        provoked,
-    )
-    print_table(f"Healthy ({seeds})", ["run", "last verdicts", "false alarms"], healthy)
-    console.print(f"false alarms in healthy runs: {alarms} of {judged} verdicts")
+        tables[case.expected].append(row(case, runs))
+        if case.expected is None:
+            false += sum(run.alarms for run in runs)
+            judged += sum(len(run.steps) for run in runs)
+    console.print(f"\n{options.seeds} seeds, a measurement every {options.every} steps; median and range")
+    for expected in (COMPLETE, DIMENSIONAL, EXPLODING):
+        header = ["run", "fact at step", "first alarm", expected, "steps late"]
+        print_table(f"Provoked: {expected}", header, tables[expected])
+    print_table("Healthy", ["run", "last verdict", "false alarms"], tables[None])
+    console.print(f"false alarms in healthy runs: {false} of {judged} verdicts")
 
 
 @dataclass(frozen=True)
 class Run:
-    """What was said of a run: a state at each of `steps`, and when the fact was there."""
+    """What was said of a run after each of its measurements, and at which step the fact was there."""
 
     steps: list[int]
     states: list[str]
@@ -170,27 +170,32 @@ class Run:
         return ", ".join(f"{self.states[i]} from step {self.steps[i]}" for i in changes)
 
     def first(self, *states: str) -> int | None:
-        """The step from which on one of these states was said."""
-        return next((step for step, state in zip(self.steps, self.states, strict=True) if state in states), None)
+        """The step at which one of these was said first."""
+        said = zip(self.steps, self.states, strict=True)
+        return next((step for step, state in said if state in states), None)
 
 
-def provoked_row(case: Case, runs: list[Run]) -> list[str]:
-    first, final = [run.first(*ALARMS) for run in runs], [run.first(case.expected) for run in runs]
-    kinds = {state for run in runs for state in [next((s for s in run.states if s in ALARMS), "none")]}
+def row(case: Case, runs: list[Run]) -> list[str]:
+    if case.expected is None:
+        measurements = sum(len(run.steps) for run in runs)
+        ends = ", ".join(sorted({run.states[-1] for run in runs}))
+        return [case.name, ends, f"{sum(run.alarms for run in runs)} of {measurements}"]
+    facts, called = [run.fact for run in runs], [run.first(case.expected) for run in runs]
     late = [
-        None if run.fact is None or step is None else step - run.fact
-        for run, step in zip(runs, final, strict=True)
+        None if fact is None or step is None else step - fact
+        for fact, step in zip(facts, called, strict=True)
     ]
-    facts = [run.fact for run in runs]
-    ends = ", ".join(sorted({run.states[-1] for run in runs}))
-    return [median(facts), ", ".join(sorted(kinds)), median(first), ends, median(final), median(late)]
+    alarms = [run.first(*ALARMS) for run in runs]
+    return [case.name, *(summary(values) for values in (facts, alarms, called, late))]
 
 
-def median(values: list[int | None]) -> str:
+def summary(values: list[int | None]) -> str:
     found = [value for value in values if value is not None]
     if not found:
         return "never"
-    text = f"{statistics.median(found):g} ({min(found)} to {max(found)})"
+    text = f"{statistics.median(found):g}"
+    if min(found) < max(found):
+        text += f" ({min(found)} … {max(found)})"
     return text if len(found) == len(values) else f"{text}, {len(values) - len(found)} never"
 
 
@@ -199,20 +204,13 @@ def follow(case: Case, images: Tensor, seed: int, options: argparse.Namespace) -
     with tempfile.TemporaryDirectory() as folder:
         trace = train(case, images, seed, options, Path(folder) / "run")
         record = read_record(Path(folder) / "run")
-    curves = {
-        name.removeprefix("measures/"): record.metrics[name]
-        for name in ("loss", "measures/mean_norm", "measures/cosine_concentration")
-    }
+    names = {"loss": "loss"} | {name: f"measures/{name}" for name in ("mean_norm", "cosine_concentration")}
     times, eigenvalues = record.eigenvalues["time"], record.eigenvalues["covariance"]
-    states = [
-        judge_spectra(
-            times[:end],
-            eigenvalues[:end],
-            **{name: curve[:end] for name, curve in curves.items()},
-        ).state
-        for end in range(1, len(times) + 1)
-    ]
-    fact = trace[case.fact].index(True) if case.fact and True in trace[case.fact] else None
+    states = []
+    for end in range(1, len(times) + 1):
+        curves = {name: record.metrics[key][:end] for name, key in names.items()}
+        states.append(judge_spectra(times[:end], eigenvalues[:end], **curves).state)
+    fact = trace[case.fact].index(True) + 1 if case.fact and True in trace[case.fact] else None
     return Run(record.eigenvalues["step"].tolist(), states, fact)
 
 

@@ -34,6 +34,19 @@ print(len(read_record({str(tmp_path)!r}).eigenvalues))
     assert done.stdout.strip() == "1", done.stderr
 
 
+def test_verdicts_on_runs_and_on_arrays_in_files_need_no_extras(tmp_path):
+    code = f"""
+import numpy as np
+from eigenstep.spectrum.files import measure_file
+from eigenstep.spectrum.verdicts import judge_spectra
+np.savez({str(tmp_path / "z.npz")!r}, z=np.random.default_rng(0).normal(size=(100, 8)))
+print(measure_file({str(tmp_path / "z.npz")!r}).verdict.state)
+print(judge_spectra(np.arange(60), np.ones((60, 4))).state)
+"""
+    done = run_without_extras(code)
+    assert done.stdout.split("\n")[:2] == ["full", "saturated"], done.stderr
+
+
 def test_kernel_pca_of_pairs_needs_no_extras():
     code = """
 import numpy as np

@@ -1,5 +1,6 @@
 """A spectrum as bars in a terminal."""
 
+import itertools
 import math
 
 import numpy as np
@@ -36,7 +37,9 @@ def spectrum_chart(eigenvalues: np.ndarray, carrying: int, width: int) -> list[T
         line = Text(_axis(labels.get(row), "│"))
         for bar, height in zip(bars, eighths, strict=True):
             level = int(np.clip(height - 8 * (row - 1), 0, 8))
-            line.append(EIGHTHS[level] * (thick - gap) + " " * gap, CARRYING if bar.start < carrying else OTHERS)
+            line.append(
+                EIGHTHS[level] * (thick - gap) + " " * gap, CARRYING if bar.start < carrying else OTHERS
+            )
         lines.append(line)
     carried = thick * sum(bar.start < carrying for bar in bars) - gap
     lines.append(Text(_axis(labels.get(0), "└") + "─" * thick * len(bars)))
@@ -48,7 +51,7 @@ def spectrum_chart(eigenvalues: np.ndarray, carrying: int, width: int) -> list[T
 def _bars(count: int, width: int) -> list[slice]:
     """Which eigenvalues each bar stands for, in groups as even as can be."""
     edges = np.linspace(0, count, min(count, width) + 1).round().astype(int)
-    return [slice(int(start), int(end)) for start, end in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(int(start), int(end)) for start, end in itertools.pairwise(edges)]
 
 
 def _range(logs: np.ndarray) -> tuple[float, float]:

@@ -66,9 +66,7 @@ def test_fewer_rows_than_dimensions_have_as_many_directions_and_are_not_collapse
     found = measure_file(save(".npy", z=values))
     assert found.spectrum.covariance.shape == (5000,)
     z = torch.from_numpy(values)
-    np.testing.assert_allclose(
-        found.spectrum.covariance[:39], covariance_eigenvalues(z, z)[:39], rtol=1e-6
-    )
+    np.testing.assert_allclose(found.spectrum.covariance[:39], covariance_eigenvalues(z, z)[:39], rtol=1e-6)
     assert found.verdict.state == "full"
 
 
@@ -87,7 +85,11 @@ def test_of_many_dimensions_the_leading_eigenvalues_and_the_trace_are_found(save
 
 @pytest.mark.parametrize(
     ("spectrum", "state"),
-    [(np.ones(20), "full"), ([1, *np.full(19, 1e-8)], "dimensional collapse"), (np.zeros(20), "complete collapse")],
+    [
+        (np.ones(20), "full"),
+        ([1, *np.full(19, 1e-8)], "dimensional collapse"),
+        (np.zeros(20), "complete collapse"),
+    ],
 )
 def test_the_verdict_is_that_of_one_moment(save, spectrum, state):
     values = GENERATOR.normal(size=(500, 20)) * np.sqrt(spectrum) + 1
@@ -110,7 +112,9 @@ def test_views_of_two_shapes_are_refused(tmp_path, save):
 
 def test_more_dimensions_than_memory_holds_are_refused_before_anything_is_read(save, monkeypatch):
     monkeypatch.setattr(_measure_file, "available_memory", lambda: 1000)
-    with pytest.raises(ValueError, match="the covariance of 12 dimensions needs 0 GB, and 0 GB of memory are free"):
+    with pytest.raises(
+        ValueError, match="the covariance of 12 dimensions needs 0 GB, and 0 GB of memory are free"
+    ):
         measure_file(save(".npy", z=FIRST))
 
 

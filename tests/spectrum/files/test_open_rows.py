@@ -38,7 +38,9 @@ def test_a_compressed_archive_is_read(tmp_path):
     np.testing.assert_array_equal(read(tmp_path / "z.npz"), VALUES)
 
 
-@pytest.mark.parametrize("kind", [pa.list_(pa.float32()), pa.large_list(pa.float64()), pa.list_(pa.int16(), 3)])
+@pytest.mark.parametrize(
+    "kind", [pa.list_(pa.float32()), pa.large_list(pa.float64()), pa.list_(pa.int16(), 3)]
+)
 def test_lists_of_any_kind_are_vectors_and_a_row_without_one_is_nan(tmp_path, kind):
     rows = np.round(10 * VALUES).tolist()
     table = pa.table({"z": pa.array([*rows[:9], None, *rows[9:]], kind)})
@@ -67,7 +69,9 @@ def test_the_column_is_the_only_one_that_fits_or_the_embedding_or_the_one_that_i
     assert (rows.column, rows.others, rows.count, rows.dim) == ("embedding", ("features",), 25, 3)
     np.testing.assert_array_equal(read(path, "features"), 2 * VALUES)
     path = save(kind, a=VALUES, b=VALUES.copy())
-    with pytest.raises(ValueError, match=r"several columns of vectors; name one as column: a \(25×3 of .*\), b \("):
+    with pytest.raises(
+        ValueError, match=r"several columns of vectors; name one as column: a \(25×3 of .*\), b \("
+    ):
         open_rows(path)
 
 
@@ -124,7 +128,9 @@ def test_arrays_of_more_axes_or_of_words_are_refused(save):
 
 
 def test_a_name_that_is_not_there_is_answered_by_those_that_are(save):
-    with pytest.raises(ValueError, match=r"has no column 'y'; it has z \(25×3 of float32\), label \(25 of int64\)"):
+    with pytest.raises(
+        ValueError, match=r"has no column 'y'; it has z \(25×3 of float32\), label \(25 of int64\)"
+    ):
         open_rows(save(".npz", z=VALUES, label=np.arange(25)), "y")
     with pytest.raises(ValueError, match="has no column 'y'; it has 25×3 of float32"):
         open_rows(save(".npy", z=VALUES), "y")
@@ -139,7 +145,7 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path, save):
 
 def test_lists_of_several_lengths_are_refused(tmp_path):
     parquet.write_table(pa.table({"z": [[1.0, 2.0], [1.0], [1.0, 2.0]]}), tmp_path / "z.parquet")
-    with pytest.raises(ValueError, match="z.parquet, z: expected lists of 2 numbers in every row"):
+    with pytest.raises(ValueError, match=r"z.parquet, z: expected lists of 2 numbers in every row"):
         read(tmp_path / "z.parquet")
 
 
@@ -147,7 +153,9 @@ def test_a_path_must_be_a_file_of_a_known_kind(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no file"):
         open_rows(tmp_path / "nowhere.npy")
     (tmp_path / "z.csv").write_text("1,2\n")
-    with pytest.raises(ValueError, match=r"ends in .npy, .npz, .pt, .pth, .safetensors, .parquet, got .*z.csv"):
+    with pytest.raises(
+        ValueError, match=r"ends in .npy, .npz, .pt, .pth, .safetensors, .parquet, got .*z.csv"
+    ):
         open_rows(tmp_path / "z.csv")
 
 

@@ -123,7 +123,9 @@ def test_a_mean_that_was_far_from_zero_all_the_time_is_no_collapse_of_what_varie
 def test_directions_that_shrink_while_few_carry_the_variance_are_a_dimensional_collapse():
     times = np.arange(100.0)
     shrinking = 0.002 + np.exp(-0.3 * times)
-    eigenvalues = noisy(np.column_stack([np.full(100, 4.0), *[0.3 * shrinking / rank for rank in range(1, 20)]]), 0.05)
+    eigenvalues = noisy(
+        np.column_stack([np.full(100, 4.0), *[0.3 * shrinking / rank for rank in range(1, 20)]]), 0.05
+    )
     found = states(times, eigenvalues, cosine_concentration=np.full(100, 0.1))
     verdict = judge_spectra(times, eigenvalues)
     assert 8 <= found.index("dimensional collapse") < 40

@@ -64,7 +64,8 @@ class _Member:
                 if fortran:
                     yield _tensor(whole[start : start + size])
                 else:
-                    yield _tensor(np.frombuffer(file.read(size * width * dtype.itemsize), dtype).reshape(size, width))
+                    values = np.frombuffer(file.read(size * width * dtype.itemsize), dtype)
+                    yield _tensor(values.reshape(size, width))
 
 
 def _header(file: IO[bytes], path: Path) -> Header:
@@ -82,7 +83,7 @@ def _stored(shape: tuple[int, ...], dtype: np.dtype, pieces) -> Stored:
 
 
 def _tensor(values: np.ndarray) -> Tensor:
-    """A copy, in this machine's byte order; torch has no unsigned integers of several bytes."""
+    """A copy, in this machine's byte order and a type that torch has."""
     kind = values.dtype
-    wanted = np.float64 if kind.kind == "u" and kind.itemsize > 1 or kind.itemsize > 8 else kind.newbyteorder("=")
-    return torch.from_numpy(values.astype(wanted))
+    foreign = kind.itemsize > 8 or (kind.kind == "u" and kind.itemsize > 1)
+    return torch.from_numpy(values.astype(np.float64 if foreign else kind.newbyteorder("=")))

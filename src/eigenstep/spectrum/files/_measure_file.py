@@ -70,12 +70,11 @@ def measure_file(
     if second is not None or second_column is not None:
         other = open_rows(second or path, second_column or first.column)
         if (other.count, other.dim) != (first.count, first.dim):
-            raise ValueError(
-                f"expected two views of one shape, got {first.count}×{first.dim} and {other.count}×{other.dim}"
-            )
+            shapes = f"{first.count}×{first.dim} and {other.count}×{other.dim}"
+            raise ValueError(f"expected two views of one shape, got {shapes}")
     pairs = _read(first, other, progress or (lambda *_: None))
     if pairs.count < 2:
-        raise ValueError(f"{first.path}: of {first.count} rows {pairs.count} are finite; expected two or more")
+        raise ValueError(f"{path}: of {first.count} rows {pairs.count} are finite; expected two or more")
     kept = first.dim if pairs.is_complete else LEADING
     spectrum = spectrum_of(pairs, step=0, time=0.0, center=True, kept=kept)
     verdict = judge_snapshot(

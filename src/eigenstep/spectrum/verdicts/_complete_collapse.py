@@ -25,15 +25,13 @@ def find_complete_collapse(signals: Signals, dimensions: Dimensions) -> str | No
         return "all embeddings are equal" if len(variance) >= LONG else None
     known = bool(np.isfinite(spread).all())
     if known:
+        cosine = f"mean cosine {1 - spread[-1] ** 2:.4f}"
         peak = _peak(spread)
         if _is_down(spread / peak, FALLEN, RECOVERED):
-            return (
-                f"all embeddings point in one direction (mean cosine {1 - spread[-1] ** 2:.4f},"
-                f" after {1 - peak[-1] ** 2:.2f})"
-            )
+            return f"all embeddings point in one direction ({cosine}, after {1 - peak[-1] ** 2:.2f})"
         few = dimensions.carrying <= OFFSET * signals.rank_limit
         if few and len(spread) >= LONG and (spread[-LONG:] < NEVER_SPREAD).all():
-            return f"all embeddings point in one direction (mean cosine {1 - spread[-1] ** 2:.4f}) and stay so"
+            return f"all embeddings point in one direction ({cosine}) and stay so"
     peak = _peak(variance)
     least = SHRUNK if known else SHRUNK_UNKNOWN
     if _loss_falls_too(signals.loss, variance):
@@ -59,7 +57,7 @@ def _is_down(relative: np.ndarray, low: float, high: float) -> bool:
 
 
 def _loss_falls_too(loss: np.ndarray, variance: np.ndarray) -> bool:
-    """Whether the variance goes to zero since the loss does: by root ten or more in its last factor of ten."""
+    """Whether the loss goes down with the variance: by root ten or more in its last factor of ten."""
     before = np.flatnonzero(variance >= 10 * variance[-1])
     if not len(before) or not np.isfinite(loss).all() or loss.min() < 0:
         return False

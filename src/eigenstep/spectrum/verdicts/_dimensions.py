@@ -24,9 +24,7 @@ class Dimensions:
     empty: int
 
 
-def count_directions(
-    eigenvalues: np.ndarray, dim: int, limit: int, trace: float | None = None
-) -> Dimensions:
+def count_directions(eigenvalues: np.ndarray, dim: int, limit: int, trace: float | None = None) -> Dimensions:
     """The directions of one measurement (k,) of `dim` dimensions, of which it can have `limit`.
 
     Of eigenvalues that are not known each is taken to be as large as the last one that is, or the trace

@@ -33,6 +33,6 @@ def find_explosion(signals: Signals) -> str | None:
 
 
 def _was_known(loss: np.ndarray) -> bool:
-    """Whether the loss had always been finite until it was not: one that is told now and then proves nothing."""
+    """Whether the loss was finite always until it no longer was: one told now and then proves nothing."""
     finite = np.isfinite(loss)
     return bool(finite[0] and not (np.diff(finite.astype(int)) > 0).any())

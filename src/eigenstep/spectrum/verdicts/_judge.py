@@ -106,7 +106,8 @@ def _judge_last(signals: Signals) -> Verdict:
         sentence = f"Dimensional collapse: {carried}, and {dimensions.empty} were empty from the start."
         return Verdict("dimensional collapse", sentence, numbers)
     if growth.grows and len(signals) >= TO_GROW:
-        return Verdict("growing", f"Still growing: {carried}, and {_what_grows(growth)}{_caution(signals)}.", numbers)
+        sentence = f"Still growing: {carried}, and {_what_grows(growth)}{_caution(signals)}."
+        return Verdict("growing", sentence, numbers)
     if len(signals) >= TO_COLLAPSE and not growth.grows and has_settled_in_few(signals, now, dimensions):
         sentence = f"Dimensional collapse: {carried}, and nothing grows any more."
         return Verdict("dimensional collapse", sentence, numbers)

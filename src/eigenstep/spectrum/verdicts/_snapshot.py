@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from eigenstep.spectrum.verdicts._complete_collapse import NEVER_SPREAD, OFFSET
@@ -38,7 +39,8 @@ def judge_snapshot(
     >>> judge_snapshot([1.0, 0.9, 0.8, 0.7]).state
     'full'
     """
-    signals = signals_of([0.0], [eigenvalues], dim, rows, cosine_concentration=[cosine_concentration])
+    one = np.asarray(eigenvalues, float)[None]
+    signals = signals_of([0.0], one, dim, rows, cosine_concentration=[cosine_concentration])
     now = signals.eigenvalues[0]
     found = count_directions(now, signals.dim, signals.rank_limit, trace)
     numbers = {
