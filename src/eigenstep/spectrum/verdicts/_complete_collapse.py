@@ -7,6 +7,8 @@ from eigenstep.spectrum.verdicts._signals import Signals
 
 # The spread of directions, beside its peak: where they count as one, and from where on no longer.
 FALLEN, RECOVERED = 0.125, 0.25
+# Growth of the variance across that one direction, since half of the measurements, from which on it is not left.
+ACROSS = 1.5
 # Spread of directions that never parted, over so many measurements; where more than this share of the
 # directions carry the variance, it is the mean that was far off all the time.
 NEVER_SPREAD, LONG, OFFSET = 0.05, 20, 1 / 4
@@ -16,7 +18,7 @@ SHRUNK, SHRUNK_UNKNOWN, SHRUNK_WITH_LOSS = 1e-4, 1e-3, 1e-2
 
 
 def find_complete_collapse(signals: Signals, dimensions: Dimensions) -> str | None:
-    """How the measurements tell of a complete collapse, or None. Only where nothing grows does it stay.
+    """How the measurements tell of a complete collapse, or None; it is one only if nothing grows.
 
     While an embedding that is not centred learns its first mode, all embeddings lie on one ray.
     """
@@ -27,7 +29,9 @@ def find_complete_collapse(signals: Signals, dimensions: Dimensions) -> str | No
     if known:
         cosine = f"mean cosine {1 - spread[-1] ** 2:.4f}"
         peak = _peak(spread)
-        if _is_down(spread / peak, FALLEN, RECOVERED):
+        across = signals.across
+        still = across[-1] <= ACROSS * across[len(across) // 2]
+        if still and _is_down(spread / peak, FALLEN, RECOVERED):
             return f"all embeddings point in one direction ({cosine}, after {1 - peak[-1] ** 2:.2f})"
         few = dimensions.carrying <= OFFSET * signals.rank_limit
         if few and len(spread) >= LONG and (spread[-LONG:] < NEVER_SPREAD).all():

@@ -1,4 +1,8 @@
-"""Whether an embedding still grows: its variance, the share of some direction in it, or the loss falls."""
+"""Whether an embedding still grows: its variance, the share of some direction in it, or the loss falls.
+
+While embeddings that are not centred learn their first mode, they all point in one direction, and the variance
+along it hides what grows across it.
+"""
 
 from dataclasses import dataclass
 
@@ -24,7 +28,7 @@ class Growth:
     Attributes
     ----------
     window : which share of the time that is
-    variance : factor by which the total variance grew
+    variance, across : factors by which the total variance grew, and that across the mean direction
     direction, share : the direction (from 0) whose share in the variance surely grew, and by the largest
         factor of all; None and 1 if there is none
     fall : the fall of the loss, as a share of its whole fall
@@ -33,6 +37,7 @@ class Growth:
 
     window: float
     variance: float = 1.0
+    across: float = 1.0
     direction: int | None = None
     share: float = 1.0
     fall: float = 0.0
@@ -51,10 +56,14 @@ def _measure(signals: Signals, window: float) -> Growth:
     times = signals.times
     first = int(np.searchsorted(times, times[-1] - window * (times[-1] - times[0])))
     recent = signals.at(slice(min(first, len(signals) - FEWEST), None))
-    t, eigenvalues, loss = (_pieces(curve) for curve in (recent.times, recent.eigenvalues, recent.loss))
-    logs = np.log(np.maximum(eigenvalues, np.finfo(float).tiny))
-    total = np.log(np.maximum(eigenvalues.sum(axis=1, keepdims=True), np.finfo(float).tiny))
-    variance, variance_grows = _change(t, total, np.log(VARIANCE), CHANCE)
+    curves = (recent.times, recent.eigenvalues, recent.across, recent.loss)
+    t, eigenvalues, across, loss = (_pieces(curve) for curve in curves)
+    logs = _log(eigenvalues)
+    total = _log(eigenvalues.sum(axis=1, keepdims=True))
+    variances, variances_grow = _change(
+        t, np.hstack([total, _log(across)[:, None]]), np.log(VARIANCE), CHANCE
+    )
+    variance = variances[0]
     shares, shares_grow = _change(t, logs - total, np.log(SHARE), CHANCE_OF_MANY)
     # Where the variance shrinks, what shrinks less does not grow.
     shares_grow &= (shares + variance > 0) & (eigenvalues[-1] > NOTHING * eigenvalues[-1, 0])
@@ -62,11 +71,12 @@ def _measure(signals: Signals, window: float) -> Growth:
     fall, falls = _fall(t, loss, signals.loss)
     return Growth(
         window=window,
-        variance=_factor(variance[0]),
+        variance=_factor(variance),
+        across=_factor(variances[1]) if np.isfinite(variances[1]) else 1.0,
         direction=direction,
         share=1.0 if direction is None else _factor(shares[direction]),
         fall=fall,
-        grows=bool(variance_grows[0]) or direction is not None or falls,
+        grows=bool(variances_grow.any()) or direction is not None or falls,
     )
 
 
@@ -97,6 +107,10 @@ def _fall(times: np.ndarray, recent: np.ndarray, loss: np.ndarray) -> tuple[floa
         return 0.0, False
     change, falls = _change(times, -recent[:, None] / whole, FALL, CHANCE)
     return float(change[0]), bool(falls[0])
+
+
+def _log(values: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(values, np.finfo(float).tiny))
 
 
 def _factor(change: float) -> float:

@@ -135,6 +135,8 @@ def _what_grows(growth: Growth) -> str:
     since = f"over the last {growth.window:.0%} of the time"
     if growth.variance >= VARIANCE:
         return f"their variance grew {growth.variance:.2g}-fold {since}"
+    if growth.across >= VARIANCE:
+        return f"their variance across the mean direction grew {growth.across:.2g}-fold {since}"
     if growth.direction is not None:
         return f"the share of number {growth.direction + 1} grew {growth.share:.2g}-fold {since}"
     return f"{growth.fall:.0%} of the whole fall of the loss came {since}"

@@ -46,6 +46,11 @@ class Signals:
         return np.fmax(self.variance, self.mean_norm**2)
 
     @property
+    def across(self) -> np.ndarray:
+        """(T,), the variance across the embeddings' mean direction."""
+        return self.spread**2 * self.size
+
+    @property
     def rank_limit(self) -> int:
         """How many directions a measurement can have at all."""
         return self.dim if self.rows is None else max(min(self.dim, self.rows - 1), 1)
