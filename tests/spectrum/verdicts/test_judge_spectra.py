@@ -176,7 +176,9 @@ def test_infinite_embeddings_or_losses_are_an_explosion():
 
 def test_a_loss_that_is_told_only_now_and_then_proves_nothing():
     loss = np.where(np.arange(30) % 5, np.nan, 1.0)
-    assert judge_spectra(np.arange(30), settled(30, [1.0, 0.5]), loss=loss).state == "saturated"
+    found = states(np.arange(30), settled(30, [1.0, 0.5]), loss=loss)
+    assert "exploding" not in found
+    assert found[-1] == "saturated"
 
 
 @pytest.mark.parametrize("factor", [1e-6, 1e6, np.nan])
@@ -227,3 +229,11 @@ def test_shapes_that_do_not_fit_are_refused(arguments, message):
         judge_spectra(times, eigenvalues, dim=dim[0] if dim else None)
     with pytest.raises(ValueError, match=r"expected loss of shape \(2,\), as times, got \(3,\)"):
         judge_spectra([0.0, 1.0], [[1.0], [1.0]], loss=[1.0, 2.0, 3.0])
+
+
+def test_losses_told_now_and_then_tell_as_much_as_all_of_them():
+    times = np.linspace(0, 10, 100)
+    eigenvalues, loss = settled(100, [1.0, 0.8, 0.5, 0.3]), 5 - 0.3 * times
+    sparse = np.where(np.arange(100) % 3, np.nan, loss)
+    assert states(times, eigenvalues, loss=sparse)[20:] == states(times, eigenvalues, loss=loss)[20:]
+    assert judge_spectra(times, eigenvalues, loss=sparse).state == "growing"

@@ -7,7 +7,7 @@ from eigenstep.spectrum.verdicts._signals import Signals
 
 # The spread of directions, beside its peak: where they count as one, and from where on no longer.
 FALLEN, RECOVERED = 0.125, 0.25
-# Growth of the variance across that one direction, since half of the measurements, from which on it is not left.
+# Growth of the variance across that direction since half of the measurements: with more it is being left.
 ACROSS = 1.5
 # Spread of directions that never parted, over so many measurements; where more than this share of the
 # directions carry the variance, it is the mean that was far off all the time.
@@ -38,7 +38,7 @@ def find_complete_collapse(signals: Signals, dimensions: Dimensions) -> str | No
             return f"all embeddings point in one direction ({cosine}) and stay so"
     peak = _peak(variance)
     least = SHRUNK if known else SHRUNK_UNKNOWN
-    if _loss_falls_too(signals.loss, variance):
+    if _loss_falls_too(signals.last_loss, variance):
         least = SHRUNK_WITH_LOSS
     if _is_down(variance / peak, least, 4 * least) and variance[-1] <= least * signals.dim:
         return f"the variance of the embeddings has fallen from {peak[-1]:.2g} to {variance[-1]:.2g}"

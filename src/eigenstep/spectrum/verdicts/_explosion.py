@@ -8,6 +8,8 @@ from eigenstep.spectrum.verdicts._signals import Signals
 OUTGROWN = 1e3
 # Rise of the loss above its best, beside its fall to there and a tenth of its start; and of the squared norm.
 LOSS_RISE, SIZE_RISE = 10.0, 3.0
+# Measurements with a finite loss, after which one without it means something.
+ALWAYS = 5
 
 
 def find_explosion(signals: Signals) -> str | None:
@@ -17,7 +19,7 @@ def find_explosion(signals: Signals) -> str | None:
     if not np.isfinite(signals.loss[-1]) and _was_known(signals.loss):
         return "the loss is no longer finite"
     known = signals.known()
-    size, loss = known.size, known.loss
+    size, loss = known.size, known.last_loss
     if size[-1] > OUTGROWN * max(size[0], signals.dim) and size[-1] > 1.05 * size[-2 - len(size) // 4 :][0]:
         return f"the embeddings' squared norm has gone from {size[0]:.2g} to {size[-1]:.2g}"
     if not np.isfinite(loss).all():
@@ -35,4 +37,4 @@ def find_explosion(signals: Signals) -> str | None:
 def _was_known(loss: np.ndarray) -> bool:
     """Whether the loss was finite always until it no longer was: one told now and then proves nothing."""
     finite = np.isfinite(loss)
-    return bool(finite[0] and not (np.diff(finite.astype(int)) > 0).any())
+    return bool(finite.sum() >= ALWAYS and finite[: finite.sum()].all())

@@ -1,7 +1,7 @@
 """Whether an embedding still grows: its variance, the share of some direction in it, or the loss falls.
 
-While embeddings that are not centred learn their first mode, they all point in one direction, and the variance
-along it hides what grows across it.
+While embeddings that are not centred learn their first mode, they all point in one direction, and the
+variance along it hides what grows across it.
 """
 
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ def _measure(signals: Signals, window: float) -> Growth:
     times = signals.times
     first = int(np.searchsorted(times, times[-1] - window * (times[-1] - times[0])))
     recent = signals.at(slice(min(first, len(signals) - FEWEST), None))
-    curves = (recent.times, recent.eigenvalues, recent.across, recent.loss)
+    curves = (recent.times, recent.eigenvalues, recent.across, recent.last_loss)
     t, eigenvalues, across, loss = (_pieces(curve) for curve in curves)
     logs = _log(eigenvalues)
     total = _log(eigenvalues.sum(axis=1, keepdims=True))
@@ -68,7 +68,7 @@ def _measure(signals: Signals, window: float) -> Growth:
     # Where the variance shrinks, what shrinks less does not grow.
     shares_grow &= (shares + variance > 0) & (eigenvalues[-1] > NOTHING * eigenvalues[-1, 0])
     direction = int(np.argmax(np.where(shares_grow, shares, -np.inf))) if shares_grow.any() else None
-    fall, falls = _fall(t, loss, signals.loss)
+    fall, falls = _fall(t, loss, signals.last_loss)
     return Growth(
         window=window,
         variance=_factor(variance),

@@ -51,6 +51,14 @@ class Signals:
         return self.spread**2 * self.size
 
     @property
+    def last_loss(self) -> np.ndarray:
+        """(T,), the loss as it was last told: one that is not finite, or not told, is passed over."""
+        told = np.flatnonzero(np.isfinite(self.loss))
+        if not len(told):
+            return self.loss
+        return self.loss[told[np.searchsorted(told, np.arange(len(self)), side="right").clip(min=1) - 1]]
+
+    @property
     def rank_limit(self) -> int:
         """How many directions a measurement can have at all."""
         return self.dim if self.rows is None else max(min(self.dim, self.rows - 1), 1)
