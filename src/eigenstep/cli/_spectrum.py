@@ -18,13 +18,13 @@ MEANINGS = {
     "effective_rank": "entropy rank of the covariance",
     "participation_ratio": "(sum λ)² / sum λ² of the covariance",
     "stable_rank": "sum λ / largest λ of the covariance",
-    "rank_me": "entropy rank of singular values, not centred",
+    "rank_me": "entropy rank of singular values",
     "lidar": "entropy rank of what tells images apart",
     "alpha_req": "λ falls as rank to the minus this",
     "modes_above_noise": "λ above what equal noise would reach",
     "learned_modes": "λ of the cross-correlation above 1/2",
     "mean_norm": "mean length",
-    "normalized_std": "spread of directions: 1 even, 0 collapsed",
+    "normalized_std": "spread of directions: 0 none, 1 even",
     "cosine_concentration": "mean cosine of two embeddings",
 }
 

@@ -79,12 +79,13 @@ def _ranks(bars: list[slice], thick: int) -> str:
     """Ranks of the first and the last direction, and some between, below their bars."""
     line = [" "] * (thick * len(bars))
     last = str(bars[-1].stop)
+    end = min(len(line) - thick, len(line) - len(last))
     for index in range(0, len(bars), max(len(bars) // 4, 1)):
         text, start = str(bars[index].start + 1), index * thick
-        if start + len(text) + 2 <= len(line) - len(last):
+        if start + len(text) + 2 <= end:
             line[start : start + len(text)] = text
-    line[-len(last) :] = last
-    return "".join(line)
+    line[end : end + len(last)] = last
+    return "".join(line).rstrip()
 
 
 def _bracket(text: str, width: int) -> str:

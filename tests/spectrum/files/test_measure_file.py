@@ -38,6 +38,7 @@ def test_two_views_are_two_columns_or_two_files_row_by_row(tmp_path, save):
         measure_file(tmp_path / "a.npy", second=tmp_path / "b.npy"),
         measure_file(path, "a", second_column="b"),
         measure_file(path, "a", second=path, second_column="b"),
+        measure_file(path, "a", second=tmp_path / "b.npy"),
     ):
         expected = cross_correlation_eigenvalues(*map(torch.from_numpy, (FIRST, SECOND)), center=True)
         np.testing.assert_allclose(found.spectrum.cross_correlation, expected, rtol=1e-9)

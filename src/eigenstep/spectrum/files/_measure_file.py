@@ -68,7 +68,7 @@ def measure_file(
     first = open_rows(path, column)
     other = None
     if second is not None or second_column is not None:
-        other = open_rows(second or path, second_column or first.column)
+        other = open_rows(second or path, second_column, default=first.column)
         if (other.count, other.dim) != (first.count, first.dim):
             shapes = f"{first.count}×{first.dim} and {other.count}×{other.dim}"
             raise ValueError(f"expected two views of one shape, got {shapes}")

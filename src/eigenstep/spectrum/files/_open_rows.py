@@ -21,7 +21,7 @@ FORMATS: dict[str, Callable[[Path], dict[str | None, Stored]]] = {
 SUFFIXES = tuple(FORMATS)
 
 
-def open_rows(path: str | Path, column: str | None = None) -> Rows:
+def open_rows(path: str | Path, column: str | None = None, *, default: str | None = None) -> Rows:
     """Embeddings in an .npy, .npz, .pt, .safetensors or .parquet file; none is read yet.
 
     Nothing is unpickled: .pt files may hold tensors, and dictionaries and lists of them.
@@ -29,6 +29,7 @@ def open_rows(path: str | Path, column: str | None = None) -> Rows:
     Parameters
     ----------
     column : the array's name; by default the only one that can be embeddings, or `embedding`
+    default : a name that is taken, if it is there, before these two
 
     Raises FileNotFoundError, or ValueError in one line for what cannot be read as embeddings of two rows or
     more.
@@ -39,7 +40,7 @@ def open_rows(path: str | Path, column: str | None = None) -> Rows:
     if path.suffix not in FORMATS:
         raise ValueError(f"expected a name that ends in {', '.join(FORMATS)}, got {path}")
     arrays = FORMATS[path.suffix](path)
-    name = _choose(path, arrays) if column is None else column
+    name = _choose(path, arrays, default) if column is None else column
     if name not in arrays:
         raise ValueError(f"{path} has no column {name!r}; it has {_listed(arrays)}")
     stored = arrays[name]
@@ -52,10 +53,11 @@ def open_rows(path: str | Path, column: str | None = None) -> Rows:
     return Rows(path, name, others, stored)
 
 
-def _choose(path: Path, arrays: dict[str | None, Stored]) -> str | None:
+def _choose(path: Path, arrays: dict[str | None, Stored], default: str | None) -> str | None:
     fitting = [name for name, array in arrays.items() if array.is_embeddings]
-    if EMBEDDING in fitting:
-        return EMBEDDING
+    for name in (default, EMBEDDING):
+        if name in fitting:
+            return name
     if len(arrays) == 1:
         return next(iter(arrays))
     if len(fitting) == 1:

@@ -8,7 +8,7 @@ from eigenstep.spectrum.verdicts._complete_collapse import find_complete_collaps
 from eigenstep.spectrum.verdicts._dimensional_collapse import NARROWED, has_settled_in_few, lacks_directions
 from eigenstep.spectrum.verdicts._dimensions import count_directions
 from eigenstep.spectrum.verdicts._explosion import find_explosion
-from eigenstep.spectrum.verdicts._growth import VARIANCE, Growth, measure_growth
+from eigenstep.spectrum.verdicts._growth import RECENT, VARIANCE, Growth, measure_growth
 from eigenstep.spectrum.verdicts._signals import Signals, signals_of, signals_of_record
 from eigenstep.spectrum.verdicts._verdict import Verdict
 
@@ -112,7 +112,7 @@ def _judge_last(signals: Signals) -> Verdict:
         sentence = f"Dimensional collapse: {carried}, and nothing grows any more."
         return Verdict("dimensional collapse", sentence, numbers)
     if len(signals) < TO_SETTLE:
-        return Verdict("too early", f"Too early to tell: {carried} after {len(signals)} records.", numbers)
+        return Verdict("too early", f"Too early to tell: {carried} at measurement {len(signals)}.", numbers)
     sentence = f"Saturated: {carried}, and nothing has grown of late{_caution(signals)}."
     return Verdict("saturated", sentence, numbers)
 
@@ -132,14 +132,20 @@ def _numbers(signals: Signals) -> dict[str, float]:
 
 
 def _what_grows(growth: Growth) -> str:
-    since = f"over the last {growth.window:.0%} of the time"
+    since = f"over the last {'half' if growth.window == RECENT[0] else 'quarter'} of the time"
     if growth.variance >= VARIANCE:
-        return f"their variance grew {growth.variance:.2g}-fold {since}"
+        return f"the variance grew {_fold(growth.variance)} {since}"
     if growth.across >= VARIANCE:
-        return f"their variance across the mean direction grew {growth.across:.2g}-fold {since}"
+        return f"the variance across the mean direction grew {_fold(growth.across)} {since}"
     if growth.direction is not None:
-        return f"the share of number {growth.direction + 1} grew {growth.share:.2g}-fold {since}"
+        return f"the share of number {growth.direction + 1} grew {_fold(growth.share)} {since}"
     return f"{growth.fall:.0%} of the whole fall of the loss came {since}"
+
+
+def _fold(factor: float) -> str:
+    if factor >= 1000:
+        return "more than 1,000-fold"
+    return f"{factor:.0f}-fold" if factor >= 10 else f"{factor:.1f}-fold"
 
 
 def _caution(signals: Signals) -> str:
