@@ -39,6 +39,14 @@ def test_everything_fits_into_the_terminals_width(capsys, monkeypatch, width):
     assert width - 5 <= max(map(len, lines)) <= width
 
 
+def test_of_many_dimensions_the_chart_shows_the_first_and_says_so(capsys):
+    np.save("many.npy", GENERATOR.normal(size=(2200, 2100)).astype(np.float32))
+    assert main(["spectrum", "many.npy"]) == 0
+    output = capsys.readouterr().out
+    assert "more than 128 of 2100 directions carry 99 % of the variance" in output
+    assert "by rank, the first 128 of 2,100\n" in output
+
+
 def test_json_is_all_that_is_printed_and_says_what_the_function_does(capsys):
     assert main(["spectrum", "both.npz", "--column", "a", "--second-column", "b", "--json"]) == 0
     found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)

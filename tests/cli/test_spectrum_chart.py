@@ -48,4 +48,5 @@ def test_bars_of_directions_that_carry_the_variance_have_a_colour_of_their_own_a
     assert len(styles) == 2
     assert lines[-1].plain == " " * LABELS + "╰── 99 % of the variance ─╯"
     assert plain(np.ones(70), carrying=2)[-1].endswith("╯ 99 % of the variance")
+    assert len(plain(np.ones(70), carrying=None)) == HEIGHT + 2
     assert plain(np.ones(70), carrying=1)[-1].endswith("↑ 99 % of the variance")

@@ -90,8 +90,11 @@ def _print(found: "FileSpectrum") -> None:
         console.print(f"also in the file: {', '.join(found.first.others)} (--column)", soft_wrap=True)
     console.print(found.verdict.sentence, style="green" if not found.verdict.alarm else "red")
     if eigenvalues[0] > 0:
-        console.print("\nEigenvalues of the covariance by rank")
-        carrying = int(found.verdict.evidence["directions"])
+        shown, dim = len(eigenvalues), found.first.dim
+        which = "" if shown == dim else f", the first {shown:,} of {dim:,}"
+        console.print(f"\nEigenvalues of the covariance by rank{which}")
+        evidence = found.verdict.evidence
+        carrying = int(evidence["directions"]) if "directions" in evidence else None
         for line in spectrum_chart(eigenvalues, carrying, min(console.width, 120)):
             console.print(line, no_wrap=True, overflow="ignore", crop=False)
     table = Table("measure", Column("value", justify="right"), "what it is", header_style="")

@@ -14,13 +14,13 @@ MOST = 14
 CARRYING, OTHERS = "bright_blue", "bright_black"
 
 
-def spectrum_chart(eigenvalues: np.ndarray, carrying: int, width: int) -> list[Text]:
+def spectrum_chart(eigenvalues: np.ndarray, carrying: int | None, width: int) -> list[Text]:
     """Lines of a chart: a bar for a direction, or a group of them, by the logarithm of its eigenvalue.
 
     Parameters
     ----------
     eigenvalues : (k,), descending, the first one positive
-    carrying : how many of them carry the variance
+    carrying : how many of them carry 99 % of the variance, None if these do not
     width : characters of a line
     """
     bars = _bars(len(eigenvalues), width - LABELS)
@@ -32,19 +32,19 @@ def spectrum_chart(eigenvalues: np.ndarray, carrying: int, width: int) -> list[T
     eighths = np.round((heights - base) / (top - base) * HEIGHT * 8).astype(int)
     eighths[[not eigenvalues[bar].any() for bar in bars]] = 0
     labels = _labels(base, top)
+    styles = [OTHERS if carrying is not None and bar.start >= carrying else CARRYING for bar in bars]
     lines = []
     for row in range(HEIGHT, 0, -1):
         line = Text(_axis(labels.get(row), "│"))
-        for bar, height in zip(bars, eighths, strict=True):
+        for height, style in zip(eighths, styles, strict=True):
             level = int(np.clip(height - 8 * (row - 1), 0, 8))
-            line.append(
-                EIGHTHS[level] * (thick - gap) + " " * gap, CARRYING if bar.start < carrying else OTHERS
-            )
+            line.append(EIGHTHS[level] * (thick - gap) + " " * gap, style)
         lines.append(line)
-    carried = thick * sum(bar.start < carrying for bar in bars) - gap
     lines.append(Text(_axis(labels.get(0), "└") + "─" * thick * len(bars)))
     lines.append(Text(" " * LABELS + _ranks(bars, thick)))
-    lines.append(Text(" " * LABELS + _bracket("99 % of the variance", carried), CARRYING))
+    if carrying is not None:
+        bracket = _bracket("99 % of the variance", thick * styles.count(CARRYING) - gap)
+        lines.append(Text(" " * LABELS + bracket, CARRYING))
     return lines
 
 

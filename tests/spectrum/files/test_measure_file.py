@@ -81,7 +81,8 @@ def test_of_many_dimensions_the_leading_eigenvalues_and_the_trace_are_found(save
     expected = covariance_eigenvalues(z, z)
     np.testing.assert_allclose(found.spectrum.covariance, expected[:6], rtol=1e-6)
     assert found.verdict.evidence["variance"] == pytest.approx(expected.sum())
-    assert found.verdict.evidence["directions"] == 12
+    assert found.verdict.evidence["directions_above"] == 6
+    assert "more than 6 of 12 directions" in found.verdict.sentence
 
 
 @pytest.mark.parametrize(

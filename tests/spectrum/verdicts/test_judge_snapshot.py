@@ -29,7 +29,9 @@ def test_directions_for_which_there_are_no_rows_are_not_empty():
 
 def test_the_trace_tells_what_leading_eigenvalues_carry():
     assert judge_snapshot(np.ones(8), dim=512, trace=8.01).evidence["directions"] == 8
-    assert judge_snapshot(np.ones(8), dim=512, trace=100.0).state == "full"
+    more = judge_snapshot(np.ones(8), dim=512, trace=100.0)
+    assert (more.state, more.evidence["directions_above"]) == ("full", 8)
+    assert "more than 8 of 512 directions" in more.sentence
 
 
 def test_one_direction_of_all_embeddings_is_a_complete_collapse_unless_their_mean_is_just_far_off():

@@ -92,28 +92,27 @@ def _judge_last(signals: Signals) -> Verdict:
     now = np.median(signals.eigenvalues[-3:], axis=0)
     growth = measure_growth(signals)
     dimensions = count_directions(now, signals.dim, signals.rank_limit)
-    numbers |= {
-        "directions": float(dimensions.carrying),
-        "empty": float(dimensions.empty),
+    numbers |= dimensions.evidence | {
         "variance_growth": growth.variance,
         "share_growth": growth.share,
         "loss_fall": growth.fall,
     }
-    carried = f"{dimensions.carrying} of {signals.dim} directions carry 99 % of the variance"
     if not growth.grows and (how := find_complete_collapse(signals, dimensions)):
         return Verdict("complete collapse", f"Complete collapse: {how}.", numbers)
     if lacks_directions(signals):
-        sentence = f"Dimensional collapse: {carried}, and {dimensions.empty} were empty from the start."
+        sentence = f"Dimensional collapse: {dimensions}, and {dimensions.empty} were empty from the start."
         return Verdict("dimensional collapse", sentence, numbers)
     if growth.grows and len(signals) >= TO_GROW:
-        sentence = f"Still growing: {carried}, and {_what_grows(growth)}{_caution(signals)}."
+        sentence = f"Still growing: {dimensions}, and {_what_grows(growth)}{_caution(signals)}."
         return Verdict("growing", sentence, numbers)
     if len(signals) >= TO_COLLAPSE and not growth.grows and has_settled_in_few(signals, now, dimensions):
-        sentence = f"Dimensional collapse: {carried}, and nothing grows any more."
+        sentence = f"Dimensional collapse: {dimensions}, and nothing grows any more."
         return Verdict("dimensional collapse", sentence, numbers)
     if len(signals) < TO_SETTLE:
-        return Verdict("too early", f"Too early to tell: {carried} at measurement {len(signals)}.", numbers)
-    sentence = f"Saturated: {carried}, and nothing has grown of late{_caution(signals)}."
+        return Verdict(
+            "too early", f"Too early to tell: {dimensions} at measurement {len(signals)}.", numbers
+        )
+    sentence = f"Saturated: {dimensions}, and nothing has grown of late{_caution(signals)}."
     return Verdict("saturated", sentence, numbers)
 
 

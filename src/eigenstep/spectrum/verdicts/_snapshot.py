@@ -46,9 +46,7 @@ def judge_snapshot(
     numbers = {
         "dim": float(signals.dim),
         "variance": float(now.sum() if trace is None else trace),
-        "directions": float(found.carrying),
-        "empty": float(found.empty),
-    }
+    } | found.evidence
     spread = float(signals.spread[0])
     if math.isfinite(spread):
         numbers["spread"] = spread
@@ -59,7 +57,7 @@ def judge_snapshot(
     if one_direction and found.carrying <= OFFSET * signals.rank_limit:
         sentence = f"Complete collapse: all embeddings point in one direction ({cosine})."
         return Verdict("complete collapse", sentence, numbers)
-    carried = f"{found.carrying} of {signals.dim} directions carry 99 % of the variance"
+    carried = f"{found}"
     if found.empty:
         carried += f", and {found.empty} {'is' if found.empty == 1 else 'are'} empty"
     if one_direction:
