@@ -7,6 +7,7 @@ import torch
 from eigenstep.spectrum import covariance_eigenvalues, cross_correlation_eigenvalues
 from eigenstep.spectrum.files import _measure_file, measure_file
 from eigenstep.spectrum.measures import cosine_concentration, effective_rank, lidar, rank_me
+from eigenstep.spectrum.moments import LeadingDirections
 
 GENERATOR = np.random.default_rng(0)
 FIRST = GENERATOR.normal(size=(3000, 12)) @ np.diag(np.arange(1, 13) ** -1.0) + 3
@@ -73,9 +74,7 @@ def test_fewer_rows_than_dimensions_have_as_many_directions_and_are_not_collapse
 
 def test_of_many_dimensions_the_leading_eigenvalues_and_the_trace_are_found(save, monkeypatch):
     monkeypatch.setattr(_measure_file, "LEADING", 6)
-    monkeypatch.setattr("eigenstep.spectrum.moments._leading_moments.LARGEST_DENSE", 10)
-    original = _measure_file.LeadingDirections
-    monkeypatch.setattr(_measure_file, "LeadingDirections", lambda count: original(count, largest_dense=10))
+    monkeypatch.setattr(_measure_file, "LeadingDirections", lambda count: LeadingDirections(count, 10))
     found = measure_file(save(".npy", z=FIRST))
     z = torch.from_numpy(FIRST)
     expected = covariance_eigenvalues(z, z)
