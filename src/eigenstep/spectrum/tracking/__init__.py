@@ -1,0 +1,19 @@
+"""Modes over time: followed through crossings, their rises fitted, the next one forecast."""
+
+from eigenstep.spectrum.tracking._estimate import Estimate
+from eigenstep.spectrum.tracking._fit import ModeFit, fit_mode
+from eigenstep.spectrum.tracking._forecast import Forecast, forecast_mode
+from eigenstep.spectrum.tracking._history import ModeHistory, follow_modes
+from eigenstep.spectrum.tracking._tracks import Track, track_modes
+
+__all__ = [
+    "Estimate",
+    "Forecast",
+    "ModeFit",
+    "ModeHistory",
+    "Track",
+    "fit_mode",
+    "follow_modes",
+    "forecast_mode",
+    "track_modes",
+]
