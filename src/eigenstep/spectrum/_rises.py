@@ -62,7 +62,7 @@ def find_rises(
     t, curves = t[finite], curves[finite]
     if len(t) < 3:
         return []
-    smooth = _running_median(curves)
+    smooth = running_median(curves)
     plateaus = [_plateau(curve) if plateau is None else plateau for curve in smooth.T]
     reference = max(plateaus)
     rises = []
@@ -93,7 +93,7 @@ def separate_steps(rises: Iterable[Rise]) -> list[list[Rise]]:
     return steps
 
 
-def _running_median(curves: np.ndarray) -> np.ndarray:
+def running_median(curves: np.ndarray) -> np.ndarray:
     """Median of three neighbours: one outlying minibatch makes no step; monotone curves are unchanged."""
     padded = np.concatenate([curves[:1], curves, curves[-1:]])
     return np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)

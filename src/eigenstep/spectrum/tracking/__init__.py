@@ -2,9 +2,10 @@
 
 from eigenstep.spectrum.tracking._estimate import Estimate
 from eigenstep.spectrum.tracking._fit import ModeFit, fit_mode
-from eigenstep.spectrum.tracking._forecast import Forecast, forecast_mode
+from eigenstep.spectrum.tracking._forecast import Forecast, forecast_next
 from eigenstep.spectrum.tracking._history import ModeHistory, follow_modes
 from eigenstep.spectrum.tracking._tracks import Track, track_modes
+from eigenstep.spectrum.tracking._upcoming import Upcoming, forecast_modes
 
 __all__ = [
     "Estimate",
@@ -14,6 +15,8 @@ __all__ = [
     "Track",
     "fit_mode",
     "follow_modes",
-    "forecast_mode",
+    "forecast_modes",
+    "forecast_next",
     "track_modes",
+    "Upcoming",
 ]

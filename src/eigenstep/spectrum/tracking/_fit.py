@@ -1,4 +1,4 @@
-"""The logistic rise of one mode: half-time, width, plateau and gamma, with intervals."""
+"""The rise of one mode: half-time, width, plateau and gamma, with intervals."""
 
 from dataclasses import dataclass
 
@@ -7,23 +7,31 @@ from numpy.typing import ArrayLike
 
 from eigenstep.spectrum._rises import Rise
 from eigenstep.spectrum.tracking._estimate import Estimate
-from eigenstep.spectrum.tracking._logistic import WIDTH, fit_logistic
+from eigenstep.spectrum.tracking._rise_curve import fit_rise
+
+# A logistic curve's time from 10 % to 90 %, times its growth rate.
+WIDTH = float(np.log(81))
+# How far the level just after a rise is from that of all the time since, as standard deviation of the logarithm.
+SETTLING = 0.5
 
 
 @dataclass(frozen=True)
 class ModeFit:
-    """One mode's rise, lambda' = growth_rate lambda (1 - lambda / plateau), fitted to its noisy eigenvalues.
+    """One mode's rise, fitted to its noisy eigenvalues.
 
-    Times are in the unit of the times given, t = learning rate × step for a run's record.
+    Times are in the unit of the times given: t = learning rate × step for a run's record, momentum not counted.
 
     Attributes
     ----------
     mode : which track
     half_time : when the mode reaches half of its plateau
-    width : time from 10 % to 90 % of the plateau, log(81) / growth_rate
+    width : time from 10 % to 90 % of the plateau
     plateau : the level that it settles at just after its rise
-    growth_rate : of the eigenvalue while it is small, a unit of time
-    gamma : growth_rate / 8, the operator's eigenvalue for Barlow Twins without normalisation and momentum
+    growth_rate : of the logistic lambda' = growth_rate lambda (1 - lambda / plateau) of the same width
+    gamma : growth_rate / 8: in the linear model under un-normalised Barlow Twins, by gradient descent of small
+        rate, the operator's eigenvalue
+    acceleration : by how much faster than logistic the rise ends than it begins: its logit grows in proportion
+        to exp(acceleration × logit); 0 in the linear model
     learned : whether `find_rises` counts the mode as learned; if not, it is still in the middle of its rise
     """
 
@@ -33,11 +41,19 @@ class ModeFit:
     plateau: Estimate
     growth_rate: Estimate
     gamma: Estimate
+    acceleration: Estimate
     learned: bool
 
 
-def fit_mode(times: ArrayLike, eigenvalues: ArrayLike, rise: Rise, *, learned: bool = True) -> ModeFit:
-    """Refine a rise found by `find_rises`.
+def fit_mode(
+    times: ArrayLike,
+    eigenvalues: ArrayLike,
+    rise: Rise,
+    *,
+    learned: bool = True,
+    plateau_spread: float = SETTLING,
+) -> ModeFit:
+    """Refine a rise found by `find_rises`, with intervals that allow for noise and its correlation.
 
     Parameters
     ----------
@@ -45,6 +61,7 @@ def fit_mode(times: ArrayLike, eigenvalues: ArrayLike, rise: Rise, *, learned: b
     eigenvalues : (T,), the mode's
     rise : where to look
     learned : passed on
+    plateau_spread : how well the rise's plateau is known beforehand, as standard deviation of its logarithm
 
     >>> times = np.linspace(0, 10, 201)
     >>> curve = 0.8 / (1 + np.exp(-4 * (times - 5.0)))
@@ -53,7 +70,26 @@ def fit_mode(times: ArrayLike, eigenvalues: ArrayLike, rise: Rise, *, learned: b
     (5.0, 0.8, 0.5)
     """
     t, curve = np.asarray(times, float), np.asarray(eigenvalues, float)
-    half_time, growth, plateau = fit_logistic(t, curve, rise.half_time, rise.width, rise.plateau)
-    width = Estimate(WIDTH / growth.value, WIDTH / growth.high, WIDTH / growth.low)
+    width = _width_before(t, curve, rise)
+    fitted = fit_rise(t, curve, rise.half_time, width, rise.plateau, plateau_spread)
+    value, low, high = fitted.width
+    growth = Estimate(*(WIDTH / w if w > 0 else np.inf for w in (value, high, low)))
     gamma = Estimate(*(rate / 8 for rate in growth))
-    return ModeFit(rise.mode, half_time, width, plateau, growth, gamma, learned)
+    return ModeFit(
+        rise.mode,
+        fitted.half_time,
+        fitted.width,
+        fitted.plateau,
+        growth,
+        gamma,
+        fitted.acceleration,
+        learned,
+    )
+
+
+def _width_before(times: np.ndarray, curve: np.ndarray, rise: Rise) -> float:
+    """Twice the time from 10 % to half of the plateau: of a plateau that itself still climbs slowly, 90 % may
+    come long after the rise."""
+    below = np.flatnonzero((times < rise.half_time) & (curve < 0.1 * rise.plateau))
+    width = 2 * (rise.half_time - times[below[-1]]) if len(below) else rise.width
+    return float(min(width, rise.width) if rise.width > 0 else width)

@@ -1,78 +1,134 @@
 """The modes of a run: followed, fitted and forecast."""
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from eigenstep.spectrum._record import RunRecord
 from eigenstep.spectrum._rises import find_rises
-from eigenstep.spectrum.tracking._estimate import Estimate
-from eigenstep.spectrum.tracking._fit import ModeFit, fit_mode
-from eigenstep.spectrum.tracking._forecast import Forecast, forecast_mode
+from eigenstep.spectrum.tracking._fit import SETTLING, ModeFit, fit_mode
+from eigenstep.spectrum.tracking._forecast import Forecast, forecast_next
+from eigenstep.spectrum.tracking._planned import Clock
 from eigenstep.spectrum.tracking._tracks import Track, track_modes
+from eigenstep.spectrum.tracking._upcoming import FROM_LATEST, Upcoming, forecast_modes
 
 FOLLOWED = 64
+# Where un-normalised Barlow Twins' modes settle, in theory exactly, in networks nearly; and other losses'.
+BARLOW_TWINS_PLATEAU, OTHER_PLATEAU = 1.0, 2.0
 
 
 @dataclass(frozen=True)
 class ModeHistory:
-    """What a record tells of its modes.
+    """What a record tells of its modes, which are numbered in the order in which they were learned.
 
     Attributes
     ----------
     steps, times : (T,), of the records
-    identified_by : "overlap" on the probe batch, or "rank" where the record holds no probe batch
-    tracks : the modes' eigenvalues over time
-    fits : the modes that have risen, in the order of their half-times
-    forecast : when the next one will
+    identified_by : "overlap" on the probe batch, or "rank" of the eigenvalues where the record has none
+    tracks : the modes over time; those not learned are in the order of their last eigenvalues
+    fits : the modes that have risen, and those in the middle of their rise, in the order of their half-times
+    upcoming : when each of the next ones will, the soonest first
+    forecast : when the next one will, in words
     """
 
     steps: np.ndarray
     times: np.ndarray
-    identified_by: str
+    identified_by: Literal["overlap", "rank"]
     tracks: list[Track]
     fits: list[ModeFit]
+    upcoming: list[Upcoming]
     forecast: Forecast
 
 
 def follow_modes(record: RunRecord, planned_time: float | None = None) -> ModeHistory:
-    """Follow, fit and forecast the modes of a run.
+    """Follow, fit and forecast the modes of a run, finished or not.
 
     Parameters
     ----------
-    planned_time : when the run ends, t = learning rate × step; default: as the run's configuration says
+    planned_time : when the run ends, t = learning rate × step; default: as its configuration says, by the
+        steps of `eigenstep train` or the monitor's planned_steps
     """
-    rows = record.eigenvalues
-    if rows is None or not len(rows):
-        empty = np.zeros(0)
-        unknown = Forecast("not yet to be told", None, None, None, planned_time, "Nothing is recorded yet.")
-        return ModeHistory(empty.astype(int), empty, "rank", [], [], unknown)
-    steps, times = rows["step"], rows["time"]
-    tracks = track_modes(rows["cross_correlation"][:, :FOLLOWED])
-    curves = np.stack([track.eigenvalues for track in tracks], axis=1)
+    clock = Clock(record, planned_time)
+    steps, times, eigenvalues, points = _columns(record)
+    tracks = track_modes(eigenvalues, points)
     plateau = 1.0 if record.prediction else None
-    rises = find_rises(times, curves, plateau=plateau)
-    fits = [fit_mode(times, curves[:, rise.mode], rise) for rise in rises]
-    fits.sort(key=lambda fit: fit.half_time.value)
-    forecast = _forecast(steps, times, curves, fits, planned_time)
-    return ModeHistory(steps, times, "rank", tracks, fits, forecast)
-
-
-def _forecast(steps, times, curves, fits, planned_time) -> Forecast:
-    learned = {fit.mode for fit in fits}
-    mode = next((mode for mode in range(curves.shape[1]) if mode not in learned), None)
-    if mode is None:
-        return Forecast(
-            "none within the planned run", None, None, None, planned_time, "Every mode has been learned."
-        )
-    plateau = float(np.median([fit.plateau.value for fit in fits])) if fits else 1.0
-    half_time = forecast_mode(times, curves[:, mode], plateau)
-    if half_time is None:
-        return Forecast("not yet to be told", mode, None, None, planned_time, "When is not yet to be told.")
-    rate = (steps[-1] - steps[-2]) / (times[-1] - times[-2])
-    step = Estimate(*(float(steps[-1] + (end - times[-1]) * rate) for end in half_time))
-    sentence = (
-        f"Mode {mode + 1} is expected at step {step.value:,.0f} ({step.low:,.0f} to {step.high:,.0f}), "
-        f"t = {half_time.value:.3g}."
+    fits = _fit(times, tracks, plateau) if len(times) else []
+    tracks, fits = _in_order(tracks, fits)
+    upcoming = _upcoming(record, times, tracks, fits, plateau)
+    forecast = forecast_next(
+        upcoming,
+        float(times[-1]) if len(times) else float("nan"),
+        planned_time=clock.planned_time,
+        rising=next((fit.mode for fit in fits if not fit.learned), None),
+        step_at=clock.step_at,
     )
-    return Forecast("expected", mode, half_time, step, planned_time, sentence)
+    identified_by: Literal["overlap", "rank"] = "rank" if points is None else "overlap"
+    return ModeHistory(steps, times, identified_by, tracks, fits, upcoming, forecast)
+
+
+def _columns(record: RunRecord) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """Steps, times, eigenvalues and the probe batch's projections, of the records that have all of them."""
+    rows, probe = record.eigenvalues, record.projections
+    if rows is None:
+        return np.zeros(0, int), np.zeros(0), np.zeros((0, 0)), None
+    points = None
+    if probe is not None and probe["points"].size and len(rows) - len(probe) in (0, 1):
+        rows = rows[: len(probe)]
+        points = probe["points"] if np.array_equal(rows["step"], probe["step"]) else None
+    return rows["step"], rows["time"], rows["cross_correlation"][:, :FOLLOWED], points
+
+
+def _fit(times: np.ndarray, tracks: list[Track], plateau: float | None) -> list[ModeFit]:
+    curves = np.stack([track.eigenvalues for track in tracks], axis=1)
+    spread = SETTLING if plateau is None else 0.0
+    fits = [
+        fit_mode(times, curves[:, rise.mode], rise, plateau_spread=spread)
+        for rise in find_rises(times, curves, plateau=plateau)
+    ]
+    if plateau is None and fits:
+        fits += _rising(times, curves, fits)
+    return fits
+
+
+def _rising(times: np.ndarray, curves: np.ndarray, fits: list[ModeFit]) -> list[ModeFit]:
+    """The modes past half of what the latest one settled at, that have not settled themselves."""
+    level = max(fits, key=lambda fit: fit.half_time.value).plateau.value
+    learned = {fit.mode for fit in fits}
+    return [
+        fit_mode(times, curves[:, rise.mode], rise, learned=False, plateau_spread=FROM_LATEST)
+        for rise in find_rises(times, curves, plateau=level)
+        if rise.mode not in learned and np.median(curves[-3:, rise.mode]) > level / 2
+    ]
+
+
+def _in_order(tracks: list[Track], fits: list[ModeFit]) -> tuple[list[Track], list[ModeFit]]:
+    """The same, numbered by half-time, and then by the last eigenvalue."""
+    fits = sorted(fits, key=lambda fit: fit.half_time.value)
+    risen = [fit.mode for fit in fits]
+    others = [track for track in tracks if track.mode not in set(risen)]
+    others.sort(key=lambda track: -track.eigenvalues[-1] if len(track.eigenvalues) else 0.0)
+    order = [tracks[mode] for mode in risen] + others
+    return (
+        [dataclasses.replace(track, mode=mode) for mode, track in enumerate(order)],
+        [dataclasses.replace(fit, mode=mode) for mode, fit in enumerate(fits)],
+    )
+
+
+def _upcoming(
+    record: RunRecord, times: np.ndarray, tracks: list[Track], fits: list[ModeFit], plateau: float | None
+) -> list[Upcoming]:
+    if not len(times):
+        return []
+    unknown = np.full(len(times), np.nan)
+    variances = [unknown if track.variances is None else track.variances for track in tracks]
+    barlow_twins = record.config.get("loss") == "barlow_twins"
+    return forecast_modes(
+        times,
+        np.stack([track.eigenvalues for track in tracks], axis=1),
+        fits,
+        variances=np.stack(variances, axis=1),
+        plateau=plateau,
+        first_plateau=BARLOW_TWINS_PLATEAU if barlow_twins else OTHER_PLATEAU,
+    )

@@ -1,0 +1,116 @@
+"""Least squares for a curve whose noise has outliers and is correlated from record to record."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import t as student
+
+# Returns values (n,) and their derivatives (n, p) at times (n,).
+Model = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+HUBER = 1.5
+STEPS = 50
+
+
+class Fitted(NamedTuple):
+    """Parameters (p,), their covariance (p, p), and the factor from standard deviation to half interval."""
+
+    parameters: np.ndarray
+    covariance: np.ndarray
+    reach: float
+    noise: float
+
+
+def fit_curve(
+    model: Model,
+    times: np.ndarray,
+    values: np.ndarray,
+    start: np.ndarray,
+    prior: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Fitted:
+    """Fit by Huber's loss on the innovations of first-order autoregressive noise.
+
+    Parameters
+    ----------
+    times, values : (n,), more of them than parameters
+    start : (p,), where to begin
+    prior : means and precisions (p,) of what is known of the parameters beforehand; precision 0 for nothing
+
+    Intervals cover nine in ten: by Student's t of as many degrees of freedom as there would be independent
+    records with the same information.
+    """
+    parameters, correlation = start, 0.0
+    for _ in range(3):
+        parameters, covariance, scale = _solve(model, times, values, parameters, correlation, prior)
+        correlation = _autocorrelation(values - model(times, parameters)[0])
+    independent = len(times) * (1 - correlation) / (1 + correlation)
+    reach = float(student.ppf(0.95, max(independent - len(start), 2.0)))
+    return Fitted(parameters, covariance, reach, scale)
+
+
+def _solve(
+    model: Model,
+    times: np.ndarray,
+    values: np.ndarray,
+    parameters: np.ndarray,
+    correlation: float,
+    prior: tuple[np.ndarray, np.ndarray] | None,
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Levenberg-Marquardt; returns parameters, their covariance, and the innovations' scale."""
+    mean, precision = prior or (parameters, np.zeros(len(parameters)))
+    damping, freedom = 1e-3, max(len(times) - len(parameters), 1)
+    residual, jacobian = _innovations(model, times, values, parameters, correlation)
+    for _ in range(STEPS):
+        scale = max(1.4826 * float(np.median(np.abs(residual))) * len(times) / freedom, 1e-12)
+        weights = np.minimum(1, HUBER * scale / np.maximum(np.abs(residual), 1e-300)) / scale**2
+        gram = jacobian.T @ (weights[:, None] * jacobian) + np.diag(precision)
+        slope = jacobian.T @ (weights * residual) + precision * (mean - parameters)
+        diagonal = np.maximum(np.diag(gram), 1e-14 * np.trace(gram) + 1e-300)
+        step = np.linalg.solve(gram + damping * np.diag(diagonal), slope)
+        trial = parameters + step
+        trial_residual, trial_jacobian = _innovations(model, times, values, trial, correlation)
+        gain = (
+            _cost(residual, scale)
+            - _cost(trial_residual, scale)
+            + precision @ ((parameters - mean) ** 2 - (trial - mean) ** 2) / 2
+        )
+        if gain >= 0:
+            settled = np.abs(step).max() < 1e-9 * (1 + np.abs(parameters).max())
+            parameters, residual, jacobian, damping = trial, trial_residual, trial_jacobian, damping / 5
+            if settled:
+                break
+        else:
+            damping *= 5
+            if damping > 1e12:
+                break
+    clipped = np.clip(residual, -HUBER * scale, HUBER * scale)
+    inside = max(float((np.abs(residual) <= HUBER * scale).mean()), 0.1)
+    variance = max(float(clipped @ clipped) / freedom / inside**2, 1e-24)
+    covariance = np.linalg.pinv(jacobian.T @ jacobian / variance + np.diag(precision), hermitian=True)
+    return parameters, covariance, float(np.sqrt(variance))
+
+
+def _innovations(
+    model: Model, times: np.ndarray, values: np.ndarray, parameters: np.ndarray, correlation: float
+) -> tuple[np.ndarray, np.ndarray]:
+    value, jacobian = model(times, parameters)
+    residual, first = values - value, np.sqrt(1 - correlation**2)
+    return (
+        np.concatenate([first * residual[:1], residual[1:] - correlation * residual[:-1]]),
+        np.concatenate([first * jacobian[:1], jacobian[1:] - correlation * jacobian[:-1]]),
+    )
+
+
+def _cost(residual: np.ndarray, scale: float) -> float:
+    size = np.abs(residual) / scale
+    return float(np.where(size <= HUBER, size**2 / 2, HUBER * (size - HUBER / 2)).sum())
+
+
+def _autocorrelation(residual: np.ndarray) -> float:
+    """At one record's distance, corrected for what fitted parameters take from short series."""
+    power = float(residual @ residual)
+    if power == 0:
+        return 0.0
+    raw = float(residual[1:] @ residual[:-1]) / power
+    return float(np.clip(raw + (3 + 5 * raw) / len(residual), 0, 0.9))

@@ -1,0 +1,68 @@
+"""When a run is planned to end, and which step is at which time."""
+
+from typing import Any
+
+import numpy as np
+
+from eigenstep.spectrum._record import RunRecord
+
+
+class Clock:
+    """Steps and times of a run, beyond its record too: as its schedule says, or at its latest rate.
+
+    Attributes
+    ----------
+    planned_time : when the run is to end, None if its record does not say
+    """
+
+    def __init__(self, record: RunRecord, planned_time: float | None = None) -> None:
+        rows = record.eigenvalues
+        step, time = (
+            (np.zeros(0), np.zeros(0)) if rows is None else (rows["step"].astype(float), rows["time"])
+        )
+        self._step, self._time, self._rate = step, time, _latest_rate(record, step, time)
+        planned = _planned_steps(record.config)
+        if planned is not None and len(step) and planned > step[-1]:
+            ahead = _rates_ahead(record.config, int(step[-1]), planned, self._rate)
+            self._step = np.append(step, np.arange(step[-1] + 1, planned + 1))
+            self._time = np.append(time, time[-1] + np.cumsum(ahead))
+        self.planned_time = planned_time
+        if planned_time is None and planned is not None and len(step):
+            self.planned_time = float(np.interp(planned, self._step, self._time))
+
+    def step_at(self, time: float) -> float:
+        """The step at a time; beyond the plan at the latest learning rate recorded."""
+        if not len(self._time):
+            return float("nan")
+        if time > self._time[-1]:
+            return float(self._step[-1] + (time - self._time[-1]) / self._rate)
+        return float(np.interp(time, self._time, self._step))
+
+
+def _planned_steps(config: dict[str, Any]) -> int | None:
+    monitor = config.get("monitor")
+    found = monitor.get("planned_steps") if isinstance(monitor, dict) else config.get("steps")
+    return int(found) if isinstance(found, int | float) and found > 0 else None
+
+
+def _latest_rate(record: RunRecord, step: np.ndarray, time: np.ndarray) -> float:
+    """Time a step, at the end of the record."""
+    if len(step) > 1 and time[-1] > time[-2] and step[-1] > step[-2]:
+        return float((time[-1] - time[-2]) / (step[-1] - step[-2]))
+    rates = record.metrics.get("learning_rate", np.zeros(0))
+    rates = rates[np.isfinite(rates) & (rates > 0)]
+    return float(rates[-1]) if len(rates) else 1.0
+
+
+def _rates_ahead(config: dict[str, Any], step: int, planned: int, latest: float) -> np.ndarray:
+    """Learning rates of the steps to come: half a cosine to zero if the configuration names it."""
+    optimizer = config.get("optimizer")
+    schedule = optimizer if isinstance(optimizer, dict) else {}
+    ahead = np.arange(step, planned)
+    if schedule.get("schedule") != "cosine":
+        return np.full(len(ahead), latest)
+    warmup = int(schedule.get("warmup_steps") or 0)
+    height = 1 + np.cos(
+        np.pi * np.clip((np.append(step - 1, ahead) - warmup) / max(planned - warmup, 1), 0, 1)
+    )
+    return latest * height[1:] / max(height[0], 1e-12)
