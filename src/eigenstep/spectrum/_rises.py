@@ -95,8 +95,9 @@ def separate_steps(rises: Iterable[Rise]) -> list[list[Rise]]:
 
 def running_median(curves: np.ndarray) -> np.ndarray:
     """Median of three neighbours: one outlying minibatch makes no step; monotone curves are unchanged."""
-    padded = np.concatenate([curves[:1], curves, curves[-1:]])
-    return np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)
+    before = np.concatenate([curves[:1], curves[:-1]])
+    after = np.concatenate([curves[1:], curves[-1:]])
+    return np.maximum(np.minimum(before, after), np.minimum(np.maximum(before, after), curves))
 
 
 def _plateau(curve: np.ndarray) -> float:

@@ -54,7 +54,7 @@ def follow_modes(record: RunRecord, planned_time: float | None = None) -> ModeHi
     steps, times, eigenvalues, points = _columns(record)
     tracks = track_modes(eigenvalues, points)
     plateau = 1.0 if record.prediction else None
-    fits = _fit(times, tracks, plateau) if len(times) else []
+    fits = _fit(times, eigenvalues, tracks, plateau) if len(times) else []
     tracks, fits = _in_order(tracks, fits)
     upcoming = _upcoming(record, times, tracks, fits, plateau)
     forecast = forecast_next(
@@ -80,27 +80,36 @@ def _columns(record: RunRecord) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     return rows["step"], rows["time"], rows["cross_correlation"][:, :FOLLOWED], points
 
 
-def _fit(times: np.ndarray, tracks: list[Track], plateau: float | None) -> list[ModeFit]:
-    curves = np.stack([track.eigenvalues for track in tracks], axis=1)
+def _fit(
+    times: np.ndarray, eigenvalues: np.ndarray, tracks: list[Track], plateau: float | None
+) -> list[ModeFit]:
+    """One fit for each eigenvalue that `find_rises` counts as learned, of the mode that it is at the end."""
     spread = SETTLING if plateau is None else 0.0
-    fits = [
-        fit_mode(times, curves[:, rise.mode], rise, plateau_spread=spread)
-        for rise in find_rises(times, curves, plateau=plateau)
-    ]
-    if plateau is None and fits:
-        fits += _rising(times, curves, fits)
-    return fits
+    track_of = {int(track.ranks[-1]): track for track in tracks}
+    fits = []
+    for rise in find_rises(times, eigenvalues, plateau=plateau):
+        track = track_of[rise.mode]
+        own = find_rises(times, track.eigenvalues[:, None], plateau=plateau)
+        # A mode whose course through exchanges does not look like a rise is taken by its rank.
+        curve, rise = (track.eigenvalues, own[0]) if own else (eigenvalues[:, rise.mode], rise)
+        fits.append(
+            fit_mode(times, curve, dataclasses.replace(rise, mode=track.mode), plateau_spread=spread)
+        )
+    return fits + (_rising(times, tracks, fits) if plateau is None and fits else [])
 
 
-def _rising(times: np.ndarray, curves: np.ndarray, fits: list[ModeFit]) -> list[ModeFit]:
+def _rising(times: np.ndarray, tracks: list[Track], fits: list[ModeFit]) -> list[ModeFit]:
     """The modes past half of what the latest one settled at, that have not settled themselves."""
     level = max(fits, key=lambda fit: fit.half_time.value).plateau.value
-    learned = {fit.mode for fit in fits}
-    return [
-        fit_mode(times, curves[:, rise.mode], rise, learned=False, plateau_spread=FROM_LATEST)
-        for rise in find_rises(times, curves, plateau=level)
-        if rise.mode not in learned and np.median(curves[-3:, rise.mode]) > level / 2
-    ]
+    learned, rising = {fit.mode for fit in fits}, []
+    for track in tracks:
+        if track.mode not in learned and np.median(track.eigenvalues[-3:]) > level / 2:
+            for rise in find_rises(times, track.eigenvalues[:, None], plateau=level):
+                found = dataclasses.replace(rise, mode=track.mode)
+                rising.append(
+                    fit_mode(times, track.eigenvalues, found, learned=False, plateau_spread=FROM_LATEST)
+                )
+    return rising
 
 
 def _in_order(tracks: list[Track], fits: list[ModeFit]) -> tuple[list[Track], list[ModeFit]]:

@@ -10,7 +10,8 @@ from scipy.stats import t as student
 Model = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 HUBER = 1.5
-STEPS = 50
+# Of a step, against what is known beforehand, and how many are taken at most.
+TOLERANCE, STEPS = 1e-5, 50
 
 
 class Fitted(NamedTuple):
@@ -19,7 +20,6 @@ class Fitted(NamedTuple):
     parameters: np.ndarray
     covariance: np.ndarray
     reach: float
-    noise: float
 
 
 def fit_curve(
@@ -27,7 +27,7 @@ def fit_curve(
     times: np.ndarray,
     values: np.ndarray,
     start: np.ndarray,
-    prior: tuple[np.ndarray, np.ndarray] | None = None,
+    beforehand: np.ndarray,
 ) -> Fitted:
     """Fit by Huber's loss on the innovations of first-order autoregressive noise.
 
@@ -35,18 +35,18 @@ def fit_curve(
     ----------
     times, values : (n,), more of them than parameters
     start : (p,), where to begin
-    prior : means and precisions (p,) of what is known of the parameters beforehand; precision 0 for nothing
+    beforehand : (p,), how well the parameters are known to be there already, as standard deviations
 
     Intervals cover nine in ten: by Student's t of as many degrees of freedom as there would be independent
     records with the same information.
     """
     parameters, correlation = start, 0.0
     for _ in range(3):
-        parameters, covariance, scale = _solve(model, times, values, parameters, correlation, prior)
+        parameters, covariance = _solve(model, times, values, parameters, correlation, start, beforehand)
         correlation = _autocorrelation(values - model(times, parameters)[0])
     independent = len(times) * (1 - correlation) / (1 + correlation)
     reach = float(student.ppf(0.95, max(independent - len(start), 2.0)))
-    return Fitted(parameters, covariance, reach, scale)
+    return Fitted(parameters, covariance, reach)
 
 
 def _solve(
@@ -55,19 +55,18 @@ def _solve(
     values: np.ndarray,
     parameters: np.ndarray,
     correlation: float,
-    prior: tuple[np.ndarray, np.ndarray] | None,
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Levenberg-Marquardt; returns parameters, their covariance, and the innovations' scale."""
-    mean, precision = prior or (parameters, np.zeros(len(parameters)))
-    damping, freedom = 1e-3, max(len(times) - len(parameters), 1)
+    mean: np.ndarray,
+    beforehand: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Levenberg-Marquardt; returns parameters and their covariance."""
+    damping, freedom, precision = 1e-3, max(len(times) - len(parameters), 1), 1 / beforehand**2
     residual, jacobian = _innovations(model, times, values, parameters, correlation)
     for _ in range(STEPS):
         scale = max(1.4826 * float(np.median(np.abs(residual))) * len(times) / freedom, 1e-12)
         weights = np.minimum(1, HUBER * scale / np.maximum(np.abs(residual), 1e-300)) / scale**2
         gram = jacobian.T @ (weights[:, None] * jacobian) + np.diag(precision)
         slope = jacobian.T @ (weights * residual) + precision * (mean - parameters)
-        diagonal = np.maximum(np.diag(gram), 1e-14 * np.trace(gram) + 1e-300)
-        step = np.linalg.solve(gram + damping * np.diag(diagonal), slope)
+        step = np.linalg.solve(gram + damping * np.diag(np.diag(gram)), slope)
         trial = parameters + step
         trial_residual, trial_jacobian = _innovations(model, times, values, trial, correlation)
         gain = (
@@ -76,7 +75,7 @@ def _solve(
             + precision @ ((parameters - mean) ** 2 - (trial - mean) ** 2) / 2
         )
         if gain >= 0:
-            settled = np.abs(step).max() < 1e-9 * (1 + np.abs(parameters).max())
+            settled = (np.abs(step) < TOLERANCE * beforehand).all()
             parameters, residual, jacobian, damping = trial, trial_residual, trial_jacobian, damping / 5
             if settled:
                 break
@@ -87,8 +86,7 @@ def _solve(
     clipped = np.clip(residual, -HUBER * scale, HUBER * scale)
     inside = max(float((np.abs(residual) <= HUBER * scale).mean()), 0.1)
     variance = max(float(clipped @ clipped) / freedom / inside**2, 1e-24)
-    covariance = np.linalg.pinv(jacobian.T @ jacobian / variance + np.diag(precision), hermitian=True)
-    return parameters, covariance, float(np.sqrt(variance))
+    return parameters, np.linalg.inv(jacobian.T @ jacobian / variance + np.diag(precision))
 
 
 def _innovations(

@@ -11,8 +11,9 @@ from eigenstep.spectrum.tracking._least_squares import fit_curve
 FLOOR, AFTER, MOST = 0.05, 3.0, 1000
 # Fewer records, or fewer of them within a width of the half-time, do not tell a width.
 LEAST, WITHIN = 5, 2
-# How far acceleration is expected to be from none, as a standard deviation.
-ACCELERATION = 0.3
+# What is known of half-time (in widths), log width and acceleration beforehand, as standard deviations about the
+# values to begin with and about no acceleration: too little to matter, unless the records show nothing of them.
+HALF_TIME, LOG_WIDTH, ACCELERATION = 2.0, 1.0, 0.3
 # z where the curve is at 90 % of its plateau, and at 10 % with the other sign.
 NINE = float(np.log(9))
 
@@ -54,10 +55,8 @@ def fit_rise(
     if len(window) < LEAST or within.sum() < WITHIN or not width > 0:
         return _unresolved(times, half_time, width, plateau)
     start = np.array([half_time, np.log(width), np.log(plateau), 0.0])
-    precision = np.array([0, 0, 1 / max(plateau_spread, 1e-6) ** 2, 1 / ACCELERATION**2])
-    fitted = fit_curve(_model, times[window], np.log(curve[window]), start, (start, precision))
-    if abs(fitted.parameters[0] - half_time) > 2 * width or abs(fitted.parameters[1] - start[1]) > 3:
-        return _unresolved(times, half_time, width, plateau)
+    beforehand = np.array([HALF_TIME * width, LOG_WIDTH, max(plateau_spread, 1e-6), ACCELERATION])
+    fitted = fit_curve(_model, times[window], np.log(curve[window]), start, beforehand)
     spread = fitted.reach * np.sqrt(np.diag(fitted.covariance))
     ends = np.stack([fitted.parameters, fitted.parameters - spread, fitted.parameters + spread])
     ends[:, 1:3] = np.exp(np.clip(ends[:, 1:3], -600, 600))

@@ -17,6 +17,8 @@ CANDIDATES = 4
 TOLD = 0.5
 # And only if the mode is no deeper below half of its plateau than this, in natural units, for unsteady growth.
 DEEPEST = 8.0
+# And only if its growth is a straight line up to this, in natural units.
+ROUGHEST = 0.3
 # Standard deviation of the logarithm of a plateau that is guessed from the latest mode's, and from nothing.
 FROM_LATEST, FROM_NOTHING = 0.4, 0.8
 
@@ -47,7 +49,7 @@ class Upcoming:
         value, low, high = self.half_time
         depth = -self.growth.level
         within_reach = 2 * self.plateau_spread <= depth <= DEEPEST / self.growth.unsteadiness
-        return within_reach and high - low <= TOLD * value
+        return within_reach and self.growth.roughness <= ROUGHEST and high - low <= TOLD * value
 
 
 def forecast_modes(
