@@ -33,7 +33,9 @@ def main() -> None:
     parser.add_argument("--losses", nargs="+", default=list(LOSSES), choices=LOSSES)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--every", type=int, default=2, help="steps between two records")
-    parser.add_argument("--stride", type=int, default=5, help="records between two forecasts of the next mode")
+    parser.add_argument(
+        "--stride", type=int, default=5, help="records between two forecasts of the next mode"
+    )
     options = parser.parse_args()
     set_threads(1)
 
@@ -76,7 +78,10 @@ def print_by_height(groups: dict[str, list[RunRecord]]) -> None:
             rows.append(summarise(f"{name} | {100 * share:.0f} %", cases))
     for share in SHARES:
         cases = [
-            case for name, records in groups.items() if name != "linear model" for record in records
+            case
+            for name, records in groups.items()
+            if name != "linear model"
+            for record in records
             for case in at_height(record, share)
         ]
         rows.append(summarise(f"all networks | {100 * share:.0f} %", cases))
@@ -118,7 +123,9 @@ def summarise(name: str, cases: list) -> str:
 
 
 def print_throughout(groups: dict[str, list[RunRecord]], stride: int) -> None:
-    print("| runs | forecasts | expected | none | not yet | error of t: quartiles | in the interval | wrong none |")
+    print(
+        "| runs | forecasts | expected | none | not yet | error of t: quartiles | in the interval | wrong none |"
+    )
     for name, records in groups.items():
         cases = [case for record in records for case in throughout(record, stride)]
         expected = [(truth, f.half_time) for truth, f in cases if f.state == "expected" and truth is not None]

@@ -42,6 +42,14 @@ def test_an_eigenvalue_that_only_grows_exponentially_is_not_learned_yet(rate, re
     assert find_rises(times, (1e-9 * np.exp(rate * times) * noise)[:, None]) == []
 
 
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("records", [20, 60, 200])
+def test_an_eigenvalue_that_grows_exponentially_under_much_noise_is_not_learned_yet(records, seed):
+    times = np.linspace(0, 10, records)
+    noise = 0.2 * np.random.default_rng(seed).normal(size=records)
+    assert find_rises(times, (1e-9 * np.exp(2.0 * times + noise))[:, None]) == []
+
+
 def test_a_mode_counts_as_learned_once_it_has_reached_its_plateau():
     times = np.linspace(0, 10, 400)
     curves = logistic(times, [4.0], [1.0])

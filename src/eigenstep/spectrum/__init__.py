@@ -12,9 +12,11 @@ from eigenstep.spectrum._rises import Rise, find_rises, separate_steps
 from eigenstep.spectrum._spectrum import Spectrum, spectrum_of
 from eigenstep.spectrum._watch import Watch, watch
 from eigenstep.spectrum._writer import RecordWriter, append_line
+from eigenstep.spectrum.tracking import ModeHistory, follow_modes
 
 __all__ = [
     "LogSpaced",
+    "ModeHistory",
     "RecordWriter",
     "Rise",
     "RunRecord",
@@ -26,6 +28,7 @@ __all__ = [
     "cross_correlation_eigenvalues",
     "find_rises",
     "find_runs",
+    "follow_modes",
     "is_run",
     "principal_projections",
     "read_record",

@@ -70,7 +70,7 @@ def find_rises(
         if curve.max() < level / 2 or level <= 0 or level < fraction * reference or level < growth * curve[0]:
             continue
         half, tenth, most = (_crossing(t, curve, level, share) for share in (0.5, 0.1, 0.9))
-        if plateau is not None or _has_settled(t, half, most - tenth):
+        if plateau is not None or _has_settled(t, tenth, half):
             rises.append(Rise(mode, half, level, most - tenth))
     return rises
 
@@ -122,12 +122,13 @@ def _crossing(times: np.ndarray, curve: np.ndarray, plateau: float, share: float
     return float(times[index - 1] + np.clip(weight, 0, 1) * (times[index] - times[index - 1]))
 
 
-def _has_settled(times: np.ndarray, half_time: float, width: float) -> bool:
+def _has_settled(times: np.ndarray, tenth: float, half_time: float) -> bool:
     """Whether the record goes on long enough after a half-time to tell a plateau from mere growth.
 
-    An exponential spends 0.63 of its own "width" above half of its own "plateau".
+    An exponential spends 0.86 of its own time from 10 % to half of its own "plateau" above that half. In 1.5
+    of that time a logistic curve gets from half to 96 % of its plateau.
     """
-    return bool(times[-1] - half_time >= 0.75 * width and (times >= half_time).sum() >= 3)
+    return bool(times[-1] - half_time >= 1.5 * (half_time - tenth) and (times >= half_time).sum() >= 3)
 
 
 def _sustained(above: np.ndarray) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from eigenstep.spectrum.tracking._estimate import Estimate
 from eigenstep.spectrum.tracking._growth import LEAST, Growth, measure_growth
@@ -21,7 +21,7 @@ DEEP = 5.0
 LATEST = 8
 
 
-class Rise(NamedTuple):
+class Risen(NamedTuple):
     """A mode that has risen: its record, and what it came to."""
 
     times: np.ndarray
@@ -47,16 +47,17 @@ class Delay:
         rate = growth.rate_error / max(growth.rate, 1e-300)
         depth = max(-growth.level, 0.5)
         deviation = np.sqrt(self.deviation**2 + rate**2 + (plateau_spread / depth) ** 2)
-        reach = min(float(student.ppf(0.95, self.freedom) * deviation), 50.0)
-        middle = growth.time_to_half * np.exp(-self.mean)
-        return Estimate(middle, middle * np.exp(-reach), middle * np.exp(reach))
+        reach = min(float(stdtrit(self.freedom, 0.95) * deviation), 50.0)
+        middle = growth.time_to_half * float(np.exp(-self.mean))
+        return Estimate(middle, middle * float(np.exp(-reach)), middle * float(np.exp(reach)))
 
 
-def delay_of(growth: Growth, risen: Iterable[Rise]) -> Delay:
+def delay_of(growth: Growth, risen: Iterable[Risen]) -> Delay:
     """What forecasts for the modes that have risen, made at the same height, were wrong by.
 
-    Where features strengthen while a mode is learned, growth is faster than exponential and forecasts come too
-    late, by the same factor for all modes of a run; where modes compete, too early, and by factors that scatter.
+    Where features strengthen while a mode is learned, growth is faster than exponential and forecasts come
+    too late, by the same factor for all modes of a run; where modes compete, too early, by factors that
+    scatter.
     """
     scatter = SCATTER * growth.unsteadiness * max(1.0, -growth.level / DEEP)
     latest = sorted(risen, key=lambda rise: rise.half_time)[-LATEST:]
@@ -69,8 +70,8 @@ def delay_of(growth: Growth, risen: Iterable[Rise]) -> Delay:
     return Delay(average * count / weight, float(deviation), freedom)
 
 
-def _lateness(rise: Rise, level: float) -> float | None:
-    """log(forecast / truth) of the time that remained when the mode was last at this height; None if unknown."""
+def _lateness(rise: Risen, level: float) -> float | None:
+    """log(forecast / truth) of the time that remained when the mode was last this high, None if unknown."""
     height = rise.plateau / (1 + np.exp(-min(level, -0.5)))
     below = np.flatnonzero((rise.times < rise.half_time) & (rise.eigenvalues < height))
     count = below[-1] + 2 if len(below) else 0

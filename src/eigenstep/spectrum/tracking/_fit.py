@@ -11,7 +11,7 @@ from eigenstep.spectrum.tracking._rise_curve import fit_rise
 
 # A logistic curve's time from 10 % to 90 %, times its growth rate.
 WIDTH = float(np.log(81))
-# How far the level just after a rise is from that of all the time since, as standard deviation of the logarithm.
+# How far the level just after a rise is from that of all the time since: standard deviation of the logarithm.
 SETTLING = 0.5
 
 
@@ -19,7 +19,7 @@ SETTLING = 0.5
 class ModeFit:
     """One mode's rise, fitted to its noisy eigenvalues.
 
-    Times are in the unit of the times given: t = learning rate × step for a run's record, momentum not counted.
+    Times are in the unit of those given: in a run's record t = learning rate × step, whatever the momentum.
 
     Attributes
     ----------
@@ -28,10 +28,10 @@ class ModeFit:
     width : time from 10 % to 90 % of the plateau
     plateau : the level that it settles at just after its rise
     growth_rate : of the logistic lambda' = growth_rate lambda (1 - lambda / plateau) of the same width
-    gamma : growth_rate / 8: in the linear model under un-normalised Barlow Twins, by gradient descent of small
-        rate, the operator's eigenvalue
-    acceleration : by how much faster than logistic the rise ends than it begins: its logit grows in proportion
-        to exp(acceleration × logit); 0 in the linear model
+    gamma : growth_rate / 8, the operator's eigenvalue in the linear model under un-normalised Barlow Twins by
+        gradient descent of a small rate; other losses have other constants
+    acceleration : how much faster the rise ends than it begins: its logit grows in proportion to
+        exp(acceleration × logit); 0 in the linear model, whose rises are logistic
     learned : whether `find_rises` counts the mode as learned; if not, it is still in the middle of its rise
     """
 

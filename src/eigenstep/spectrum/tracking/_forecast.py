@@ -13,6 +13,9 @@ State = Literal["expected", "none within the planned run", "not yet to be told"]
 EXPECTED: State = "expected"
 NONE: State = "none within the planned run"
 UNKNOWN: State = "not yet to be told"
+UNTOLD = "When the next mode will rise is not yet to be told: "
+# An interval's end is not worth naming when it is this many times as late as its beginning.
+FAR = 10.0
 
 
 @dataclass(frozen=True)
@@ -57,72 +60,74 @@ def forecast_next(
     step_at : the step at a time; default: time and step are the same
 
     >>> from eigenstep.spectrum.tracking._growth import Growth
-    >>> mode = Upcoming(2, Growth(-4.6, 0.1, 0.0, 0.0), Estimate(146.0, 140.0, 152.0), plateau=1.0)
+    >>> mode = Upcoming(2, Growth(-4.6, 0.1, 0.0, 0.0), Estimate(146.0, 140.0, 152.0), 1.0, 0.0)
     >>> forecast_next([mode], 100.0, planned_time=300.0).sentence
     'Mode 3 is expected to reach half of its plateau at step 146 (140 to 152).'
     >>> forecast_next([mode], 100.0, planned_time=130.0).sentence
     'No further mode is expected by the planned end at step 130: mode 3 would come at step 146 (140 to 152).'
     """
-    steps = step_at or (lambda time: time)
-    end = "" if planned_time is None else _when(planned_time, steps, step_at)
+    words = _Words(step_at)
+    end = "" if planned_time is None else words.at(planned_time)
     if np.isnan(now):
-        return _unknown(planned_time, "When the next mode will rise is not yet to be told: nothing is recorded.")
+        return Forecast(UNKNOWN, None, None, None, planned_time, f"{UNTOLD}nothing is recorded.")
+    if not upcoming and rising is not None:
+        text = f"Mode {rising + 1} is rising; no eigenvalue is followed beyond it."
+        return Forecast(UNKNOWN, None, None, None, planned_time, text)
     if not upcoming:
-        if rising is not None:
-            return _unknown(planned_time, f"Mode {rising + 1} is rising; there are no eigenvalues beyond it.")
-        return Forecast(NONE, None, None, None, planned_time, "All modes have been learned.")
+        text = "No further mode: every eigenvalue that is followed has been learned."
+        return Forecast(NONE, None, None, None, planned_time, text)
     soonest = upcoming[0]
-    half_time = soonest.half_time if soonest.told else None
-    step = Estimate(*(steps(time) for time in half_time)) if half_time else None
-    name = f"mode {soonest.mode + 1}"
+    name, half_time = f"mode {soonest.mode + 1}", soonest.half_time if soonest.told else None
     if planned_time is not None and now >= planned_time:
-        text = f"No further mode: the planned run has ended at {end}."
+        state, text = NONE, f"No further mode: the planned run has ended at {end}"
+        text += f"; {name} would have come at {words.within(half_time)}." if half_time else "."
+    elif planned_time is not None and rising is None and _none_by(planned_time, upcoming):
+        state, text = NONE, f"No further mode is expected by the planned end at {end}: "
+        first = min(mode.half_time.low for mode in upcoming)
         if half_time:
-            text = f"{text[:-1]}; {name} would have come at {_range(half_time, steps, step_at)}."
-        return Forecast(NONE, soonest.mode, half_time, step, planned_time, text)
-    if planned_time is not None and rising is None and all(u.half_time.low > planned_time for u in upcoming):
-        text = f"No further mode is expected by the planned end at {end}: "
-        if half_time:
-            text += f"{name} would come at {_range(half_time, steps, step_at)}."
-        elif np.isfinite(first := min(u.half_time.low for u in upcoming)):
-            text += f"the next would come at {_when(first, steps, step_at)} at the earliest."
+            text += f"{name} would come at {words.within(half_time)}."
+        elif np.isfinite(first):
+            text += f"the next would come at {words.at(first)} at the earliest."
         else:
             text += "no eigenvalue that is not learned grows."
-        return Forecast(NONE, soonest.mode, half_time, step, planned_time, text)
-    if half_time is None:
-        return _unknown(planned_time, _why(soonest, steps, step_at), soonest.mode)
-    text = (
-        f"{name.capitalize()} is expected to reach half of its plateau at {_range(half_time, steps, step_at)}"
-    )
-    if planned_time is not None and half_time.value > planned_time:
-        text += f", after the planned end at {end}"
-    return Forecast(EXPECTED, soonest.mode, half_time, step, planned_time, f"{text}.")
+    elif half_time:
+        state = EXPECTED
+        text = f"{name.capitalize()} is expected to reach half of its plateau at {words.within(half_time)}"
+        late = planned_time is not None and half_time.value > planned_time
+        text += f", after the planned end at {end}." if late else "."
+    else:
+        state, text = UNKNOWN, UNTOLD + words.why(soonest)
+    step = Estimate(*map(words.step_at, half_time)) if half_time else None
+    return Forecast(state, soonest.mode, half_time, step, planned_time, text)
 
 
-def _unknown(planned_time: float | None, text: str, mode: int | None = None) -> Forecast:
-    return Forecast(UNKNOWN, mode, None, None, planned_time, text)
+def _none_by(time: float, upcoming: Sequence[Upcoming]) -> bool:
+    return all(mode.half_time.low > time for mode in upcoming)
 
 
-def _why(soonest: Upcoming, steps: Callable[[float], float], step_at: Callable | None) -> str:
-    start = "When the next mode will rise is not yet to be told: "
-    if soonest.growth is None:
-        return f"{start}there are too few records."
-    if soonest.growth.rate <= 0:
-        return f"{start}no eigenvalue that is not learned grows at present."
-    first, last = soonest.half_time.low, soonest.half_time.high
-    return (
-        f"{start}by its growth until now, mode {soonest.mode + 1} may come anywhere from "
-        f"{_when(first, steps, step_at)} to {_when(last, steps, step_at)}."
-    )
+class _Words:
+    """Times in words: as steps, and as t where that is another number."""
 
+    def __init__(self, step_at: Callable[[float], float] | None) -> None:
+        self.both = step_at is not None
+        self.step_at = step_at or float
 
-def _when(time: float, steps: Callable[[float], float], step_at: Callable | None) -> str:
-    return f"step {steps(time):,.0f}" + (f" (t = {time:.3g})" if step_at else "")
+    def at(self, time: float) -> str:
+        return f"step {self.step_at(time):,.0f}" + (f" (t = {time:.3g})" if self.both else "")
 
+    def within(self, time: Estimate) -> str:
+        value, low, high = (f"{self.step_at(end):,.0f}" for end in time)
+        text = f"step {value} ({low} to {high})"
+        if self.both:
+            text += f", t = {time.value:.3g} ({time.low:.3g} to {time.high:.3g})"
+        return text
 
-def _range(half_time: Estimate, steps: Callable[[float], float], step_at: Callable | None) -> str:
-    value, low, high = (f"{steps(time):,.0f}" for time in half_time)
-    text = f"step {value} ({low} to {high})"
-    if step_at:
-        text += f", t = {half_time.value:.3g} ({half_time.low:.3g} to {half_time.high:.3g})"
-    return text
+    def why(self, soonest: Upcoming) -> str:
+        """Why the next mode cannot be told."""
+        if soonest.growth is None:
+            return "there are too few records."
+        if soonest.growth.rate <= 0:
+            return f"mode {soonest.mode + 1}, the largest that is not learned, does not grow at present."
+        _, first, last = soonest.half_time
+        text = f"by its growth until now, mode {soonest.mode + 1} may come at any time from {self.at(first)}"
+        return f"{text} on." if last > FAR * first else f"{text} to {self.at(last)}."

@@ -8,7 +8,7 @@ from eigenstep.spectrum._rises import running_median
 
 # Natural units of growth that are looked at, but no fewer records than this, among the latest.
 SPAN, LEAST, LATEST = 2.0, 6, 400
-# Relative drift between the batch's and the probe's growth up to which the probe, which is less noisy, is used.
+# Relative drift between the batch's and the probe's growth up to which the probe, the less noisy, is used.
 STEADY = 0.1
 # Growth as rough as this, in natural units, is a network's; growth that is perfectly exponential keeps so.
 ROUGH, SMOOTHEST = 0.03, 0.1
@@ -71,7 +71,8 @@ def measure_growth(
     growth = _line(t, z)
     if (probe > 0).all():
         offset = np.log(values / probe)
-        if abs(_line(t, offset).rate) < STEADY * abs(growth.rate):
+        drift = _line(t, offset)
+        if abs(drift.rate) < STEADY * abs(growth.rate) + drift.rate_error:
             return _line(t, _logit(probe * np.exp(np.median(offset)), plateau))
     return growth
 

@@ -15,8 +15,9 @@ from eigenstep.spectrum.tracking._tracks import Track, track_modes
 from eigenstep.spectrum.tracking._upcoming import FROM_LATEST, Upcoming, forecast_modes
 
 FOLLOWED = 64
-# Where un-normalised Barlow Twins' modes settle, in theory exactly, in networks nearly; and other losses'.
-BARLOW_TWINS_PLATEAU, OTHER_PLATEAU = 1.0, 2.0
+# Where the first mode settles, and the standard deviation of its logarithm: with un-normalised Barlow Twins
+# at 1, in the linear model exactly and in networks nearly; with other losses anywhere.
+BARLOW_TWINS, OTHER = (1.0, 0.2), (2.0, 0.8)
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,10 @@ def _columns(record: RunRecord) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     if rows is None:
         return np.zeros(0, int), np.zeros(0), np.zeros((0, 0)), None
     points = None
-    if probe is not None and probe["points"].size and len(rows) - len(probe) in (0, 1):
-        rows = rows[: len(probe)]
-        points = probe["points"] if np.array_equal(rows["step"], probe["step"]) else None
+    if probe is not None and probe["points"].size:
+        count = min(len(rows), len(probe))  # one may have been written to since the other was read
+        if len(rows) - count <= 1 and np.array_equal(rows["step"][:count], probe["step"][:count]):
+            rows, points = rows[:count], probe["points"][:count]
     return rows["step"], rows["time"], rows["cross_correlation"][:, :FOLLOWED], points
 
 
@@ -92,9 +94,7 @@ def _fit(
         own = find_rises(times, track.eigenvalues[:, None], plateau=plateau)
         # A mode whose course through exchanges does not look like a rise is taken by its rank.
         curve, rise = (track.eigenvalues, own[0]) if own else (eigenvalues[:, rise.mode], rise)
-        fits.append(
-            fit_mode(times, curve, dataclasses.replace(rise, mode=track.mode), plateau_spread=spread)
-        )
+        fits.append(fit_mode(times, curve, dataclasses.replace(rise, mode=track.mode), plateau_spread=spread))
     return fits + (_rising(times, tracks, fits) if plateau is None and fits else [])
 
 
@@ -117,7 +117,7 @@ def _in_order(tracks: list[Track], fits: list[ModeFit]) -> tuple[list[Track], li
     fits = sorted(fits, key=lambda fit: fit.half_time.value)
     risen = [fit.mode for fit in fits]
     others = [track for track in tracks if track.mode not in set(risen)]
-    others.sort(key=lambda track: -track.eigenvalues[-1] if len(track.eigenvalues) else 0.0)
+    others.sort(key=lambda track: -np.nan_to_num(track.eigenvalues[-1:], nan=-np.inf).sum())
     order = [tracks[mode] for mode in risen] + others
     return (
         [dataclasses.replace(track, mode=mode) for mode, track in enumerate(order)],
@@ -132,12 +132,16 @@ def _upcoming(
         return []
     unknown = np.full(len(times), np.nan)
     variances = [unknown if track.variances is None else track.variances for track in tracks]
-    barlow_twins = record.config.get("loss") == "barlow_twins"
+    options = record.config.get("barlow_twins")
+    normalize = options.get("normalize") if isinstance(options, dict) else None
+    theirs = record.config.get("loss") == "barlow_twins" and normalize in (None, "none")
+    first_plateau, first_spread = BARLOW_TWINS if theirs else OTHER
     return forecast_modes(
         times,
         np.stack([track.eigenvalues for track in tracks], axis=1),
         fits,
         variances=np.stack(variances, axis=1),
         plateau=plateau,
-        first_plateau=BARLOW_TWINS_PLATEAU if barlow_twins else OTHER_PLATEAU,
+        first_plateau=first_plateau,
+        first_spread=first_spread,
     )

@@ -5,12 +5,13 @@ from scipy.optimize import linear_sum_assignment
 
 # A reference follows its mode only while the mode's variance differs from its neighbours' by this factor:
 # nearer than that the principal directions are mixtures of both.
-CLEAR_GAP = 4.0
+CLEAR = 4.0
 # How far a reference moves towards the direction seen.
 FOLLOW = 0.3
-# Share of a direction's length in the span of the references below which it is a mode not seen before.
-KNOWN = 0.5
-FOUND, LOST = 0.6, 0.4
+# Squared overlap from which a mode is found, and up to which it is lost, as it may be where its variance is
+# below the largest by this, in natural units.
+FOUND, LOST, SMALL = 0.6, 0.4, 4.6
+# Variances of modes that have changed places differ by this, in natural units.
 APART = 0.25
 # Lengths below this are no direction.
 SMALLEST = 1e-30
@@ -19,10 +20,10 @@ SMALLEST = 1e-30
 def identify(points: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Follow directions through exchanges of their order.
 
-    Each mode is known by a reference, a unit vector over the n samples that slowly follows it. References stand
-    still while two variances are near each other, so a mode is found again on the far side of a crossing,
-    however slow, though its direction was mixed with another's on the way. Ranks are exchanged where the
-    assignment of largest total squared overlap says so, clearly and in two records running.
+    Each mode is known by a reference, a unit vector over the n samples that slowly follows it. References
+    stand still while two variances are near each other, so a mode is found again on the far side of a
+    crossing, however slow, though its direction was mixed with another's on the way. Ranks are exchanged
+    where the assignment of largest total squared overlap says so, clearly and in two records running.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def identify(points: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     Returns ranks (T, k), the direction that each of the k modes is at each record, and its squared overlap
     with the mode's reference (T, k).
     """
-    records, _, count = points.shape
+    records = len(points)
     compared = np.unique(np.linspace(0, records - 1, most).round().astype(int)) if records > most else None
     ranks, overlaps = _follow(np.nan_to_num(points if compared is None else points[compared]).astype(float))
     if compared is None:
@@ -66,13 +67,13 @@ def _follow(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _clear(lengths: np.ndarray) -> np.ndarray:
     """(T, k): whether a direction's variance is apart from those of the directions beside it."""
     variances = np.maximum(lengths, SMALLEST) ** 2
-    apart = variances[:, :-1] > CLEAR_GAP * variances[:, 1:]
+    apart = variances[:, :-1] > CLEAR * variances[:, 1:]
     edge = np.ones((len(lengths), 1), bool)
     return np.hstack([edge, apart]) & np.hstack([apart, edge])
 
 
-def _exchange(squares: np.ndarray, current: np.ndarray, logs) -> np.ndarray:
-    """The current ranks, with those cycles of the best assignment exchanged that gain clearly."""
+def _exchange(squares: np.ndarray, current: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    """The current ranks, with those cycles of the best assignment exchanged whose modes are found there."""
     best = linear_sum_assignment(-squares)[1]
     moved = np.flatnonzero(best != current)
     result = current.copy()
@@ -83,7 +84,7 @@ def _exchange(squares: np.ndarray, current: np.ndarray, logs) -> np.ndarray:
             cycle.append(mode)
             mode = holder[best[mode]]
         found = squares[cycle, best[cycle]] > FOUND
-        lost = squares[cycle].max(axis=1) < LOST
+        lost = (squares[cycle].max(axis=1) < LOST) & (logs[current[cycle]] < logs.max() - SMALL)
         apart = np.abs(logs[best[cycle]] - logs[current[cycle]]) > APART
         if found.any() and (found | lost).all() and apart.all():
             result[cycle] = best[cycle]
@@ -92,18 +93,15 @@ def _exchange(squares: np.ndarray, current: np.ndarray, logs) -> np.ndarray:
 
 
 def _update(
-    references: np.ndarray,
-    seen: np.ndarray,
-    products: np.ndarray,
-    current: np.ndarray,
-    clear: np.ndarray,
+    references: np.ndarray, seen: np.ndarray, products: np.ndarray, current: np.ndarray, clear: np.ndarray
 ) -> None:
+    """Move the references, in place; a direction that is nobody's is a mode not seen before."""
     squares = products**2
-    known = squares.sum(axis=0)
+    spanned, known = squares.sum(axis=0), squares.max(axis=0) > FOUND
     for mode, rank in enumerate(current):
-        if known[rank] < KNOWN:
+        if spanned[rank] < LOST or (clear[rank] and not known[rank]):
             references[:, mode] = seen[:, rank]
-        elif clear[rank] and squares[mode, rank] > KNOWN:
+        elif clear[rank] and squares[mode, rank] > FOUND:
             towards = np.sign(products[mode, rank]) * seen[:, rank]
             moved = references[:, mode] + FOLLOW * (towards - references[:, mode])
             references[:, mode] = moved / np.linalg.norm(moved)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 # Returns values (n,) and their derivatives (n, p) at times (n,).
 Model = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -45,7 +45,7 @@ def fit_curve(
         parameters, covariance = _solve(model, times, values, parameters, correlation, start, beforehand)
         correlation = _autocorrelation(values - model(times, parameters)[0])
     independent = len(times) * (1 - correlation) / (1 + correlation)
-    reach = float(student.ppf(0.95, max(independent - len(start), 2.0)))
+    reach = float(stdtrit(max(independent - len(start), 2.0), 0.95))
     return Fitted(parameters, covariance, reach)
 
 

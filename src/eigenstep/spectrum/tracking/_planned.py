@@ -6,13 +6,16 @@ import numpy as np
 
 from eigenstep.spectrum._record import RunRecord
 
+# Points at which a schedule is followed to its end.
+GRID = 1000
+
 
 class Clock:
     """Steps and times of a run, beyond its record too: as its schedule says, or at its latest rate.
 
     Attributes
     ----------
-    planned_time : when the run is to end, None if its record does not say
+    planned_time : when the run is to end, or has ended; None if its record does not say
     """
 
     def __init__(self, record: RunRecord, planned_time: float | None = None) -> None:
@@ -23,12 +26,15 @@ class Clock:
         self._step, self._time, self._rate = step, time, _latest_rate(record, step, time)
         planned = _planned_steps(record.config)
         if planned is not None and len(step) and planned > step[-1]:
-            ahead = _rates_ahead(record.config, int(step[-1]), planned, self._rate)
-            self._step = np.append(step, np.arange(step[-1] + 1, planned + 1))
-            self._time = np.append(time, time[-1] + np.cumsum(ahead))
+            ahead = np.linspace(step[-1], planned, min(planned - int(step[-1]), GRID) + 1)
+            rates = _rates(record.config, ahead, planned, self._rate)
+            passed = np.cumsum((rates[1:] + rates[:-1]) / 2 * np.diff(ahead))
+            self._step = np.append(step, ahead[1:])
+            self._time = np.append(time, time[-1] + passed)
         self.planned_time = planned_time
-        if planned_time is None and planned is not None and len(step):
-            self.planned_time = float(np.interp(planned, self._step, self._time))
+        if planned_time is None and len(step) and (planned is not None or record.summary is not None):
+            end = step[-1] if planned is None or record.summary is not None else planned
+            self.planned_time = float(np.interp(end, self._step, self._time))
 
     def step_at(self, time: float) -> float:
         """The step at a time; beyond the plan at the latest learning rate recorded."""
@@ -54,15 +60,12 @@ def _latest_rate(record: RunRecord, step: np.ndarray, time: np.ndarray) -> float
     return float(rates[-1]) if len(rates) else 1.0
 
 
-def _rates_ahead(config: dict[str, Any], step: int, planned: int, latest: float) -> np.ndarray:
-    """Learning rates of the steps to come: half a cosine to zero if the configuration names it."""
+def _rates(config: dict[str, Any], steps: np.ndarray, planned: int, latest: float) -> np.ndarray:
+    """Learning rates at steps from the present on: half a cosine to zero if the configuration names it."""
     optimizer = config.get("optimizer")
     schedule = optimizer if isinstance(optimizer, dict) else {}
-    ahead = np.arange(step, planned)
     if schedule.get("schedule") != "cosine":
-        return np.full(len(ahead), latest)
+        return np.full(len(steps), latest)
     warmup = int(schedule.get("warmup_steps") or 0)
-    height = 1 + np.cos(
-        np.pi * np.clip((np.append(step - 1, ahead) - warmup) / max(planned - warmup, 1), 0, 1)
-    )
-    return latest * height[1:] / max(height[0], 1e-12)
+    height = 1 + np.cos(np.pi * np.clip((steps - warmup) / max(planned - warmup, 1), 0, 1))
+    return latest * height / max(height[0], 1e-12)

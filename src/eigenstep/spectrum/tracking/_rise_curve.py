@@ -11,8 +11,8 @@ from eigenstep.spectrum.tracking._least_squares import fit_curve
 FLOOR, AFTER, MOST = 0.05, 3.0, 1000
 # Fewer records, or fewer of them within a width of the half-time, do not tell a width.
 LEAST, WITHIN = 5, 2
-# What is known of half-time (in widths), log width and acceleration beforehand, as standard deviations about the
-# values to begin with and about no acceleration: too little to matter, unless the records show nothing of them.
+# What is known of half-time (in widths), log width and acceleration beforehand, as standard deviations about
+# the values to begin with, and about no acceleration: too little to matter where the records show them.
 HALF_TIME, LOG_WIDTH, ACCELERATION = 2.0, 1.0, 0.3
 # z where the curve is at 90 % of its plateau, and at 10 % with the other sign.
 NINE = float(np.log(9))
@@ -21,8 +21,8 @@ NINE = float(np.log(9))
 class RiseCurve(NamedTuple):
     """plateau / (1 + exp(-z)) with z' in proportion to exp(acceleration z), and z = 0 at the half-time.
 
-    `width` is the time from 10 % to 90 % of the plateau. Without acceleration the curve is logistic, as in the
-    linear model; networks whose features strengthen while a mode is learned accelerate.
+    `width` is the time from 10 % to 90 % of the plateau. Without acceleration the curve is logistic, as in
+    the linear model; networks whose features strengthen while a mode is learned accelerate.
     """
 
     half_time: Estimate

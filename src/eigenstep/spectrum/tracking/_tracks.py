@@ -11,6 +11,8 @@ from eigenstep.spectrum.tracking._identity import identify
 COMPARED = 1000
 # Two eigenvalues whose logarithms differ by less than this meet.
 MEETING = 0.3
+# Squared overlap with its reference from which a mode's direction is certain.
+CERTAIN = 0.5
 
 
 @dataclass(frozen=True)
@@ -91,25 +93,20 @@ def _by_rank(values: np.ndarray, rank: int) -> Track:
 def _exchange_where_they_meet(seen: np.ndarray, overlaps: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The ranks seen (T, k), each exchange moved to where the batch's eigenvalues meet.
 
-    That is sought from the last record at which the directions were certain, on; and if the eigenvalues do not
-    come near each other by the exchange, as far as the next one, because the batch may lag behind the probe.
+    That is sought between the last record at which the directions were certain and the exchange; eigenvalues
+    that do not meet there, as when few records are kept, are exchanged where the directions are.
     """
     logs = np.log(np.maximum(np.abs(values), np.finfo(float).tiny))
     ranks = np.tile(seen[0], (len(seen), 1))
-    changes = np.flatnonzero((seen[1:] != seen[:-1]).any(axis=1)) + 1
     earliest = np.zeros(seen.shape[1], int)
-    for index, change in enumerate(changes):
+    for change in np.flatnonzero((seen[1:] != seen[:-1]).any(axis=1)) + 1:
         moved = np.flatnonzero(seen[change] != seen[change - 1])
         old, new = seen[change - 1, moved], seen[change, moved]
-        certain = np.flatnonzero((overlaps[:change, moved] > 0.5).all(axis=1))
+        certain = np.flatnonzero((overlaps[:change, moved] > CERTAIN).all(axis=1))
         start = max(certain[-1] if len(certain) else 0, earliest[moved].max())
-        gap = np.abs(logs[start:, old] - logs[start:, new]).max(axis=1)
-        within = max(change + 1 - start, 1)
-        if gap[:within].min() > MEETING:
-            later = [c for c in changes[index + 1 :] if (seen[c, moved] != seen[c - 1, moved]).any()]
-            within = (later[0] if later else len(seen)) - start
-        near = np.flatnonzero(gap[:within] <= MEETING)
-        meeting = start + (int(gap[:within].argmin()) if not len(near) else int(near[len(near) // 2]))
+        gap = np.abs(logs[start : change + 1, old] - logs[start : change + 1, new]).max(axis=1)
+        near = np.flatnonzero(gap <= MEETING)
+        meeting = start + int(near[len(near) // 2]) if len(near) else max(start, change)
         ranks[meeting:, moved] = new
         earliest[moved] = meeting
     return ranks

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eigenstep.spectrum.tracking._delay import Delay, Rise, delay_of
+from eigenstep.spectrum.tracking._delay import Delay, Risen, delay_of
 from eigenstep.spectrum.tracking._estimate import Estimate
 from eigenstep.spectrum.tracking._fit import ModeFit
 from eigenstep.spectrum.tracking._growth import Growth, measure_growth
@@ -15,12 +15,12 @@ from eigenstep.spectrum.tracking._growth import Growth, measure_growth
 CANDIDATES = 4
 # A half-time is told if its interval is no longer than this share of it.
 TOLD = 0.5
-# And only if the mode is no deeper below half of its plateau than this, in natural units, for unsteady growth.
+# And if the mode is no deeper below half of its plateau than this, in natural units, for unsteady growth,
 DEEPEST = 8.0
-# And only if its growth is a straight line up to this, in natural units.
+# and if that growth is a straight line up to this.
 ROUGHEST = 0.3
-# Standard deviation of the logarithm of a plateau that is guessed from the latest mode's, and from nothing.
-FROM_LATEST, FROM_NOTHING = 0.4, 0.8
+# Standard deviation of the logarithm of a plateau that is guessed from the latest mode's.
+FROM_LATEST = 0.4
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,10 @@ class Upcoming:
     ----------
     mode : which
     growth : how it grows now, None if there are too few records
-    half_time : when it will reach half of the plateau; the interval may be long, infinite where it does not grow
+    half_time : when it will reach half of the plateau; the interval may be long, and is infinite where the
+        mode does not grow
     plateau : the level that it is thought to reach
+    plateau_spread : standard deviation of that level's logarithm
     """
 
     mode: int
@@ -60,12 +62,14 @@ def forecast_modes(
     variances: ArrayLike | None = None,
     plateau: float | None = None,
     first_plateau: float = 1.0,
+    first_spread: float = 0.8,
 ) -> list[Upcoming]:
     """When the modes that have not risen will: those that can be told, the soonest first, then the largest.
 
     A mode's growth over its last two natural units is extrapolated, as the logistic that it is in the linear
-    model, to half of its plateau. The time that remains is then corrected by what the same forecasts were wrong
-    by for the modes of this run that have risen, made at the same height; their scatter makes the interval.
+    model, to half of its plateau. The time that remains is then corrected by what the same forecasts were
+    wrong by for the modes of this run that have risen, made at the same height; their scatter makes the
+    interval.
 
     Parameters
     ----------
@@ -74,14 +78,14 @@ def forecast_modes(
     fits : the modes that have risen, `mode` being their column
     variances : (T, k), the probe batch's along the first k modes, NaN for those unknown
     plateau : the level that every mode reaches, where it is known; default: the latest mode's
-    first_plateau : a guess of it while there is none
+    first_plateau, first_spread : a guess of it while there is none, and its logarithm's standard deviation
 
     >>> times = np.linspace(0, 4, 81)
     >>> curves = 1 / (1 + np.exp(-np.array([8.0, 4.0]) * (times[:, None] - np.array([2.0, 6.0]))))
     >>> from eigenstep.spectrum import find_rises
     >>> from eigenstep.spectrum.tracking import fit_mode
     >>> fits = [fit_mode(times, curves[:, rise.mode], rise) for rise in find_rises(times, curves)]
-    >>> [(upcoming.mode, round(upcoming.half_time.value, 1)) for upcoming in forecast_modes(times, curves, fits)]
+    >>> [(mode.mode, round(mode.half_time.value, 1)) for mode in forecast_modes(times, curves, fits)]
     [(1, 6.0)]
     """
     t, curves = np.asarray(times, float), np.asarray(eigenvalues, float)
@@ -89,13 +93,13 @@ def forecast_modes(
     if not len(t):
         return []
     risen = [
-        Rise(t, curves[:, fit.mode], probe[:, fit.mode], fit.plateau.value, fit.half_time.value)
+        Risen(t, curves[:, fit.mode], probe[:, fit.mode], fit.plateau.value, fit.half_time.value)
         for fit in fits
         if fit.learned
     ]
     latest = max(risen, key=lambda rise: rise.half_time, default=None)
     level = plateau or (latest.plateau if latest else first_plateau)
-    spread = 0.0 if plateau else FROM_LATEST if latest else FROM_NOTHING
+    spread = 0.0 if plateau else FROM_LATEST if latest else first_spread
     done = {fit.mode for fit in fits}
     waiting = [mode for mode in np.argsort(-curves[-1], kind="stable") if mode not in done][:CANDIDATES]
     upcoming = [
@@ -111,17 +115,18 @@ def _upcoming(
     variances: np.ndarray,
     plateau: float,
     plateau_spread: float,
-    risen: list[Rise],
+    risen: list[Risen],
 ) -> Upcoming:
     growth = measure_growth(t, curve, plateau, variances)
-    if growth is None:
-        return Upcoming(mode, None, Estimate(np.inf, -np.inf, np.inf), plateau, plateau_spread)
-    delay = delay_of(growth, risen)
-    now = float(t[-1])
-    if growth.rate <= 0:
-        return Upcoming(mode, growth, Estimate(np.inf, now + _soonest(growth, delay), np.inf), plateau, plateau_spread)
-    remaining = delay.remaining(growth, plateau_spread)
-    return Upcoming(mode, growth, Estimate(*(now + float(time) for time in remaining)), plateau, plateau_spread)
+    half_time = Estimate(np.inf, -np.inf, np.inf)
+    if growth is not None:
+        now, delay = float(t[-1]), delay_of(growth, risen)
+        if growth.rate > 0:
+            remaining = delay.remaining(growth, plateau_spread)
+            half_time = Estimate(*(now + time for time in remaining))
+        else:
+            half_time = Estimate(np.inf, now + _soonest(growth, delay), np.inf)
+    return Upcoming(mode, growth, half_time, plateau, plateau_spread)
 
 
 def _soonest(growth: Growth, delay: Delay) -> float:
