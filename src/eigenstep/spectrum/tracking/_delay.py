@@ -13,7 +13,7 @@ from eigenstep.spectrum.tracking._growth import LEAST, Growth, measure_growth
 # What is known of log(forecast / truth) before any mode of the run has risen: it is 0, an observation of this
 # weight; and it scatters from mode to mode by this much, known as well as from so many observations. Measured
 # on networks (docs/forecast.md), whose growth is rough.
-WEIGHT, SCATTER, FREEDOM = 0.1, 0.3, 3.0
+WEIGHT, SCATTER, FREEDOM = 0.2, 0.4, 3.0
 # A single observation counts for no more than this.
 MOST = 1.5
 # Depth below half of the plateau, in natural units, beyond which the scatter grows in proportion.
