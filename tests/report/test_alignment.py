@@ -3,7 +3,7 @@ import pytest
 from scipy.spatial.distance import pdist
 from scipy.stats import ortho_group
 
-from eigenstep.report._alignment import align_frames
+from eigenstep.report._alignment import align_frames, anchor_frames
 
 
 def whitened(samples: int, directions: int, seed: int = 0) -> np.ndarray:
@@ -87,3 +87,18 @@ def test_missing_directions_are_zero(directions):
 def test_a_reference_outside_the_frames_is_refused():
     with pytest.raises(ValueError, match="reference among 3 frames, got 3"):
         align_frames(np.ones((3, 4, 3)), reference=3)
+
+
+@pytest.mark.parametrize("reference", [0, 7, 19])
+def test_an_anchored_view_is_the_aligned_one_up_to_one_rotation(reference):
+    points = np.random.default_rng(0).standard_normal((20, 30, 6)).cumsum(axis=0)
+    frames, turn = anchor_frames(points, reference)
+    np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-12)
+    np.testing.assert_allclose(frames @ turn, align_frames(points, reference), atol=1e-9)
+
+
+def test_an_anchored_view_stays_bit_for_bit_when_the_record_grows():
+    points = np.random.default_rng(0).standard_normal((20, 30, 6)).cumsum(axis=0)
+    whole = anchor_frames(points, 12)[0]
+    assert (anchor_frames(points[:10], 9)[0] == whole[:10]).all()
+    assert (anchor_frames(points[:16], 12)[0] == whole[:16]).all()

@@ -27,19 +27,42 @@ def align_frames(points: np.ndarray, reference: int) -> np.ndarray:
     >>> align_frames(flipped, reference=0)[:, -1, 0]
     array([1., 1., 1.])
     """
-    frames, samples, stored = points.shape
-    if not -frames <= reference < frames:
-        raise ValueError(f"expected a reference among {frames} frames, got {reference}")
-    reference %= frames
-    points = points.astype(float)
-    if stored < VIEW:
-        points = np.concatenate([points, np.zeros((frames, samples, VIEW - stored))], axis=2)
+    points, reference = _checked(points, reference)
     aligned = points[:, :, :VIEW].copy()
     for frame in range(reference - 1, -1, -1):
         aligned[frame] = _turn(points[frame, :, :VIEW], aligned[frame + 1])
-    for frame in range(reference + 1, frames):
+    for frame in range(reference + 1, len(points)):
         aligned[frame] = _follow(points[frame], aligned[frame - 1])
     return aligned
+
+
+def anchor_frames(points: np.ndarray, reference: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same as `align_frames` for a record that grows: what has been aligned stays as it is.
+
+    The first frame keeps its directions instead of the reference, so a later reference changes nothing
+    before it. What turns all frames onto the reference's directions comes beside them: the Procrustes
+    rotation onto a target that is turned is the same one turned, so the two differ by one rotation alone.
+
+    Returns frames (T, n, 3) and an orthogonal matrix (3, 3); their product is `align_frames`' view.
+    """
+    points, reference = _checked(points, reference)
+    aligned = points[:, :, :VIEW].copy()
+    for frame in range(1, len(points)):
+        move = _turn if frame <= reference else _follow
+        aligned[frame] = move(points[frame, :, : VIEW if frame <= reference else None], aligned[frame - 1])
+    own = points[reference, :, :VIEW]
+    return aligned, _orthonormal(aligned[reference].T @ own)
+
+
+def _checked(points: np.ndarray, reference: int) -> tuple[np.ndarray, int]:
+    """At least three directions, and the reference counted from the first frame."""
+    frames, samples, stored = points.shape
+    if not -frames <= reference < frames:
+        raise ValueError(f"expected a reference among {frames} frames, got {reference}")
+    points = points.astype(float)
+    if stored < VIEW:
+        points = np.concatenate([points, np.zeros((frames, samples, VIEW - stored))], axis=2)
+    return points, reference % frames
 
 
 def _turn(points: np.ndarray, target: np.ndarray) -> np.ndarray:

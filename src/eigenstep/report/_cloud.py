@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from eigenstep.report._alignment import VIEW, align_frames
+from eigenstep.report._alignment import VIEW, align_frames, anchor_frames
 from eigenstep.report._numbers import plain, thin
 from eigenstep.report._sprites import sprite_sheet
 from eigenstep.spectrum import Rise, RunRecord
@@ -13,12 +13,14 @@ from eigenstep.spectrum import Rise, RunRecord
 FRAMES, SAMPLES = 240, 400
 
 
-def point_cloud(record: RunRecord, rises: list[Rise]) -> dict[str, Any] | None:
+def point_cloud(record: RunRecord, rises: list[Rise], growing: bool = False) -> dict[str, Any] | None:
     """Frames of the probe batch's embeddings in one three-dimensional view, or None if none was recorded.
 
     The view is fixed at the last record with at most three learned modes. Coordinates are 16-bit integers,
     little-endian, base64, (frames, samples, 3), each frame with its own `scale`, the largest coordinate:
     embeddings grow by many orders of magnitude from a small start, and the page can zoom into any frame.
+    For a record that is `growing`, frames stay as they are when others follow, and `turn` is the rotation
+    (3, 3) that the page turns them by.
     """
     rows = record.projections
     if rows is None or not len(rows) or not rows["points"].size:
@@ -31,7 +33,11 @@ def point_cloud(record: RunRecord, rises: list[Rise]) -> dict[str, Any] | None:
     learned = (half_times[None, :] <= rows["time"][:, None]).sum(axis=1)
     samples = thin(rows["points"].shape[1], SAMPLES)
     reference = int(np.flatnonzero(learned <= VIEW)[-1]) if (learned <= VIEW).any() else 0
-    frames = align_frames(rows["points"], reference)[:, samples]
+    if growing:
+        frames, turn = anchor_frames(rows["points"], reference)
+    else:
+        frames, turn = align_frames(rows["points"], reference), None
+    frames = frames[:, samples]
     scales = np.abs(frames).max(axis=(1, 2))
     packed = np.round(frames / np.where(scales > 0, scales, 1)[:, None, None] * 32767).astype("<i2")
     lengths = np.linalg.norm(frames, axis=2)
@@ -45,6 +51,7 @@ def point_cloud(record: RunRecord, rises: list[Rise]) -> dict[str, Any] | None:
         "points": base64.b64encode(packed.tobytes()).decode(),
         "scales": [float(f"{scale:.6g}") for scale in scales],
         "radii": [float(f"{radius:.4g}") for radius in np.quantile(lengths, 0.98, axis=1)],
+        "turn": None if turn is None else plain(turn),
         "thumbnails": _thumbnails(record, samples),
     }
 

@@ -42,15 +42,19 @@ def backbone_name(record: RunRecord) -> str:
 
 
 def sentence(record: RunRecord, dimension: int | None) -> str:
-    """What the run is, in one sentence."""
+    """What the run is and how long it was, in one sentence."""
+    steps, time = int(record.metrics["step"][-1]), float(record.metrics["time"][-1])
+    text = f"{description(record, dimension)}, {steps:,} steps to t = {written(time)}."
+    return text + " Its course is predicted in closed form." if record.prediction else text
+
+
+def description(record: RunRecord, dimension: int | None) -> str:
+    """What the run is, without a full stop."""
     backbone, data, loss = backbone_name(record), data_name(record), loss_name(record)
     text = f"A {backbone}" if backbone != UNKNOWN else "An encoder"
     text += f" trained with {loss}" if loss != UNKNOWN else " in training"
     text += f" on {data}" if data != UNKNOWN else ""
-    text += f", {dimension} embedding dimensions" if dimension else ""
-    steps = int(record.metrics["step"][-1])
-    text += f", {steps:,} steps to t = {written(float(record.metrics['time'][-1]))}."
-    return text + " Its course is predicted in closed form." if record.prediction else text
+    return text + (f", {dimension} embedding dimensions" if dimension else "")
 
 
 def counts(record: RunRecord) -> list[tuple[str, str]]:

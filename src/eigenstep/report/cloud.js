@@ -1,18 +1,17 @@
 /* The probe batch's embeddings in three dimensions, on a plain 2-D canvas: no WebGL, any number of frames. */
 class Cloud {
   constructor(cloud, section, onFrame) {
-    this.cloud = cloud;
     this.onFrame = onFrame;
     this.canvas = section.querySelector("canvas");
-    this.frames = cloud.scales.length;
-    this.points = decode(cloud.points);
+    this.slider = section.querySelector(".frame");
+    this.button = section.querySelector(".play");
+    this.take(cloud, decode(cloud.points));
     this.position = this.frames - 1;
     this.azimuth = 0.6;
     this.elevation = 0.35;
     this.sway = 0;
     this.images = cloud.thumbnails ? "thumbnails" : "dots";
     this.fit = false;
-    this.radius = usualRadius(cloud.radii);
     this.playing = false;
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
     this.readControls(section);
@@ -25,11 +24,17 @@ class Cloud {
     }
   }
 
-  readControls(section) {
-    this.button = section.querySelector(".play");
-    this.slider = section.querySelector(".frame");
+  /* Frames to show, and their points, whatever they were before. */
+  take(cloud, points) {
+    this.cloud = cloud;
+    this.points = points;
+    this.frames = cloud.scales.length;
+    this.radius = usualRadius(cloud.radii);
     this.slider.max = this.frames - 1;
     this.slider.disabled = this.button.disabled = this.frames < 2;
+  }
+
+  readControls(section) {
     this.button.addEventListener("click", () => (this.playing ? this.pause() : this.play()));
     this.slider.addEventListener("input", () => { this.pause(); this.seek(Number(this.slider.value)); });
     const look = section.querySelector(".look");
@@ -151,7 +156,8 @@ class Cloud {
   point(index) {
     const before = Math.floor(this.position), after = Math.min(before + 1, this.frames - 1), weight = this.position - before;
     const at = (frame, axis) => (this.points[(frame * this.cloud.samples + index) * 3 + axis] * this.cloud.scales[frame]) / 32767;
-    return [0, 1, 2].map((axis) => (1 - weight) * at(before, axis) + weight * at(after, axis));
+    const place = [0, 1, 2].map((axis) => (1 - weight) * at(before, axis) + weight * at(after, axis)), { turn } = this.cloud;
+    return turn ? [0, 1, 2].map((axis) => place[0] * turn[0][axis] + place[1] * turn[1][axis] + place[2] * turn[2][axis]) : place;
   }
 
   paintThumbnail(context, spot, side, colours) {
@@ -174,6 +180,7 @@ class Cloud {
 }
 
 const SECONDS = 14;
+const STAGES = ["a point", "a line", "a plane", "a volume"];
 
 /* One scale for all frames, by the large ones: an overshoot while a mode rises may reach to the edge. */
 function usualRadius(radii) {
@@ -190,4 +197,23 @@ function decode(text) {
 function mix(values, position) {
   const before = Math.floor(position), after = Math.min(before + 1, values.length - 1);
   return values[before] + (position - before) * (values[after] - values[before]);
+}
+
+/* Ticks above the slider where a mode is learned. */
+function markSlider({ learned }, ticks) {
+  ticks.replaceChildren();
+  for (let frame = 1; frame < learned.length; frame++) {
+    for (let mode = learned[frame - 1]; mode < learned[frame]; mode++) {
+      const tick = document.createElement("i");
+      tick.dataset.mode = mode;
+      tick.style.left = (100 * frame) / (learned.length - 1) + "%";
+      ticks.append(tick);
+    }
+  }
+}
+
+function nearest(values, wanted) {
+  let best = 0;
+  values.forEach((value, index) => { if (Math.abs(value - wanted) < Math.abs(values[best] - wanted)) best = index; });
+  return best;
 }

@@ -1,5 +1,3 @@
-const STAGES = ["a point", "a line", "a plane", "a volume"];
-
 function start() {
   const sections = JSON.parse(document.getElementById("runs").textContent).map(startRun);
   const drawAll = () => {
@@ -47,22 +45,9 @@ function startRun(run) {
     stage.textContent = STAGES[Math.min(run.cloud.extent[frame], STAGES.length - 1)];
     plots.show({ step: run.cloud.step[frame], time: run.cloud.time[frame] });
   });
-  markSlider(run, section.querySelector(".ticks"));
+  markSlider(run.cloud, section.querySelector(".ticks"));
   cloud.seek(cloud.frames - 1);
   return { plots, cloud, inView };
-}
-
-/* Ticks above the slider where a mode is learned. */
-function markSlider(run, ticks) {
-  const { learned } = run.cloud;
-  for (let frame = 1; frame < learned.length; frame++) {
-    for (let mode = learned[frame - 1]; mode < learned[frame]; mode++) {
-      const tick = document.createElement("i");
-      tick.dataset.mode = mode;
-      tick.style.left = (100 * frame) / (learned.length - 1) + "%";
-      ticks.append(tick);
-    }
-  }
 }
 
 function colourSwatches() {
@@ -70,12 +55,6 @@ function colourSwatches() {
   for (const element of document.querySelectorAll("[data-mode]")) {
     element.style.background = colours.mode(Number(element.dataset.mode), Number(element.closest(".run").dataset.coloured));
   }
-}
-
-function nearest(values, wanted) {
-  let best = 0;
-  values.forEach((value, index) => { if (Math.abs(value - wanted) < Math.abs(values[best] - wanted)) best = index; });
-  return best;
 }
 
 start();

@@ -89,37 +89,49 @@ function eigenvalueTraces(run, axis, colours, scale) {
 }
 
 function plotLayout(run, plot, axis, colours, scale) {
-  const pad = (run.end[axis] || 1) * 0.012;
-  const range = [-pad, (run.end[axis] || 1) + pad];
-  const width = plot.element.clientWidth;
+  const log = plot.kind === "eigenvalues" && scale === "log";
+  const layout = baseLayout(plot.element, axis, colours, {
+    end: run.end[axis], log, values: log ? run.eigenvalues.values : [], zero: plot.kind !== "loss",
+  });
+  return { ...layout, ...markedModes(run, axis, colours, layout), uirevision: `${axis} ${scale}` };
+}
+
+/* Axes and type of every plot. `values`: lists of what is drawn, for the ticks of a logarithmic scale. */
+function baseLayout(element, axis, colours, { end, log = false, values = [], zero = false }) {
+  const pad = (end || 1) * 0.012;
+  const width = element.clientWidth;
   const touch = matchMedia("(pointer: coarse)").matches;
   const line = {
     gridcolor: colours.grid, zeroline: false, linecolor: colours.rule, tickcolor: colours.rule, ticklen: 5,
     fixedrange: touch, automargin: false,
   };
-  const log = plot.kind === "eigenvalues" && scale === "log";
   return {
-    width, height: plot.element.clientHeight, margin: MARGIN, showlegend: false,
+    width, height: element.clientHeight, margin: MARGIN, showlegend: false,
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: colours.font, size: 12.5, color: colours.muted },
     hovermode: "closest", hoverdistance: 30, dragmode: touch ? false : "zoom",
     hoverlabel: { bgcolor: colours.paper, bordercolor: colours.rule, align: "left", font: { family: colours.font, size: 12.5, color: colours.ink } },
     xaxis: {
-      ...line, range, showgrid: false, showline: true, ticks: "outside", nticks: width < 500 ? 6 : 10, title: {
+      ...line, range: [-pad, (end || 1) + pad], showgrid: false, showline: true, ticks: "outside", nticks: width < 500 ? 6 : 10, title: {
         text: axis === "step" ? "step" : "t = learning rate × step", standoff: 6,
       },
     },
     yaxis: {
       ...line, type: log ? "log" : "linear", nticks: 6, exponentformat: "power",
-      tickformat: log ? "" : undefined, dtick: log ? logStep(run.eigenvalues.values) : undefined,
-      rangemode: plot.kind === "loss" ? "normal" : "tozero",
+      tickformat: log ? "" : undefined, dtick: log ? logStep(values) : undefined,
+      rangemode: zero ? "tozero" : "normal",
     },
+  };
+}
+
+/* Numbered verticals at the half-times. */
+function markedModes(run, axis, colours, { xaxis, width }) {
+  return {
     shapes: run.marks.map((mark) => ({
       type: "line", xref: "x", yref: "paper", x0: mark[axis], x1: mark[axis], y0: 0, y1: 1, layer: "below",
       line: { color: colours.mode(mark.mode, run.coloured), width: 1, dash: run.predicted ? "4px,4px" : "1px,3px" },
     })),
-    annotations: markLabels(run, axis, colours, range, width),
-    uirevision: `${axis} ${scale}`,
+    annotations: markLabels(run, axis, colours, xaxis.range, width),
   };
 }
 
