@@ -21,6 +21,7 @@ from eigenstep.cli._probe import probe
 from eigenstep.cli._recipes import recipes
 from eigenstep.cli._spectrum import spectrum
 from eigenstep.cli._train import train_command
+from eigenstep.cli._view import view
 
 # sysexits.h: the same command succeeds later.
 TEMPORARY_FAILURE = 75
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
                 "export": export,
                 "spectrum": spectrum,
                 "report": report,
+                "view": view,
                 "version": version,
             },
             arguments,

@@ -1,0 +1,20 @@
+"""The subcommand `view`."""
+
+from pathlib import Path
+
+import tyro
+
+
+def view(runs: tyro.conf.Positional[Path] = Path("runs"), port: int | None = None, open: bool = True) -> None:
+    """Show a folder of runs in the browser, live while they train.
+
+    The page is served to this machine alone, works offline, and changes nothing in the folder.
+
+    Args:
+        runs: A folder that holds run folders, at any depth; it may be empty as yet.
+        port: Where to serve it on 127.0.0.1; default: the first free port from 8266 on.
+        open: Open the page in the browser, where there is a desktop.
+    """
+    from eigenstep.live import serve
+
+    serve(runs, port, open)

@@ -1,0 +1,85 @@
+"""The thread that judges runs, the one that is looked at first, and leaves the machine to the training."""
+
+import threading
+import time
+
+from eigenstep.live._analysis import Analysis, analyse, basis_of, record_to_judge
+from eigenstep.live._run_folder import Entry, RunsFolder
+
+# A run is judged anew when its record is longer by this share; one that is looked at, at every look.
+LONGER = 0.02
+# Of the time since a run was last judged at most this share goes into judging it, and of a core in all.
+SHARE_OF_RUN, SHARE_OF_CORE = 0.1, 0.25
+# After so long without a page that asks, nothing is judged.
+IDLE_SECONDS = 20
+LOOKED_AT_SECONDS = 5
+
+
+class Analyst(threading.Thread):
+    """Judges the runs of a folder one after another while a page is open.
+
+    A run that was never judged comes before all others, so a page that opens is soon complete.
+    """
+
+    def __init__(self, folder: RunsFolder) -> None:
+        super().__init__(name="analyst", daemon=True)
+        self.folder = folder
+        self._spent: dict[str, tuple[float, float]] = {}
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def run(self) -> None:
+        while not self._stopped.is_set():
+            began = time.monotonic()
+            entry = self._next()
+            if entry is None:
+                self._stopped.wait(0.25)
+                continue
+            first = entry.analysis.basis is None
+            self._judge(entry)
+            spent = time.monotonic() - began
+            self._spent[entry.run.name] = (time.monotonic(), spent)
+            if not first:
+                self._stopped.wait(spent * (1 / SHARE_OF_CORE - 1))
+
+    def _next(self) -> Entry | None:
+        with self.folder.lock:
+            now = self.folder.clock()
+            if now - self.folder.asked > IDLE_SECONDS:
+                return None
+            waiting = [entry for entry in self.folder.entries.values() if self._is_due(entry, now)]
+            return min(
+                waiting, key=lambda entry: (entry.analysis.basis is not None, -entry.asked), default=None
+            )
+
+    def _is_due(self, entry: Entry, now: float) -> bool:
+        run, known = entry.run, entry.analysis
+        generation, count, ended = basis = basis_of(run)
+        if not count or known.basis == basis:
+            return False
+        if known.basis is None or known.basis[0] != generation:
+            return True
+        when, spent = self._spent.get(run.name, (0.0, 0.0))
+        if time.monotonic() - when < max(1.0, spent / SHARE_OF_RUN):
+            return False
+        looked_at = now - entry.asked < LOOKED_AT_SECONDS
+        return looked_at or ended != known.basis[2] or count >= known.basis[1] * (1 + LONGER)
+
+    def _judge(self, entry: Entry) -> None:
+        folder = self.folder
+        with folder.lock:
+            basis = basis_of(entry.run)
+            try:
+                record = record_to_judge(entry.run)
+            except (ValueError, OSError) as error:
+                self._take(entry, Analysis(basis, problem=" ".join(str(error).split())))
+                return
+        analysis = analyse(record, basis)
+        with folder.lock:
+            self._take(entry, analysis)
+
+    def _take(self, entry: Entry, analysis: Analysis) -> None:
+        entry.analysis = analysis
+        self.folder.say(entry, self.folder.clock())

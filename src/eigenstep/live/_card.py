@@ -1,0 +1,123 @@
+"""A run as one row of the table."""
+
+from typing import Any
+
+import numpy as np
+
+from eigenstep.live._analysis import Analysis
+from eigenstep.live._followed_run import FollowedRun
+from eigenstep.live._packing import padded
+from eigenstep.live._state import state_of
+from eigenstep.report import _facts as facts
+from eigenstep.spectrum import RunRecord
+
+MOMENTS = 64
+# A sparkline is drawn anew when the record is longer by this share, which moves it by less than a pixel.
+LONGER = 1 / 96
+
+
+class Card:
+    """What the table says of a run. Numbers are written out by the page.
+
+    `content["spark"]` is the loss at 64 moments evenly spread over the steps, 0 for the lowest and 100 for
+    the highest, None where it is not finite; `content["ticks"]` are pairs of a mode and the moment at which
+    it was learned, as a share of the steps.
+    """
+
+    def __init__(self) -> None:
+        self.content: dict[str, Any] = {}
+        self._key: Any = None
+        self._drawn: tuple[int, int, Any] = (0, 0, None)
+
+    def update(self, run: FollowedRun, analysis: Analysis, now: float) -> bool:
+        """Say what is so now; whether that is something else than before."""
+        state = state_of(run, now)
+        key = (run.fingerprint, analysis.basis, state)
+        if key == self._key:
+            return False
+        self._key = key
+        content = {
+            "name": run.name,
+            "state": state,
+            "problem": next(iter(run.problems), analysis.problem),
+            **_about(run),
+            **_latest(run),
+            "learned": analysis.learned if analysis.verdict else None,
+            "verdict": analysis.verdict and {k: analysis.verdict[k] for k in ("state", "sentence", "alarm")},
+            "forecast": analysis.forecast,
+            **self._shape(run, analysis),
+        }
+        changed = content != self.content
+        self.content = content
+        return changed
+
+    def _shape(self, run: FollowedRun, analysis: Analysis) -> dict[str, Any]:
+        drawn_for, *drawn_of = self._drawn
+        count = run.kept["metrics"].count
+        if drawn_of == [run.generation, analysis.basis] and drawn_for <= count < drawn_for * (1 + LONGER):
+            return {name: self.content[name] for name in ("spark", "ticks")}
+        self._drawn = (count, run.generation, analysis.basis)
+        table = padded([row[:3] for row in run.kept["metrics"].rows()], 3)
+        steps, _, loss = table[np.isfinite(table[:, 0])].T
+        if len(steps) < 2:
+            return {"spark": [], "ticks": []}
+        learned = [(mode["mode"], mode["half_time"]["step"][0]) for mode in analysis.modes if mode["learned"]]
+        span = max(steps[-1] - steps[0], 1)
+        ticks = [[mode, round((step - steps[0]) / span, 3)] for mode, step in learned if step is not None]
+        return {"spark": _spark(steps, loss), "ticks": ticks}
+
+
+def _spark(steps: np.ndarray, loss: np.ndarray) -> list[int | None]:
+    finite = np.isfinite(loss)
+    if not finite.any():
+        return []
+    low, high = loss[finite].min(), loss[finite].max()
+    moments = np.linspace(steps[0], steps[-1], MOMENTS)
+    with np.errstate(over="ignore", invalid="ignore"):
+        heights = 100 * (np.interp(moments, steps, loss) - low) / ((high - low) or 1.0)
+    return [round(float(height)) if np.isfinite(height) else None for height in heights]
+
+
+def _latest(run: FollowedRun) -> dict[str, Any]:
+    """The last row of the metrics and how far the run has come."""
+    metrics, eigenvalues = run.kept["metrics"], run.kept["eigenvalues"]
+    step, time, loss = metrics.last[:3] if metrics.count else (np.nan, np.nan, np.nan)
+    layout = run.eigenvalues.dtype if eigenvalues.count else None
+    kept = int(np.prod(layout["cross_correlation"].shape)) if layout else None
+    return {
+        "records": metrics.count,
+        "step": int(step) if np.isfinite(step) else None,
+        "time": _rounded(time),
+        "loss": _rounded(loss),
+        "dimension": _whole(_monitor(run).get("dim")) or kept,
+        "modified": round(run.modified, 1),
+        "started": round(run.started),
+    }
+
+
+def _about(run: FollowedRun) -> dict[str, Any]:
+    """What the run's configuration says it is."""
+    record = RunRecord(run.path, run.config, {}, {}, {}, None, None, None, run.prediction, run.summary)
+    monitor = _monitor(run)
+    backbone = run.config.get("backbone") or facts.backbone_name(record)
+    words = [facts.loss_name(record), str(backbone), facts.data_name(record)]
+    if monitor.get("layer"):
+        words.append(f"layer {monitor['layer']}")
+    return {
+        "about": " · ".join(word for word in words if word != facts.UNKNOWN),
+        "planned": _whole(monitor.get("planned_steps")) or _whole(run.config.get("steps")),
+    }
+
+
+def _monitor(run: FollowedRun) -> dict[str, Any]:
+    """The settings of the monitor that wrote the run, where one did."""
+    settings = run.config.get("monitor")
+    return settings if isinstance(settings, dict) else {}
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def _rounded(value: float) -> float | None:
+    return float(f"{value:.5g}") if np.isfinite(value) else None

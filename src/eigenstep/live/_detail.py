@@ -1,0 +1,94 @@
+"""A run as its own view shows it: what a page that knows the beginning lacks."""
+
+from typing import Any
+
+from eigenstep.live._kept_record import StepClock, kept_record
+from eigenstep.live._packing import pack_rows
+from eigenstep.live._run_folder import Entry
+from eigenstep.report import _facts as facts
+from eigenstep.report._curves import predicted_curves
+from eigenstep.report._numbers import plain
+from eigenstep.report._prediction import Prediction
+from eigenstep.spectrum import RunRecord
+
+Cursor = dict[str, Any]
+# Beyond the last half-time of the closed form its curves are drawn on by this share.
+BEYOND = 1.15
+
+
+def detail(entry: Entry, cursor: Cursor) -> dict[str, Any]:
+    """New rows of every source, and what else is other than before.
+
+    Parameters
+    ----------
+    cursor : what the page knows: `generation`; of `metrics`, `eigenvalues` and `probes` how many rows; the
+        version of `facts` and the basis of `analysis`; and, where the point cloud is shown, `cloud` with
+        `frames`, `digest` and `version`, all as they were given to it
+
+    With `reset` the page forgets what it has of the run.
+    """
+    run, analysis = entry.run, entry.analysis
+    reset = cursor.get("generation") != run.generation
+    known: Cursor = {} if reset else cursor
+    reply: dict[str, Any] = {"generation": run.generation, "reset": reset}
+    for name, kept in run.kept.items():
+        if rows := kept.since(_count(known.get(name))):
+            reply[name] = {
+                "count": kept.count,
+                "stride": kept.stride,
+                **pack_rows(rows, run.columns.get(name)),
+            }
+    if analysis.basis and known.get("analysis") != list(analysis.basis):
+        reply["analysis"] = {
+            "basis": analysis.basis,
+            "verdict": analysis.verdict,
+            "modes": analysis.modes,
+            "forecast": analysis.forecast,
+        }
+    version = run.facts_version
+    if known.get("facts") != version:
+        reply["facts"] = {"version": version, **_facts(entry)}
+    if isinstance(cursor.get("cloud"), dict):
+        frames = entry.cloud.new(run, analysis, known.get("cloud") or {})
+        if frames is not None:
+            reply["cloud"] = frames
+    return reply
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    """What the configuration, the summary and the closed form say."""
+    record = kept_record(entry.run)
+    dimension = entry.card.content.get("dimension")
+    return {
+        "description": facts.description(record, dimension),
+        "configuration": facts.configuration(record),
+        "counts": facts.counts(record) if record.summary else [],
+        "prediction": _prediction(record) if record.prediction else None,
+    }
+
+
+def _prediction(record: RunRecord) -> dict[str, Any] | None:
+    """The closed form's curves and half-times; None if its file is not in the documented form."""
+    try:
+        prediction = Prediction(record.prediction or {})
+    except (ValueError, TypeError):
+        return None
+    step_at = StepClock(record)
+    rows = prediction.compare([])
+    end = max([*(BEYOND * row.predicted for row in rows), *record.metrics["time"][-1:]], default=1.0)
+    return {
+        "curves": predicted_curves(prediction, end, step_at),
+        "modes": [
+            {
+                "mode": row.mode,
+                "gamma": plain(row.gamma),
+                "time": plain(row.predicted),
+                "step": plain(step_at(row.predicted)),
+            }
+            for row in rows
+        ],
+    }

@@ -1,0 +1,195 @@
+"""Files that another process appends to, read on from where they were left."""
+
+import json
+import os
+from array import array
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+CHUNK = 1 << 24
+Stamp = tuple[int, int, int]
+
+
+class GrowingLines:
+    """The complete lines of a JSON-lines file, each read when it is asked for.
+
+    Only the place of each line is kept. A last line without an end is one that is being written, and waits.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "metrics.jsonl"
+    >>> _ = path.write_text('{"step": 0}\\n{"step": 5}\\n{"st')
+    >>> lines = GrowingLines(path)
+    >>> lines.refresh()
+    False
+    >>> len(lines), lines.read([1])
+    (2, [{'step': 5}])
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.modified = 0.0
+        self._clear()
+
+    def _clear(self) -> None:
+        self._stamp: Stamp | None = None
+        self._ends = array("q")
+        self._last = b""
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def refresh(self) -> bool:
+        """Take up what was appended; True if what was read before is no longer there, so all begins anew."""
+        stamp, self.modified = _stamp(self.path)
+        if stamp == self._stamp:
+            return False
+        try:
+            with open(self.path, "rb", buffering=0) as file:
+                replaced = self._stamp is not None and (
+                    stamp is None or stamp[0] != self._stamp[0] or not self._still_there(file.fileno())
+                )
+                if replaced:
+                    self._clear()
+                self._scan(file.fileno())
+        except FileNotFoundError:
+            replaced = len(self) > 0
+            self._clear()
+        self._stamp = stamp
+        return replaced
+
+    def read(self, indices: Iterable[int]) -> list[dict[str, Any] | None]:
+        """The lines at some indices; None for one that is not a JSON object."""
+        with open(self.path, "rb", buffering=0) as file:
+            return [_object(self._line(file.fileno(), index)) for index in indices]
+
+    def _scan(self, file: int) -> None:
+        start = end = self._ends[-1] if self._ends else 0
+        while chunk := os.pread(file, CHUNK, end):
+            newlines = np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n")) + end + 1
+            self._ends.frombytes(newlines.astype(np.int64).tobytes())
+            end += len(chunk)
+        if self._ends and self._ends[-1] > start:
+            self._last = self._line(file, len(self) - 1)
+
+    def _line(self, file: int, index: int) -> bytes:
+        start = self._ends[index - 1] if index else 0
+        return os.pread(file, self._ends[index] - start, start)
+
+    def _still_there(self, file: int) -> bool:
+        return not self._ends or self._line(file, len(self) - 1) == self._last
+
+
+class GrowingTable:
+    """The complete rows of a table `NAME.bin`, of the type in `NAME.json`, each read when it is asked for.
+
+    The file is never mapped into memory: a mapped file that is cut short kills the process that reads it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.rows, self.layout = path.with_suffix(".bin"), SmallFile(path.with_suffix(".json"), _layout)
+        self.modified = 0.0
+        self._clear()
+
+    def _clear(self) -> None:
+        self._stamp: Stamp | None = None
+        self._count = 0
+        self._last = b""
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def dtype(self) -> np.dtype | None:
+        return self.layout.content
+
+    def refresh(self) -> bool:
+        """As of GrowingLines. Raises ValueError if the layout is not in the documented form."""
+        before, count = self.dtype, self._count
+        try:
+            self.layout.refresh()
+            stamp, self.modified = _stamp(self.rows)
+            if stamp == self._stamp and self.dtype == before:
+                return False
+            if stamp is None or self.dtype is None:
+                self._clear()
+                return count > 0
+            with open(self.rows, "rb", buffering=0) as file:
+                replaced = count > 0 and (
+                    self.dtype != before
+                    or self._stamp is None
+                    or stamp[0] != self._stamp[0]
+                    or self._row(file.fileno(), count - 1) != self._last
+                )
+                self._count = stamp[1] // self.dtype.itemsize
+                self._last = self._row(file.fileno(), self._count - 1) if self._count else b""
+                self._stamp = stamp
+            return replaced
+        except FileNotFoundError:
+            self._clear()
+            return count > 0
+        except (ValueError, OSError):
+            self._clear()
+            raise
+
+    def read(self, indices: Iterable[int]) -> np.ndarray:
+        """The rows at some indices; rows that are gone by now are left out."""
+        assert self.dtype is not None, "a table without a layout has no rows to ask for"
+        with open(self.rows, "rb", buffering=0) as file:
+            rows = [self._row(file.fileno(), index) for index in indices]
+        return np.frombuffer(b"".join(row for row in rows if len(row) == self.dtype.itemsize), self.dtype)
+
+    def _row(self, file: int, index: int) -> bytes:
+        size = self.dtype.itemsize if self.dtype else 0
+        return os.pread(file, size, index * size)
+
+
+class SmallFile:
+    """A file that is written in one go, parsed anew whenever it is another one; None where there is none."""
+
+    def __init__(self, path: Path, parse: Any) -> None:
+        self.path, self.parse = path, parse
+        self.modified = 0.0
+        self.content: Any = None
+        self._stamp: Stamp | None = None
+
+    def refresh(self) -> bool:
+        """Whether it is another one than before. Raises ValueError if it cannot be parsed."""
+        stamp, self.modified = _stamp(self.path)
+        if stamp == self._stamp:
+            return False
+        self.content = None
+        try:
+            self.content = self.parse(self.path.read_text()) if stamp else None
+        except FileNotFoundError:
+            stamp = None
+        except Exception as error:  # whatever a parser makes of foreign text
+            raise ValueError(f"{self.path.name} cannot be read ({' '.join(str(error).split())})") from error
+        self._stamp = stamp
+        return True
+
+
+def _stamp(path: Path) -> tuple[Stamp | None, float]:
+    """What tells one state of a file from another, and when it was written."""
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None, 0.0
+    return (status.st_ino, status.st_size, status.st_mtime_ns), status.st_mtime
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _layout(text: str) -> np.dtype:
+    dtype = np.dtype([(name, kind, tuple(shape)) for name, kind, shape in json.loads(text)["columns"]])
+    if dtype.hasobject or not {"step", "time"} <= set(dtype.names or ()):
+        raise ValueError("expected columns step, time and numbers")
+    return dtype

@@ -1,0 +1,81 @@
+"""From a folder to a page in the browser, until Ctrl-C."""
+
+import contextlib
+import errno
+import os
+import socket
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+
+import uvicorn
+
+from eigenstep.live._app import build_app
+from eigenstep.live._run_folder import RunsFolder
+
+HOST, FIRST_PORT, PORTS = "127.0.0.1", 8266, 50
+
+
+def serve(folder: str | Path, port: int | None = None, open_page: bool = True) -> None:
+    """Serve the live page on a folder of runs to this machine's own browsers, until Ctrl-C.
+
+    Parameters
+    ----------
+    folder : holds run folders at any depth; may be empty as yet, or a run folder itself
+    port : default: the first free one from 8266 on
+    open_page : open the page in a browser, where there is a desktop
+
+    Raises NotADirectoryError if there is no such folder, ValueError for a port that cannot be, OSError for
+    one that is taken.
+    """
+    folder = Path(folder)
+    if port is not None and not 1 <= port <= 65535:
+        raise ValueError(f"expected a port from 1 to 65535, got {port}")
+    if not folder.is_dir():
+        raise NotADirectoryError(
+            f"there is no folder {folder}: expected a folder of runs, which may be empty"
+        )
+    listener = listen(port)
+    address = f"http://{HOST}:{listener.getsockname()[1]}/"
+    config = uvicorn.Config(
+        build_app(RunsFolder(folder)),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+        ws="none",
+    )
+    server = uvicorn.Server(config)
+    print(f"live page on {folder}: {address}  (Ctrl-C ends it)", flush=True)
+    if open_page and _has_desktop():
+        threading.Timer(0.5, webbrowser.open, [address]).start()
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+    print("the live page has ended")
+
+
+def listen(port: int | None) -> socket.socket:
+    """A socket on this machine alone, at a port or at the first free one. Raises OSError if it is taken."""
+    for candidate in [port] if port is not None else range(FIRST_PORT, FIRST_PORT + PORTS):
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, candidate))
+            listener.listen(128)
+            return listener
+        except OSError as error:
+            listener.close()
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            why = "is in use" if error.errno == errno.EADDRINUSE else "may not be used by this user"
+    if port is not None:
+        raise OSError(f"port {port} {why}; use another --port, or leave it out to take a free one")
+    raise OSError(f"no free port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1}; name one by --port")
+
+
+def _has_desktop() -> bool:
+    """Without one, the browser that is found may be one that takes over the terminal."""
+    return sys.platform in ("darwin", "win32") or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )

@@ -1,0 +1,37 @@
+"""The rows between two moments, finer than the whole record is kept."""
+
+from bisect import bisect_left
+from typing import Any
+
+import numpy as np
+
+from eigenstep.live._followed_run import ROWS, FollowedRun
+from eigenstep.live._packing import pack_rows
+from eigenstep.live._thinned import stride_for
+
+AXES = {"step": 0, "time": 1}
+
+
+def window(run: FollowedRun, source: str, axis: str, start: float, end: float) -> dict[str, Any] | None:
+    """Rows of `metrics` or `eigenvalues` from `start` to `end`, about a thousand; None if the page has them.
+
+    Only the rows that are sent are read, and a few to find the two ends. Raises ValueError for a source or
+    axis that there is not.
+    """
+    if source not in ("metrics", "eigenvalues") or axis not in AXES:
+        raise ValueError(f"expected metrics or eigenvalues by step or time, got {source} by {axis}")
+    kept, read = run.kept[source], run.reader(source)
+
+    def moment(index: int) -> float:
+        value = read([index])[0][AXES[axis]]
+        return value if np.isfinite(value) else -np.inf
+
+    places = range(kept.count)
+    first = max(bisect_left(places, start, key=moment) - 1, 0)
+    last = min(bisect_left(places, end, key=moment) + 1, kept.count)
+    stride = stride_for(last - first, ROWS)
+    if stride >= kept.stride:
+        return None
+    indices = range(first - first % stride, last, stride)
+    rows = list(zip(indices, read(indices), strict=True))
+    return {"generation": run.generation, **pack_rows(rows, run.columns.get(source))}

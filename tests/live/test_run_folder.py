@@ -1,0 +1,95 @@
+import shutil
+
+import pytest
+
+from eigenstep.live import RunsFolder
+from eigenstep.live._analysis import analyse, basis_of, record_to_judge
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("eigenstep.live._run_folder.LOOK_SECONDS", 0)
+    return RunsFolder(tmp_path)
+
+
+def names(table):
+    return [card["name"] for card in table["cards"]]
+
+
+def test_only_cards_that_changed_travel(folder, write_run):
+    runs = [write_run(name, rows=5).finish() for name in ("a", "b", "sweep/c")]
+    folder.refresh()
+    first = folder.table(0)
+    assert names(first) == ["a", "b", "sweep/c"]
+    folder.refresh()
+    assert names(folder.table(first["version"])) == []
+    (runs[1].path / "summary.json").unlink()
+    runs[1].append(1)
+    folder.refresh()
+    second = folder.table(first["version"])
+    assert names(second) == ["b"]
+    assert second["cards"][0]["step"] == 10
+    assert second["cards"][0]["state"] == "running"
+
+
+def test_runs_that_come_and_go_are_told(folder, write_run, writer):
+    run = write_run("a", rows=5)
+    folder.refresh()
+    version = folder.table(0)["version"]
+    shutil.rmtree(run.path)
+    write_run("b", rows=5)
+    folder.refresh()
+    table = folder.table(version)
+    assert (names(table), table["gone"]) == (["b"], ["a"])
+    writer(run.path).append(3)
+    folder.refresh()
+    table = folder.table(table["version"])
+    assert (names(table), table["gone"]) == (["a"], [])
+
+
+def test_a_broken_run_has_its_line_and_the_others_go_on(folder, write_run, tmp_path):
+    write_run("good", rows=5)
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "metrics.jsonl").write_text("hello\n")
+    folder.refresh()
+    cards = {card["name"]: card for card in folder.table(0)["cards"]}
+    assert cards["good"]["problem"] == ""
+    assert cards["good"]["state"] == "running"
+    assert cards["foreign"]["state"] == "unreadable"
+    assert "expected lines with step, time and loss" in cards["foreign"]["problem"]
+
+
+def test_many_runs_are_told_as_they_are_read(folder, write_run, monkeypatch):
+    monkeypatch.setattr("eigenstep.live._run_folder.PATIENCE_SECONDS", 0)
+    for name in "abc":
+        write_run(name, rows=2)
+    seen = []
+    for unread in (2, 1, 0):
+        folder.refresh()
+        table = folder.table(0)
+        assert table["unread"] == unread
+        seen.append(names(table))
+    assert seen == [["a"], ["a", "b"], ["a", "b", "c"]]
+
+
+def test_a_sparkline_is_the_loss_from_0_to_100_with_gaps_where_there_is_none(folder, write_run):
+    run = write_run(rows=1)
+    run.append(63, loss=3.0).append(1, loss=5.0).append(63, loss=1.0).append(5, loss=float("nan"))
+    folder.refresh()
+    spark = folder.table(0)["cards"][0]["spark"]
+    assert min(height for height in spark if height is not None) == 0
+    assert max(height for height in spark if height is not None) == 100
+    assert spark[-2:] == [None, None]
+
+
+def test_modes_that_were_learned_are_marked_where_they_were(folder, write_run):
+    write_run(rows=80).finish()
+    folder.refresh()
+    (entry,) = folder.entries.values()
+    entry.analysis = analyse(record_to_judge(entry.run), basis_of(entry.run))
+    folder.say(entry, 0)
+    (card,) = folder.table(0)["cards"]
+    assert card["learned"] == 6
+    assert card["verdict"]["state"] == "saturated"
+    for mode, share in card["ticks"]:
+        assert share == pytest.approx(20 * (mode + 1) / 158, abs=0.01)
