@@ -14,7 +14,8 @@ SOURCES = ("metrics", "eigenvalues")
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("eigenstep.live._run_folder.LOOK_SECONDS", 0)
+    for name in ("LOOK_SECONDS", "LOOKS_APART"):
+        monkeypatch.setattr(f"eigenstep.live._run_folder.{name}", 0)
     return RunsFolder(tmp_path)
 
 

@@ -8,8 +8,27 @@ from eigenstep.live._analysis import analyse, basis_of, record_to_judge
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("eigenstep.live._run_folder.LOOK_SECONDS", 0)
+    for name in ("LOOK_SECONDS", "LOOKS_APART"):
+        monkeypatch.setattr(f"eigenstep.live._run_folder.{name}", 0)
     return RunsFolder(tmp_path)
+
+
+def test_the_disk_is_not_looked_at_again_at_once_nor_soon_where_that_takes_long(tmp_path, write_run):
+    now = [1000.0]
+    folder = RunsFolder(tmp_path, lambda: now[0])
+    run = write_run(rows=5)
+    folder.refresh()
+    run.append(1)
+    for later, steps in ((0.1, 8), (0.5, 10)):
+        now[0] = 1000 + later
+        folder.refresh()
+        assert folder.table(0)["cards"][0]["step"] == steps
+    folder._look_took = 3.0
+    run.append(1)
+    for later, steps in ((10, 10), (13, 12)):
+        now[0] = 1000 + later
+        folder.refresh()
+        assert folder.table(0)["cards"][0]["step"] == steps
 
 
 def names(table):
@@ -83,7 +102,7 @@ def test_a_sparkline_is_the_loss_from_0_to_100_with_gaps_where_there_is_none(fol
 
 
 def test_modes_that_were_learned_are_marked_where_they_were(folder, write_run):
-    write_run(rows=80).finish()
+    write_run(rows=200).finish()
     folder.refresh()
     (entry,) = folder.entries.values()
     entry.analysis = analyse(record_to_judge(entry.run), basis_of(entry.run))
@@ -92,4 +111,4 @@ def test_modes_that_were_learned_are_marked_where_they_were(folder, write_run):
     assert card["learned"] == 6
     assert card["verdict"]["state"] == "saturated"
     for mode, share in card["ticks"]:
-        assert share == pytest.approx(20 * (mode + 1) / 158, abs=0.01)
+        assert share == pytest.approx(20 * (mode + 1) / 398, abs=0.01)

@@ -13,8 +13,8 @@ from eigenstep.live._cloud_frames import CloudFrames
 from eigenstep.live._discover import RunFinder
 from eigenstep.live._followed_run import FollowedRun
 
-# Between two looks at the disk, however many pages ask.
-LOOK_SECONDS = 0.4
+# Between two looks at the disk, however many pages ask; longer where a look takes long, as over a network.
+LOOK_SECONDS, LOOKS_APART = 0.4, 4
 # What one look may take before it leaves the rest, at the first look, to the next one.
 PATIENCE_SECONDS = 0.2
 
@@ -46,16 +46,17 @@ class RunsFolder:
         self.asked = 0.0
         self._finder = RunFinder(root)
         self._gone: dict[str, int] = {}
-        self._looked = 0.0
+        self._looked = self._look_took = 0.0
 
     def refresh(self) -> None:
         """Look at the disk, unless that was done a moment ago; at first in parts, while runs are `unread`."""
         now = self.clock()
         self.asked = now
         began = time.monotonic()
-        if not 0 <= now - self._looked < LOOK_SECONDS:
+        if not 0 <= now - self._looked < max(LOOK_SECONDS, LOOKS_APART * self._look_took):
             self._looked = now
             self._look(now)
+            self._look_took = time.monotonic() - began
         for name in list(self.unread):
             self.entries[name] = entry = Entry(FollowedRun(self.unread.pop(name), name))
             self._gone.pop(name, None)

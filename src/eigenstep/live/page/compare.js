@@ -62,7 +62,7 @@ export class CompareView {
 
   async look() {
     const { range } = this.zoom;
-    await Promise.all(this.runs.map((run) => run.look(axisNow(), range).catch(() => {})));
+    await Promise.all(this.runs.map((run) => run.look(axisNow(), range)));
     if (!this.removed && this.zoom.range === range) for (const figure of this.figures) figure.request();
   }
 

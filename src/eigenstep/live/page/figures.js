@@ -58,8 +58,8 @@ export class Figure {
     }
     section.querySelector(".unzoom")?.addEventListener("click", () => this.unzoom());
     zoom?.addEventListener("change", () => this.request());
-    this.seen = new IntersectionObserver(([entry]) => {
-      this.visible = entry.isIntersecting;
+    this.seen = new IntersectionObserver((entries) => {
+      this.visible = entries.at(-1).isIntersecting;
       if (this.visible && this.stale) this.request();
     }, { rootMargin: "200px" });
     this.seen.observe(this.element);
@@ -107,6 +107,7 @@ export class Figure {
     if (range) layout.xaxis.range = [...range];
     if (this.yRange) Object.assign(layout.yaxis, { range: [...this.yRange], autorange: false });
     else if (range) Object.assign(layout.yaxis, fit(traces, range, layout.yaxis));
+    else if (layout.yaxis.type !== "log" && !layout.yaxis.range) Object.assign(layout.yaxis, calm(traces));
     if (!this.zoom) Object.assign(layout, { dragmode: false });
     this.revision += 1;
     Plotly.react(this.element, traces, { ...layout, datarevision: this.revision }, CONFIG);
@@ -152,17 +153,29 @@ export class Figure {
 }
 
 /* The heights of what lies within a part of the x-axis, with some room. */
-function fit(traces, [start, end], { type }) {
+function fit(traces, range, { type }) {
+  const [low, high] = heights(traces, range, type === "log" ? Math.log10 : (value) => value);
+  if (!(low <= high)) return {};
+  const room = 0.05 * (high - low) || 0.05 * Math.abs(high) || 0.05;
+  return { range: [low - room, high + room], autorange: false };
+}
+
+/* A curve that is level but for its last digits is drawn level, and its axis is not labelled with them. */
+function calm(traces) {
+  const [low, high] = heights(traces, [-Infinity, Infinity], (value) => value), least = 1e-3 * Math.abs(high);
+  return high - low < least ? { range: [low - 10 * least, high + 10 * least], autorange: false } : {};
+}
+
+function heights(traces, [start, end], scaled) {
   let low = Infinity, high = -Infinity;
   for (const { x, y } of traces) {
     for (let place = 0; place < x.length; place++) {
-      if (x[place] < start || x[place] > end || y[place] === null || !Number.isFinite(y[place])) continue;
-      const height = type === "log" ? Math.log10(y[place]) : y[place];
+      if (x[place] < start || x[place] > end || y[place] === null) continue;
+      const height = scaled(y[place]);
+      if (!Number.isFinite(height)) continue;
       if (height < low) low = height;
       if (height > high) high = height;
     }
   }
-  if (!(low <= high)) return {};
-  const room = 0.05 * (high - low) || 0.05 * Math.abs(high) || 0.05;
-  return { range: [low - room, high + room], autorange: false };
+  return [low, high];
 }

@@ -40,6 +40,7 @@ export class Measures {
     card.type = "button";
     card.innerHTML = '<span class="label"></span><span class="value"></span><svg viewBox="0 0 100 24" preserveAspectRatio="none" aria-hidden="true"></svg>';
     write(card.querySelector(".label"), named(name));
+    card.title = named(name);
     card.addEventListener("click", () => this.toggle(name));
     this.cards.set(name, card);
     this.choices.append(card);

@@ -5,6 +5,7 @@ import { interval, make, moment } from "./words.js";
 import { coloured } from "./run.js";
 
 const MOST_ROWS = 64;
+const LOWEST = 230, ROOM = 9, HIGHEST = 440;
 /* A forecast farther away than so many lengths of the record would press all else to the edge. */
 const FARTHEST = 1.6;
 
@@ -46,9 +47,15 @@ export class ModesPanel {
     const reach = Math.max(end, ...predicted.map((mode) => mode[axis]), next ? Math.min(next[2] ?? next[0], FARTHEST * end) : 0);
     const layout = baseLayout(this.figure.element, axis, colours, { end: reach });
     const top = Math.max(1, ...modes.map(({ mode }) => mode + 1), ...predicted.map(({ mode }) => mode + 1), next ? forecast.mode + 1 : 0);
-    Object.assign(layout.yaxis, { range: [0.4, top + 0.6], tick0: 1, dtick: Math.max(1, Math.ceil(top / 10)), title: { text: "mode", standoff: 4 } });
+    Object.assign(layout.yaxis, { range: [0.4, top + 0.6], title: { text: "mode", standoff: 4 } }, top <= 10 ? { tick0: 1, dtick: 1 } : {});
+    this.heighten(top);
     layout.shapes = reach > end ? [now(end, colours)] : [];
     return { traces, layout };
+  }
+
+  /* Room for every mode, so that their dots do not lie upon each other. */
+  heighten(modes) {
+    this.figure.element.style.height = `${Math.min(LOWEST + ROOM * Math.max(0, modes - 10), HIGHEST)}px`;
   }
 
   writeTable(modes, predicted) {
@@ -96,7 +103,7 @@ function error(mode, closed) {
 function dot({ mode }, [value, low, high], axis, color, filled, note = "") {
   const within = low !== null && high !== null;
   return {
-    x: [value], y: [mode + 1], mode: "markers", marker: { size: 9, color, symbol: filled ? "circle" : "circle-open", line: { width: 2, color } },
+    x: [value], y: [mode + 1], mode: "markers", cliponaxis: false, marker: { size: 9, color, symbol: filled ? "circle" : "circle-open", line: { width: 2, color } },
     error_x: within ? { type: "data", symmetric: false, array: [high - value], arrayminus: [value - low], color, thickness: 1.5, width: 4 } : undefined,
     hovertemplate: `<b>mode ${mode + 1}</b><br>` + hover(axis) + (within ? `${moment(low, axis)} to ${moment(high, axis)}` : "") + note + "<extra></extra>",
   };

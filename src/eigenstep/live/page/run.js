@@ -61,7 +61,7 @@ export class RunView {
     if (any("metrics", "analysis", "facts")) this.loss.request();
     if (any("eigenvalues", "analysis", "facts")) this.eigenvalues.request();
     if (any("metrics")) this.measures.take();
-    if (any("probes")) this.takeProbes();
+    if (any("probes", "metrics")) this.takeProbes();
     if (any("analysis", "facts", "metrics")) this.modes.take();
     if (any("analysis")) this.writeAnalysis();
     if (any("facts")) this.writeFacts();
@@ -78,7 +78,7 @@ export class RunView {
 
   async look() {
     const { range } = this.zoom;
-    await this.run.look(axisNow(), range).catch(() => {});
+    await this.run.look(axisNow(), range);
     if (this.removed || this.zoom.range !== range) return;
     for (const figure of [this.loss, this.eigenvalues, this.measures.figure]) figure.request();
   }
@@ -106,7 +106,8 @@ export class RunView {
     const { values } = shape.eigenvalues;
     write(this.eigenvalues.section.querySelector("figcaption"), dimension > values.length ? `The largest ${values.length} of ${dimension} are drawn.` : "");
     const layout = baseLayout(this.eigenvalues.element, axis, colours, { end: shape.end[axis], log, values: log ? values : [], zero: true });
-    return { traces: eigenvalueTraces(shape, axis, colours, scale), layout: { ...layout, ...markedModes(shape, axis, colours, layout) } };
+    const traces = joined(eigenvalueTraces(shape, axis, colours, scale), values.length, shape.coloured);
+    return { traces, layout: { ...layout, ...markedModes(shape, axis, colours, layout) } };
   }
 
   takeProbes() {
@@ -188,6 +189,20 @@ export function shapeOf(run, end) {
     coloured: coloured(run),
     end,
   };
+}
+
+/* The curves of `modes` eigenvalues, the smallest first; those without a colour of their own become one with
+   gaps: a figure of few traces is drawn again sooner. */
+function joined(traces, modes, coloured) {
+  const count = modes - coloured;
+  if (count < 2) return traces;
+  const faint = traces.slice(0, count), gap = (list) => [...list, null];
+  const one = {
+    ...faint[0], x: faint.flatMap(({ x }) => gap(x)), y: faint.flatMap(({ y }) => gap(y)),
+    customdata: faint.flatMap(({ y }, place) => Array(y.length + 1).fill(modes - place)),
+  };
+  one.hovertemplate = one.hovertemplate.replace(/mode \d+/, "mode %{customdata}");
+  return [one, ...traces.slice(count)];
 }
 
 /* How many modes get a colour of their own: those learned, or a few where none was. */

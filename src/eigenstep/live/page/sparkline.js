@@ -1,15 +1,16 @@
 /* A curve as small as a word. */
 
 const SVG = "http://www.w3.org/2000/svg";
-const PAD = 2, TICK = 8;
+const PAD = 2, TICK = 6;
 
-/* Draws heights from 0 to 1, evenly spread; where one is null or NaN the line has a gap. */
+/* Draws heights from 0 to 1, evenly spread, above ticks if there are any; where one is null or NaN the line has a gap. */
 export function drawSparkline(svg, heights, ticks = []) {
   const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
+  const tall = height - 2 * PAD - (ticks.length ? TICK + PAD : 0);
   let path = "", pen = "M";
   heights.forEach((share, place) => {
     if (share === null || !Number.isFinite(share)) { pen = "M"; return; }
-    const x = (width * place) / Math.max(1, heights.length - 1), y = PAD + (height - 2 * PAD) * (1 - share);
+    const x = (width * place) / Math.max(1, heights.length - 1), y = PAD + tall * (1 - share);
     path += `${pen}${x.toFixed(1)},${y.toFixed(1)}`;
     pen = "L";
   });

@@ -120,12 +120,11 @@ class Run {
     this.cloud = { ...cloud, thumbnails, coordinates: all };
   }
 
-  /* Finer rows between two moments, or none. */
+  /* Finer rows between two moments, or none. What the server cannot tell now is asked for at the next zoom. */
   async look(axis, range) {
-    const { generation } = this;
-    await Promise.all(["metrics", "eigenvalues"].map(async (source) => {
+    await Promise.allSettled(["metrics", "eigenvalues"].map(async (source) => {
       const rows = range && (await ask("rows", { run: this.name, source, axis, from: range[0], to: range[1] })).rows;
-      if (this.generation === generation) this[source].takeFiner(rows);
+      if (!rows || rows.generation === this.generation) this[source].takeFiner(rows);
     }));
   }
 }

@@ -13,10 +13,11 @@ const COLUMNS = [
   { key: "loss", title: "Loss", of: (card) => card.loss, volatile: true },
   { key: "modes", title: "Modes", of: (card) => card.learned, down: true },
   { key: "verdict", title: "Verdict", of: (card) => card.verdict?.state },
-  { key: "next", title: "Next mode", of: (card) => expected(card)?.step[0], volatile: true },
+  { key: "next", title: "Next mode", of: (card) => upcoming(card)?.step[0], volatile: true },
   { key: "recent", title: "newest", of: (card) => -card.started, hidden: true },
 ];
 const USUAL = "state";
+const NEXT = { "none within the planned run": "none in the run", "not yet to be told": "not yet told" };
 
 export class TableView {
   constructor(section, store, route) {
@@ -79,12 +80,12 @@ export class TableView {
   }
 
   writeNext(card, find, axis) {
-    const next = expected(card);
-    const words = { "none within the planned run": "none planned", "not yet to be told": "not yet told" };
-    write(find(".next .value"), next ? `no. ${card.forecast.mode + 1} at ${moment(next[axis][0], axis)}` : words[card.forecast?.state] || "–");
-    write(find(".next .interval"), next ? interval(next[axis], axis) : "");
-    find(".next").classList.toggle("faint", !next || card.state !== "running");
-    find(".next").title = card.forecast?.sentence || "";
+    const { state, mode, sentence } = card.forecast || {}, next = upcoming(card)?.[axis];
+    const when = next ? `no. ${mode + 1} at ${moment(next[0], axis)}` : "";
+    write(find(".next .value"), state === "expected" && next ? when : NEXT[state] || "–");
+    write(find(".next .interval"), state === "expected" && next ? interval(next, axis) : when && `${when}, if it went on`);
+    find(".next").classList.toggle("faint", state !== "expected" || card.state !== "running");
+    find(".next").title = sentence || "";
   }
 
   drawLoss(card, row) {
@@ -252,8 +253,8 @@ export class TableView {
   }
 }
 
-/* Of a forecast that says when, the half-time by step and by time. */
-function expected(card) {
+/* The next mode's half-time by step and by time, where the forecast tells it. */
+function upcoming(card) {
   return card.forecast?.half_time ?? null;
 }
 

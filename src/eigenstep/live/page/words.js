@@ -1,7 +1,7 @@
 /* Numbers and names as the page writes them. */
 
 const NAMES = {
-  rank_me: "RankMe", lidar: "LiDAR", alpha_req: "α-ReQ", normalized_std: "std of unit embeddings",
+  rank_me: "RankMe", lidar: "LiDAR", alpha_req: "α-ReQ", normalized_std: "normalised std",
   mean_norm: "mean norm", cosine_concentration: "cosine concentration", learned_modes: "learned modes",
   modes_above_noise: "modes above noise", learning_rate: "learning rate", knn: "k-NN",
 };
