@@ -109,6 +109,7 @@ def measure(page: Page, server: "Server", runs: list[Path], options: argparse.Na
         wait(page, drawn)
         opened.append(time.perf_counter() - began)
     tell("a run opened, from the click to both curves, median", statistics.median(opened), "s")
+    page.wait_for_timeout(500)
     tell("  bytes", sum(traffic) / 1e3, "kB")
     page.goto(server.address + f"#run={runs[0].name}")
     wait(page, drawn)
