@@ -19,7 +19,7 @@ with sync_playwright() as playwright:
     page.goto(address)
     page.wait_for_timeout(8000)
     page.screenshot(path=folder / "live-table.png")
-    page.set_viewport_size({"width": 1400, "height": 1320})
+    page.set_viewport_size({"width": 1300, "height": 1180})
     page.goto(f"{address}#run={run}&scale=log")
     page.wait_for_timeout(6000)
     slider = page.locator("input.frame")

@@ -13,6 +13,8 @@ EXTRAS = (
     "rich",
     "yaml",
     "plotly",
+    "starlette",
+    "uvicorn",
 )
 BLOCK = "import sys\nfor name in {}: sys.modules[name] = None\n"
 
