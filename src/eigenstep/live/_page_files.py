@@ -8,6 +8,7 @@ KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 OWN = (
     "page.html",
     "live.css",
+    "closer-look.js",
     "cloud-panel.js",
     "compare.js",
     "figures.js",

@@ -1,5 +1,6 @@
 /* Several runs over each other: the loss, one eigenvalue, one measure, and when each mode was learned. */
 
+import { CloserLook } from "./closer-look.js";
 import { Figure, Zoom, axisNow } from "./figures.js";
 import { escaped, measured, measureTrace } from "./measures.js";
 import { shade } from "./palette.js";
@@ -21,7 +22,9 @@ export class CompareView {
     this.figures = [this.loss, this.eigenvalue, this.measure];
     this.halfTimes = find("half-times");
     this.listen();
-    this.zoom.addEventListener("settled", () => this.look());
+    this.closer = new CloserLook(this.zoom, () => this.runs, () => {
+      for (const figure of this.figures) figure.request();
+    });
     store.follow(this.names, false);
     this.writeNames();
     this.take();
@@ -36,7 +39,6 @@ export class CompareView {
   }
 
   remove() {
-    this.removed = true;
     for (const figure of this.figures) figure.remove();
     this.section.replaceChildren();
   }
@@ -44,6 +46,7 @@ export class CompareView {
   news(changed, fresh) {
     if (this.names.some((name) => fresh.has(name))) this.take();
     if (this.names.some((name) => changed.has(name))) this.writeNames();
+    this.closer.check();
   }
 
   take() {
@@ -59,12 +62,6 @@ export class CompareView {
   }
 
   age() {}
-
-  async look() {
-    const { range } = this.zoom;
-    await Promise.all(this.runs.map((run) => run.look(axisNow(), range)));
-    if (!this.removed && this.zoom.range === range) for (const figure of this.figures) figure.request();
-  }
 
   listen() {
     const input = this.section.querySelector(".stepper input"), select = this.section.querySelector("[data-figure=measures] select");

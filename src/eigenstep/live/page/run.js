@@ -1,7 +1,8 @@
 /* One run: its loss, eigenvalues, modes, measures, probes and point cloud. */
 
+import { CloserLook } from "./closer-look.js";
 import { CloudPanel } from "./cloud-panel.js";
-import { Figure, Zoom, axisNow } from "./figures.js";
+import { Figure, Zoom } from "./figures.js";
 import { Measures } from "./measures.js";
 import { ModesPanel } from "./modes-panel.js";
 import { shade } from "./palette.js";
@@ -25,7 +26,9 @@ export class RunView {
     });
     this.figures = [this.loss, this.eigenvalues, this.measures.figure, this.probes, this.modes.figure];
     this.followScale();
-    this.zoom.addEventListener("settled", () => this.look());
+    this.closer = new CloserLook(this.zoom, () => [this.run], () => {
+      for (const figure of [this.loss, this.eigenvalues, this.measures.figure]) figure.request();
+    });
     const parts = this.name.split("/");
     write(section.querySelector("h2"), parts.pop());
     write(section.querySelector(".path"), parts.length ? parts.join(" / ") + " /" : "");
@@ -39,7 +42,6 @@ export class RunView {
   }
 
   remove() {
-    this.removed = true;
     for (const figure of this.figures) figure.remove();
     this.cloud.remove();
     this.section.replaceChildren();
@@ -54,6 +56,7 @@ export class RunView {
   news(changed, fresh) {
     if (fresh.has(this.name)) this.take(fresh.get(this.name));
     if (changed.has(this.name)) this.writeCard();
+    this.closer.check();
   }
 
   take(news) {
@@ -74,13 +77,6 @@ export class RunView {
     for (const figure of this.figures) figure.request();
     this.modes.take();
     this.cloud.recolour();
-  }
-
-  async look() {
-    const { range } = this.zoom;
-    await this.run.look(axisNow(), range);
-    if (this.removed || this.zoom.range !== range) return;
-    for (const figure of [this.loss, this.eigenvalues, this.measures.figure]) figure.request();
   }
 
   /* The eigenvalues' scale is kept in the address. */

@@ -88,7 +88,7 @@ class Run {
   forget() {
     this.generation = 0;
     for (const source of SOURCES) this[source] = new Columns();
-    this.analysis = this.facts = this.cloud = null;
+    this.analysis = this.facts = this.cloud = this.seenCloser = null;
   }
 
   cursor() {
@@ -120,12 +120,16 @@ class Run {
     this.cloud = { ...cloud, thumbnails, coordinates: all };
   }
 
-  /* Finer rows between two moments, or none. What the server cannot tell now is asked for at the next zoom. */
+  /* Finer rows between two moments, or none; `seenCloser` says between which the server has told them. */
   async look(axis, range) {
-    await Promise.allSettled(["metrics", "eigenvalues"].map(async (source) => {
+    this.wanted = range;
+    const asked = ["metrics", "eigenvalues"].map(async (source) => {
       const rows = range && (await ask("rows", { run: this.name, source, axis, from: range[0], to: range[1] })).rows;
-      if (!rows || rows.generation === this.generation) this[source].takeFiner(rows);
-    }));
+      if (this.wanted !== range || (rows && rows.generation !== this.generation)) throw new Error("no longer wanted");
+      this[source].takeFiner(rows);
+    });
+    const done = await Promise.allSettled(asked);
+    if (done.every(({ status }) => status === "fulfilled")) this.seenCloser = range;
   }
 }
 
