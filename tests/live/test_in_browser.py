@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from eigenstep.spectrum.verdicts import STATES
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from eigenstep.spectrum.verdicts import STATES
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
