@@ -88,6 +88,17 @@ def test_modes_that_cross_are_numbered_and_fitted_in_the_order_of_their_rises(
     np.testing.assert_allclose([fit.gamma.value for fit in history.fits], [3 / 8, 2 / 8, 1.5 / 8], rtol=0.2)
 
 
+def test_of_a_mode_that_rises_past_one_that_was_there_the_first_is_learned(tmp_path, logistic, probe_points):
+    times = np.linspace(0, 20, 150)
+    modes = np.hstack([np.full((150, 1), 0.3), logistic(times, [9.0], [2.0])])
+    generator = np.random.default_rng(0)
+    points = probe_points(modes, 2, generator, noise=1e-5)
+    history = follow_modes(write(tmp_path, times, -np.sort(-modes, axis=1), points))
+    (fit,) = history.fits
+    assert fit.half_time.value == pytest.approx(9.0, abs=0.1)
+    assert fit.plateau.value == pytest.approx(1.0, rel=0.05)
+
+
 def test_without_a_probe_batch_modes_are_told_by_rank_and_that_is_said(tmp_path, logistic):
     times = np.linspace(0, 12, 120)
     history = follow_modes(write(tmp_path, times, logistic(times, [3.0, 6.0, 17.0], [2.0, 1.5, 1.0])))

@@ -85,16 +85,23 @@ def _columns(record: RunRecord) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
 def _fit(
     times: np.ndarray, eigenvalues: np.ndarray, tracks: list[Track], plateau: float | None
 ) -> list[ModeFit]:
-    """One fit for each eigenvalue that `find_rises` counts as learned, of the mode that it is at the end."""
+    """As many fits as `find_rises` counts eigenvalues that are learned: of the modes that rose the highest.
+
+    A mode that it counts by rank, but whose course through exchanges does not look like a rise, is fitted by
+    the eigenvalues of its rank.
+    """
     spread = SETTLING if plateau is None else 0.0
-    track_of = {int(track.ranks[-1]): track for track in tracks}
-    fits = []
-    for rise in find_rises(times, eigenvalues, plateau=plateau):
-        track = track_of[rise.mode]
-        own = find_rises(times, track.eigenvalues[:, None], plateau=plateau)
-        # A mode whose course through exchanges does not look like a rise is taken by its rank.
-        curve, rise = (track.eigenvalues, own[0]) if own else (eigenvalues[:, rise.mode], rise)
-        fits.append(fit_mode(times, curve, dataclasses.replace(rise, mode=track.mode), plateau_spread=spread))
+    curves = np.stack([track.eigenvalues for track in tracks], axis=1)
+    by_rank = find_rises(times, eigenvalues, plateau=plateau)
+    by_mode = sorted(find_rises(times, curves, plateau=plateau), key=lambda rise: -rise.plateau)
+    risen = [(rise, curves[:, rise.mode]) for rise in by_mode[: len(by_rank)]]
+    found = {rise.mode for rise, _ in risen}
+    mode_of = {int(track.ranks[-1]): track.mode for track in tracks}
+    for rise in by_rank:
+        mode = mode_of[rise.mode]
+        if len(risen) < len(by_rank) and mode not in found:
+            risen.append((dataclasses.replace(rise, mode=mode), eigenvalues[:, rise.mode]))
+    fits = [fit_mode(times, curve, rise, plateau_spread=spread) for rise, curve in risen]
     return fits + (_rising(times, tracks, fits) if plateau is None and fits else [])
 
 
