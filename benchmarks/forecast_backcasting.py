@@ -45,6 +45,13 @@ def main() -> None:
     groups = {LINEAR: [linear_run(options.runs / "linear")]}
     for loss in options.losses:
         groups[loss] = [network_run(options, loss, seed) for seed in options.seeds]
+    print("\nHow much faster rises end than they begin\n")
+    print("| runs | modes | acceleration, quartiles |")
+    print("| --- | ---: | --- |")
+    for name, records in groups.items():
+        found = [fit.acceleration.value for record in records for fit in follow_modes(record).fits]
+        quartiles = ", ".join(f"{quartile:.2f}" for quartile in np.percentile(found, [25, 50, 75]))
+        print(f"| {name} | {len(found)} | {quartiles} |")
     print("\nA mode's half-time, forecast when its eigenvalue was at 1, 3 and 10 % of its plateau\n")
     print(
         "| runs | height | modes | told | error of t, quartiles | worst | remaining time, factor | covered |"
