@@ -67,13 +67,20 @@ def test_modes_that_have_all_risen_are_saturated_and_not_before():
     assert times[found.index("saturated")] > end_of_rises(1e-3)
 
 
-def test_while_an_embedding_that_is_not_centred_learns_its_first_mode_it_has_not_collapsed():
-    times = np.linspace(0, 30, 120)
+@pytest.mark.parametrize("records", [8, 15, 30, 120])
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.5])
+def test_while_an_embedding_that_is_not_centred_learns_its_first_mode_it_has_not_collapsed(records, rate):
+    times = np.linspace(0, 30, records)
     first = 1e-8 / (1e-8 + np.exp(-2 * times))
-    eigenvalues = noisy(np.column_stack([0.1 * first, 1e-9 * np.exp(0.5 * times), np.full(120, 1e-9)]), 0.05)
-    cosine = 0.3 + 0.699 * first / (first + 1e-7)
-    found = states(times, eigenvalues, cosine_concentration=cosine, mean_norm=np.sqrt(first + 1e-9))
-    assert {*found} <= {"too early", "growing"}
+    across = 1e-8 * np.exp(rate * times)
+    eigenvalues = noisy(np.column_stack([0.1 * first + across, across, across / 3]), 0.05)
+    found = states(
+        times,
+        eigenvalues,
+        cosine_concentration=first / (first + 3 * across),
+        mean_norm=np.sqrt(first + 3 * across),
+    )
+    assert {*found} <= {"too early", "growing", "saturated"}
 
 
 @pytest.mark.parametrize("every", [1, 5])

@@ -7,7 +7,8 @@ from eigenstep.spectrum.verdicts._signals import Signals
 
 # The spread of directions, beside its peak: where they count as one, and from where on no longer.
 FALLEN, RECOVERED = 0.125, 0.25
-# Growth of the variance across that direction since half of the measurements: with more it is being left.
+# Growth of the variance across that direction since the first measurement, and since half of them: with more,
+# embeddings grow from little, along their first mode faster than across it.
 ACROSS = 1.5
 # Spread of directions that never parted, over so many measurements; where more than this share of the
 # directions carry the variance, it is the mean that was far off all the time.
@@ -30,7 +31,7 @@ def find_complete_collapse(signals: Signals, dimensions: Dimensions) -> str | No
         cosine = f"mean cosine {1 - spread[-1] ** 2:.4f}"
         peak = _peak(spread)
         across = signals.across
-        still = across[-1] <= ACROSS * across[len(across) // 2]
+        still = across[-1] <= ACROSS * min(across[0], across[len(across) // 2])
         if still and _is_down(spread / peak, FALLEN, RECOVERED):
             return f"all embeddings point in one direction ({cosine}, after {1 - peak[-1] ** 2:.2f})"
         few = dimensions.carrying <= OFFSET * signals.rank_limit
