@@ -84,8 +84,9 @@ def _print(found: "FileSpectrum") -> None:
 
     eigenvalues, measures = found.spectrum.covariance, found.spectrum.measures
     console.print(_title(found), style="bold", soft_wrap=True)
-    if found.spectrum.nonfinite:
-        console.print(f"{found.spectrum.nonfinite} rows hold a NaN or an infinity and were left out")
+    if count := found.spectrum.nonfinite:
+        rows = "row that holds" if count == 1 else "rows that hold"
+        console.print(f"left out: {count:,} {rows} a NaN or an infinity")
     if found.first.others:
         console.print(f"also in the file: {', '.join(found.first.others)} (--column)", soft_wrap=True)
     console.print(found.verdict.sentence, style="green" if not found.verdict.alarm else "red")
@@ -129,6 +130,6 @@ def _as_json(found: "FileSpectrum") -> dict[str, Any]:
         "dim": found.first.dim,
         "nonfinite_rows": spectrum.nonfinite,
         "verdict": {"state": verdict.state, "sentence": verdict.sentence, "evidence": verdict.evidence},
-        "measures": {name: None if math.isnan(value) else value for name, value in spectrum.measures.items()},
+        "measures": {name: value if math.isfinite(value) else None for name, value in spectrum.measures.items()},
         "eigenvalues": {name: np.asarray(array).tolist() for name, array in values.items()},
     }

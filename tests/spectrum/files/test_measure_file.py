@@ -56,10 +56,12 @@ def test_rows_that_are_not_finite_are_left_out_and_counted(save):
     )
 
 
-def test_a_file_without_two_finite_rows_is_refused(save):
-    values = np.full((9, 4), np.nan)
-    values[3] = 1.0
-    with pytest.raises(ValueError, match="of 9 rows 1 are finite; expected two or more"):
+@pytest.mark.parametrize("dim", [4, 40])
+@pytest.mark.parametrize("finite", [0, 1])
+def test_a_file_without_two_finite_rows_is_refused(save, dim, finite):
+    values = np.full((9, dim), np.nan)
+    values[:finite] = 1.0
+    with pytest.raises(ValueError, match=f"of 9 rows {finite} are finite; expected two or more"):
         measure_file(save(".npy", z=values))
 
 

@@ -80,7 +80,7 @@ def measure_file(
     verdict = judge_snapshot(
         spectrum.covariance,
         dim=first.dim,
-        rows=pairs.count * pairs.views,
+        rows=pairs.count,  # two views of a sample may be almost the same
         trace=pairs.trace,
         cosine_concentration=spectrum.measures["cosine_concentration"],
     )

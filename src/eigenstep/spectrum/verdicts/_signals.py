@@ -19,7 +19,7 @@ class Signals:
     times : (T,), increasing
     eigenvalues : (T, k), of the embeddings' centred covariance, descending, none negative
     dim : dimension d of the embeddings, at least k
-    rows : embeddings behind one measurement, which bound its rank; None if not known
+    rows : samples behind one measurement, which bound its rank; None if not known
     finite : (T,), whether all eigenvalues are
     variance : (T,), their sum; of the leading ones where only they are known
     loss, mean_norm : (T,)
