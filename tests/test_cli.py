@@ -204,7 +204,11 @@ def test_the_version_is_that_of_the_package(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Expected one of {demo, train, recipes, probe, embed, export, report, view, version}"),
+        (
+            [],
+            "Expected one of {demo, train, recipes, probe, embed, export, spectrum, report, view, reproduce,"
+            " version}",
+        ),
         (["trian"], "Unrecognized options: trian (see eigenstep --help)"),
         (["report"], "Missing from eigenstep report: PATH"),
         (["report", "nowhere"], "no run found in nowhere"),

@@ -4,22 +4,13 @@ import shutil
 from pathlib import Path
 
 from eigenstep.report import write_report
+from eigenstep.reproduce import GENTLE_VIEWS as VIEWS
 from eigenstep.reproduce import LinearModelExperiment
 from eigenstep.terminal import follow, print_prediction, print_runs, progress_line
 from eigenstep.threads import set_threads
 from eigenstep.training import RecordConfig, TrainConfig, foreign_entries, photo_patches, train
-from eigenstep.views import ViewsConfig
 
 LOSSES = ("barlow_twins", "simclr", "vicreg")
-VIEWS = ViewsConfig(
-    crop_scale=(0.2, 1.0),
-    jitter_probability=1.0,
-    brightness=0.2,
-    contrast=0.2,
-    saturation=0.0,
-    hue=0.0,
-    grayscale_probability=0.0,
-)
 
 
 def demonstrate(out: Path, overwrite: bool = False, threads: int = 2) -> Path:

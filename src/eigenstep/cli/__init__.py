@@ -19,6 +19,7 @@ from eigenstep.cli._export import export
 from eigenstep.cli._parse import Flag, parse
 from eigenstep.cli._probe import probe
 from eigenstep.cli._recipes import recipes
+from eigenstep.cli._reproduce import reproduce_command
 from eigenstep.cli._spectrum import spectrum
 from eigenstep.cli._train import train_command
 from eigenstep.cli._view import view
@@ -49,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
                 "spectrum": spectrum,
                 "report": report,
                 "view": view,
+                "reproduce": reproduce_command,
                 "version": version,
             },
             arguments,

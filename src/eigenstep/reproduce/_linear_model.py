@@ -3,26 +3,17 @@
 import dataclasses
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 
 from eigenstep.atomic import atomic_write
 from eigenstep.losses import BarlowTwinsLoss
-from eigenstep.spectrum import (
-    RecordWriter,
-    RunRecord,
-    covariance_eigenvalues,
-    cross_correlation_eigenvalues,
-    find_rises,
-    principal_projections,
-    read_record,
-)
+from eigenstep.reproduce._full_batch import FullBatchRun, Progress
+from eigenstep.spectrum import RunRecord
 from eigenstep.theory import LinearSolution, cross_correlation
 
 
@@ -54,9 +45,7 @@ class LinearModelExperiment:
     seed: int = 0
     """Determines crops and initial weights."""
 
-    def run(
-        self, images: Tensor, out: str | Path, progress: Callable[[int, int, float], None] | None = None
-    ) -> RunRecord:
+    def run(self, images: Tensor, out: str | Path, progress: Progress | None = None) -> RunRecord:
         """Train on two random crops of each image; write a run folder with the prediction into it.
 
         Parameters
@@ -80,24 +69,22 @@ class LinearModelExperiment:
         rate = self.relative_rate / (4 * float(solution.eigenvalues[0]))
         solution = dataclasses.replace(solution, learning_rate=rate)
         steps = math.ceil(self.margin * float(solution.half_times.max()) / rate)
-        writer = self._open(out, solution, rate, steps, views[0])
-        self._descend(torch.from_numpy(weights), (x, y), rate, steps, writer, progress)
-        record = read_record(out)
-        assert record.eigenvalues is not None
-        rises = find_rises(record.eigenvalues["time"], record.eigenvalues["cross_correlation"], plateau=1.0)
-        summary = {
-            "state": "finished",
-            "step": steps,
-            "learned_modes": len(rises),
-            "rises": [vars(r) for r in rises],
-        }
-        atomic_write(out / "summary.json", json.dumps(summary, indent=1))
-        return read_record(out)
+        run = self._open(out, solution, rate, steps, views[0])
+        matrix = torch.from_numpy(weights).requires_grad_()
+        run.descend(
+            lambda: (x @ matrix.T, y @ matrix.T),
+            [matrix],
+            BarlowTwinsLoss(1.0, normalize="none", center=False, symmetrize=True),
+            rate=rate,
+            steps=steps,
+            records=self.records,
+            progress=progress,
+        )
+        return run.finish(plateau=1.0)
 
     def _open(
         self, out: Path, solution: LinearSolution, rate: float, steps: int, crops: Tensor
-    ) -> RecordWriter:
-        out.mkdir(parents=True, exist_ok=True)
+    ) -> FullBatchRun:
         config = {
             "data": f"two random {self.crop}×{self.crop} crops of each of {len(crops)} images",
             "loss": "barlow_twins",
@@ -106,7 +93,7 @@ class LinearModelExperiment:
             "optimizer": {"name": "sgd", "lr": rate, "momentum": 0.0},
             "experiment": dataclasses.asdict(self),
         }
-        atomic_write(out / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+        run = FullBatchRun(out, config, crops[: self.probe], self.dim, center=False)
         prediction = {
             "gamma": solution.eigenvalues.tolist(),
             "start_scales": solution.start_scales.tolist(),
@@ -114,41 +101,7 @@ class LinearModelExperiment:
             "learning_rate": rate,
         }
         atomic_write(out / "prediction.json", json.dumps(prediction, indent=1))
-        probe = crops[: self.probe]
-        writer = RecordWriter(out, self.dim, probe=len(probe), directions=min(8, self.dim))
-        writer.write_probe(probe.permute(0, 2, 3, 1).numpy())
-        return writer
-
-    def _descend(
-        self,
-        weights: Tensor,
-        views: tuple[Tensor, Tensor],
-        rate: float,
-        steps: int,
-        writer: RecordWriter,
-        progress: Callable[[int, int, float], None] | None,
-    ) -> None:
-        loss_function = BarlowTwinsLoss(1.0, normalize="none", center=False, symmetrize=True)
-        weights = weights.clone().requires_grad_()
-        optimizer = torch.optim.SGD([weights], lr=rate)
-        recorded = {0, *np.geomspace(1, steps, self.records).round().astype(int).tolist()}
-        for step in range(steps + 1):
-            z_a, z_b = (view @ weights.T for view in views)
-            loss = loss_function(z_a, z_b)
-            if step in recorded:
-                eigenvalues = {
-                    "cross_correlation": cross_correlation_eigenvalues(z_a, z_b, center=False),
-                    "covariance": covariance_eigenvalues(z_a, z_b),
-                }
-                points = principal_projections(z_a[: self.probe], min(8, self.dim))
-                value = loss.item()
-                writer.append(step, step * rate, eigenvalues, points, loss=value, learning_rate=rate)
-                if progress:
-                    progress(step, steps, value)
-            if step < steps:
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
+        return run
 
 
 def random_crops(images: Tensor, size: int, generator: np.random.Generator) -> Tensor:

@@ -1,0 +1,72 @@
+"""The subcommand `reproduce`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import tyro
+
+from eigenstep.cli._parse import Flag
+
+if TYPE_CHECKING:
+    from eigenstep.reproduce import Outcome
+
+
+def reproduce_command(
+    experiment: tyro.conf.Positional[Literal["e1", "e2", "e3", "e4", "e5", "all"]],
+    size: Literal["small", "full"] = "small",
+    data: str | None = None,
+    out: Path = Path("runs/reproduce"),
+    resume: Flag = False,
+    overwrite: Flag = False,
+    threads: int = 2,
+    seed: int = 0,
+) -> None:
+    """Run the source paper's experiments, from data to figures, against what the theory predicts.
+
+    e1: the linear model; e2: a ResNet under three losses; e3: growing initialisation; e4: embeddings against
+    the tangent kernel, and losses against each other; e5: principal directions over time.
+
+    Args:
+        experiment: Which one, or all.
+        size: small takes up to 30 minutes in all on two cores; full is the paper's size and needs a GPU.
+        data: Images, as `eigenstep train --data` takes them; default: patches of scikit-learn's photographs
+            for small, CIFAR-10 and STL-10 from the Hugging Face hub for full.
+        out: Folder for runs, figures and results; an experiment has a folder in it.
+        resume: Go on with what is there; finished parts are not done again.
+        overwrite: Replace what is there of these experiments.
+        threads: CPU threads.
+        seed: Determines crops, initial weights and batches.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            "reproduce draws with matplotlib; install it by pip install 'eigenstep[train]'"
+        ) from error
+    from eigenstep.reproduce import EXPERIMENTS, Choices, reproduce
+
+    names = list(EXPERIMENTS) if experiment == "all" else [experiment]
+    reproduce(
+        names,
+        Choices(size, data, threads, seed),
+        out,
+        resume=resume,
+        overwrite=overwrite,
+        tell=_print_outcome,
+    )
+    print(f"results: {out / 'results.md'}")
+
+
+def _print_outcome(outcome: "Outcome") -> None:
+    from eigenstep.reproduce import HEADER
+    from eigenstep.terminal import console, print_table
+
+    console.print()
+    print_table(f"{outcome.name.upper()}: {outcome.title}", HEADER, [row.cells() for row in outcome.rows])
+    for table in outcome.tables:
+        print_table(table.title, table.header, table.cells())
+    for note in outcome.notes:
+        console.print(note, soft_wrap=True)
+
+
+reproduce_command.__name__ = "reproduce"

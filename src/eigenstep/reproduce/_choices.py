@@ -1,0 +1,67 @@
+"""What is chosen for all experiments alike."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from eigenstep.atomic import atomic_remove
+from eigenstep.spectrum import RunRecord, is_run, read_record
+from eigenstep.training import ImagesConfig, load_images
+
+PHOTOS = "photos"
+# The losses that the paper trains with, by their authors' names.
+LOSSES = {"barlow_twins": "Barlow Twins", "simclr": "SimCLR", "vicreg": "VICReg"}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Size, data and seed of the experiments.
+
+    Attributes
+    ----------
+    size : "small" for minutes on a CPU, "full" for the paper's sizes
+    data : images as `TrainConfig.data` names them; None: photographs' patches for small, and for full
+        CIFAR-10 or STL-10 from the Hugging Face hub, as in the paper
+    threads : CPU threads
+    seed : determines crops, initial weights and batches
+    """
+
+    size: Literal["small", "full"] = "small"
+    data: str | None = None
+    threads: int = 2
+    seed: int = 0
+
+    @property
+    def full(self) -> bool:
+        return self.size == "full"
+
+    def data_or(self, paper: str) -> str:
+        """The data chosen, else those of the size."""
+        return self.data or (paper if self.full else PHOTOS)
+
+    def images(self, count: int, size: int) -> torch.Tensor:
+        """The first images of the data, uint8 (n, 3, size, size); of photographs patches of that size.
+
+        Raises ValueError if there are fewer.
+        """
+        data = self.data_or("cifar10")
+        images = load_images(data, ImagesConfig(size=size, patches=count, limit=count), self.seed).images
+        if len(images) < count:
+            raise ValueError(f"expected at least {count} images, got {len(images)} from {data}")
+        return images
+
+
+def finished(run: Path) -> RunRecord | None:
+    """The record of a run folder that is complete, or None."""
+    if not is_run(run) or not (run / "summary.json").exists():
+        return None
+    record = read_record(run)
+    return record if (record.summary or {}).get("state") == "finished" else None
+
+
+def made_anew(run: Path) -> Path:
+    """The same path, without what a killed process left half done there."""
+    atomic_remove(run)
+    return run

@@ -1,0 +1,105 @@
+"""E1: the linear model's loss is a staircase, and its times are known beforehand (the paper's figure 1)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from eigenstep.reproduce._choices import PHOTOS, Choices, finished, made_anew
+from eigenstep.reproduce._linear_model import LinearModelExperiment
+from eigenstep.reproduce._outcome import Cell, Outcome, OutcomeTable, Row
+from eigenstep.reproduce.figures import staircase_figure
+from eigenstep.spectrum import RunRecord
+from eigenstep.terminal import progress_line
+
+IMAGES, TOLERANCE = 500, 0.03
+# Read off the paper's figure 1, 500 CIFAR-10 images, d = 10.
+PAPER_TIMES = (0.0076, 0.0251, 0.0394, 0.0418, 0.0894, 0.132, 0.157, 0.174, 0.217, 0.251)
+
+
+def linear_model(choices: Choices, folder: Path) -> Outcome:
+    """Train the linear model as the paper does and hold every mode's time against the closed form."""
+    record = train_linear_model(choices, folder / "linear")
+    staircase_figure(record, folder / "staircase")
+    return judge_linear_model(record, choices)
+
+
+def train_linear_model(choices: Choices, run: Path) -> RunRecord:
+    """The run of E1, taken from its folder if it is there."""
+    if record := finished(run):
+        return record
+    # A photograph's mean level is its strongest mode by far: with it the wait is ten times longer.
+    photos = choices.data_or("cifar10") == PHOTOS
+    experiment = LinearModelExperiment(subtract_crop_mean=photos, seed=choices.seed)
+    images = choices.images(IMAGES, 24 if photos else 32)
+    with progress_line("e1: linear model") as line:
+        return experiment.run(
+            images,
+            made_anew(run),
+            lambda step, steps, loss: line.update(step, steps, f"loss {loss:.2f}"),
+        )
+
+
+def judge_linear_model(record: RunRecord, choices: Choices) -> Outcome:
+    """Times, ratios of times and loss levels of a finished run."""
+    assert record.prediction is not None
+    assert record.summary is not None
+    predicted = np.array(record.prediction["half_times"])
+    dim = len(predicted)
+    found = {rise["mode"]: rise["half_time"] for rise in record.summary["rises"]}
+    measured = [found.get(mode) for mode in range(dim)]
+    paper: list[Cell] = list(PAPER_TIMES) if dim == len(PAPER_TIMES) else [None] * dim
+    rows = [
+        Row(f"half-time of mode {mode + 1}", paper[mode], float(predicted[mode]), measured[mode])
+        for mode in range(dim)
+    ]
+    loss, times = record.metrics["loss"], record.metrics["time"]
+    rows.append(Row("loss at the start", float(dim), float(dim), float(loss[0])))
+    rows += [_plateau_row(predicted, times, loss, dim, step) for step in _widest_gaps(predicted)]
+    errors = [abs(row.error) for row in rows[:dim] if row.error is not None]
+    verdict = (
+        f"All {dim} half-times are within {max(errors):.2%} of the closed form (tolerance: {TOLERANCE:.0%})."
+        if len(errors) == dim and max(errors) <= TOLERANCE
+        else f"NOT within the tolerance of {TOLERANCE:.0%}: {len(errors)} of {dim} modes were learned,"
+        f" worst error {max(errors, default=np.nan):.2%}."
+    )
+    return Outcome(
+        "e1",
+        "The linear model against its closed form",
+        f"Trained on {record.config['data']} ({choices.data_or('cifar10')}), f(x) = W x, d = {dim},"
+        f" W(0) ~ N(0, {record.config['experiment']['init_scale']:g}²), full-batch gradient descent on Barlow"
+        " Twins without normalisation. Times are learning rate × step.",
+        rows,
+        [_ratios(paper, predicted, measured)],
+        [
+            verdict,
+            "The paper's pixel scaling is not known, and times scale with it: of its column the shape alone"
+            " is comparable, that is the ratios, and these depend on the images.",
+        ],
+        ["staircase.png"],
+    )
+
+
+def _plateau_row(half_times: np.ndarray, times: np.ndarray, loss: np.ndarray, dim: int, learned: int) -> Row:
+    """The loss half-way between two steps, where it should rest at d minus the modes learned."""
+    middle = np.sqrt(half_times[learned - 1] * half_times[learned])
+    value = float(np.interp(middle, times, loss))
+    return Row(f"loss after {learned} mode{'s' * (learned > 1)}", None, float(dim - learned), value)
+
+
+def _widest_gaps(half_times: np.ndarray, count: int = 2) -> list[int]:
+    """After how many modes the loss rests longest, in relation to the time."""
+    return sorted((np.argsort(-half_times[1:] / half_times[:-1])[:count] + 1).tolist())
+
+
+def _ratios(paper: list[Cell], predicted: np.ndarray, measured: list[float | None]) -> OutcomeTable:
+    first = measured[0]
+    rows: list[list[Cell]] = [
+        [
+            str(mode + 1),
+            None if not isinstance(value := paper[mode], float) else value / PAPER_TIMES[0],
+            float(predicted[mode] / predicted[0]),
+            time / first if (time := measured[mode]) is not None and first else None,
+        ]
+        for mode in range(len(predicted))
+    ]
+    return OutcomeTable("Half-times over the first mode's", ("mode", "paper", "predicted", "measured"), rows)

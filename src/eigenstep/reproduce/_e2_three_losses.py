@@ -1,0 +1,165 @@
+"""E2: a ResNet's loss is a staircase under three losses, with one new eigenvalue a step."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from eigenstep.reproduce._choices import LOSSES, Choices, finished
+from eigenstep.reproduce._outcome import Cell, Outcome, OutcomeTable, Row
+from eigenstep.reproduce.figures import losses_figure
+from eigenstep.spectrum import Rise, RunRecord, separate_steps
+from eigenstep.terminal import follow
+from eigenstep.training import (
+    CheckpointConfig,
+    ImagesConfig,
+    OptimizerConfig,
+    ProjectorConfig,
+    RecordConfig,
+    TrainConfig,
+    train,
+)
+from eigenstep.training.recipes import load_recipe
+from eigenstep.views import ViewsConfig
+
+# Crops, flips, brightness and contrast; colour would cost more than these networks gain.
+GENTLE_VIEWS = ViewsConfig(
+    crop_scale=(0.2, 1.0),
+    jitter_probability=1.0,
+    brightness=0.2,
+    contrast=0.2,
+    saturation=0.0,
+    hue=0.0,
+    grayscale_probability=0.0,
+)
+# Learning rates of the small form, by trial: its few steps must do, and at larger rates modes swing.
+RATES = {"barlow_twins": 2.5e-3, "simclr": 1e-2, "vicreg": 8e-4}
+
+
+def three_losses(choices: Choices, folder: Path) -> Outcome:
+    """Train the ResNet under each loss and count the eigenvalues that rise at its steps."""
+    records = train_three_losses(choices, folder)
+    losses_figure(records, folder / "losses")
+    return judge_three_losses(records)
+
+
+def train_three_losses(choices: Choices, folder: Path) -> list[RunRecord]:
+    """The runs of E2; those that are in their folders are taken from there, one that was cut off goes on."""
+    return [
+        train_or_go_on(loss_configuration(loss, choices), folder / loss, f"e2: {name}")
+        for loss, name in LOSSES.items()
+    ]
+
+
+def train_or_go_on(config: TrainConfig, run: Path, title: str) -> RunRecord:
+    """The run of this configuration, from wherever it stands in its folder to its end.
+
+    Raises ValueError if the folder holds a run of another configuration.
+    """
+    if record := finished(run):
+        return record
+    with follow(title) as progress:
+        return train(config, run, resume=True, progress=progress)
+
+
+def loss_configuration(loss: str, choices: Choices) -> TrainConfig:
+    """E2's configuration: for the full size the recipe after the paper, else a narrow ResNet's."""
+    recipe = load_recipe(f"{loss}/stl10-resnet50-stepwise")
+    if choices.full:
+        if choices.data:
+            images = dataclasses.replace(recipe.images, split="train")
+            recipe = dataclasses.replace(recipe, data=choices.data, images=images)
+        return dataclasses.replace(recipe, seed=choices.seed)
+    return dataclasses.replace(
+        TrainConfig(),
+        data=choices.data_or("jxie/stl10"),
+        loss=loss,
+        backbone="test_resnet",
+        steps=260,
+        batch_size=64,
+        seed=choices.seed,
+        threads=choices.threads,
+        device="cpu",
+        images=ImagesConfig(size=72, limit=4096),
+        views=GENTLE_VIEWS,
+        projector=ProjectorConfig(dim=16, init_scale=2e-2),
+        optimizer=OptimizerConfig(lr=RATES[loss]),
+        record=RecordConfig(every=2),
+        checkpoint=CheckpointConfig(every=40, keep=1),
+    )
+
+
+def judge_three_losses(records: list[RunRecord]) -> Outcome:
+    """Steps, eigenvalues a step, plateaus and losses of the three runs."""
+    rows: list[Row] = []
+    for record, name in zip(records, LOSSES.values(), strict=True):
+        rises = run_rises(record)
+        rows += _rows(record, name, rises)
+    first = records[0].config
+    dim = first["projector"]["dim"]
+    return Outcome(
+        "e2",
+        "A network's staircase under three losses",
+        f"{first['backbone']}, {first['images']['size']}-pixel images ({first['data']}), d = {dim},"
+        f" {first['steps']} steps of batch {first['batch_size']}, last layer scaled by"
+        f" {first['projector']['init_scale']:g}; the paper: ResNet-50, STL-10, d = 512.",
+        rows,
+        [when_modes_rose(records, list(LOSSES.values()))],
+        [
+            "The paper's column is its Barlow Twins run. An eigenvalue a step is what the theory predicts;"
+            " steps are separate where half-times are more than half a width apart, so modes that rise"
+            " together count as one step with several eigenvalues.",
+        ],
+        ["losses.png"],
+    )
+
+
+def run_rises(record: RunRecord) -> list[Rise]:
+    """The modes that a finished run counted as learned."""
+    return [Rise(**rise) for rise in (record.summary or {})["rises"]]
+
+
+def when_modes_rose(records: list[RunRecord], names: list[str]) -> OutcomeTable:
+    """Loss, learned modes and the steps at which they rose, run by run."""
+    rows: list[list[Cell]] = []
+    for record, name in zip(records, names, strict=True):
+        rises, loss = run_rises(record), record.metrics["loss"]
+        step_at = _step_at(record)
+        steps = " ".join(f"{step_at(rise.half_time):.0f}" for rise in rises)
+        rows.append([name, f"{loss[0]:.2f} → {loss[-1]:.2f}", len(rises), len(separate_steps(rises)), steps])
+    return OutcomeTable(
+        "What was learned", ("run", "loss", "modes", "separate steps", "steps at which they rose"), rows
+    )
+
+
+def _rows(record: RunRecord, name: str, rises: list[Rise]) -> list[Row]:
+    loss = record.metrics["loss"]
+    barlow = name == "Barlow Twins"
+    steps = len(separate_steps(rises))
+    low, high = (f(rise.plateau for rise in rises) if rises else float("nan") for f in (min, max))
+    rows = [
+        Row(f"{name}: loss at the start", 512.0 if barlow else None, _start(record), float(loss[0])),
+        Row(f"{name}: modes learned", 10 if barlow else None, None, len(rises)),
+        Row(f"{name}: eigenvalues a step", None, 1.0, len(rises) / steps if steps else None),
+    ]
+    if barlow and rises:
+        rows += [
+            Row(f"{name}: fall of the loss a mode", 1.0, 1.0, float(loss[0] - loss[-1]) / len(rises)),
+            Row(f"{name}: plateaus", "0.4 to 1.3", "1", f"{low:.2f} to {high:.2f}"),
+        ]
+    return rows
+
+
+def _start(record: RunRecord) -> float:
+    """The loss of embeddings that are all zero."""
+    config, batch = record.config, record.config["batch_size"]
+    if config["loss"] == "barlow_twins":
+        return float(config["projector"]["dim"])
+    if config["loss"] == "simclr":
+        return float(np.log(2 * batch - 1))
+    return float(config["vicreg"]["mu_param"] * (1 - np.sqrt(config["vicreg"]["eps"])))
+
+
+def _step_at(record: RunRecord) -> Callable[[float], float]:
+    return lambda time: float(np.interp(time, record.metrics["time"], record.metrics["step"]))

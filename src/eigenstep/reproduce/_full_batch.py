@@ -1,0 +1,110 @@
+"""Full-batch gradient descent on pairs of crops, recorded as a run."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from torch import Tensor
+
+from eigenstep.atomic import atomic_write
+from eigenstep.spectrum import (
+    RecordWriter,
+    RunRecord,
+    covariance_eigenvalues,
+    cross_correlation_eigenvalues,
+    find_rises,
+    principal_projections,
+    read_record,
+)
+
+# Called with the step, the number of steps and the loss at every measurement.
+Progress = Callable[[int, int, float], None]
+DIRECTIONS = 8
+
+
+class FullBatchRun:
+    """A run folder that is written while an encoder is trained on two crops of each of n images.
+
+    Parameters
+    ----------
+    out : a folder that is empty or not there yet
+    config : the configuration tree
+    probe : uint8 (p, 3, size, size), the first views of the first images, whose embeddings are followed
+    dim : dimension of the embeddings
+    center : whether the eigenvalues recorded are of embeddings without their mean
+    """
+
+    def __init__(self, out: Path, config: dict[str, Any], probe: Tensor, dim: int, center: bool) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        atomic_write(out / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+        self.out, self.center = out, center
+        self.probe, self.directions = len(probe), min(DIRECTIONS, dim)
+        self.writer = RecordWriter(out, dim, probe=self.probe, directions=self.directions)
+        self.writer.write_probe(probe.permute(0, 2, 3, 1).numpy())
+
+    def descend(
+        self,
+        embed: Callable[[], tuple[Tensor, Tensor]],
+        parameters: Iterable[Tensor],
+        loss_function: Callable[[Tensor, Tensor], Tensor],
+        *,
+        rate: float,
+        steps: int,
+        records: int,
+        progress: Progress | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Train by gradient descent; returns the two views' embeddings at the end.
+
+        Parameters
+        ----------
+        embed : the two views' embeddings, (n, d) each, under the parameters as they are
+        records : how many measurements, evenly spaced in the logarithm of the step as the rises are
+
+        Raises FloatingPointError if the loss is no longer finite.
+        """
+        optimizer = torch.optim.SGD(parameters, lr=rate)
+        recorded = {0, *np.geomspace(1, steps, records).round().astype(int).tolist()}
+        for step in range(steps + 1):
+            z_a, z_b = embed()
+            loss = loss_function(z_a, z_b)
+            if step in recorded:
+                value = loss.item()
+                if not np.isfinite(value):
+                    raise FloatingPointError(f"{self.out.name}: the loss is not finite at step {step}")
+                eigenvalues = {
+                    "cross_correlation": cross_correlation_eigenvalues(z_a, z_b, center=self.center),
+                    "covariance": covariance_eigenvalues(z_a, z_b),
+                }
+                points = principal_projections(z_a[: self.probe], self.directions)
+                self.writer.append(step, step * rate, eigenvalues, points, loss=value, learning_rate=rate)
+                if progress:
+                    progress(step, steps, value)
+            if step < steps:
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+        return z_a.detach(), z_b.detach()
+
+    def finish(self, plateau: float | None = None) -> RunRecord:
+        """Write the summary, which says that the run is complete, and read the record.
+
+        Parameters
+        ----------
+        plateau : the level that a learned mode reaches, if known
+        """
+        record = read_record(self.out)
+        assert record.eigenvalues is not None
+        rows = record.eigenvalues
+        rises = find_rises(rows["time"], rows["cross_correlation"], plateau=plateau)
+        summary = {
+            "state": "finished",
+            "step": int(rows["step"][-1]),
+            "learned_modes": len(rises),
+            "rises": [vars(rise) for rise in rises],
+        }
+        atomic_write(self.out / "summary.json", json.dumps(summary, indent=1))
+        return read_record(self.out)

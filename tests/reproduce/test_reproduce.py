@@ -1,0 +1,166 @@
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from eigenstep.cli import main
+from eigenstep.reproduce import EXPERIMENTS, Choices, LinearModelExperiment, TwoLayerExperiment, reproduce
+from eigenstep.reproduce import _e1_linear_model as e1
+from eigenstep.reproduce import _e2_three_losses as e2
+from eigenstep.reproduce import _e3_initialisation as e3
+from eigenstep.reproduce import _e4_agreement as e4
+from eigenstep.reproduce._e5_directions import participation
+from eigenstep.reproduce._outcome import read_outcome
+from eigenstep.spectrum import read_record
+from eigenstep.training import ImagesConfig
+
+TINY = Choices(threads=1)
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch):
+    """Every experiment as it is, but with fewer images, pixels, steps and runs."""
+    linear, two_layers = LinearModelExperiment, TwoLayerExperiment
+    configuration, network = e2.loss_configuration, e3.network_configuration
+
+    def shorter(config, steps):
+        return dataclasses.replace(
+            config,
+            backbone="convnet",
+            steps=steps,
+            batch_size=64,
+            images=ImagesConfig(size=16, patches=256),
+            record=dataclasses.replace(config.record, every=2),
+        )
+
+    monkeypatch.setattr(e1, "IMAGES", 40)
+    monkeypatch.setattr(e3, "IMAGES", 30)
+    monkeypatch.setattr(e3, "LINEAR_SCALES", (1e-5, 1e-2))
+    monkeypatch.setattr(e3, "NETWORK_SCALES", (1e-2, 1.0))
+    monkeypatch.setattr(
+        e1,
+        "LinearModelExperiment",
+        lambda **given: linear(**given | {"records": 60, "crop": 8, "dim": 4}),
+    )
+    monkeypatch.setattr(
+        e3, "LinearModelExperiment", lambda **options: linear(**options | {"dim": 3, "crop": 6})
+    )
+    monkeypatch.setattr(
+        e4,
+        "TwoLayerExperiment",
+        lambda **options: two_layers(**options | {"width": 512, "steps": 30, "crop": 6, "records": 20}),
+    )
+    monkeypatch.setattr(
+        e2, "loss_configuration", lambda loss, choices: shorter(configuration(loss, choices), 30)
+    )
+    monkeypatch.setattr(
+        e3, "network_configuration", lambda scale, choices: shorter(network(scale, choices), 20)
+    )
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    return tmp_path_factory.mktemp("reproduce") / "out"
+
+
+def files(folder, pattern):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob(pattern)}
+
+
+@pytest.mark.parametrize("name", ["e1", "e2", "e3", "e4", "e5"])
+def test_an_experiment_goes_from_data_to_figures_tables_and_a_report(name, done):
+    told = []
+    (outcome,) = reproduce([name], TINY, done, tell=told.append)
+    assert told == [outcome]
+    assert outcome.rows
+    for figure in outcome.figures:
+        with Image.open(done / name / figure) as picture:
+            assert picture.width > 900
+        assert (done / name / figure).with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+    assert (done / name / "report.html").exists() == (name != "e5")
+    section = (done / "results.md").read_text().split(f"## {name.upper()}: ")[1]
+    assert outcome.rows[0].cells()[0] in section
+    assert f"]({name}/" in section
+    stored = {tree["name"]: tree for tree in json.loads((done / "results.json").read_text())}
+    assert stored[name]["command"] == f"eigenstep reproduce {name} --size small --threads 1"
+
+
+def test_what_is_finished_is_not_done_again(done):
+    before = files(done, "*")
+    again = reproduce(EXPERIMENTS, TINY, done, resume=True)
+    assert [outcome.name for outcome in again] == list(EXPERIMENTS)
+    after = files(done, "*")
+    assert {path for path in after if after[path] != before.get(path) and path.is_file()} <= {
+        done / "results.json",
+        done / "results.md",
+        *(done / name / "choices.json" for name in EXPERIMENTS),
+    }
+
+
+def test_an_interrupted_experiment_goes_on_with_the_runs_that_it_lacks(done, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(done / "e3", out / "e3")
+    (out / "e3" / "result.json").unlink()
+    # A linear run that was killed half-way: lines of a record, and no summary.
+    (out / "e3" / "linear-0.01" / "summary.json").unlink()
+    kept = files(out / "e3" / "linear-1e-05", "*") | files(out / "e3" / "network-1", "*")
+    (outcome,) = reproduce(["e3"], TINY, out, resume=True)
+    assert kept == files(out / "e3" / "linear-1e-05", "*") | files(out / "e3" / "network-1", "*")
+    first = read_outcome(done / "e3" / "result.json")[0]
+    assert [row.cells() for row in outcome.rows] == [row.cells() for row in first.rows]
+    steps = read_record(out / "e3" / "linear-0.01").metrics["step"]
+    assert len(set(steps)) == len(steps)
+
+
+def test_other_choices_than_those_of_the_folder_are_refused(done):
+    with pytest.raises(ValueError, match=r"made with --size small, --seed 0, got --size small, --seed 1"):
+        reproduce(["e1"], dataclasses.replace(TINY, seed=1), done, resume=True)
+
+
+def test_results_are_not_overwritten_unasked(done, capsys):
+    assert main(["reproduce", "e1", "--out", str(done), "--threads", "1"]) == 2
+    assert "use --resume to go on, --overwrite to replace it" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_experiments_is_left_alone(tmp_path):
+    (tmp_path / "e1").mkdir()
+    (tmp_path / "e1" / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="not the folder of an experiment"):
+        reproduce(["e1"], TINY, tmp_path, overwrite=True)
+    assert (tmp_path / "e1" / "notes.txt").read_text() == "mine"
+
+
+def test_unknown_experiments_and_contradictions_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="expected experiments of e1, e2, e3, e4, e5, got e9"):
+        reproduce(["e9"], TINY, tmp_path)
+    with pytest.raises(ValueError, match="expected one of --resume and --overwrite"):
+        reproduce(["e1"], TINY, tmp_path, resume=True, overwrite=True)
+
+
+def test_too_few_images_are_refused(tmp_path):
+    for index in range(3):
+        Image.new("RGB", (32, 32), (80 * index, 0, 0)).save(tmp_path / f"{index}.png")
+    with pytest.raises(ValueError, match="expected at least 40 images, got 3"):
+        reproduce(["e1"], Choices(data=str(tmp_path), threads=1), tmp_path / "out")
+
+
+def test_principal_directions_of_runs_made_otherwise_are_not_taken_for_these(done, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(done / "e2", out / "e2")
+    with pytest.raises(ValueError, match=r"e2 was made with --size small, --seed 0, got .*--seed 1"):
+        reproduce(["e5"], dataclasses.replace(TINY, seed=1), out)
+
+
+def test_participation_counts_directions_that_are_alike():
+    assert participation(np.array([3.0, 3.0, 3.0, 0.0])) == pytest.approx(3)
+    assert participation(np.array([5.0, 0.0])) == pytest.approx(1)
+
+
+def test_the_full_size_is_the_papers(monkeypatch):
+    monkeypatch.undo()
+    config = e2.loss_configuration("barlow_twins", Choices(size="full"))
+    assert (config.backbone, config.data, config.projector.dim) == ("resnet50", "jxie/stl10", 512)
+    assert e3.network_configuration(1.0, Choices(size="full")).projector.init_scale == 1.0
