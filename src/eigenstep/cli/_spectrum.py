@@ -130,6 +130,8 @@ def _as_json(found: "FileSpectrum") -> dict[str, Any]:
         "dim": found.first.dim,
         "nonfinite_rows": spectrum.nonfinite,
         "verdict": {"state": verdict.state, "sentence": verdict.sentence, "evidence": verdict.evidence},
-        "measures": {name: value if math.isfinite(value) else None for name, value in spectrum.measures.items()},
+        "measures": {
+            name: value if math.isfinite(value) else None for name, value in spectrum.measures.items()
+        },
         "eigenvalues": {name: np.asarray(array).tolist() for name, array in values.items()},
     }
