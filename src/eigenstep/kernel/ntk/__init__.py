@@ -1,0 +1,1 @@
+"""Tangent kernels of networks: of finite ones as they are, and of infinitely wide convolutional ones."""

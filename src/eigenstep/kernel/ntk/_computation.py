@@ -1,0 +1,142 @@
+"""The sum over layers, by as many passes over the samples as the memory asks for."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import Tensor
+
+from eigenstep.kernel.ntk._contraction import Contraction
+from eigenstep.kernel.ntk._factor_store import UnexpectedRank
+from eigenstep.kernel.ntk._function_gradients import FUNCTION_METHODS
+from eigenstep.kernel.ntk._layers import Layer
+from eigenstep.kernel.ntk._pass import Pass
+from eigenstep.kernel.ntk._plan import Sweep, TooLarge, contraction_of, rotations, sweeps_of
+from eigenstep.kernel.ntk._products import Pairs
+from eigenstep.kernel.ntk._result import LayerAccount
+from eigenstep.kernel.ntk._row_contractions import FunctionRows
+from eigenstep.kernel.ntk._samples import Samples
+from eigenstep.kernel.ntk._subject import Subject
+
+
+class Computation:
+    """Kernel blocks between ranges of a subject's samples, and the account of them.
+
+    Parameters
+    ----------
+    budget : bytes for what is kept of all samples of a block
+    """
+
+    def __init__(self, subject: Subject, budget: float) -> None:
+        self.pass_seconds = 0.0
+        self._subject = subject
+        self._budget = budget
+        self._directions = rotations(
+            subject.network,
+            subject.layers,
+            subject.survey.reading,
+            subject.first_batch(),
+            subject.cotangents,
+        )
+        self._accounts: dict[str, LayerAccount] = {}
+
+    def accounts(self) -> tuple[LayerAccount, ...]:
+        """Return the account of each layer, in the network's order."""
+        order = list(self._subject.network.parameters)
+        first = {layer.name: order.index(layer.parameters[0]) for layer in self._layers()}
+        return tuple(sorted(self._accounts.values(), key=lambda account: first[account.name]))
+
+    def between(self, left: range, right: range | None = None) -> Tensor:
+        """Return the kernel (left, right) or (left, left), in float64 where the device has it."""
+        chosen = [left] if right is None else [left, right]
+        pairs = Pairs(len(left), 0 if right is None else len(right))
+        contractions = [self._contraction(layer, pairs) for layer in self._layers()]
+        try:
+            sweeps = sweeps_of(contractions, len(self._subject.cotangents), self._budget)
+        except TooLarge as reason:
+            return self._in_halves(left, right, reason)
+        total = pairs.total(self._subject.network.device)
+        try:
+            for sweep in sweeps:
+                self._run(sweep, self._subject.samples.subset(*chosen), total)
+        except UnexpectedRank as layer:
+            del self._directions[str(layer)]
+            return self.between(left, right)
+        for one in contractions:
+            self._enter(one)
+        return pairs.mirrored(total)
+
+    def _layers(self) -> list[Layer]:
+        """Return all layers, of which those without formulas share a pass by torch.func."""
+        subject = self._subject
+        methods = subject.survey.by_function
+        groups = [tuple(name for name in methods if methods[name] == kind) for kind in FUNCTION_METHODS]
+        sizes = {name: subject.network.parameters[name].numel() for name in methods}
+        return [
+            *subject.layers,
+            *(Layer(", ".join(names), names, sum(sizes[name] for name in names)) for names in groups if names),
+        ]
+
+    def _contraction(self, layer: Layer, pairs: Pairs) -> Contraction:
+        subject = self._subject
+        method = subject.survey.by_function.get(layer.parameters[0])
+        if method is not None:
+            return FunctionRows(layer, pairs, subject.network, method)
+        directions = self._directions.get(layer.name)
+        return contraction_of(layer, pairs, subject.network, len(subject.cotangents), directions)
+
+    def _run(self, sweep: Sweep, samples: Samples, total: Tensor) -> None:
+        subject = self._subject
+        for group in sweep.groups:
+            for one in sweep.contractions:
+                one.begin(len(group))
+            before = sum(one.seconds for one in sweep.contractions)
+            started = time.perf_counter()
+            for where, batch in samples.batches(subject.chunk):
+                taken = Pass(subject.network, batch, subject.survey.reading)
+                nodes = [node for one in sweep.contractions for node in one.see(where, taken)]
+                for which, cotangent in enumerate(subject.cotangents[group.start : group.stop]):
+                    of_outputs = taken.gradients(cotangent, nodes)
+                    for one in sweep.contractions:
+                        one.put(which, cotangent, of_outputs)
+                for one in sweep.contractions:
+                    one.end_batch()
+            own = sum(one.seconds for one in sweep.contractions) - before
+            self.pass_seconds += time.perf_counter() - started - own
+            for one in sweep.contractions:
+                one.add_to(total)
+                one.release()
+
+    def _in_halves(self, left: range, right: range | None, reason: TooLarge) -> Tensor:
+        """Return a block in parts, each of which keeps less but takes passes of its own."""
+        if len(left) + len(right or ()) < 4:
+            raise MemoryError(
+                f"expected memory_budget to hold three samples, got {self._budget / 2**30:.2f} GiB where "
+                f"{reason}: raise it, or use outputs='random'"
+            )
+        if right is not None and len(right) > len(left):
+            return torch.cat([self.between(left, part) for part in _halves(right)], dim=1)
+        upper, lower = _halves(left)
+        if right is not None:
+            return torch.cat([self.between(part, right) for part in (upper, lower)])
+        across = self.between(upper, lower)
+        above = torch.cat((self.between(upper), across), dim=1)
+        return torch.cat((above, torch.cat((across.T, self.between(lower)), dim=1)))
+
+    def _enter(self, one: Contraction) -> None:
+        name, flops = one.layer.name, one.flops(len(self._subject.cotangents))
+        before = self._accounts.get(name)
+        self._accounts[name] = LayerAccount(
+            name,
+            one.method,
+            one.layer.parameters,
+            one.layer.size,
+            flops + (before.flops if before else 0),
+            one.seconds + (before.seconds if before else 0),
+        )
+
+
+def _halves(samples: range) -> tuple[range, range]:
+    middle = samples.start + len(samples) // 2
+    return range(samples.start, middle), range(middle, samples.stop)

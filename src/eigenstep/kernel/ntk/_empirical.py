@@ -1,0 +1,95 @@
+"""`empirical_ntk`: the tangent kernel of a network as it is."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import torch
+from torch import nn
+
+from eigenstep.kernel._memory import free_memory
+from eigenstep.kernel.ntk._computation import Computation
+from eigenstep.kernel.ntk._result import EmpiricalNTK
+from eigenstep.kernel.ntk._subject import Subject
+
+
+def empirical_ntk(
+    model: nn.Module,
+    X: Any,
+    Y: Any = None,
+    *,
+    outputs: str | int = "mean",
+    chunk_size: int | None = None,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None,
+    memory_budget: float | None = None,
+    random_state: Any = None,
+) -> EmpiricalNTK:
+    """Return the empirical neural tangent kernel of a model between samples, exactly.
+
+        Theta(x, x') = 1/O sum_o <grad f_o(x), grad f_o(x')>
+
+    over all parameters that require grad: the mean of the O diagonal blocks of J J^T. Layer by layer, from
+    inputs a and output gradients g: the gradient of a weight is sum_t g_t a_t^T over positions t, and its inner
+    products are sum_ts (a_t . a'_s)(g_t . g'_s) or those of the gradients, whichever takes fewer flops. Source:
+    Jacot et al., arXiv:1806.07572; Novak et al., arXiv:2206.08720.
+
+    Parameters
+    ----------
+    model : in evaluation mode; maps a batch (n, ...) to outputs (n, ...), which are flattened to O
+    X, Y : arrays or tensors of samples (n, ...) and (m, ...); Y is X by default, and then half is computed
+    outputs : "mean"; "random", one random combination of the outputs whose kernel has that mean, in 1/O of the
+        time; or an integer, that output alone
+    chunk_size : samples of a forward pass, at least 2
+    dtype : torch.float32 or torch.float64; by default that of the parameters
+    device : where to compute; by default where the parameters are
+    memory_budget : bytes for what is kept of all samples; passes are repeated where it does not fit. By default
+        60 % of what is free
+    random_state : seed of outputs="random"
+
+    Returns
+    -------
+    EmpiricalNTK : `.matrix` (n, m), an array for arrays and a tensor on X's device for tensors, and `.layers`
+
+    Raises
+    ------
+    ValueError : a model in training mode with batch normalisation or dropout, without trainable parameters, with
+        an output that is not deterministic or depends on other samples of the batch; samples of the wrong kind;
+        NaN or infinity; options out of range
+
+    Examples
+    --------
+    >>> model = nn.Linear(3, 2)
+    >>> x = torch.eye(3)
+    >>> empirical_ntk(model, x).matrix  # x.x' + 1
+    tensor([[2., 1., 1.],
+            [1., 2., 1.],
+            [1., 1., 2.]])
+    """
+    parts = [X] if Y is None else [X, Y]
+    subject = Subject(
+        model,
+        parts,
+        outputs=outputs,
+        chunk_size=chunk_size,
+        dtype=dtype,
+        device=device,
+        random_state=random_state,
+    )
+    budget = 0.6 * free_memory(subject.network.device) if memory_budget is None else memory_budget
+    if not (isinstance(budget, numbers.Real) and float(budget) > 0):
+        raise ValueError(f"expected memory_budget as a positive number of bytes or None, got {memory_budget!r}")
+    n = len(subject.samples.parts[0])
+    computation = Computation(subject, float(budget))
+    total = computation.between(range(n), None if Y is None else range(n, len(subject.samples)))
+    if subject.samples.single:
+        total = total[:1, :1]
+    return EmpiricalNTK(
+        matrix=subject.returned(total.to(subject.network.dtype)),
+        layers=computation.accounts(),
+        notes=subject.survey.notes,
+        outputs=outputs,
+        n_outputs=subject.cotangents.shape[1],
+        pass_seconds=computation.pass_seconds,
+    )

@@ -1,0 +1,139 @@
+"""Layers whose inputs and output gradients are kept: products over positions, one way or the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from eigenstep.kernel.ntk._contraction import Contraction
+from eigenstep.kernel.ntk._factor_store import FactorStore, rows_of
+from eigenstep.kernel.ntk._graph import Node
+from eigenstep.kernel.ntk._layers import FactoredLayer
+from eigenstep.kernel.ntk._network import Network
+from eigenstep.kernel.ntk._pass import Pass
+from eigenstep.kernel.ntk._products import Pairs, fastest_product
+
+# Positions of all samples of a tile: its two products stay in the cache until they have met.
+_TILE = 512
+# What the inner loop spends on each entry of a tile, in flops of a matrix product.
+_MEETING = 24
+# Bytes of gradients that are laid out at a time.
+_SCRATCH = 1 << 28
+
+
+class FactorContraction(Contraction):
+    """Keeps a layer's inputs and output gradients.
+
+    Parameters
+    ----------
+    directions : along which the outputs reach each channel, see `rotation`
+    """
+
+    layer: FactoredLayer
+
+    def __init__(
+        self, layer: FactoredLayer, pairs: Pairs, network: Network, directions: Tensor | None = None
+    ) -> None:
+        super().__init__(layer, pairs)
+        self.whole = directions is not None
+        self._network = network
+        self._directions = directions
+
+    def rows(self, cotangents: int) -> int:
+        """Return R, the output gradients that a position of a sample has."""
+        return rows_of(self.layer, cotangents, self._directions)
+
+    def bytes(self, cotangents: int) -> int:
+        size = torch.finfo(self._network.dtype).bits // 8
+        sample = self.layer.stored + self.rows(cotangents) * self.layer.positions
+        return size * self.pairs.n_samples * sample
+
+    def begin(self, cotangents: int) -> None:
+        self.store: FactorStore | None = FactorStore(
+            self.layer, self._network, self.pairs.n_samples, cotangents, self._directions
+        )
+
+    def see(self, where: slice, taken: Pass) -> list[Node]:
+        return self.store.see(where, taken)
+
+    def put(self, which: int, cotangent: Tensor, of_outputs: Mapping[Node, Tensor]) -> None:
+        self.store.put(which, of_outputs)
+
+    def end_batch(self) -> None:
+        with self.timed():
+            self.store.end_batch()
+
+    def release(self) -> None:
+        self.store = None
+
+
+class PositionProducts(FactorContraction):
+    """sum_ts (a_it . a_js) (g_it . g_js): 2 T^2 (c_in + R) flops for a pair. With T = 1, (A A^T) * (G G^T)."""
+
+    method = "positions"
+
+    def __init__(
+        self, layer: FactoredLayer, pairs: Pairs, network: Network, directions: Tensor | None = None
+    ) -> None:
+        super().__init__(layer, pairs, network, directions)
+        # The inputs' products serve all cotangents.
+        self.whole = True
+
+    def flops(self, cotangents: int) -> float:
+        width = self.layer.columns_of.inner_width(self.layer.width) + self.rows(cotangents)
+        return (2 * width + _MEETING) * self.layer.positions**2 * self.pairs.count
+
+    def add_to(self, total: Tensor) -> None:
+        with self.timed():
+            height = max(1, _TILE // self.layer.positions)
+            for rows, columns, left, right in self.pairs.blocks(height):
+                first = self.store.positions(left)
+                for start in range(right.start, right.stop, height):
+                    stop = min(start + height, right.stop)
+                    offset = columns.start - right.start
+                    tile = total[rows, start + offset : stop + offset]
+                    tile.add_(self._meet(first, self.store.positions(slice(start, stop)), tile.shape))
+
+    def _meet(
+        self, first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], shape: torch.Size
+    ) -> Tensor:
+        product = fastest_product(self._network.device, self._network.dtype)
+        gradients = product(first[1], second[1])
+        inputs = self.layer.columns_of.inner(first[0], second[0], product)
+        met = gradients.mul_(inputs + 1 if self.layer.bias else inputs)
+        if self.layer.positions == 1:
+            return met
+        return met.view(shape[0], -1, shape[1], self.layer.positions).sum(dim=(1, 3))
+
+
+class GradientProducts(FactorContraction):
+    """Per-sample gradients, laid out for some channels at a time and multiplied: 2 R c_in flops for a pair."""
+
+    method = "gradients"
+
+    def flops(self, cotangents: int) -> float:
+        numbers = self.rows(cotangents) * self.layer.full_width
+        return 2 * numbers * (self.pairs.count + self.layer.positions * self.pairs.n_samples)
+
+    def add_to(self, total: Tensor) -> None:
+        with self.timed():
+            gradients, width = self.store.gradients, self.layer.full_width
+            count, rows, _ = gradients.shape
+            height = max(1, _SCRATCH // (gradients.element_size() * count * width))
+            for start in range(0, rows, height):
+                channels = slice(start, min(start + height, rows))
+                laid_out = gradients.new_empty(count, channels.stop - start, width)
+                for samples in self._parts():
+                    columns = self.store.columns(samples)
+                    torch.bmm(
+                        gradients[samples, channels], columns.transpose(1, 2), out=laid_out[samples]
+                    )
+                self.pairs.add_products(total, laid_out.flatten(1))
+
+    def _parts(self) -> list[slice]:
+        """Return slices of samples whose columns take little room."""
+        sample = self.store.gradients.element_size() * self.layer.full_width * self.layer.positions
+        step, count = max(1, (_SCRATCH // 8) // sample), self.pairs.n_samples
+        return [slice(start, min(start + step, count)) for start in range(0, count, step)]

@@ -1,0 +1,99 @@
+"""A forward pass that knows how each parameter entered it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from eigenstep.kernel.ntk._graph import Graph, Node
+from eigenstep.kernel.ntk._network import Network
+from eigenstep.kernel.ntk.uses._batch_axis import BatchAxis
+from eigenstep.kernel.ntk.uses._table import use_of
+from eigenstep.kernel.ntk.uses._use import Use
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a network's forward passes are read.
+
+    operations : names of the graph's operations
+    on_data : which of them, by place, have rows for the samples of a batch
+    samples_last : parameters in whose activations samples lie behind positions
+    """
+
+    operations: tuple[str, ...]
+    on_data: frozenset[int]
+    samples_last: frozenset[str] = field(default_factory=frozenset)
+
+
+class Pass:
+    """The outputs (b, O) of a batch, with the operations in which parameters meet data.
+
+    Parameters
+    ----------
+    parameters : leaf tensors in place of the network's own
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        batch: Tensor,
+        reading: Reading,
+        parameters: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self.leaves = dict(network.parameters if parameters is None else parameters)
+        self.batch = batch
+        self.count = len(batch)
+        with torch.enable_grad():
+            self.outputs = network.outputs(batch, self.leaves)
+        graph = Graph(self.outputs, self.leaves)
+        if graph.operations != reading.operations:
+            raise ValueError(
+                "expected a model that computes the same for every batch, got one whose operations differ "
+                "between batches; take decisions that hang on the data out of its forward"
+            )
+        self.meetings = graph.meetings(reading.on_data)
+        self.reading = reading
+
+    def uses(self, name: str) -> list[Use]:
+        """Return the formulas for each use of a parameter; NoFormula if one of them has none."""
+        axis = BatchAxis(self.count, name in self.reading.samples_last)
+        return [use_of(meeting, axis) for meeting in self.meetings[name]]
+
+    def gradients(self, cotangent: Tensor, nodes: Iterable[Node]) -> dict[Node, Tensor]:
+        """Return the gradients of cotangent . outputs, for a cotangent (O,) or (b, O), with respect to the outputs of operations.
+
+        An operation that the outputs do not depend on is left out.
+        """
+        wanted = list(dict.fromkeys(nodes))
+        edges = [torch.autograd.graph.GradientEdge(node, 0) for node in wanted]
+        found = torch.autograd.grad(
+            self.outputs,
+            edges,
+            cotangent.expand_as(self.outputs),
+            retain_graph=True,
+            allow_unused=True,
+        )
+        return {node: gradient for node, gradient in zip(wanted, found, strict=True) if gradient is not None}
+
+    @torch.no_grad()
+    def gradient(self, name: str, of_outputs: Mapping[Node, Tensor]) -> Tensor:
+        """Return the gradient of each sample with respect to a parameter, (b, ...), by its formulas."""
+        leaf = self.leaves[name]
+        total = leaf.new_zeros(self.count, *leaf.shape)
+        for use in self.uses(name):
+            if use.node in of_outputs:
+                total += self._of_leaf(use, leaf, use.gradient(of_outputs[use.node]))
+        return total
+
+    def _of_leaf(self, use: Use, leaf: Tensor, gradient: Tensor) -> Tensor:
+        """Carry a gradient back through what was made of the parameter before it met data."""
+        if use.of_parameter:
+            return gradient
+        maker = torch.autograd.graph.GradientEdge(use.meeting.maker, use.meeting.number)
+        return torch.autograd.grad(
+            maker, [leaf], gradient.contiguous(), retain_graph=True, is_grads_batched=True
+        )[0]

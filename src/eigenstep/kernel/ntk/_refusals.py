@@ -1,0 +1,58 @@
+"""Models that have no tangent kernel, and how to mend them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from eigenstep.kernel.ntk._network import Network
+
+# Names of layers outside torch that drop at random while they train.
+_DROPS = ("DropPath", "StochasticDepth", "DropBlock2d", "PatchDropout")
+
+
+def check_mode(model: nn.Module) -> None:
+    """Raise ValueError for a model in training mode whose output depends on that."""
+    for name, module in model.named_modules():
+        if not module.training:
+            continue
+        kind = type(module).__name__
+        active = getattr(module, "p", getattr(module, "drop_prob", 1.0)) not in (0, 0.0, None)
+        if isinstance(module, _BatchNorm) or (
+            active and (isinstance(module, _DropoutNd) or kind in _DROPS)
+        ):
+            raise ValueError(
+                f"expected a model in evaluation mode, got {kind} {name or 'itself'!r} in training mode: a "
+                "sample's output would hang on chance or on its batch; call model.eval() first"
+            )
+
+
+def check_forward(network: Network, pair: Tensor) -> None:
+    """Raise ValueError unless outputs are finite, repeatable, and each sample's own.
+
+    Parameters
+    ----------
+    pair : two samples, (2, ...)
+    """
+    with torch.no_grad():
+        together, again = network.outputs(pair), network.outputs(pair)
+        if not bool(torch.isfinite(together).all()):
+            raise ValueError("expected finite outputs, got NaN or infinity: the weights or samples are too large")
+        scale = float(together.abs().max())
+        tolerance = 1e-3 if network.dtype == torch.float32 else 1e-8
+        gap = float((together - again).abs().max())
+        if gap > tolerance * scale:
+            raise ValueError(
+                f"expected a deterministic model, got outputs that differ by {gap:.3g} between two calls on the "
+                "same samples; call model.eval(), and take sampling out of its forward"
+            )
+        alone = torch.cat([network.outputs(pair[:1]), network.outputs(pair[1:])])
+        gap = float((together - alone).abs().max())
+        if gap > tolerance * scale:
+            raise ValueError(
+                "expected a model whose output for a sample does not depend on the others in its batch, got "
+                f"outputs that differ by {gap:.3g} alone and in a batch; call model.eval(), and normalise "
+                "within samples"
+            )

@@ -1,0 +1,78 @@
+"""Layers whose gradients are kept as they are, a row a sample and cotangent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from eigenstep.kernel.ntk._contraction import Contraction
+from eigenstep.kernel.ntk._function_gradients import FUNCTION_METHODS
+from eigenstep.kernel.ntk._graph import Node
+from eigenstep.kernel.ntk._layers import FactoredLayer, Layer
+from eigenstep.kernel.ntk._network import Network
+from eigenstep.kernel.ntk._pass import Pass
+from eigenstep.kernel.ntk._products import Pairs
+
+
+class GradientRows(Contraction):
+    """Per-sample gradients by formula, stored and multiplied: 2 P flops for a pair and cotangent."""
+
+    method = "gradients"
+
+    def __init__(self, layer: Layer, pairs: Pairs, network: Network) -> None:
+        super().__init__(layer, pairs)
+        self._network = network
+        self._rows = torch.empty(0)
+
+    def flops(self, cotangents: int) -> float:
+        multiplied = 2 * cotangents * self.layer.size * self.pairs.count
+        if not isinstance(self.layer, FactoredLayer):
+            return multiplied
+        return multiplied + 2 * cotangents * self.layer.size * self.layer.positions * self.pairs.n_samples
+
+    def bytes(self, cotangents: int) -> int:
+        size = torch.finfo(self._network.dtype).bits // 8
+        return size * self.pairs.n_samples * cotangents * self.layer.size
+
+    def begin(self, cotangents: int) -> None:
+        shape = (self.pairs.n_samples, cotangents, self.layer.size)
+        self._rows = torch.empty(shape, device=self._network.device, dtype=self._network.dtype)
+
+    def see(self, where: slice, taken: Pass) -> list[Node]:
+        self._where, self._taken = where, taken
+        return [meeting.node for name in self.layer.parameters for meeting in taken.meetings[name]]
+
+    def put(self, which: int, cotangent: Tensor, of_outputs: Mapping[Node, Tensor]) -> None:
+        with self.timed():
+            start = 0
+            for name in self.layer.parameters:
+                gradient = self._taken.gradient(name, of_outputs).flatten(1)
+                self._rows[self._where, which, start : start + gradient.shape[1]] = gradient
+                start += gradient.shape[1]
+
+    def add_to(self, total: Tensor) -> None:
+        with self.timed():
+            self.pairs.add_products(total, self._rows.flatten(1))
+
+    def release(self) -> None:
+        self._rows = torch.empty(0)
+
+
+class FunctionRows(GradientRows):
+    """Per-sample gradients of parameters without a formula."""
+
+    def __init__(self, layer: Layer, pairs: Pairs, network: Network, method: str) -> None:
+        super().__init__(layer, pairs, network)
+        self.method = method
+
+    def see(self, where: slice, taken: Pass) -> list[Node]:
+        self._where, self._taken = where, taken
+        return []
+
+    def put(self, which: int, cotangent: Tensor, of_outputs: Mapping[Node, Tensor]) -> None:
+        with self.timed():
+            self._rows[self._where, which] = FUNCTION_METHODS[self.method](
+                self._network, self.layer.parameters, self._taken.batch, cotangent, self._network.parameters
+            )

@@ -1,0 +1,75 @@
+"""A network that was looked over, the samples it is asked about, and the outputs that count."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from eigenstep.kernel.ntk._layers import Layer, layers_of
+from eigenstep.kernel.ntk._network import Network
+from eigenstep.kernel.ntk._outputs import cotangents_of
+from eigenstep.kernel.ntk._pass import Pass
+from eigenstep.kernel.ntk._refusals import check_forward, check_mode
+from eigenstep.kernel.ntk._samples import Samples
+from eigenstep.kernel.ntk._survey import Survey, survey
+
+# Bytes of activations of a batch.
+_ACTIVATIONS = {"cpu": 1 << 27}
+_ACTIVATIONS_ELSEWHERE = 1 << 30
+
+
+class Subject:
+    """What every computation of a tangent kernel starts with, and all checks of its input.
+
+    Attributes
+    ----------
+    network, samples, survey, cotangents : see there
+    layers : those with formulas
+    chunk : samples of a forward pass
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        parts: list[Any],
+        *,
+        outputs: str | int,
+        chunk_size: int | None,
+        dtype: torch.dtype | None,
+        device: torch.device | str | None,
+        random_state: Any,
+    ) -> None:
+        self.network = Network(model, dtype=dtype, device=device)
+        check_mode(model)
+        self.samples = Samples(parts, self.network.device, self.network.dtype)
+        probe = self.samples.probe()
+        check_forward(self.network, probe)
+        self.survey: Survey = survey(self.network, probe)
+        taken = Pass(self.network, probe, self.survey.reading)
+        self.layers: list[Layer] = layers_of(self.network, self.survey, taken)
+        like = taken.outputs.detach()
+        self.cotangents: Tensor = cotangents_of(outputs, like.shape[1], random_state, like)
+        self.chunk = self._chunk(chunk_size)
+        self._tensors = isinstance(parts[0], Tensor)
+        self._device = parts[0].device if self._tensors else torch.device("cpu")
+
+    def returned(self, values: Tensor) -> Any:
+        """Return values as the samples came: an array, or a tensor on their device."""
+        values = values.to(self._device)
+        return values if self._tensors else values.numpy()
+
+    def first_batch(self) -> Tensor:
+        return self.samples.take(0, min(self.chunk, len(self.samples)))
+
+    def _chunk(self, size: int | None) -> int:
+        if size is not None:
+            if not isinstance(size, numbers.Integral) or isinstance(size, bool) or size < 2:
+                raise ValueError(f"expected chunk_size as an integer >= 2 or None, got {size!r}")
+            return int(size)
+        room = _ACTIVATIONS.get(self.network.device.type, _ACTIVATIONS_ELSEWHERE)
+        bytes_of_sample = self.survey.activations * np.dtype(str(self.network.dtype).split(".")[1]).itemsize
+        return int(min(max(room // max(bytes_of_sample, 1), 8), 1024))

@@ -1,0 +1,1 @@
+"""Formulas for the gradients of single samples, one for each way in which parameters meet data."""
