@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from eigenstep.kernel.ntk._contraction import Contraction
-from eigenstep.kernel.ntk._factor_store import UnexpectedRank
 from eigenstep.kernel.ntk._function_gradients import FUNCTION_METHODS
 from eigenstep.kernel.ntk._layers import Layer
 from eigenstep.kernel.ntk._pass import Pass
 from eigenstep.kernel.ntk._plan import Sweep, TooLarge, contraction_of, rotations, sweeps_of
 from eigenstep.kernel.ntk._products import Pairs
 from eigenstep.kernel.ntk._result import LayerAccount
+from eigenstep.kernel.ntk._rotation import UnexpectedRank
 from eigenstep.kernel.ntk._row_contractions import FunctionRows
 from eigenstep.kernel.ntk._samples import Samples
 from eigenstep.kernel.ntk._subject import Subject
@@ -25,18 +25,20 @@ class Computation:
 
     Parameters
     ----------
+    pairs : all of them, for which blocks are chosen
     budget : bytes for what is kept of all samples of a block
     """
 
-    def __init__(self, subject: Subject, budget: float) -> None:
+    def __init__(self, subject: Subject, pairs: Pairs, budget: float) -> None:
         self.pass_seconds = 0.0
         self._subject = subject
         self._budget = budget
-        self._directions = rotations(
+        self._rotations = rotations(
             subject.network,
             subject.layers,
             subject.survey.reading,
             subject.first_batch(),
+            pairs,
             subject.cotangents,
         )
         self._accounts: dict[str, LayerAccount] = {}
@@ -61,7 +63,7 @@ class Computation:
             for sweep in sweeps:
                 self._run(sweep, self._subject.samples.subset(*chosen), total)
         except UnexpectedRank as layer:
-            del self._directions[str(layer)]
+            del self._rotations[str(layer)]
             return self.between(left, right)
         for one in contractions:
             self._enter(one)
@@ -83,8 +85,8 @@ class Computation:
         method = subject.survey.by_function.get(layer.parameters[0])
         if method is not None:
             return FunctionRows(layer, pairs, subject.network, method)
-        directions = self._directions.get(layer.name)
-        return contraction_of(layer, pairs, subject.network, len(subject.cotangents), directions)
+        rotation = self._rotations.get(layer.name)
+        return contraction_of(layer, pairs, subject.network, len(subject.cotangents), rotation)
 
     def _run(self, sweep: Sweep, samples: Samples, total: Tensor) -> None:
         subject = self._subject

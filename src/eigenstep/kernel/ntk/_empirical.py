@@ -10,6 +10,7 @@ from torch import nn
 
 from eigenstep.kernel._memory import free_memory
 from eigenstep.kernel.ntk._computation import Computation
+from eigenstep.kernel.ntk._products import Pairs
 from eigenstep.kernel.ntk._result import EmpiricalNTK
 from eigenstep.kernel.ntk._subject import Subject
 
@@ -81,8 +82,9 @@ def empirical_ntk(
     if not (isinstance(budget, numbers.Real) and float(budget) > 0):
         raise ValueError(f"expected memory_budget as a positive number of bytes or None, got {memory_budget!r}")
     n = len(subject.samples.parts[0])
-    computation = Computation(subject, float(budget))
-    total = computation.between(range(n), None if Y is None else range(n, len(subject.samples)))
+    others = None if Y is None else range(n, len(subject.samples))
+    computation = Computation(subject, Pairs(n, len(others or ())), float(budget))
+    total = computation.between(range(n), others)
     if subject.samples.single:
         total = total[:1, :1]
     return EmpiricalNTK(

@@ -7,20 +7,24 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from eigenstep.kernel._memory import large_empty
 from eigenstep.kernel.ntk._contraction import Contraction
 from eigenstep.kernel.ntk._factor_store import FactorStore, rows_of
 from eigenstep.kernel.ntk._graph import Node
 from eigenstep.kernel.ntk._layers import FactoredLayer
 from eigenstep.kernel.ntk._network import Network
 from eigenstep.kernel.ntk._pass import Pass
-from eigenstep.kernel.ntk._products import Pairs, fastest_product
+from eigenstep.kernel.ntk._products import Pairs, fastest_product, outer_sums
+from eigenstep.kernel.ntk._rotation import Rotation, UnexpectedRank
 
 # Positions of all samples of a tile: its two products stay in the cache until they have met.
 _TILE = 512
 # What the inner loop spends on each entry of a tile, in flops of a matrix product.
 _MEETING = 24
 # Bytes of gradients that are laid out at a time.
-_SCRATCH = 1 << 28
+_SCRATCH = 1 << 29
+# Bytes of columns that are worked on at a time.
+_CACHE = 1 << 24
 
 
 class FactorContraction(Contraction):
@@ -28,22 +32,22 @@ class FactorContraction(Contraction):
 
     Parameters
     ----------
-    directions : along which the outputs reach each channel, see `rotation`
+    rotation : of the outputs that reach each channel, if they do so along few directions
     """
 
     layer: FactoredLayer
 
     def __init__(
-        self, layer: FactoredLayer, pairs: Pairs, network: Network, directions: Tensor | None = None
+        self, layer: FactoredLayer, pairs: Pairs, network: Network, rotation: Rotation | None = None
     ) -> None:
         super().__init__(layer, pairs)
-        self.whole = directions is not None
+        self.whole = rotation is not None
         self._network = network
-        self._directions = directions
+        self._rotation = rotation
 
     def rows(self, cotangents: int) -> int:
         """Return R, the output gradients that a position of a sample has."""
-        return rows_of(self.layer, cotangents, self._directions)
+        return rows_of(self.layer, cotangents, self._rotation)
 
     def bytes(self, cotangents: int) -> int:
         size = torch.finfo(self._network.dtype).bits // 8
@@ -52,7 +56,7 @@ class FactorContraction(Contraction):
 
     def begin(self, cotangents: int) -> None:
         self.store: FactorStore | None = FactorStore(
-            self.layer, self._network, self.pairs.n_samples, cotangents, self._directions
+            self.layer, self._network, self.pairs.n_samples, cotangents, self._rotation
         )
 
     def see(self, where: slice, taken: Pass) -> list[Node]:
@@ -63,7 +67,10 @@ class FactorContraction(Contraction):
 
     def end_batch(self) -> None:
         with self.timed():
-            self.store.end_batch()
+            try:
+                self.store.end_batch()
+            except UnexpectedRank as rank:
+                raise UnexpectedRank(self.layer.name) from rank
 
     def release(self) -> None:
         self.store = None
@@ -75,9 +82,9 @@ class PositionProducts(FactorContraction):
     method = "positions"
 
     def __init__(
-        self, layer: FactoredLayer, pairs: Pairs, network: Network, directions: Tensor | None = None
+        self, layer: FactoredLayer, pairs: Pairs, network: Network, rotation: Rotation | None = None
     ) -> None:
-        super().__init__(layer, pairs, network, directions)
+        super().__init__(layer, pairs, network, rotation)
         # The inputs' products serve all cotangents.
         self.whole = True
 
@@ -120,20 +127,21 @@ class GradientProducts(FactorContraction):
     def add_to(self, total: Tensor) -> None:
         with self.timed():
             gradients, width = self.store.gradients, self.layer.full_width
-            count, rows, _ = gradients.shape
-            height = max(1, _SCRATCH // (gradients.element_size() * count * width))
+            count, rows, positions = gradients.shape
+            size = gradients.element_size() * count * width
+            height = min(rows, max(1, _SCRATCH // size))
+            laid_out = large_empty((count * height * width,), gradients)
+            kept = [self.store.columns(slice(0, count))] if size * positions <= _SCRATCH else []
             for start in range(0, rows, height):
                 channels = slice(start, min(start + height, rows))
-                laid_out = gradients.new_empty(count, channels.stop - start, width)
+                block = laid_out[: count * (channels.stop - start) * width].view(count, -1, width)
                 for samples in self._parts():
-                    columns = self.store.columns(samples)
-                    torch.bmm(
-                        gradients[samples, channels], columns.transpose(1, 2), out=laid_out[samples]
-                    )
-                self.pairs.add_products(total, laid_out.flatten(1))
+                    columns = kept[0][samples] if kept else self.store.columns(samples)
+                    outer_sums(gradients[samples, channels], columns, block[samples])
+                self.pairs.add_products(total, block.flatten(1))
 
     def _parts(self) -> list[slice]:
-        """Return slices of samples whose columns take little room."""
+        """Return slices of samples whose columns fit the cache."""
         sample = self.store.gradients.element_size() * self.layer.full_width * self.layer.positions
-        step, count = max(1, (_SCRATCH // 8) // sample), self.pairs.n_samples
+        step, count = max(1, _CACHE // sample), self.pairs.n_samples
         return [slice(start, min(start + step, count)) for start in range(0, count, step)]

@@ -8,15 +8,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from eigenstep.kernel._memory import large_empty
 from eigenstep.kernel.ntk._graph import Node
 from eigenstep.kernel.ntk._layers import FactoredLayer, factored_uses
 from eigenstep.kernel.ntk._network import Network
 from eigenstep.kernel.ntk._pass import Pass
-from eigenstep.kernel.ntk._rotation import rotated
-
-
-class UnexpectedRank(Exception):
-    """Outputs reach the channels of a layer along more directions than a few samples had shown."""
+from eigenstep.kernel.ntk._rotation import Rotation
 
 
 class FactorStore:
@@ -25,7 +22,7 @@ class FactorStore:
     Parameters
     ----------
     cotangents : K, how many output gradients a sample has
-    directions : (c_out, K, r), see `rotation`; then R is c_out r in place of K c_out
+    rotation : if there is one, R is c_out r in place of K c_out
 
     Attributes
     ----------
@@ -38,24 +35,25 @@ class FactorStore:
         network: Network,
         n_samples: int,
         cotangents: int,
-        directions: Tensor | None = None,
+        rotation: Rotation | None = None,
     ) -> None:
         self.layer = layer
-        self._directions = directions
+        self._rotation = rotation
         self._cotangents = cotangents
         self._inputs: list[Tensor] = []
-        shape = (n_samples, rows_of(layer, cotangents, directions), layer.positions)
-        self.gradients = torch.empty(shape, device=network.device, dtype=network.dtype)
+        shape = (n_samples, rows_of(layer, cotangents, rotation), layer.positions)
+        like = torch.empty(0, device=network.device, dtype=network.dtype)
+        self.gradients = large_empty(shape, like)
 
     def see(self, where: slice, taken: Pass) -> list[Node]:
         """Take the inputs of a batch; return the operations whose gradients count."""
         self._where, self._uses = where, factored_uses(taken, self.layer)
         inputs = [use.inputs.detach() for use in self._uses]
         if not self._inputs:
-            self._inputs = [part.new_empty(len(self.gradients), *part.shape[1:]) for part in inputs]
+            self._inputs = [large_empty((len(self.gradients), *part.shape[1:]), part) for part in inputs]
         for kept, part in zip(self._inputs, inputs, strict=True):
             kept[where] = part
-        if self._directions is not None:
+        if self._rotation is not None:
             shape = (taken.count, self._cotangents, self.layer.channels, self.layer.positions)
             self._batch = self.gradients.new_empty(shape)
         return [use.node for use in self._uses]
@@ -63,7 +61,7 @@ class FactorStore:
     def put(self, which: int, of_outputs: Mapping[Node, Tensor]) -> None:
         """Take the gradients of a batch for the which-eth cotangent."""
         channels = self.layer.channels
-        if self._directions is None:
+        if self._rotation is None:
             target = self.gradients[self._where, which * channels : (which + 1) * channels]
         else:
             target = self._batch[:, which]
@@ -78,11 +76,9 @@ class FactorStore:
             start += positions
 
     def end_batch(self) -> None:
-        """Turn the gradients of a batch; UnexpectedRank if directions do not span them."""
-        if self._directions is not None:
-            self.gradients[self._where], whole = rotated(self._batch, self._directions)
-            if not whole:
-                raise UnexpectedRank(self.layer.name)
+        """Rotate the gradients of a batch; UnexpectedRank if that cannot be done."""
+        if self._rotation is not None:
+            self.gradients[self._where] = self._rotation(self._batch)
 
     def columns(self, samples: slice) -> Tensor:
         """Return the inputs' columns (b, c_in, T), with a row of ones below them if there is a bias."""
@@ -99,6 +95,6 @@ class FactorStore:
         return inputs.flatten(0, 1), self.gradients[samples].transpose(1, 2).flatten(0, 1)
 
 
-def rows_of(layer: FactoredLayer, cotangents: int, directions: Tensor | None) -> int:
+def rows_of(layer: FactoredLayer, cotangents: int, rotation: Rotation | None) -> int:
     """Return R."""
-    return layer.channels * (cotangents if directions is None else directions.shape[2])
+    return layer.channels * (cotangents if rotation is None else rotation.rank)

@@ -56,12 +56,20 @@ class Pass:
                 "between batches; take decisions that hang on the data out of its forward"
             )
         self.meetings = graph.meetings(reading.on_data)
-        self.reading = reading
+        self._reading = reading
+        self._uses: dict[str, list[Use]] = {}
 
     def uses(self, name: str) -> list[Use]:
         """Return the formulas for each use of a parameter; NoFormula if one of them has none."""
-        axis = BatchAxis(self.count, name in self.reading.samples_last)
-        return [use_of(meeting, axis) for meeting in self.meetings[name]]
+        if name not in self._uses:
+            axis = BatchAxis(self.count, name in self._reading.samples_last)
+            self._uses[name] = [use_of(meeting, axis) for meeting in self.meetings[name]]
+        return self._uses[name]
+
+    def read_anew(self, reading: Reading) -> None:
+        """Take samples to lie elsewhere."""
+        self._reading = reading
+        self._uses.clear()
 
     def gradients(self, cotangent: Tensor, nodes: Iterable[Node]) -> dict[Node, Tensor]:
         """Return the gradients of cotangent . outputs, for a cotangent (O,) or (b, O), with respect to the outputs of operations.

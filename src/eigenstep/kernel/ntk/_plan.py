@@ -14,7 +14,7 @@ from eigenstep.kernel.ntk._layers import FactoredLayer, Layer
 from eigenstep.kernel.ntk._network import Network
 from eigenstep.kernel.ntk._pass import Pass, Reading
 from eigenstep.kernel.ntk._products import Pairs
-from eigenstep.kernel.ntk._rotation import rotation
+from eigenstep.kernel.ntk._rotation import Rotation
 from eigenstep.kernel.ntk._row_contractions import GradientRows
 
 
@@ -31,30 +31,30 @@ class Sweep:
 
 
 def contraction_of(
-    layer: Layer, pairs: Pairs, network: Network, cotangents: int, directions: Tensor | None
+    layer: Layer, pairs: Pairs, network: Network, cotangents: int, rotation: Rotation | None
 ) -> Contraction:
     """Return the contraction of a layer that takes the fewest flops; of two alike the one that keeps less."""
     if not isinstance(layer, FactoredLayer):
         return GradientRows(layer, pairs, network)
     choices: list[Contraction] = [
-        PositionProducts(layer, pairs, network, directions),
-        GradientProducts(layer, pairs, network, directions),
+        PositionProducts(layer, pairs, network, rotation),
+        GradientProducts(layer, pairs, network, rotation),
     ]
-    if directions is None:
+    if rotation is None:
         choices.append(GradientRows(layer, pairs, network))
     return min(choices, key=lambda one: (one.flops(cotangents), one.bytes(cotangents)))
 
 
 def rotations(
-    network: Network, layers: Sequence[Layer], reading: Reading, batch: Tensor, cotangents: Tensor
-) -> dict[str, Tensor]:
-    """Return, by layer, the directions along which outputs reach its channels, where they are few."""
+    network: Network, layers: Sequence[Layer], reading: Reading, batch: Tensor, pairs: Pairs, cotangents: Tensor
+) -> dict[str, Rotation]:
+    """Return, by layer, how outputs are rotated where they reach its channels along few directions."""
     if len(cotangents) < 2:
         return {}
     # As many gradients as tell the rank, from as few samples as have them.
     by_count: dict[int, list[FactoredLayer]] = {}
     for layer in layers:
-        if isinstance(layer, FactoredLayer):
+        if isinstance(layer, FactoredLayer) and _worth_rotating(layer, pairs, network, len(cotangents)):
             count = max(2, -(-4 * len(cotangents) // layer.positions))
             by_count.setdefault(count, []).append(layer)
     found = {}
@@ -69,10 +69,17 @@ def rotations(
             for store in stores:
                 store.put(which, of_outputs)
         for store in stores:
-            directions = rotation(store.gradients.unflatten(1, (len(cotangents), -1)))
-            if directions is not None:
-                found[store.layer.name] = directions
+            rotation = Rotation.of(store.gradients.unflatten(1, (len(cotangents), -1)))
+            if rotation is not None:
+                found[store.layer.name] = rotation
     return found
+
+
+def _worth_rotating(layer: FactoredLayer, pairs: Pairs, network: Network, cotangents: int) -> bool:
+    """Whether K times fewer products would make up for small eigenproblems and passes over the gradients."""
+    many, one = (contraction_of(layer, pairs, network, count, None).flops(count) for count in (cotangents, 1))
+    gradients = pairs.n_samples * cotangents * layer.channels * layer.positions
+    return many - one > 100 * gradients + 2000 * layer.channels * cotangents**3
 
 
 def sweeps_of(contractions: Sequence[Contraction], cotangents: int, budget: float) -> list[Sweep]:

@@ -95,6 +95,17 @@ def _onednn(left: Tensor, right: Tensor) -> Tensor:
     )
 
 
+def outer_sums(left: Tensor, right: Tensor, out: Tensor) -> None:
+    """Write sum_t l_t r_t^T of each sample, (b, m, n), for left (b, m, T) and right (b, n, T), into `out`."""
+    product = fastest_product(left.device, left.dtype)
+    work = left.shape[1] * right.shape[1] * left.shape[2]
+    if product is _blas or work < 1 << 18:
+        torch.bmm(left, right.transpose(1, 2), out=out)
+        return
+    for sample in range(len(left)):
+        out[sample] = product(left[sample], right[sample])
+
+
 def _has_onednn() -> bool:
     return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 

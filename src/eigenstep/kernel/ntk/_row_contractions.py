@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from eigenstep.kernel._memory import large_empty
 from eigenstep.kernel.ntk._contraction import Contraction
 from eigenstep.kernel.ntk._function_gradients import FUNCTION_METHODS
 from eigenstep.kernel.ntk._graph import Node
@@ -38,7 +39,8 @@ class GradientRows(Contraction):
 
     def begin(self, cotangents: int) -> None:
         shape = (self.pairs.n_samples, cotangents, self.layer.size)
-        self._rows = torch.empty(shape, device=self._network.device, dtype=self._network.dtype)
+        like = torch.empty(0, device=self._network.device, dtype=self._network.dtype)
+        self._rows = large_empty(shape, like)
 
     def see(self, where: slice, taken: Pass) -> list[Node]:
         self._where, self._taken = where, taken

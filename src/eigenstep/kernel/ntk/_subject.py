@@ -17,8 +17,8 @@ from eigenstep.kernel.ntk._refusals import check_forward, check_mode
 from eigenstep.kernel.ntk._samples import Samples
 from eigenstep.kernel.ntk._survey import Survey, survey
 
-# Bytes of activations of a batch.
-_ACTIVATIONS = {"cpu": 1 << 27}
+# Bytes of activations of a batch: a CPU keeps so many in its cache.
+_ACTIVATIONS = {"cpu": 1 << 24}
 _ACTIVATIONS_ELSEWHERE = 1 << 30
 
 

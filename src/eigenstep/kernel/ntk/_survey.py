@@ -56,7 +56,7 @@ def survey(network: Network, probe: Tensor) -> Survey:
     for name in taken.meetings:
         expected = torch.stack([one[name] for one in references])
         for last in ([], [name]):
-            taken.reading = Reading(operations, on_data, frozenset(last))
+            taken.read_anew(Reading(operations, on_data, frozenset(last)))
             reason = _disagreement(taken, name, gradients, expected)
             if reason is None:
                 by_formula.append(name)

@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from eigenstep.kernel._memory import large_empty
 from eigenstep.kernel._processes import ALONE, Processes
 from eigenstep.kernel.functions._kernel_functions import Kernel
 
@@ -116,7 +116,7 @@ class PanelKernelMatrix(KernelMatrix):
         panel = None
         if bytes_needed <= self._room:
             self._room -= bytes_needed
-            panel = _large_empty(bottom - top, self.n_views - top, like)
+            panel = large_empty((bottom - top, self.n_views - top), like)
         rows = self._prepared[top:bottom]
         tile = like.new_empty(0) if panel is not None else like.new_empty(bottom - top, self._height)
         for left in range(top, self.n_views, self._height):
@@ -126,13 +126,6 @@ class PanelKernelMatrix(KernelMatrix):
             yield left, self._kernel.block(rows, columns, out=out)
         if panel is not None:
             self._panels[top] = panel
-
-
-def _large_empty(height: int, width: int, like: Tensor) -> Tensor:
-    if like.device.type != "cpu":
-        return like.new_empty(height, width)
-    # NumPy asks the system for huge pages, PyTorch does not: half the time to touch the memory first.
-    return torch.from_numpy(np.empty((height, width), dtype=str(like.dtype).removeprefix("torch.")))
 
 
 def panel_height(n_views: int, n_processes: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -85,11 +86,15 @@ class ConvolutionUse(FactoredUse):
     def columns_of(self) -> Columns:
         return self._patches
 
+    @cached_property
+    def _columns(self) -> Tensor:
+        return self._patches.columns(self.inputs)
+
     def output_gradients(self, of_output: Tensor) -> Tensor:
         return self.batch.split(of_output).transpose(1, 2).flatten(2)
 
     def gradient(self, of_output: Tensor) -> Tensor:
-        columns = self._patches.columns(self.inputs)
+        columns = self._columns
         gradients = self.output_gradients(of_output)
         count = self.batch.count * self.groups
         products = torch.bmm(
