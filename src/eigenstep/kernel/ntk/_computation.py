@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from eigenstep.kernel.ntk._contraction import Contraction
-from eigenstep.kernel.ntk._function_gradients import FUNCTION_METHODS
 from eigenstep.kernel.ntk._layers import Layer
 from eigenstep.kernel.ntk._pass import Pass
 from eigenstep.kernel.ntk._plan import Sweep, TooLarge, contraction_of, rotations, sweeps_of
@@ -46,14 +45,14 @@ class Computation:
     def accounts(self) -> tuple[LayerAccount, ...]:
         """Return the account of each layer, in the network's order."""
         order = list(self._subject.network.parameters)
-        first = {layer.name: order.index(layer.parameters[0]) for layer in self._layers()}
+        first = {layer.name: order.index(layer.parameters[0]) for layer in self._subject.all_layers}
         return tuple(sorted(self._accounts.values(), key=lambda account: first[account.name]))
 
     def between(self, left: range, right: range | None = None) -> Tensor:
         """Return the kernel (left, right) or (left, left), in float64 where the device has it."""
         chosen = [left] if right is None else [left, right]
         pairs = Pairs(len(left), 0 if right is None else len(right))
-        contractions = [self._contraction(layer, pairs) for layer in self._layers()]
+        contractions = [self._contraction(layer, pairs) for layer in self._subject.all_layers]
         try:
             sweeps = sweeps_of(contractions, len(self._subject.cotangents), self._budget)
         except TooLarge as reason:
@@ -68,17 +67,6 @@ class Computation:
         for one in contractions:
             self._enter(one)
         return pairs.mirrored(total)
-
-    def _layers(self) -> list[Layer]:
-        """Return all layers, of which those without formulas share a pass by torch.func."""
-        subject = self._subject
-        methods = subject.survey.by_function
-        groups = [tuple(name for name in methods if methods[name] == kind) for kind in FUNCTION_METHODS]
-        sizes = {name: subject.network.parameters[name].numel() for name in methods}
-        return [
-            *subject.layers,
-            *(Layer(", ".join(names), names, sum(sizes[name] for name in names)) for names in groups if names),
-        ]
 
     def _contraction(self, layer: Layer, pairs: Pairs) -> Contraction:
         subject = self._subject

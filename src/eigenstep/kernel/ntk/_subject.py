@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from eigenstep.kernel.ntk._function_gradients import FUNCTION_METHODS
 from eigenstep.kernel.ntk._layers import Layer, layers_of
 from eigenstep.kernel.ntk._network import Network
 from eigenstep.kernel.ntk._outputs import cotangents_of
@@ -61,6 +62,18 @@ class Subject:
         """Return values as the samples came: an array, or a tensor on their device."""
         values = values.to(self._device)
         return values if self._tensors else values.numpy()
+
+    @property
+    def all_layers(self) -> list[Layer]:
+        """Layers with formulas, and then those without, which share passes by torch.func or by autograd."""
+        methods = self.survey.by_function
+        groups = [tuple(name for name in methods if methods[name] == kind) for kind in FUNCTION_METHODS]
+        others = [
+            Layer(", ".join(names), names, sum(self.network.parameters[name].numel() for name in names))
+            for names in groups
+            if names
+        ]
+        return [*self.layers, *others]
 
     def first_batch(self) -> Tensor:
         return self.samples.take(0, min(self.chunk, len(self.samples)))

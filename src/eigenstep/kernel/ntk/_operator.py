@@ -1,0 +1,125 @@
+"""`NTKOperator`: products with a tangent kernel that is never stored."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from eigenstep.kernel._memory import free_memory
+from eigenstep.kernel.ntk._batch_gradients import BatchGradients
+from eigenstep.kernel.ntk._layers import Layer
+from eigenstep.kernel.ntk._subject import Subject
+from eigenstep.kernel.solvers._kernel_matrix import KernelMatrix
+
+
+class NTKOperator(KernelMatrix):
+    """The empirical tangent kernel of a model on samples as an operator: two sweeps for a block of columns.
+
+        Theta V = 1/O sum_o J_o (J_o^T V)
+
+    The first sweep over the samples pulls V back to the parameters, the second pushes that forward again; what a
+    vector-Jacobian and a Jacobian-vector product do for a column, per-sample gradients do here for all columns
+    of V at once. Memory is O(P b) for P parameters and b columns.
+
+    Parameters
+    ----------
+    model, X, outputs, chunk_size, dtype, device, random_state : as in `empirical_ntk`
+    memory_budget : bytes for the block at the parameters; outputs take turns where they do not fit together.
+        By default 30 % of what is free
+
+    Raises
+    ------
+    ValueError : as `empirical_ntk`
+
+    Examples
+    --------
+    >>> operator = NTKOperator(nn.Linear(3, 2), torch.eye(3))
+    >>> operator.product(torch.ones(3, 1)).ravel()
+    tensor([4., 4., 4.])
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        X: Any,
+        *,
+        outputs: str | int = "mean",
+        chunk_size: int | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+        memory_budget: float | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self._subject = Subject(
+            model,
+            [X],
+            outputs=outputs,
+            chunk_size=chunk_size,
+            dtype=dtype,
+            device=device,
+            random_state=random_state,
+        )
+        self._single = self._subject.samples.single
+        self.n_views = 1 if self._single else len(self._subject.samples)
+        budget = 0.3 * free_memory(self._subject.network.device) if memory_budget is None else memory_budget
+        if not (isinstance(budget, numbers.Real) and float(budget) > 0):
+            raise ValueError(f"expected memory_budget as a positive number of bytes or None, got {budget!r}")
+        self._budget = float(budget)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.n_views, self.n_views
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Parameters without a formula and why, and parameters that outputs do not depend on."""
+        return self._subject.survey.notes
+
+    def product(self, block: Tensor) -> Tensor:
+        """Return Theta V (n, b) for V (n, b), of V's dtype and on its device."""
+        if block.ndim != 2 or len(block) != self.n_views:
+            raise ValueError(f"expected a block of {self.n_views} rows (n, b), got shape {tuple(block.shape)}")
+        network = self._subject.network
+        columns = block.detach().to(network.device, network.dtype)
+        if self._single:
+            columns = torch.cat((columns, torch.zeros_like(columns)))
+        total = torch.zeros_like(columns)
+        for cotangents in self._groups(columns):
+            pulled = self._pull(columns, cotangents)
+            self._push(pulled, cotangents, total)
+        return total[: self.n_views].to(block)
+
+    def _groups(self, columns: Tensor) -> tuple[Tensor, ...]:
+        """Return the cotangents in groups whose pulled-back blocks fit the budget."""
+        size = self._subject.network.n_parameters * columns.shape[1] * columns.element_size()
+        return self._subject.cotangents.split(max(1, int(self._budget // max(size, 1))))
+
+    def _pull(self, columns: Tensor, cotangents: Tensor) -> dict[str, Tensor]:
+        """Return J^T V by layer, (K P, b)."""
+        pulled = {
+            layer.name: columns.new_zeros(len(cotangents) * layer.size, columns.shape[1])
+            for layer in self._layers
+        }
+        for where, gradients in self._batches(cotangents):
+            for layer in self._layers:
+                for offset, rows in gradients.pieces(layer):
+                    pulled[layer.name][offset : offset + rows.shape[1]].addmm_(rows.T, columns[where])
+        return pulled
+
+    def _push(self, pulled: dict[str, Tensor], cotangents: Tensor, total: Tensor) -> None:
+        """Add J W, (n, b), to the total, for W of all layers."""
+        for where, gradients in self._batches(cotangents):
+            for layer in self._layers:
+                for offset, rows in gradients.pieces(layer):
+                    total[where].addmm_(rows, pulled[layer.name][offset : offset + rows.shape[1]])
+
+    def _batches(self, cotangents: Tensor) -> Any:
+        for where, batch in self._subject.samples.batches(self._subject.chunk):
+            yield where, BatchGradients(self._subject, batch, cotangents)
+
+    @property
+    def _layers(self) -> list[Layer]:
+        return self._subject.all_layers
