@@ -2,5 +2,20 @@
 
 from eigenstep.kernel._estimator import ContrastiveKernelPCA
 from eigenstep.kernel.functions._relu_networks import arc_cosine, relu_ntk
+from eigenstep.kernel.ntk._empirical import empirical_ntk
+from eigenstep.kernel.ntk._estimator_kernel import NTKKernel
+from eigenstep.kernel.ntk._features import ntk_features
+from eigenstep.kernel.ntk._operator import NTKOperator
+from eigenstep.kernel.ntk._result import EmpiricalNTK, LayerAccount
 
-__all__ = ["ContrastiveKernelPCA", "arc_cosine", "relu_ntk"]
+__all__ = [
+    "ContrastiveKernelPCA",
+    "EmpiricalNTK",
+    "LayerAccount",
+    "NTKKernel",
+    "NTKOperator",
+    "arc_cosine",
+    "empirical_ntk",
+    "ntk_features",
+    "relu_ntk",
+]

@@ -27,7 +27,8 @@ class FunctionKernel(Kernel):
 
     Parameters
     ----------
-    function : called as function(a, b, **parameters)
+    function : called as function(a, b, **parameters). With a method `kernel_matrix(rows, storage=, processes=)` it
+        says itself how the matrix over all rows multiplies a block, see `Kernel.kernel_matrix`
     gets : "numpy" or "torch", what rows that are tensors are handed over as
     """
 
@@ -55,6 +56,12 @@ class FunctionKernel(Kernel):
         # Small blocks: the function may be slow for each call as well as for each value.
         parts = [a[start : start + height] for start in range(0, a.shape[0], height)]
         return torch.cat([self.block(part, part).diagonal() for part in parts])
+
+    def kernel_matrix(self, rows: Any, storage: float, processes: Any) -> Any:
+        own = getattr(self.function, "kernel_matrix", None)
+        if own is None:
+            return None
+        return own(self._handed_over(rows), storage=storage, processes=processes, **self.parameters)
 
     def _handed_over(self, rows: Any) -> Any:
         return rows.detach().cpu().numpy() if isinstance(rows, Tensor) and self.gets == "numpy" else rows

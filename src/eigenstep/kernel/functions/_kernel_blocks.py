@@ -46,6 +46,16 @@ class Kernel(ABC):
     def diagonal(self, a: Any) -> Tensor:
         """Return k(a_i, a_i), (n_a,), of prepared rows."""
 
+    def kernel_matrix(self, rows: Any, storage: float, processes: Any) -> Any:
+        """Return the matrix over prepared rows as an operator of this kernel's own; None asks for panels of it.
+
+        Parameters
+        ----------
+        storage : bytes that it may keep
+        processes : who calls this with the same rows
+        """
+        return None
+
 
 class TiledKernel(Kernel):
     """A kernel of dense rows, evaluated in tiles that stay in the cache while they are worked on.

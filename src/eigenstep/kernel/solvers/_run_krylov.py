@@ -107,6 +107,10 @@ def _kernel_matrix(
             f" of {n_views:,} views take, got {budget / 2**30:.2f} GiB; raise it, ask for fewer components,"
             " or use solver='nystrom'"
         )
+    own = problem.kernel.kernel_matrix(prepared, storage, processes)
+    if own is not None:
+        words = "kernel stored" if isinstance(own, StoredKernelMatrix) else "kernel never stored"
+        return own, prepared, words
     share = min(1.0, storage / panel_storage(n_views, processes.size, size))
     words = "kernel stored" if share == 1 else f"{share:.0%} of the kernel stored and the rest recomputed"
     matrix = PanelKernelMatrix(
