@@ -6,6 +6,7 @@ from eigenstep.kernel.ntk._empirical import empirical_ntk
 from eigenstep.kernel.ntk._estimator_kernel import NTKKernel
 from eigenstep.kernel.ntk._features import ntk_features
 from eigenstep.kernel.ntk._operator import NTKOperator
+from eigenstep.kernel.ntk._relu_cntk import relu_cntk
 from eigenstep.kernel.ntk._result import EmpiricalNTK, LayerAccount
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "arc_cosine",
     "empirical_ntk",
     "ntk_features",
+    "relu_cntk",
     "relu_ntk",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -20,7 +21,10 @@ def function_gradients(
         return (network.outputs(sample[None], {**parameters, **chosen}) @ cotangent).sum()
 
     chosen = {name: parameters[name].detach() for name in names}
-    found = vmap(grad(output), (None, 0))(chosen, batch)
+    with warnings.catch_warnings():
+        # That an operation is mapped one sample at a time: it is slow, and right.
+        warnings.filterwarnings("ignore", message="There is a performance drop")
+        found = vmap(grad(output), (None, 0))(chosen, batch)
     return torch.cat([found[name].flatten(1) for name in names], dim=1).detach()
 
 

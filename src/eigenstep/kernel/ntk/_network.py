@@ -72,7 +72,11 @@ class Network:
         ValueError : outputs that are not one tensor with a row for each sample
         """
         tensors = {**self._constants, **self.parameters, **(parameters or {})}
-        returned = functional_call(self.model, tensors, (batch,))
+        try:
+            returned = functional_call(self.model, tensors, (batch,))
+        except Exception as error:
+            error.add_note(f"raised by the model's forward, of a batch {tuple(batch.shape)} {batch.dtype}")
+            raise
         if not isinstance(returned, Tensor):
             raise ValueError(
                 f"expected a model that returns one tensor (n, O), got {_words(returned)}; wrap it in a module "

@@ -60,8 +60,8 @@ class Rotation:
         ------
         UnexpectedRank : a channel for which r directions are too few
         """
-        # A sum over positions with random signs has the energy of all of them on average.
-        summed = gradients @ _signs(gradients.shape[3], gradients)[:, None]
+        # A sum over positions with normal weights has the energy of all of them on average.
+        summed = gradients @ _weights(gradients.shape[3], gradients)[:, None]
         if not _nothing(self._rest(summed), summed):
             self._add_directions(self._rest(gradients), gradients)
             if not _nothing(self._rest(summed), summed):
@@ -86,9 +86,8 @@ class Rotation:
         self._directions = torch.where((free & reached[:, None])[:, None], new, old).to(rest)
 
 
-def _signs(count: int, like: Tensor) -> Tensor:
-    generator = torch.Generator().manual_seed(count)
-    return torch.randint(2, (count,), generator=generator).mul_(2).sub_(1).to(like)
+def _weights(count: int, like: Tensor) -> Tensor:
+    return torch.randn(count, generator=torch.Generator().manual_seed(count)).to(like)
 
 
 def _principal(gradients: Tensor) -> tuple[Tensor, Tensor]:
@@ -104,5 +103,5 @@ def _nothing(rest: Tensor, gradients: Tensor) -> bool:
 
 
 def _negligible(dtype: torch.dtype) -> float:
-    """The share of a gradient's square that may go: the same share of the kernel goes, below its rounding."""
-    return torch.finfo(dtype).eps / 10
+    """The share of a gradient's square that may go, and of the kernel with it: what eigenproblems resolve."""
+    return 1e-8 if dtype == torch.float32 else 1e-14

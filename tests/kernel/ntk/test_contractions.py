@@ -1,0 +1,73 @@
+"""However a layer is multiplied, its part of the kernel is the same."""
+
+import pytest
+import torch
+
+from eigenstep.kernel.ntk import _computation, _plan
+from eigenstep.kernel.ntk._empirical import empirical_ntk
+from eigenstep.kernel.ntk._factor_contractions import GradientProducts, PositionProducts
+from eigenstep.kernel.ntk._layers import FactoredLayer
+from eigenstep.kernel.ntk._row_contractions import GradientRows
+
+KINDS = {
+    "positions": PositionProducts,
+    "gradients of channels": GradientProducts,
+    "gradients": GradientRows,
+}
+
+
+def always(kind):
+    def contraction(layer, pairs, network, cotangents, rotation):
+        if kind is GradientRows or not isinstance(layer, FactoredLayer):
+            return GradientRows(layer, pairs, network)
+        return kind(layer, pairs, network, rotation)
+
+    return contraction
+
+
+@pytest.mark.parametrize("rotated", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["mlp", "convnet", "shared convolution", "tokens", "sequences"])
+def test_all_methods_give_the_same_kernel(network, monkeypatch, name, kind, rotated):
+    model, samples = network(name)
+    expected = empirical_ntk(model, samples).matrix
+    monkeypatch.setattr(_computation, "contraction_of", always(KINDS[kind]))
+    monkeypatch.setattr(_plan, "_worth_rotating", lambda *_: rotated)
+    for arguments in ((samples,), (samples[:3], samples[3:])):
+        block = empirical_ntk(model, *arguments, chunk_size=4)
+        whole = expected if len(arguments) == 1 else expected[:3, 3:]
+        torch.testing.assert_close(block.matrix, whole, rtol=0, atol=1e-12 * float(expected.max()))
+
+
+def test_the_method_of_the_fewest_flops_is_taken(network):
+    model, samples = network("mlp")
+    account = empirical_ntk(model, samples)
+    # One position: two matrix products in place of per-sample gradients.
+    assert {layer.method for layer in account.layers} == {"positions"}
+    n, first = len(samples), account.layers[0]
+    assert first.flops == pytest.approx(n * (n + 1) / 2 * (2 * (48 + 7 * 20) + 24))
+    model, samples = network("convnet")
+    methods = {layer.name: layer.method for layer in empirical_ntk(model, samples).layers}
+    assert methods["0"] == "gradients"
+    assert methods["10"] == "positions"
+
+
+def test_layers_share_sweeps_as_memory_allows(network):
+    model, samples = network("convnet")
+    sweeps = []
+    run = _computation.Computation._run
+
+    def counted(self, sweep, *arguments):
+        sweeps.append(sweep)
+        return run(self, sweep, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_computation.Computation, "_run", counted)
+        empirical_ntk(model, samples)
+        assert len(sweeps) == 1
+        sweeps.clear()
+        empirical_ntk(model, samples, memory_budget=150_000)
+        assert len(sweeps) > 1
+        for sweep in sweeps:
+            largest = max(len(group) for group in sweep.groups)
+            assert sum(one.bytes(largest) for one in sweep.contractions) <= 150_000
