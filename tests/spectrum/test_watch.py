@@ -188,9 +188,12 @@ def test_what_activation_checkpointing_computes_again_counts_once(tmp_path, reen
         module.training = not isinstance(module, nn.Dropout)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     with watch(model, "projector", tmp_path, every=1) as watched:
-        model(images(0)[0]).square().mean().backward()
+        z_a, z_b = (model(view) for view in images(0))
+        (z_a - z_b).square().mean().backward()
         optimizer.step()
-    assert watched.monitors["projector"].last.count == 16
+    found = watched.monitors["projector"].last
+    assert found.count == 16
+    assert found.measures["lidar"] > 0  # of two views
 
 
 def test_only_optimizers_of_the_model_count_and_the_learning_rate_is_theirs(tmp_path):
@@ -309,6 +312,15 @@ def test_the_probe_batch_is_embedded_in_evaluation_mode(tmp_path):
         train(model, 2)
     points = read_record(tmp_path / "function").projections["points"][0]
     np.testing.assert_allclose(points, found, atol=1e-6)
+
+
+def test_a_probe_that_draws_random_numbers_takes_none_from_the_loop(tmp_path):
+    model = network()
+    state = torch.get_rng_state()
+    with watch(model, "projector", tmp_path, every=1, probe=lambda given: given(torch.randn(9, 6))):
+        model.backbone[3].p = 0.0
+        train(model, 1)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_a_probe_batch_of_images_is_kept_as_thumbnails(tmp_path):

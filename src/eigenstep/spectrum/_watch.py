@@ -118,6 +118,7 @@ class Watch:
         self._losses: list[Tensor | float] = []
         self._given: dict[str, list[Tensor]] = {name: [] for name in names}
         self._batches: dict[str, list[tuple[Tensor, Tensor | None]]] = {name: [] for name in names}
+        self._forward: set[str] = set()
         self._paired: dict[str, bool] = {}
         self._steps = 0
         self._handles: list[Any] = [
@@ -143,6 +144,7 @@ class Watch:
             if outputs:
                 self._batches[name].append(pair_outputs(outputs, self._views, name))
                 self._given[name] = []
+        self._forward.clear()
 
     def step(self, *, learning_rate: float = 1.0) -> None:
         """What the layers gave since the last call is one step; it does not count if there was nothing."""
@@ -196,9 +198,14 @@ class Watch:
 
     def _capture(self, name: str) -> Callable[..., None]:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-            given = self._given[name]
-            if not module.training or not torch.is_grad_enabled() or (given and _in_backward()):
+            if not module.training or not torch.is_grad_enabled():
                 return
+            # Computed again in the backward pass: new only if the first time was without gradients.
+            if not _in_backward():
+                self._forward.add(name)
+            elif name in self._forward:
+                return
+            given = self._given[name]
             if len(given) >= OVERDUE:
                 raise RuntimeError(
                     f"layer {name!r} gave {OVERDUE} outputs and no optimizer that holds a parameter of the"
