@@ -215,6 +215,29 @@ def test_a_run_resumed_from_a_checkpoint_is_bit_equal_to_an_uninterrupted_one(tm
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
 
 
+def test_iterated_directions_go_on_after_a_resume_and_are_not_moved_by_asking(tmp_path):
+    pairs = list(batches(8, dim=40))
+
+    def monitor(out, **options):
+        made = SpectrumMonitor(tmp_path / out, every=2, leading=3, **options)
+        made._leading.largest_dense = 10  # as if forty dimensions were many
+        return made
+
+    whole, asked, cut = monitor("whole"), monitor("asked"), monitor("cut")
+    for step, pair in enumerate(pairs):
+        whole.update(*pair)
+        asked.update(*pair)
+        asked.compute()
+        if step < 5:
+            cut.update(*pair)
+    resumed = monitor("cut", resume=True)
+    resumed.load_state_dict(cut.state_dict())
+    for pair in pairs[5:]:
+        resumed.update(*pair)
+    assert whole.last.residuals is not None
+    assert contents(tmp_path / "whole") == contents(tmp_path / "asked") == contents(tmp_path / "cut")
+
+
 def test_a_folder_cut_at_any_byte_opens_and_goes_on_from_its_last_whole_measurement(tmp_path):
     run(tmp_path / "whole", batches(6), every=2)
     for name in ("metrics.jsonl", "spectrum/eigenvalues.bin"):

@@ -88,14 +88,13 @@ def test_inputs_of_any_precision_are_summed_as_the_numbers_they_are(dtype):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_autocasting_and_fast_matrix_products_change_nothing(dtype):
-    batch = views(64, 40)
+def test_fast_matrix_products_that_are_allowed_elsewhere_change_nothing(dtype):
+    batch = views(512, 512)  # fewer are not multiplied otherwise
     expected = streamed([batch], dtype=dtype)
     before = torch.get_float32_matmul_precision()
     try:
         torch.set_float32_matmul_precision("medium")
-        with torch.autocast("cpu", torch.bfloat16):
-            found = streamed([batch], dtype=dtype)
+        found = streamed([batch], dtype=dtype)
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision(before)

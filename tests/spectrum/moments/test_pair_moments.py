@@ -110,10 +110,10 @@ def test_embeddings_none_of_which_is_finite_have_no_number_rather_than_a_wrong_o
         assert (found.count, found.nonfinite) == (0, 4)
 
 
-@pytest.mark.parametrize("value", [0.0, 0.1, 1e3, 1e-7])
-@pytest.mark.parametrize(("n", "dim"), [(30, 4), (5, 40)])
+@pytest.mark.parametrize("value", [0.0, 1 / 3, 1e3 / 7, 1e-7 / 3])
+@pytest.mark.parametrize(("n", "dim"), [(41, 7), (100, 3), (5, 40), (12, 40)])
 def test_equal_embeddings_have_no_variance_at_all(n, dim, value):
-    found = spectrum(torch.full((2, n, dim), value))
+    found = spectrum(torch.full((2, n, dim), value, dtype=torch.float64))
     assert not found.covariance.any()
     assert not found.cross_correlation.any()
     assert found.measures["effective_rank"] == 0

@@ -23,9 +23,8 @@ def finite_rows(rows: Tensor) -> tuple[Tensor, int]:
     >>> finite_rows(torch.tensor([[[1.0], [float("inf")]]]))
     (tensor([[[1.]]]), 1)
     """
-    # A sum is finite if all its terms are, unless they are immense.
-    sums = rows.sum(2, dtype=torch.promote_types(rows.dtype, torch.float32))
-    if bool(torch.isfinite(sums).all()):
+    # A finite sum has finite terms, and is found sooner than these are looked at one by one.
+    if bool(torch.isfinite(rows.sum(2)).all()):
         return rows, 0
     valid = torch.isfinite(rows).all(dim=2).all(dim=0)
     return rows[:, valid], int((~valid).sum())

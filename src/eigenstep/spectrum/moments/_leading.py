@@ -27,7 +27,7 @@ def leading_pairs(
     count: int,
     guess: Tensor,
     *,
-    tolerance: float = 1e-4,
+    tolerance: float = 1e-5,
     iterations: int = 40,
 ) -> LeadingPairs:
     """The `count` largest eigenvalues of a symmetric d×d operator, by subspace iteration.

@@ -70,7 +70,7 @@ class Moments:
         if len(views) != self.views:
             raise ValueError(f"expected {self.views} views, as before, got {len(views)}")
         with full_precision(self.common):
-            z = torch.stack([view.detach().to(self.common) for view in views])
+            z = torch.stack([view.to(self.common) for view in views])
             z, valid = finite_samples(z)
             self.collapse.update(z, decay)
             self._merge(z, valid, decay)

@@ -35,7 +35,7 @@ class EmbeddingWindow:
         """Add a batch (n, d) of one view or two; the values are copied."""
         views = [z_a] if z_b is None else [z_a, z_b]
         stride = -(-len(z_a) // self.capacity)
-        block = torch.stack([view.detach()[::stride] for view in views])
+        block = torch.stack([view[::stride] for view in views])
         if self._blocks:
             last = self._blocks[-1]
             if len(last) != len(block):
