@@ -1,6 +1,6 @@
 """Collapses provoked on purpose: which verdict comes, how many steps after the fact, and any false alarm.
 
-    python benchmarks/collapse_verdicts.py                      # 3 seeds, 12 minutes on one core
+    python benchmarks/collapse_verdicts.py                      # 3 seeds, 15 minutes on one core
     python benchmarks/collapse_verdicts.py --seeds 1 --only SimSiam
 
 Each run trains a small convnet on patches of scikit-learn's two photographs, each recoloured in its own way,
@@ -10,7 +10,8 @@ step: a complete collapse when a standard deviation over the batch has fallen to
 first, that of embeddings scaled to unit length as in SimSiam's paper or, where the loss depends on their
 scale, of the embeddings; an explosion when the loss has risen tenfold or is not finite; a dimensional
 collapse when a tenth of the directions carry 99 % of the batch's variance. No verdict on a healthy run, after
-none of its measurements, may be an alarm.
+none of its measurements, may be an alarm. The tables tell when the fact was there, when the first alarm came,
+of whatever kind, when the verdict that belongs to the run, and how many steps after the fact.
 """
 
 import argparse
@@ -93,14 +94,14 @@ WIDE = projector(64, batch_norm=True)
 NARROW = projector(hidden=(128, 3))
 COMPLETE, DIMENSIONAL, EXPLODING = "complete collapse", "dimensional collapse", "exploding"
 CASES = [
-    Case("SimSiam without stop-gradient", lambda: SimSiam(64, False), 0.05, COMPLETE, "unit std", WIDE),
+    Case("SimSiam, no stop-gradient", lambda: SimSiam(64, False), 0.05, COMPLETE, "unit std", WIDE),
     Case("... nor batch norm", lambda: SimSiam(64, False), 0.05, COMPLETE, "unit std", projector(64)),
-    Case("VICReg without variance term", lambda: VICRegLoss(mu_param=0), 0.03, COMPLETE, "std"),
-    Case("Barlow Twins, weight decay 2", barlow_twins, 0.002, COMPLETE, "std", weight_decay=2.0),
+    Case("VICReg, no variance term", lambda: VICRegLoss(mu_param=0), 0.03, COMPLETE, "std"),
+    Case("Barlow Twins, decay 2", barlow_twins, 0.002, COMPLETE, "std", weight_decay=2.0),
     Case("Barlow Twins, rate × 25", barlow_twins, 0.05, EXPLODING, "loss"),
     Case("... × 20, start 1e-2", barlow_twins, 0.1, EXPLODING, "loss", projector(scale=1e-2)),
-    Case("Barlow Twins, redundancy / 20", too_redundant, 0.01, DIMENSIONAL, "directions", NORMED),
-    Case("SimCLR behind 3 hidden units", lambda: NTXentLoss(0.5), 0.05, DIMENSIONAL, "directions", NARROW),
+    Case("Barlow Twins, weight / 20", too_redundant, 0.01, DIMENSIONAL, "directions", NORMED),
+    Case("SimCLR behind 3 units", lambda: NTXentLoss(0.5), 0.05, DIMENSIONAL, "directions", NARROW),
     Case("SimSiam", lambda: SimSiam(64, True), 0.05, projector=WIDE),
     Case("SimSiam, slow", lambda: SimSiam(64, True), 0.01, projector=WIDE),
     Case("Barlow Twins", barlow_twins, 0.002),
@@ -146,8 +147,8 @@ def main() -> None:
             judged += sum(len(run.steps) for run in runs)
     console.print(f"\n{options.seeds} seeds, a measurement every {options.every} steps; median and range")
     for expected in (COMPLETE, DIMENSIONAL, EXPLODING):
-        header = ["run", "fact at step", "first alarm", expected, "steps late"]
-        print_table(f"Provoked: {expected}", header, tables[expected])
+        header = ["run", "fact", "alarm", "verdict", "late"]
+        print_table(f"Provoked: {expected} (steps)", header, tables[expected])
     print_table("Healthy", ["run", "last verdict", "false alarms"], tables[None])
     console.print(f"false alarms in healthy runs: {false} of {judged} verdicts")
 
@@ -195,7 +196,7 @@ def summary(values: list[int | None]) -> str:
         return "never"
     text = f"{statistics.median(found):g}"
     if min(found) < max(found):
-        text += f" ({min(found)} … {max(found)})"
+        text += f" ({min(found)}–{max(found)})"
     return text if len(found) == len(values) else f"{text}, {len(values) - len(found)} never"
 
 
