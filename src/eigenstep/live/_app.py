@@ -110,8 +110,8 @@ def _changes(folder: RunsFolder, session: str, asked: dict[str, Any]) -> dict[st
 def _rows_between(folder: RunsFolder, asked: dict[str, Any]) -> dict[str, Any]:
     with folder.lock:
         entry = folder.entries.get(str(asked.get("run")))
-        if entry is None:
-            raise HTTPException(404, "there is no such run")
+        if entry is None:  # not found yet, or gone this moment
+            return {"rows": None}
         try:
             start, end = float(asked["from"]), float(asked["to"])
             return {"rows": window(entry.run, asked["source"], asked["axis"], start, end)}
