@@ -11,6 +11,7 @@ truth is the half-time fitted to the whole record.
 
 import argparse
 import dataclasses
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def main() -> None:
     )
     print("| --- | ---: | ---: | ---: | ---: | ---: | --- | ---: | --- | ---: |")
     print_groups(groups, lambda record: throughout(record, options.stride), row_throughout)
+    print_speed()
 
 
 def linear_run(out: Path) -> RunRecord:
@@ -154,6 +156,30 @@ def row_throughout(name: str, cases: list) -> str:
     told = [(now, truth, found.half_time) for now, truth, found in expected if truth is not None]
     return (
         f"| {name} | {len(cases)} | {unknown} | {len(none)} | {wrongly} | {len(expected)} | {errors(told)} |"
+    )
+
+
+def print_speed(records: int = 10_000, followed: int = 64, samples: int = 128, directions: int = 8) -> None:
+    """Processor time of `follow_modes` on a long record of twelve noisy logistic modes."""
+    generator, times = np.random.default_rng(0), 0.01 * np.arange(records)
+    values = np.full((records, followed), 1e-6)
+    values[:, :12] += 1 / (1 + np.exp(-2 * (times[:, None] - np.linspace(5, 95, 12) * times[-1] / 100)))
+    values = -np.sort(-values * np.exp(0.1 * generator.normal(size=values.shape)), axis=1)
+    functions = np.linalg.qr(generator.normal(size=(samples, directions)))[0]
+    columns = [("step", "<i8"), ("time", "<f8")]
+    eigenvalues = np.zeros(records, [*columns, ("cross_correlation", "<f8", (followed,))])
+    projections = np.zeros(records, [*columns, ("points", "<f4", (samples, directions))])
+    for table in (eigenvalues, projections):
+        table["step"], table["time"] = np.arange(records), times
+    eigenvalues["cross_correlation"] = values
+    projections["points"] = np.sqrt(samples * values[:, None, :directions]) * functions
+    record = RunRecord(Path("long"), {}, {}, {}, {}, eigenvalues, projections, None, None, None)
+    follow_modes(record)
+    began = time.process_time()
+    history = follow_modes(record)
+    print(
+        f"\nfollow_modes on {records:,} records of {followed} eigenvalues and {samples} images in {directions} "
+        f"directions, {len(history.fits)} modes learned: {time.process_time() - began:.2f} s"
     )
 
 
