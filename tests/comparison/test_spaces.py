@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from scipy.linalg import subspace_angles
+
+from eigenstep.comparison import (
+    overlap_by_chance,
+    permutation_chance,
+    principal_angles,
+    space_overlap,
+)
+from eigenstep.theory import subspace_overlap
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_of_centred_columns_it_is_the_theorys_overlap(rng):
+    first, second = rng.normal(size=(2, 40, 4))
+    first, second = first - first.mean(0), second - second.mean(0)
+    expected = subspace_overlap(first, second)
+    np.testing.assert_allclose(space_overlap(first, second), expected, rtol=1e-12)
+    np.testing.assert_allclose(space_overlap(first, second, center=False), expected, rtol=1e-12)
+
+
+def test_it_sees_the_space_alone_not_scale_rotation_or_mean(rng):
+    first, second = rng.normal(size=(2, 40, 4))
+    changed = first @ rng.normal(size=(4, 4)) * 1e-7 + 3
+    np.testing.assert_allclose(space_overlap(changed, second), space_overlap(first, second), rtol=1e-6)
+    np.testing.assert_allclose(space_overlap(first, changed), 1, rtol=1e-9)
+
+
+def test_of_some_modes_only_the_largest_directions_count(rng):
+    functions = np.linalg.qr(rng.normal(size=(40, 6)))[0]
+    functions -= functions.mean(0)
+    functions = np.linalg.qr(functions)[0]
+    first = functions[:, :4] * [4.0, 3.0, 0.2, 0.1]
+    second = functions[:, [0, 1, 4, 5]] * [3.0, 4.0, 0.2, 0.1]
+    np.testing.assert_allclose(space_overlap(first, second, 2), 1, rtol=1e-12)
+    np.testing.assert_allclose(space_overlap(first, second), 0.5, rtol=1e-12)
+
+
+def test_a_space_within_another_overlaps_wholly(rng):
+    wide = rng.normal(size=(40, 5))
+    np.testing.assert_allclose(space_overlap(wide, wide[:, :2]), 1, rtol=1e-12)
+
+
+def test_directions_that_are_rounding_are_not_part_of_the_space(rng):
+    single = (rng.normal(size=(40, 2)) @ rng.normal(size=(2, 6))).astype(np.float32)
+    assert principal_angles(single, rng.normal(size=(40, 3))).shape == (2,)
+
+
+@pytest.mark.parametrize("center", [True, False])
+def test_its_chance_level_is_the_mean_over_unrelated_spaces(rng, center):
+    overlaps = [
+        space_overlap(rng.normal(size=(30, 3)), rng.normal(size=(30, 5)), center=center) for _ in range(400)
+    ]
+    np.testing.assert_allclose(np.mean(overlaps), overlap_by_chance(30, 3, 5, center=center), rtol=0.05)
+    first, second = rng.normal(size=(30, 3)), rng.normal(size=(30, 5))
+    shuffled = permutation_chance(space_overlap, first, second, permutations=300)
+    np.testing.assert_allclose(shuffled, overlap_by_chance(30, 3, 5), rtol=0.05)
+
+
+def test_angles_are_scipys_of_the_centred_columns_ascending(rng):
+    first, second = rng.normal(size=(40, 3)), rng.normal(size=(40, 4))
+    expected = subspace_angles(first - first.mean(0), second - second.mean(0))[::-1]
+    np.testing.assert_allclose(principal_angles(first, second), expected, rtol=1e-10)
+    np.testing.assert_allclose(np.mean(np.cos(expected) ** 2), space_overlap(first, second), rtol=1e-12)
+
+
+def test_whole_weights_are_repeated_images(rng):
+    first, second = rng.normal(size=(20, 3)), rng.normal(size=(20, 2))
+    times = rng.integers(1, 4, size=20)
+    repeated = [np.repeat(rows, times, axis=0) for rows in (first, second)]
+    np.testing.assert_allclose(
+        space_overlap(first, second, weights=times / times.sum()), space_overlap(*repeated), rtol=1e-10
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "options", "message"),
+    [
+        (np.eye(9, 2), np.eye(8, 2), {}, "same images, row by row, got 9 and 8 rows"),
+        (np.eye(5, 4), np.eye(5, 4), {}, "more images than modes, got 5 images for 4 modes"),
+        (np.eye(9, 2), np.full((9, 2), np.nan), {}, "second embeddings hold NaN or infinity, first in row 0"),
+        (np.eye(9, 2), np.ones((9, 2)), {}, "same for all images"),
+        (np.eye(9, 2), np.eye(9, 3), {"modes": 3}, "modes from 1 to 2"),
+        (np.ones(9), np.eye(9, 3), {}, r"first embeddings as \(n, d\)"),
+    ],
+)
+def test_what_has_no_overlap_is_refused(first, second, options, message):
+    with pytest.raises(ValueError, match=message):
+        space_overlap(first, second, **options)
