@@ -14,6 +14,7 @@ from eigenstep.theory._kernel_flow import kernel_gradient_flow
 from eigenstep.theory._learning_times import critical_times, half_times, rise_widths
 from eigenstep.theory._linear_solution import LinearSolution, solve_linear
 from eigenstep.theory._mode_trajectories import loss_curve, mode_eigenvalues, mode_scales
+from eigenstep.theory._momentum import momentum_growth
 from eigenstep.theory._simulation import Simulation, gradient_descent, gradient_flow
 from eigenstep.theory._subspace_overlap import subspace_overlap
 
@@ -32,6 +33,7 @@ __all__ = [
     "loss_curve",
     "mode_eigenvalues",
     "mode_scales",
+    "momentum_growth",
     "rise_widths",
     "solve_linear",
     "start_scales",
