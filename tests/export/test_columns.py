@@ -9,7 +9,8 @@ def block(start, labels):
     rows = np.arange(start, start + len(labels))
     vectors = np.outer(rows, [1.0, 2.0, 3.0]).astype(np.float32)
     paths = [f"{row}.png" if row % 2 else None for row in rows]
-    return Columns(rows, paths, np.array(labels), vectors, -vectors[:, :2])
+    hashes = np.array([f"{row:016x}" for row in rows])
+    return Columns(rows, hashes, paths, np.array(labels), vectors, -vectors[:, :2])
 
 
 @pytest.fixture
@@ -27,6 +28,7 @@ def write(tmp_path):
 def test_a_missing_label_or_path_is_null_in_parquet(write):
     table = parquet.read_table(write(".parquet")).to_pydict()
     assert table["index"] == [0, 1, 2, 3, 4]
+    assert table["image_hash"] == [f"{row:016x}" for row in range(5)]
     assert table["label"] == [4, None, None, 0, 3]
     assert table["path"] == [None, "1.png", None, "3.png", None]
     assert table["features"] == [[row, 2 * row, 3 * row] for row in range(5)]

@@ -26,6 +26,7 @@ def test_every_image_of_a_folder_has_its_row_in_order(write_run, tmp_path, label
     names = [f"train/{name}/{number:02d}.png" for name in ("blue", "green", "red") for number in range(12)]
     assert rows["path"] == [name for name in names if name != "train/green/05.png"]
     assert rows["label"] == [0] * 12 + [1] * 11 + [2] * 12
+    assert len(set(rows["image_hash"])) == 35
     encoder = load_encoder(run)
     with torch.no_grad():
         features, embeddings = encoder(encoder.prepare([labelled_folder / path for path in rows["path"]]))
@@ -80,7 +81,7 @@ def test_numpy_files_hold_the_same(write_run, tmp_path, labelled_folder):
         embed(run, tmp_path / f"all.{suffix}", str(labelled_folder))
     rows = columns(tmp_path / "all.parquet")
     arrays = np.load(tmp_path / "all.npz", allow_pickle=False)
-    for name in ("index", "path", "label", "features", "embedding"):
+    for name in ("index", "image_hash", "path", "label", "features", "embedding"):
         assert np.array_equal(arrays[name], rows[name])
     assert arrays["features"].dtype == np.float32
     assert np.array_equal(np.load(tmp_path / "all.npy", allow_pickle=False), rows["features"])

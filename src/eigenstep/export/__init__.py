@@ -1,7 +1,7 @@
 """What a trained encoder is taken away for: loading it back, timm and ONNX files, embeddings, probes."""
 
 from eigenstep.export._embed import Embedded, embed
-from eigenstep.export._encoder import TrainedEncoder, load_encoder
+from eigenstep.export._encoder import TrainedEncoder, initial_encoder, load_encoder
 from eigenstep.export._find_checkpoint import find_checkpoint
 from eigenstep.export._onnx import export_onnx
 from eigenstep.export._probe_run import probe_run
@@ -14,6 +14,7 @@ __all__ = [
     "export_onnx",
     "export_timm",
     "find_checkpoint",
+    "initial_encoder",
     "load_encoder",
     "probe_run",
 ]

@@ -19,12 +19,14 @@ class Columns:
     Attributes
     ----------
     index : int64 (n,)
+    image_hash : (n,) texts that name the images' contents, see `image_hashes`
     path : a name for each, or None
     label : int64 (n,), -1 for none; None where no row has one
     features, embedding : float32 (n, p) and (n, d)
     """
 
     index: np.ndarray
+    image_hash: np.ndarray
     path: list[str | None]
     label: np.ndarray | None
     features: np.ndarray
@@ -45,7 +47,11 @@ class ParquetFile:
         self.writer: parquet.ParquetWriter | None = None
 
     def write(self, block: Columns) -> None:
-        columns = {"index": pa.array(block.index), "path": pa.array(block.path, pa.string())}
+        columns = {
+            "index": pa.array(block.index),
+            "image_hash": pa.array(block.image_hash.tolist(), pa.string()),
+            "path": pa.array(block.path, pa.string()),
+        }
         if block.label is not None:
             columns["label"] = pa.array(block.label, mask=block.label < 0)
         columns["features"] = _vectors(block.features)
@@ -75,7 +81,7 @@ class ArrayFile:
     def close(self) -> None:
         if not self.blocks:
             return
-        names = ["index", "features", "embedding"]
+        names = ["index", "image_hash", "features", "embedding"]
         if self.blocks[0].label is not None:
             names.append("label")
         arrays: dict[str, Any] = {

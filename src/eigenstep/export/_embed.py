@@ -11,6 +11,7 @@ from eigenstep.export._encoder import load_encoder
 from eigenstep.export._in_order import open_in_order
 from eigenstep.export._new_file import check_new_file, new_file
 from eigenstep.training._probing import encode
+from eigenstep.training.data import image_hashes
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ def embed(
 ) -> Embedded:
     """Write what a run's encoder makes of each image of a data set, in the data set's order.
 
-    The columns are `index`, the image's place in the data set; `path`, its file, where it has one; `label`,
+    The columns are `index`, the image's place in the data set; `image_hash`, a name for its content as the
+    run stores it, by which comparisons tell images apart; `path`, its file, where it has one; `label`,
     where the data set has labels; `features` and `embedding`, float32 vectors. With .parquet images are
     read, encoded and written a block at a time, so that neither they nor the file need fit into memory, and
     names of classes are in the file's metadata. An .npz file has an array of each of these names, an .npy
@@ -99,7 +101,8 @@ def embed(
                     features, embedding = (
                         part.cpu().numpy() for part in encode(encoder, block.images, config)
                     )
-                    file.write(Columns(block.index, block.paths, block.labels, features, embedding))
+                    hashes = image_hashes(block.images)
+                    file.write(Columns(block.index, hashes, block.paths, block.labels, features, embedding))
                 tell(block.end, found.count)
         finally:
             file.close()

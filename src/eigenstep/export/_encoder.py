@@ -47,6 +47,15 @@ def load_encoder(run: str | Path, checkpoint: str | int = "last") -> "TrainedEnc
     return TrainedEncoder(built, config, folder).eval()
 
 
+def initial_encoder(config: TrainConfig) -> Encoder:
+    """The encoder as `train` starts from it, in training mode. No random state is touched."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return build_encoder(
+            config.backbone, config.images.size, config.projector, weights=config.backbone_weights
+        )
+
+
 class TrainedEncoder(Encoder):
     """An encoder with what a run has learned, which also tells how images go in.
 

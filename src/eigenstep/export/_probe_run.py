@@ -5,14 +5,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from eigenstep.atomic import atomic_write
 from eigenstep.export._device import find_device
-from eigenstep.export._encoder import load_encoder
+from eigenstep.export._encoder import initial_encoder, load_encoder
 from eigenstep.training._probing import Probe
-from eigenstep.training.config import ProbesConfig, TrainConfig
-from eigenstep.training.networks import build_encoder
+from eigenstep.training.config import ProbesConfig
 
 
 def probe_run(
@@ -41,7 +38,7 @@ def probe_run(
     place = find_device(device)
     encoder = load_encoder(run, checkpoint).to(place)
     config = dataclasses.replace(encoder.config, probes=probes or encoder.config.probes)
-    start = _untrained(config).to(place)
+    start = initial_encoder(config).to(place)
     probe = Probe(config)
     measured = {"": probe.measure(encoder, kinds), " at step 0": probe.measure(start, kinds)}
     accuracies = {
@@ -62,12 +59,3 @@ def probe_run(
     }
     atomic_write(Path(run) / "probes.json", json.dumps(content, indent=1))
     return accuracies
-
-
-def _untrained(config: TrainConfig) -> torch.nn.Module:
-    """The encoder as `train` starts from it."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        return build_encoder(
-            config.backbone, config.images.size, config.projector, weights=config.backbone_weights
-        )
