@@ -17,6 +17,7 @@ except ModuleNotFoundError:  # the base install serves as a library
 from eigenstep.cli._embed import embed
 from eigenstep.cli._export import export
 from eigenstep.cli._parse import Flag, parse
+from eigenstep.cli._predict import predict_command
 from eigenstep.cli._probe import probe
 from eigenstep.cli._recipes import recipes
 from eigenstep.cli._reproduce import reproduce_command
@@ -44,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
                 "demo": demo,
                 "train": train_command(arguments),
                 "recipes": recipes,
+                "predict": predict_command(arguments),
                 "probe": probe,
                 "embed": embed,
                 "export": export,

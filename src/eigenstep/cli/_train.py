@@ -20,18 +20,18 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
     from eigenstep.training.recipes import load_recipe
 
     chosen, named, resumed = (
-        _value(arguments, "--recipe"),
-        _value(arguments, "--config"),
-        _value(arguments, "--out") if "--resume" in arguments else None,
+        option_value(arguments, "--recipe"),
+        option_value(arguments, "--config"),
+        option_value(arguments, "--out") if "--resume" in arguments else None,
     )
     if chosen and named:
         raise ValueError("--recipe and --config both set the defaults of all options; give one of them")
     if resumed and not (chosen or named) and (Path(resumed) / "config.yaml").is_file():
         named = str(Path(resumed) / "config.yaml")
     defaults = load_recipe(chosen) if chosen else load_config(named) if named else TrainConfig()
-    if _value(arguments, "--steps"):  # a number of steps takes the place of the recipe's or file's epochs
+    if option_value(arguments, "--steps"):  # a number of steps takes the place of the recipe's or file's epochs
         defaults = dataclasses.replace(defaults, epochs=None)
-    elif _value(arguments, "--epochs"):
+    elif option_value(arguments, "--epochs"):
         defaults = dataclasses.replace(defaults, steps=None)
 
     def run(
@@ -94,7 +94,7 @@ def _train_in_short() -> None:
     """Train an encoder on unlabelled images and record the spectrum of its embeddings."""
 
 
-def _value(arguments: list[str], option: str) -> str | None:
+def option_value(arguments: list[str], option: str) -> str | None:
     """The value given to an option, before the whole line is parsed."""
     for argument, following in zip(arguments, [*arguments[1:], None], strict=True):
         if argument == option:

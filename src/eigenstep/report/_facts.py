@@ -36,24 +36,41 @@ def loss_name(record: RunRecord) -> str:
 
 
 def backbone_name(record: RunRecord) -> str:
-    """The backbone in words; a run with a prediction and no backbone is a linear model."""
+    """The backbone in words; a run with a prediction and no backbone is a linear model.
+
+    Of a folder that is a prediction, the kernel that it was made by.
+    """
+    if record.is_prediction and record.config.get("kernel") != "ntk":
+        return f"{record.config.get('kernel')} kernel of the pixels"
     name = record.config.get("backbone") or ("linear" if record.prediction else UNKNOWN)
-    return BACKBONES.get(str(name), str(name))
+    words = BACKBONES.get(str(name), str(name))
+    return f"tangent kernel of a {words}" if record.is_prediction else words
 
 
 def sentence(record: RunRecord, dimension: int | None) -> str:
-    """What the run is and how long it was, in one sentence."""
+    """What the run is and how long it was, in one sentence; of a prediction, what it foresees and by what."""
+    if record.is_prediction:
+        return f"{description(record, dimension)}."
     steps, time = int(record.metrics["step"][-1]), float(record.metrics["time"][-1])
     text = f"{description(record, dimension)}, {steps:,} steps to t = {written(time)}."
     return text + " Its course is predicted in closed form." if record.prediction else text
 
 
 def description(record: RunRecord, dimension: int | None) -> str:
-    """What the run is, without a full stop."""
+    """What the run or the prediction is, without a full stop."""
+    if record.is_prediction:
+        return _predicted(record, dimension)
     backbone, data, loss = backbone_name(record), data_name(record), loss_name(record)
     text = f"A {backbone}" if backbone != UNKNOWN else "An encoder"
     text += f" trained with {loss}" if loss != UNKNOWN else " in training"
     text += f" on {data}" if data != UNKNOWN else ""
+    return text + (f", {dimension} embedding dimensions" if dimension else "")
+
+
+def _predicted(record: RunRecord, dimension: int | None) -> str:
+    text = f"A prediction, nothing measured: what {loss_name(record)} learns from"
+    text += f" {record.config.get('pairs', UNKNOWN)} pairs of views of {data_name(record)},"
+    text += f" by the {backbone_name(record)}"
     return text + (f", {dimension} embedding dimensions" if dimension else "")
 
 

@@ -30,7 +30,9 @@ class RunSection:
                 "metrics.jsonl; let the run go on to its first measurement"
             )
         self.record = record
-        self.prediction = Prediction(record.prediction) if record.prediction else None
+        # A prediction's own curves are the prediction: there is nothing measured to lay it over.
+        foreseen = record.prediction if not record.is_prediction else None
+        self.prediction = Prediction(foreseen) if foreseen else None
         self.step_at = _step_at(record)
 
     @cached_property
@@ -87,6 +89,7 @@ class RunSection:
         return {
             "id": identifier,
             "name": record.name,
+            "predicted": record.is_prediction,
             "coloured": self.coloured,
             "sentence": facts.sentence(record, dimension),
             "data": facts.data_name(record),

@@ -43,6 +43,11 @@ class RunRecord:
     def name(self) -> str:
         return self.path.resolve().name
 
+    @property
+    def is_prediction(self) -> bool:
+        """Whether the folder holds what `eigenstep predict` computed, and nothing that was measured."""
+        return self.config.get("kind") == "prediction"
+
 
 def read_record(path: str | Path) -> RunRecord:
     """Read a run folder; torn last lines and rows are left out.

@@ -1,0 +1,115 @@
+"""What a prediction is made of: a tree of dataclasses, with the names of `TrainConfig` where it has them."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from eigenstep.kernel.pairs._objectives import OBJECTIVES
+from eigenstep.training.config import (
+    BarlowTwinsConfig,
+    ImagesConfig,
+    OptimizerConfig,
+    ProjectorConfig,
+    SimCLRConfig,
+    TrainConfig,
+    VICRegConfig,
+    load_config,
+)
+from eigenstep.views import ViewsConfig
+
+
+@dataclass(frozen=True)
+class NTKConfig:
+    """The network's tangent kernel (used with --kernel ntk)."""
+
+    at: str = "init"
+    """With --run: at which of its checkpoints the kernel is taken: init, final or a step's number."""
+    outputs: str = "mean"
+    """mean over the embedding's dimensions, random (one random combination of them, cheaper), or the number
+    of one of them."""
+    chunk_size: int | None = None
+    """Images that pass the network at once; default: as many as seems right."""
+    dtype: Literal["float32", "float64"] = "float32"
+    """In which the network's gradients are computed."""
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """Predict which modes a loss learns from images, in which order and when, without training."""
+
+    data: str = "photos"
+    """Images, named as for train: photos, cifar10, a folder, or OWNER/NAME on the Hugging Face hub."""
+    kernel: Literal["linear", "rbf", "ntk"] = "rbf"
+    """linear or rbf, of the pixels; or ntk, the tangent kernel of the network."""
+    loss: Literal["barlow_twins", "simclr", "vicreg"] = "barlow_twins"
+    """barlow_twins, simclr or vicreg, not normalised: losses that small embeddings can grow under."""
+    backbone: str = "convnet"
+    """The network of ntk: convnet or any model name of timm."""
+    backbone_weights: str | None = None
+    """A file of the backbone's weights to start from; default: random ones."""
+    pairs: int = 500
+    """Pairs of views that the modes are those of; more than there are images show some of them again."""
+    probe: int | None = None
+    """Images whose embeddings are predicted; default: the probe batch of --run, or 256."""
+    course: Literal["auto", "closed", "steps"] = "auto"
+    """closed: each mode alone, along its logistic curve. steps: the linear model of the kernel is trained
+    step by step on all pairs, with the loss and optimiser as they are. auto: closed where the loss has a
+    closed form, which vicreg has not."""
+    steps: int | None = None
+    """How far the course goes, in steps; default: as far as the run, or until the last mode is learned."""
+    init_scale: float = 1e-4
+    """Where no network's embeddings start the course: the size of each mode at first, s_j(0)."""
+    rbf_gamma: float | None = None
+    """Of rbf: exp(-gamma |x - y|^2); default: one over the number of pixel values."""
+    seed: int = 0
+    """Determines initial weights, views and photographs' patches."""
+    threads: int | None = None
+    """CPU threads; default: all cores."""
+    ntk: NTKConfig = field(default_factory=NTKConfig)
+    images: ImagesConfig = field(default_factory=ImagesConfig)
+    views: ViewsConfig = field(default_factory=ViewsConfig)
+    projector: ProjectorConfig = field(default_factory=ProjectorConfig)
+    barlow_twins: BarlowTwinsConfig = field(default_factory=BarlowTwinsConfig)
+    simclr: SimCLRConfig = field(default_factory=SimCLRConfig)
+    vicreg: VICRegConfig = field(default_factory=VICRegConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+
+    @property
+    def in_steps(self) -> bool:
+        """Whether the course is that of the linear model trained step by step."""
+        return self.course == "steps" or (self.course == "auto" and not OBJECTIVES[self.loss].closed_form)
+
+
+def config_of_run(run: str | Path) -> PredictConfig:
+    """What a run trains on and how, as the configuration of a prediction of it.
+
+    Raises FileNotFoundError if there is no run, ValueError if its loss is none that can be predicted.
+    """
+    trained = _trained(run)
+    loss = trained.loss
+    if loss not in ("barlow_twins", "simclr", "vicreg"):
+        raise ValueError(
+            f"{run} is trained by {loss}, whose learning is not predicted: expected barlow_twins, simclr or"
+            " vicreg"
+        )
+    names = {each.name for each in dataclasses.fields(PredictConfig)} - {"probe", "steps"}
+    shared = names & {each.name for each in dataclasses.fields(TrainConfig)}
+    return PredictConfig(**{name: getattr(trained, name) for name in shared})
+
+
+def training_config(config: PredictConfig, run: str | Path | None = None) -> TrainConfig:
+    """The training that is predicted: the run's, with what the prediction says otherwise."""
+    base = TrainConfig() if run is None else _trained(run)
+    names = {each.name for each in dataclasses.fields(TrainConfig)} - {"probe", "steps"}
+    shared = names & {each.name for each in dataclasses.fields(PredictConfig)}
+    return dataclasses.replace(base, **{name: getattr(config, name) for name in shared})
+
+
+def _trained(run: str | Path) -> TrainConfig:
+    path = Path(run) / "config.yaml"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"there is no run in {run}: expected a folder that eigenstep train has written"
+        )
+    return load_config(path)

@@ -1,0 +1,102 @@
+"""What a prediction says of itself in its files."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eigenstep.prediction._clock import Clock
+from eigenstep.prediction._config import PredictConfig
+from eigenstep.prediction._course import Course
+from eigenstep.prediction._fit import fit_time
+from eigenstep.prediction._modes import Modes
+from eigenstep.prediction._moments import Predicted
+from eigenstep.training import TrainConfig
+from eigenstep.training.objectives import is_centered
+
+
+def written_config(config: PredictConfig, run: str | Path | None) -> dict[str, Any]:
+    """The content of `config.yaml`: the configuration, of what is not used nothing."""
+    tree = json.loads(json.dumps(dataclasses.asdict(config)))
+    if config.kernel != "ntk":
+        unused = ["ntk"] if run else ["ntk", "backbone", "backbone_weights"]
+        tree = {name: value for name, value in tree.items() if name not in unused}
+    return {"kind": "prediction", "run": None if run is None else str(run)} | tree
+
+
+def described(
+    config: PredictConfig, training: TrainConfig, modes: Modes, course: Course, clock: Clock, found: Predicted
+) -> dict[str, Any]:
+    """The content of `prediction.json`, without a fit.
+
+    Of a closed form half times and plateaus are those of the modes, of a course in steps those of the
+    eigenvalues by rank.
+    """
+    half_times = found.half_times if config.in_steps else course.half_times
+    return {
+        "course": "steps" if config.in_steps else "closed",
+        "gamma": course.gamma.tolist(),
+        "next_gamma": modes.next_gamma,
+        "start_scales": course.start_scales.tolist(),
+        "growth_rates": course.growth_rates.tolist(),
+        "half_times": _finite(half_times),
+        "half_steps": _finite(_steps(half_times, found)),
+        "plateaus": _finite(found.plateaus if config.in_steps else course.plateaus),
+        "learning_rate": clock.learning_rate,
+        "momentum": clock.momentum,
+        "nesterov": clock.nesterov,
+        "centred": is_centered(training),
+        "fit": None,
+    }
+
+
+def fitted(run: str | Path, found: Predicted) -> dict[str, Any]:
+    """The constant that makes predicted half times a run's measured ones, and what it was fitted to."""
+    times = fit_time(run, found.half_times, found.plateaus)
+    return {
+        "run": str(run),
+        "time_factor": times.time_factor,
+        "modes": times.modes.tolist(),
+        "measured": times.measured.tolist(),
+        "half_times": _finite(times.time_factor * found.half_times),
+    }
+
+
+def notes(
+    config: PredictConfig, training: TrainConfig, modes: Modes, clock: Clock, batch_norm: bool
+) -> list[str]:
+    """What a reader of the figures should know of how they came about."""
+    dim, found, said = config.projector.dim, len(modes.gamma), []
+    if found < dim:
+        said.append(f"{found} of {dim} dimensions have a mode that is learned; the others stay at zero")
+    if clock.learning_rate is None:
+        said.append("time is that of the kernel's gradient flow, which is no network's; steps are nominal")
+        return said
+    if training.optimizer.name != "sgd":
+        said.append(f"times are those of SGD without momentum; the optimiser is {training.optimizer.name}")
+    if training.optimizer.weight_decay:
+        said.append("weight decay is left out")
+    if config.loss == "barlow_twins" and training.barlow_twins.lambda_param != 1 and not config.in_steps:
+        said.append("the weight of off-diagonal terms is taken as 1")
+    if config.kernel == "ntk" and batch_norm:
+        said.append(
+            "batch normalisation is taken in evaluation mode, with "
+            + ("these pairs'" if config.ntk.at == "init" else "the run's")
+            + " statistics: what gradients do to the statistics is left out"
+        )
+    return said
+
+
+def _steps(times: NDArray[np.float64], found: Predicted) -> NDArray[np.float64]:
+    """The steps at these times; beyond the course its last learning rate stays."""
+    steps, clock = (np.array([getattr(row, name) for row in found.rows]) for name in ("step", "time"))
+    beyond = np.maximum(times - clock[-1], 0) / found.rows[-1].learning_rate
+    return np.interp(times, clock, steps) + beyond
+
+
+def _finite(values: NDArray[np.float64]) -> list[float | None]:
+    """JSON has no infinity."""
+    return [float(value) if np.isfinite(value) else None for value in values]

@@ -1,0 +1,82 @@
+"""Training of a kernel's own linear model under any loss: a network's, if its tangent kernel stood still."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """The linear model at one step.
+
+    step, time : time is the sum of the learning rates of the steps taken
+    loss : of all pairs
+    embeddings : (N, d) of the views, float64
+    moved : (N, d) such that an image with kernel values k (N,) has the embedding f_0 + k^T moved
+    """
+
+    step: int
+    time: float
+    loss: float
+    embeddings: Tensor
+    moved: Tensor
+
+
+def train_linear_model(
+    kernel: NDArray[np.float64],
+    start: NDArray[np.float64],
+    loss: Callable[[Tensor, Tensor], Tensor],
+    rates: NDArray[np.float64],
+    *,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+) -> Iterator[Moment]:
+    """Yield the linear model before each step of gradient descent on all pairs, and after the last one.
+
+        F = F_0 + K M,      V <- mu V + dL/dF,      M <- M - eta V       (Nesterov: M - eta (dL/dF + mu V))
+
+    A model that is linear in its parameters, with kernel K, takes just these steps under torch's SGD: its
+    embeddings move by the kernel times the loss's gradient at the embeddings. A network whose tangent kernel
+    is K does as long as the kernel does not change.
+
+    Parameters
+    ----------
+    kernel : (N, N) over all views, first the first of each pair, then the second
+    start : (N, d) F_0
+    loss : of the two views' embeddings (n, d), as `eigenstep.losses`
+    rates : (steps,) learning rates
+
+    Raises
+    ------
+    FloatingPointError : the loss is not finite; names the step
+
+    Examples
+    --------
+    >>> from eigenstep.losses import BarlowTwinsLoss
+    >>> loss = BarlowTwinsLoss(1.0, normalize="none", center=False, symmetrize=True)
+    >>> views = np.array([[1.0], [3.0], [2.0], [6.0]])
+    >>> run = train_linear_model(views @ views.T, 1e-4 * views, loss, np.full(100, 0.004))
+    >>> [round(moment.loss, 2) for moment in run][::25]
+    [1.0, 1.0, 0.6, 0.0, 0.0]
+    """
+    matrix, origin = torch.from_numpy(kernel), torch.from_numpy(start)
+    moved, velocity, time = torch.zeros_like(origin), torch.zeros_like(origin), 0.0
+    for step in range(len(rates) + 1):
+        embeddings = (origin + matrix @ moved).requires_grad_()
+        value = loss(*embeddings.chunk(2))
+        if not torch.isfinite(value):
+            raise FloatingPointError(
+                f"the linear model's loss is not finite at step {step}; try a smaller --optimizer.lr"
+            )
+        yield Moment(step, time, value.item(), embeddings.detach(), moved)
+        if step == len(rates):
+            return
+        (gradient,) = torch.autograd.grad(value, embeddings)
+        velocity = momentum * velocity + gradient
+        rate = float(rates[step])
+        moved = moved - rate * (gradient + momentum * velocity if nesterov else velocity)
+        time += rate

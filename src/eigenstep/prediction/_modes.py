@@ -1,0 +1,78 @@
+"""The modes of a kernel over pairs, and where a network's initial embeddings stand in them."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eigenstep.kernel import ContrastiveKernelPCA
+from eigenstep.prediction._objective import SmallStart
+
+
+@dataclass(frozen=True, eq=False)
+class Modes:
+    """What a loss learns first, in the order of its speed.
+
+    gamma : (k,) eigenvalues of the operator, positive, descending; k <= d
+    next_gamma : that of mode k + 1, 0 if there is none
+    plateaus : (k,) where each mode's eigenvalue of C ends; ones where that is not known
+    coefficients : (N, k) a_j, such that the mode's value on an image with kernel values k is a_j^T k
+    views : (N, k) the modes' values on the views, a_j^T K~, less their mean if the loss is centred
+    images : (m, k) their values on the images whose embeddings are predicted
+    """
+
+    gamma: NDArray[np.float64]
+    next_gamma: float
+    plateaus: NDArray[np.float64]
+    coefficients: NDArray[np.float64]
+    views: NDArray[np.float64]
+    images: NDArray[np.float64]
+
+
+def find_modes(
+    kernel: NDArray[np.float64], to_images: NDArray[np.float64], learning: SmallStart, dim: int
+) -> Modes:
+    """The first d modes of n pairs.
+
+    Parameters
+    ----------
+    kernel : (2n, 2n) over the views, first the first of each pair, then the second
+    to_images : (m, 2n) of the images with the views
+    dim : d, the embedding's dimension; fewer are found where fewer have a positive eigenvalue
+
+    Raises ValueError if none has.
+    """
+    model = ContrastiveKernelPCA(
+        dim,
+        kernel="precomputed",
+        objective=learning.objective,
+        center=learning.center,
+        whiten=False,
+        random_state=0,
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "n_components=")  # fewer modes than d is a finding of its own
+        model.fit(kernel, groups=np.tile(np.arange(len(kernel) // 2), 2))
+    gamma = model.eigenvalues_
+    known = learning.objective.closed_form
+    return Modes(
+        gamma=gamma,
+        next_gamma=model.next_eigenvalue_,
+        plateaus=model.trajectory(np.inf)[0] if known else np.ones_like(gamma),
+        coefficients=model.dual_coef_,
+        views=model.transform(kernel),
+        images=model.transform(to_images),
+    )
+
+
+def scales_of_start(modes: Modes, embeddings: NDArray[np.float64], center: bool) -> NDArray[np.float64]:
+    """s_j(0) of a network's initial embeddings (N, d) of the views, (k,).
+
+    A small embedding F moves as d(a_j^T F)/dt = 4 gamma_j a_j^T F, so a_j^T F is what it has of mode j in
+    each output; the QR factors of these give what is left to mode j by those before it
+    (`theory.aligned_start`).
+    """
+    centred = embeddings - embeddings.mean(axis=0) if center else embeddings
+    coordinates = centred.T @ modes.coefficients
+    return np.abs(np.diagonal(np.linalg.qr(coordinates, mode="r")))

@@ -1,0 +1,200 @@
+"""A prediction as a run would record it: eigenvalues, loss and embeddings of images, moment by moment."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from eigenstep.prediction._course import Course
+from eigenstep.prediction._linear_training import train_linear_model
+from eigenstep.prediction._modes import Modes
+from eigenstep.prediction._objective import SmallStart
+from eigenstep.prediction._start import Start
+from eigenstep.spectrum import (
+    covariance_eigenvalues,
+    cross_correlation_eigenvalues,
+    find_rises,
+    principal_projections,
+)
+
+# Moments that are recorded, and times around each half-time, where the curves bend, of so many modes.
+RECORDS, AROUND, CLOSELY = 200, 15, 32
+# Moments between steps at which the images' embeddings are kept.
+SNAPSHOTS = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One recorded moment: what `RecordWriter.append` takes."""
+
+    step: int
+    time: float
+    loss: float
+    learning_rate: float
+    cross_correlation: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    points: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The images' embeddings (m, d) when just the first `learned` modes have been learned."""
+
+    learned: int
+    step: int
+    time: float
+    embedding: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """The whole course.
+
+    half_times, plateaus : (d,) when each eigenvalue of C, by its rank, passes half of where it ends, in units
+        of learning rate x step, and where that is; NaN where it does not
+    end : (m, d) the images' embeddings at the end of the course, for a closed form after all time
+    """
+
+    rows: list[Row]
+    snapshots: list[Snapshot]
+    end: NDArray[np.float32]
+    half_times: NDArray[np.float64]
+    plateaus: NDArray[np.float64]
+
+
+def closed_moments(
+    course: Course,
+    modes: Modes,
+    learning: SmallStart,
+    rates: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    steps: int,
+    *,
+    dim: int,
+    views: int,
+    directions: int,
+) -> Predicted:
+    """What the closed form predicts.
+
+    Parameters
+    ----------
+    rates : the learning rates of steps (T,), (T,)
+    steps : how far
+    dim : d, of the embedding; modes that are never learned stay at zero
+    views : of a batch, which SimCLR's loss depends on
+    directions : of the images' projections
+    """
+    every = np.arange(steps + 1, dtype=np.float64) if steps <= 10**6 else np.linspace(0, steps, 10**6)
+    clock = np.concatenate([[0.0], np.cumsum(rates(every[:-1]) * np.diff(every))])
+    wanted = np.interp(_grid(course, clock[-1]), clock, every)
+    recorded = np.unique(wanted.round())
+    times = np.interp(recorded, every, clock)
+    values = course.eigenvalues(times)
+    losses = learning.loss(values, course.plateaus, dim, views)
+    spread = np.cov(modes.views.T, bias=True).reshape(len(modes.gamma), -1)
+    images = torch.from_numpy(modes.images)
+    rows = []
+    for step, time, found, loss, scales in zip(
+        recorded, times, values, losses, course.scales(times), strict=True
+    ):
+        covariance = np.linalg.eigvalsh(spread * np.outer(scales, scales)).clip(min=0)
+        rows.append(
+            Row(
+                int(step),
+                float(time),
+                float(loss),
+                float(rates(np.array([step]))[0]),
+                _descending(found, dim),
+                _descending(covariance, dim),
+                principal_projections(images * torch.from_numpy(scales), directions),
+            )
+        )
+    moments, last = course.moments_between()[:SNAPSHOTS], rows[-1].learning_rate
+    snapshots = [
+        Snapshot(
+            learned,
+            round(float(np.interp(time, clock, every) + max(0.0, time - clock[-1]) / last)),
+            time,
+            (modes.images * course.scales(np.array([time]))[0]).astype(np.float32),
+        )
+        for learned, time in moments
+    ]
+    end = (modes.images * course.scales(np.array([np.inf]))[0]).astype(np.float32)
+    order = np.argsort(course.half_times, kind="stable")
+    return Predicted(rows, snapshots, end, course.half_times[order], course.plateaus[order])
+
+
+def stepped_moments(
+    kernel: NDArray[np.float64],
+    to_images: NDArray[np.float64],
+    start: Start,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    rates: NDArray[np.float64],
+    *,
+    momentum: float,
+    nesterov: bool,
+    center: bool,
+    directions: int,
+) -> Predicted:
+    """What training of the kernel's linear model predicts, see `train_linear_model`.
+
+    Parameters
+    ----------
+    to_images : (m, N) kernel values of the images with the views
+    start : embeddings of the views and of the images before the first step
+    center : subtract the mean embedding before C is measured
+    """
+    every = max(1, len(rates) // RECORDS)
+    origin, across = torch.from_numpy(start.images), torch.from_numpy(to_images)
+    rows, kept = [], []
+    for moment in train_linear_model(kernel, start.views, loss, rates, momentum=momentum, nesterov=nesterov):
+        if moment.step % every and moment.step != len(rates):
+            continue
+        embedded = origin + across @ moment.moved
+        kept.append(embedded.float().numpy())
+        z_a, z_b = moment.embeddings.chunk(2)
+        rows.append(
+            Row(
+                moment.step,
+                moment.time,
+                moment.loss,
+                float(rates[min(moment.step, len(rates) - 1)]),
+                cross_correlation_eigenvalues(z_a, z_b, center=center),
+                covariance_eigenvalues(z_a, z_b),
+                principal_projections(embedded, directions),
+            )
+        )
+    times = np.array([row.time for row in rows])
+    rises = find_rises(times, np.array([row.cross_correlation for row in rows]))
+    half_times, plateaus = np.full((2, start.views.shape[1]), np.nan)
+    for rise in rises:
+        half_times[rise.mode], plateaus[rise.mode] = rise.half_time, rise.plateau
+    snapshots = []
+    for learned, time in _between([rise.half_time for rise in rises]):
+        at = int(np.argmin(np.abs(times - time)))
+        values = rows[at].cross_correlation
+        if values[learned - 1] >= 2 * values[learned]:
+            snapshots.append(Snapshot(learned, rows[at].step, rows[at].time, kept[at]))
+    return Predicted(rows, snapshots[:SNAPSHOTS], kept[-1], half_times, plateaus)
+
+
+def _grid(course: Course, end: float) -> NDArray[np.float64]:
+    """Times from 0 to the end, dense around the first modes' half-times."""
+    learned = np.flatnonzero(np.isfinite(course.half_times))[:CLOSELY]
+    widths = np.log(81) / (2 * course.growth_rates[learned])
+    around = course.half_times[learned, None] + widths[:, None] * np.linspace(-1.5, 1.5, AROUND)
+    grid = np.union1d(np.linspace(0, end, RECORDS), around)
+    return grid[(grid >= 0) & (grid <= end)]
+
+
+def _between(half_times: list[float]) -> list[tuple[int, float]]:
+    ordered = sorted(half_times)
+    middles = [(now + later) / 2 for now, later in pairwise(ordered)]
+    return list(enumerate(middles, start=1))
+
+
+def _descending(values: NDArray[np.float64], dim: int) -> NDArray[np.float64]:
+    return np.sort(np.pad(values, (0, dim - len(values))))[::-1]

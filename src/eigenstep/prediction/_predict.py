@@ -1,0 +1,189 @@
+"""From a configuration, or a run, to a prediction folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eigenstep.prediction._clock import network_clock, nominal_clock
+from eigenstep.prediction._config import PredictConfig, training_config
+from eigenstep.prediction._course import closed_course
+from eigenstep.prediction._describe import described, fitted, notes, written_config
+from eigenstep.prediction._folder import PredictedEmbeddings, check_folder, write_folder
+from eigenstep.prediction._images import draw_pairs, some_images
+from eigenstep.prediction._kernel_values import check_memory, kernel_values
+from eigenstep.prediction._modes import Modes, find_modes, scales_of_start
+from eigenstep.prediction._moments import Predicted, closed_moments, stepped_moments
+from eigenstep.prediction._network import embed_views, has_batch_norm, network_at
+from eigenstep.prediction._objective import small_start
+from eigenstep.prediction._start import Start, random_start
+from eigenstep.spectrum import RunRecord, read_record
+from eigenstep.threads import set_threads
+from eigenstep.training import TrainConfig, resolve
+from eigenstep.training._probing import prepare_images
+from eigenstep.training.data import image_hashes
+from eigenstep.training.objectives import Embeddings, build_objective, is_centered
+
+PROBE, STEPS = 256, 300
+
+
+def predict(
+    config: PredictConfig,
+    out: str | Path,
+    *,
+    run: str | Path | None = None,
+    fit: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> RunRecord:
+    """Predict what training would learn, and write it as a run folder that says that it is a prediction.
+
+    The modes are those of the kernel over `config.pairs` pairs of views, drawn from the data as training
+    draws them. With the tangent kernel, or with a run, the course starts from the network's own initial
+    embeddings of these pairs; otherwise from `config.init_scale`. Time is learning rate × step: of the
+    network's optimiser, momentum included, for the tangent kernel and for courses in steps; of gradient flow
+    for the closed forms of kernels of pixels, which no network's clock is known for.
+
+    Parameters
+    ----------
+    config : of a run, as `config_of_run` reads it, or one's own
+    out : the folder to write
+    run : take the initial network, and with `ntk.at` the trained one, from here
+    fit : a run whose measured times set one constant, which is written beside the prediction
+    progress : called with what is done next
+
+    Raises ValueError, FileNotFoundError or FileExistsError in one line for what cannot be predicted;
+    FloatingPointError if a course in steps diverges. Nothing is written then.
+
+    >>> import tempfile
+    >>> from eigenstep.training import ImagesConfig, ProjectorConfig
+    >>> config = PredictConfig(
+    ...     pairs=40, probe=20, images=ImagesConfig(size=8), projector=ProjectorConfig(dim=3)
+    ... )
+    >>> record = predict(config, tempfile.mkdtemp() + "/prediction")
+    >>> record.prediction["course"], len(record.prediction["half_times"])
+    ('closed', 3)
+    """
+    out, tell = Path(out), progress or (lambda text: None)
+    training = resolve(training_config(config, run))
+    learning = small_start(training)
+    _check(config, run)
+    check_folder(out, overwrite)
+    if config.threads:
+        set_threads(config.threads)
+    check_memory(2 * config.pairs)
+    dim, directions = config.projector.dim, min(training.record.directions, config.projector.dim)
+
+    tell("drawing pairs")
+    stored = _probe_images(config, training, run)
+    images = prepare_images(stored, training)
+    views = torch.cat(draw_pairs(some_images(training, config.pairs), training, config.pairs))
+    network = network_at(training, run, "init", views) if config.kernel == "ntk" or run else None
+    tangent = network if config.ntk.at == "init" else network_at(training, run, config.ntk.at, views)
+
+    tell(f"computing the kernel of {len(views):,} views")
+    kernel_of = kernel_values(config, tangent)
+    kernel, to_images = kernel_of(views, None), kernel_of(images, views)
+
+    tell("solving for the modes")
+    modes = find_modes(kernel, to_images, learning, dim)
+    rates = learning.growth_rates(modes.gamma, dim)
+    by_optimizer = config.kernel == "ntk" or config.in_steps
+    clock = network_clock(config, training, run) if by_optimizer else nominal_clock(config, float(rates[0]))
+    start: Start | None = None
+    if network is not None:
+        start = Start(*(embed_views(network, rows).numpy() for rows in (views, images)))
+    elif config.in_steps:
+        start = random_start(kernel, to_images, config.init_scale, dim, config.seed)
+    scales = np.full(len(modes.gamma), config.init_scale)
+    if start is not None:
+        scales = scales_of_start(modes, start.views, learning.center)
+    descent = {"momentum": clock.momentum, "nesterov": clock.nesterov}
+    course = closed_course(
+        modes.gamma, scales, rates, modes.plateaus, learning_rate=clock.learning_rate, **descent
+    )
+
+    tell("following the course")
+    if start is not None and config.in_steps:
+        steps = np.arange(clock.steps or STEPS, dtype=np.float64)
+        objective = build_objective(training)
+        predicted = stepped_moments(
+            kernel,
+            to_images,
+            start,
+            lambda z_a, z_b: objective(Embeddings(z_a, z_b)),
+            clock.rates(steps),
+            center=is_centered(training),
+            directions=directions,
+            **descent,
+        )
+    else:
+        last = float(course.half_times[np.isfinite(course.half_times)].max(initial=0.0))
+        predicted = closed_moments(
+            course,
+            modes,
+            learning,
+            clock.rates,
+            clock.steps_until(last),
+            dim=dim,
+            views=2 * training.batch_size,
+            directions=directions,
+        )
+    prediction = described(config, training, modes, course, clock, predicted)
+    prediction["notes"] = notes(
+        config, training, modes, clock, tangent is not None and has_batch_norm(tangent)
+    )
+    if fit is not None:
+        prediction["fit"] = fitted(fit, predicted)
+    write_folder(
+        out,
+        written_config(config, run),
+        prediction,
+        predicted.rows,
+        _embeddings(stored, modes, predicted),
+        stored.permute(0, 2, 3, 1).numpy(),
+    )
+    return read_record(out)
+
+
+def _check(config: PredictConfig, run: str | Path | None) -> None:
+    least = {"pairs": (config.pairs, 2), "probe": (config.probe, 2), "steps": (config.steps, 1)}
+    for name, (value, smallest) in least.items():
+        if value is not None and value < smallest:
+            raise ValueError(f"{name} is too small: expected at least {smallest}, got {value}")
+    if not config.init_scale > 0:
+        raise ValueError(f"init_scale: expected a positive number, got {config.init_scale}")
+    if config.kernel != "ntk" and config.ntk.at != "init":
+        raise ValueError(f"ntk.at {config.ntk.at} is about the tangent kernel: expected --kernel ntk")
+    if config.course == "closed" and config.loss == "vicreg":
+        raise ValueError("vicreg has no closed form beyond its first growth: expected --course steps")
+    if config.in_steps and config.kernel != "ntk" and run is None and config.optimizer.lr is None:
+        raise ValueError(
+            "a course in steps of a kernel of pixels needs a learning rate: expected --optimizer.lr and"
+            " --steps, or --kernel ntk"
+        )
+
+
+def _probe_images(config: PredictConfig, training: TrainConfig, run: str | Path | None) -> Tensor:
+    """The images whose embeddings are predicted: the run's probe batch, unless a number is asked for."""
+    kept = None if run is None or config.probe is not None else read_record(run).probe
+    if kept is not None and len(kept):
+        return torch.from_numpy(kept).permute(0, 3, 1, 2).contiguous()
+    return some_images(training, config.probe or PROBE)
+
+
+def _embeddings(stored: Tensor, modes: Modes, predicted: Predicted) -> PredictedEmbeddings:
+    snapshots: list[Any] = predicted.snapshots
+    between = [each.embedding for each in snapshots] or np.empty((0, *predicted.end.shape))
+    return PredictedEmbeddings(
+        image_hash=image_hashes(stored),
+        modes=modes.images.astype(np.float32),
+        end=predicted.end,
+        between=np.asarray(between, dtype=np.float32),
+        between_learned=np.array([each.learned for each in snapshots], dtype=np.int64),
+        between_step=np.array([each.step for each in snapshots], dtype=np.int64),
+        between_time=np.array([each.time for each in snapshots], dtype=np.float64),
+    )
