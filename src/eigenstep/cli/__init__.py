@@ -14,6 +14,7 @@ except ModuleNotFoundError:  # the base install serves as a library
         "eigenstep: the command line needs more packages; install them by pip install 'eigenstep[train]'"
     )
 
+from eigenstep.cli._compare import compare
 from eigenstep.cli._embed import embed
 from eigenstep.cli._export import export
 from eigenstep.cli._parse import Flag, parse
@@ -46,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
                 "train": train_command(arguments),
                 "recipes": recipes,
                 "predict": predict_command(arguments),
+                "compare": compare,
                 "probe": probe,
                 "embed": embed,
                 "export": export,

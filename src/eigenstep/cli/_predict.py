@@ -79,9 +79,7 @@ def _predict_in_short() -> None:
 def _rows(prediction: dict[str, Any]) -> list[list[str]]:
     rows = []
     fitted = (prediction["fit"] or {}).get("half_times")
-    for mode, (time, step) in enumerate(
-        zip(prediction["half_times"], prediction["half_steps"], strict=True)
-    ):
+    for mode, (time, step) in enumerate(zip(prediction["half_times"], prediction["half_steps"], strict=True)):
         gamma = prediction["gamma"][mode] if mode < len(prediction["gamma"]) else None
         row = [str(mode + 1), *(_number(value) for value in (gamma, time)), _number(step, ".0f")]
         rows.append(row + ([_number(fitted[mode])] if fitted else []))

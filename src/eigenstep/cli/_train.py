@@ -29,7 +29,9 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
     if resumed and not (chosen or named) and (Path(resumed) / "config.yaml").is_file():
         named = str(Path(resumed) / "config.yaml")
     defaults = load_recipe(chosen) if chosen else load_config(named) if named else TrainConfig()
-    if option_value(arguments, "--steps"):  # a number of steps takes the place of the recipe's or file's epochs
+    if option_value(
+        arguments, "--steps"
+    ):  # a number of steps takes the place of the recipe's or file's epochs
         defaults = dataclasses.replace(defaults, epochs=None)
     elif option_value(arguments, "--epochs"):
         defaults = dataclasses.replace(defaults, steps=None)

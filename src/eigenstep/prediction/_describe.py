@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from eigenstep.prediction._clock import Clock
 from eigenstep.prediction._config import PredictConfig
 from eigenstep.prediction._course import Course
-from eigenstep.prediction._fit import fit_time
+from eigenstep.prediction._measured import fit_time
 from eigenstep.prediction._modes import Modes
 from eigenstep.prediction._moments import Predicted
 from eigenstep.training import TrainConfig
@@ -43,6 +43,7 @@ def described(
         "start_scales": course.start_scales.tolist(),
         "growth_rates": course.growth_rates.tolist(),
         "half_times": _finite(half_times),
+        "mode_half_times": _finite(found.mode_times),
         "half_steps": _finite(_steps(half_times, found)),
         "plateaus": _finite(found.plateaus if config.in_steps else course.plateaus),
         "learning_rate": clock.learning_rate,

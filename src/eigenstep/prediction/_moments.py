@@ -11,6 +11,7 @@ from torch import Tensor
 
 from eigenstep.prediction._course import Course
 from eigenstep.prediction._linear_training import train_linear_model
+from eigenstep.prediction._mode_times import mode_times
 from eigenstep.prediction._modes import Modes
 from eigenstep.prediction._objective import SmallStart
 from eigenstep.prediction._start import Start
@@ -56,6 +57,7 @@ class Predicted:
 
     half_times, plateaus : (d,) when each eigenvalue of C, by its rank, passes half of where it ends, in units
         of learning rate x step, and where that is; NaN where it does not
+    mode_times : (k,) the same of the modes themselves, in their order
     end : (m, d) the images' embeddings at the end of the course, for a closed form after all time
     """
 
@@ -64,6 +66,7 @@ class Predicted:
     end: NDArray[np.float32]
     half_times: NDArray[np.float64]
     plateaus: NDArray[np.float64]
+    mode_times: NDArray[np.float64]
 
 
 def closed_moments(
@@ -124,13 +127,16 @@ def closed_moments(
     ]
     end = (modes.images * course.scales(np.array([np.inf]))[0]).astype(np.float32)
     order = np.argsort(course.half_times, kind="stable")
-    return Predicted(rows, snapshots, end, course.half_times[order], course.plateaus[order])
+    return Predicted(
+        rows, snapshots, end, course.half_times[order], course.plateaus[order], course.half_times
+    )
 
 
 def stepped_moments(
     kernel: NDArray[np.float64],
     to_images: NDArray[np.float64],
     start: Start,
+    modes: NDArray[np.float64],
     loss: Callable[[Tensor, Tensor], Tensor],
     rates: NDArray[np.float64],
     *,
@@ -145,6 +151,7 @@ def stepped_moments(
     ----------
     to_images : (m, N) kernel values of the images with the views
     start : embeddings of the views and of the images before the first step
+    modes : (m, k) values on the images of the modes whose learning is told
     center : subtract the mean embedding before C is measured
     """
     every = max(1, len(rates) // RECORDS)
@@ -178,7 +185,8 @@ def stepped_moments(
         values = rows[at].cross_correlation
         if values[learned - 1] >= 2 * values[learned]:
             snapshots.append(Snapshot(learned, rows[at].step, rows[at].time, kept[at]))
-    return Predicted(rows, snapshots[:SNAPSHOTS], kept[-1], half_times, plateaus)
+    learned = mode_times(times, np.array(kept), modes)
+    return Predicted(rows, snapshots[:SNAPSHOTS], kept[-1], half_times, plateaus, learned)
 
 
 def _grid(course: Course, end: float) -> NDArray[np.float64]:

@@ -114,6 +114,7 @@ def predict(
             kernel,
             to_images,
             start,
+            modes.images,
             lambda z_a, z_b: objective(Embeddings(z_a, z_b)),
             clock.rates(steps),
             center=is_centered(training),

@@ -1,12 +1,16 @@
-"""The one constant that may be fitted: how fast a measured run's clock goes beside a prediction's."""
+"""Measured times beside predicted ones, and the one constant that may be fitted between them."""
 
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from eigenstep.comparison import TimeComparison, compare_times
+from eigenstep.prediction._folder import PredictedEmbeddings
+from eigenstep.prediction._mode_times import mode_times
 from eigenstep.spectrum import RunRecord, find_rises, read_record
+from eigenstep.training.data import image_hashes
 
 
 def measured_times(record: RunRecord, plateaus: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -23,6 +27,21 @@ def measured_times(record: RunRecord, plateaus: NDArray[np.float64]) -> NDArray[
         rises = find_rises(moments, curves[:, [mode]], plateau=level)
         times[mode] = rises[0].half_time if rises else np.nan
     return times
+
+
+def measured_mode_times(record: RunRecord, predicted: PredictedEmbeddings) -> NDArray[np.float64] | None:
+    """When a run learned each predicted mode, (k,), from the projections of its probe batch that it recorded.
+
+    None where it recorded none, or of other images than were predicted.
+    """
+    if record.projections is None or not len(record.projections) or record.probe is None:
+        return None
+    names = image_hashes(torch.from_numpy(record.probe).permute(0, 3, 1, 2)).tolist()
+    rows = {name: row for row, name in enumerate(predicted.image_hash.tolist())}
+    if len(names) != record.projections["points"].shape[1] or not rows.keys() >= set(names):
+        return None
+    values = predicted.modes[[rows[name] for name in names]]
+    return mode_times(record.projections["time"], record.projections["points"], values)
 
 
 def fit_time(

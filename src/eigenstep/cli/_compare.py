@@ -1,0 +1,86 @@
+"""The subcommand `compare`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from eigenstep.atomic import atomic_write
+from eigenstep.cli._parse import Flag
+
+
+def compare(
+    inputs: tyro.conf.Positional[tuple[str, ...]],
+    data: str | None = None,
+    images: int = 512,
+    what: Literal["embedding", "features"] = "embedding",
+    neighbours: int = 10,
+    resamples: int = 200,
+    device: str = "auto",
+    out: Path | None = None,
+    as_json: Annotated[Flag, tyro.conf.arg(name="json")] = False,
+) -> None:
+    """Tell how far runs, predictions and files of embeddings agree on one set of images.
+
+    Subspace overlap (as a whole, and of the first modes at moments when just these had been learned), CKA,
+    Procrustes and nearest neighbours, each with a bootstrap interval and what chance would give; and
+    predicted times of learning beside measured ones.
+
+    Args:
+        inputs: Two or more of: RUN, RUN@CHECKPOINT (init, last, best or a step), the folder of a prediction,
+            a file of embeddings (.npz, .npy, .parquet).
+        data: Images to embed, named as the data set to train on; default: those that predictions and files
+            are of, or the first run's own.
+        images: How many, where no prediction or file says.
+        what: A run's or file's embedding, or its backbone's features.
+        neighbours: How many nearest neighbours of each image are compared.
+        resamples: Of the images, for the intervals.
+        device: auto, cpu or cuda.
+        out: Folder for comparison.json, comparison.png and comparison.html.
+        as_json: Print everything as JSON instead of tables.
+    """
+    from eigenstep.side_by_side import compare as run_comparison
+    from eigenstep.side_by_side import draw_matrices, write_page
+    from eigenstep.terminal import console
+
+    found = run_comparison(
+        inputs,
+        data=data,
+        images=images,
+        what=what,
+        neighbours=neighbours,
+        resamples=resamples,
+        device=device,
+        progress=None if as_json else lambda text: console.print(text, soft_wrap=True),
+    )
+    content = json.dumps(found.as_json(), indent=1, allow_nan=False)
+    if as_json:
+        print(content)
+    else:
+        _show(found)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        atomic_write(out / "comparison.json", content)
+        written = [write_page(found, out / "comparison.html"), draw_matrices(found, out / "comparison.png")]
+        if not as_json:
+            print("\n".join(f"{path.suffix[1:]}: {path}" for path in written))
+
+
+def _show(found) -> None:  # type: ignore[no-untyped-def]
+    from eigenstep.side_by_side._matrix import letters
+    from eigenstep.side_by_side._tables import learned_of, tables
+    from eigenstep.terminal import console, print_table
+
+    names = letters(len(found.inputs))
+    for name, given, moment, learned in zip(
+        names, found.inputs, found.moments, learned_of(found), strict=True
+    ):
+        modes = learned if "of" not in learned else f"{learned} modes learned"
+        console.print(f"{name}: {given.name} ({given.kind}, {moment}, {modes})", soft_wrap=True)
+    for table in tables(found):
+        print_table(table.title, table.header, table.rows)
+        if table.note:
+            console.print(table.note, soft_wrap=True)
+    for note in found.notes:
+        console.print(f"note: {note}", soft_wrap=True)
