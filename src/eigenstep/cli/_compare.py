@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from eigenstep.atomic import atomic_write
 from eigenstep.cli._parse import Flag
+
+if TYPE_CHECKING:
+    from eigenstep.side_by_side import SideBySide
 
 
 def compare(
@@ -67,7 +70,7 @@ def compare(
             print("\n".join(f"{path.suffix[1:]}: {path}" for path in written))
 
 
-def _show(found) -> None:  # type: ignore[no-untyped-def]
+def _show(found: "SideBySide") -> None:
     from eigenstep.side_by_side._matrix import letters
     from eigenstep.side_by_side._tables import learned_of, tables
     from eigenstep.terminal import console, print_table

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eigenstep.prediction._config import PredictConfig
+from eigenstep.prediction._course import Descent
 from eigenstep.spectrum import read_record
 from eigenstep.training import TrainConfig
 from eigenstep.training._optimizer import learning_rates
@@ -25,15 +26,12 @@ class Clock:
 
     rates : the learning rates of steps (T,), (T,)
     steps : how far the course goes, or None if that is until the last mode is learned
-    learning_rate, momentum, nesterov : of the gradient descent that is predicted; None for gradient flow,
-        whose rates here are nominal
+    descent : the gradient descent that is predicted; None for gradient flow, whose rates here are nominal
     """
 
     rates: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     steps: int | None
-    learning_rate: float | None
-    momentum: float
-    nesterov: bool
+    descent: Descent | None
 
     def steps_until(self, time: float) -> int:
         """How many steps the course has: as many as are known, or until a little after the time."""
@@ -49,29 +47,27 @@ def network_clock(config: PredictConfig, training: TrainConfig, run: str | Path 
     """
     optimizer = training.optimizer
     assert optimizer.lr is not None, "the configuration is resolved first"
-    momentum = optimizer.momentum if optimizer.name == "sgd" else 0.0
-    nesterov = optimizer.name == "sgd" and optimizer.nesterov
+    is_sgd = optimizer.name == "sgd"
+    descent = Descent(optimizer.lr, optimizer.momentum * is_sgd, optimizer.nesterov and is_sgd)
     if run is not None:
         metrics = read_record(run).metrics
         known, used = metrics["step"].astype(float), metrics["learning_rate"]
         steps = config.steps or training.steps or int(known[-1])
-        return Clock(lambda at: np.interp(at, known, used), steps, optimizer.lr, momentum, nesterov)
+        return Clock(lambda at: np.interp(at, known, used), steps, descent)
     if config.steps is not None:
         scheduled = learning_rates(optimizer, config.steps)
         return Clock(
             lambda at: scheduled[np.minimum(at.astype(int), len(scheduled) - 1)],
             config.steps,
-            optimizer.lr,
-            momentum,
-            nesterov,
+            descent,
         )
     if optimizer.schedule != "constant" or optimizer.warmup_steps or optimizer.warmup_epochs:
         raise ValueError("a learning rate that changes needs the number of steps: expected --steps")
     rate = optimizer.lr
-    return Clock(lambda at: np.full(len(at), rate), None, rate, momentum, nesterov)
+    return Clock(lambda at: np.full(len(at), rate), None, descent)
 
 
 def nominal_clock(config: PredictConfig, fastest: float) -> Clock:
     """Steps for gradient flow, whose fastest mode grows as s ~ e^{fastest t}: for plots alone."""
     rate = NOMINAL_GROWTH / fastest
-    return Clock(lambda at: np.full(len(at), rate), config.steps, None, 0.0, False)
+    return Clock(lambda at: np.full(len(at), rate), config.steps, None)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from eigenstep.kernel.pairs._objectives import OBJECTIVES
+from eigenstep.spectrum import is_run, read_record
 from eigenstep.training.config import (
     BarlowTwinsConfig,
     ImagesConfig,
@@ -112,4 +113,6 @@ def _trained(run: str | Path) -> TrainConfig:
         raise FileNotFoundError(
             f"there is no run in {run}: expected a folder that eigenstep train has written"
         )
+    if is_run(run) and read_record(run).is_prediction:
+        raise ValueError(f"{run} is a prediction itself: expected a run that eigenstep train has written")
     return load_config(path)

@@ -1,12 +1,21 @@
 """When each mode is learned if it moves alone: logistic curves, from any start, with momentum or without."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eigenstep.theory import momentum_growth
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Gradient descent as torch's SGD does it."""
+
+    learning_rate: float
+    momentum: float = 0.0
+    nesterov: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,15 +71,12 @@ def closed_course(
     start_scales: NDArray[np.float64],
     flow_rates: NDArray[np.float64],
     plateaus: NDArray[np.float64],
-    *,
-    learning_rate: float | None = None,
-    momentum: float = 0.0,
-    nesterov: bool = False,
+    descent: Descent | None = None,
 ) -> Course:
     """The course of modes that grow at `flow_rates` under gradient flow, and each end at its plateau.
 
     t_j = log(p_j / lambda_j(0) - 1) / (2 r_j), lambda_j(0) = gamma_j s_j(0)^2: `theory.half_times`, where the
-    plateau is 1 and the rate 4 gamma_j. With a learning rate the exponents are those of gradient descent with
+    plateau is 1 and the rate 4 gamma_j. With a descent the exponents are those of gradient descent with
     momentum while the mode is small (`theory.momentum_growth`), and the start what of it grows so.
 
     >>> course = closed_course(*(np.array([value]) for value in (2.0, 1e-3, 8.0, 1.0)))
@@ -79,8 +85,8 @@ def closed_course(
            [1. ]]))
     """
     rates, shares = flow_rates, np.ones_like(flow_rates)
-    if learning_rate is not None:
-        rates, shares = momentum_growth(flow_rates, learning_rate, momentum, nesterov)
+    if descent is not None:
+        rates, shares = momentum_growth(flow_rates, *astuple(descent))
     starts = gamma * (shares * start_scales) ** 2 / plateaus
     with np.errstate(divide="ignore"):
         logits = np.log(starts) - np.log1p(-np.minimum(starts, 1.0))

@@ -35,6 +35,7 @@ def described(
     Of a closed form half times and plateaus are those of the modes, of a course in steps those of the
     eigenvalues by rank.
     """
+    descent = clock.descent
     half_times = found.half_times if config.in_steps else course.half_times
     return {
         "course": "steps" if config.in_steps else "closed",
@@ -46,9 +47,9 @@ def described(
         "mode_half_times": _finite(found.mode_times),
         "half_steps": _finite(_steps(half_times, found)),
         "plateaus": _finite(found.plateaus if config.in_steps else course.plateaus),
-        "learning_rate": clock.learning_rate,
-        "momentum": clock.momentum,
-        "nesterov": clock.nesterov,
+        "learning_rate": descent and descent.learning_rate,
+        "momentum": descent and descent.momentum,
+        "nesterov": descent and descent.nesterov,
         "centred": is_centered(training),
         "fit": None,
     }
@@ -73,7 +74,7 @@ def notes(
     dim, found, said = config.projector.dim, len(modes.gamma), []
     if found < dim:
         said.append(f"{found} of {dim} dimensions have a mode that is learned; the others stay at zero")
-    if clock.learning_rate is None:
+    if clock.descent is None:
         said.append("time is that of the kernel's gradient flow, which is no network's; steps are nominal")
         return said
     if training.optimizer.name != "sgd":

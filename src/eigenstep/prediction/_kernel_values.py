@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.metrics.pairwise import rbf_kernel
 from torch import Tensor, nn
@@ -64,9 +65,10 @@ def _tangent_kernel(config: PredictConfig, encoder: Encoder) -> Callable[[Tensor
             second,
             outputs=outputs,
             chunk_size=config.ntk.chunk_size,
-            dtype=config.ntk.dtype,
+            dtype=getattr(torch, config.ntk.dtype),
+            random_state=config.seed,
         )
-        return _symmetric(np.asarray(found.matrix, dtype=np.float64), second is None)
+        return _symmetric(found.matrix.double().numpy(), second is None)
 
     return values
 

@@ -8,6 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from eigenstep.prediction._course import Descent
+
 
 @dataclass(frozen=True, eq=False)
 class Moment:
@@ -31,9 +33,7 @@ def train_linear_model(
     start: NDArray[np.float64],
     loss: Callable[[Tensor, Tensor], Tensor],
     rates: NDArray[np.float64],
-    *,
-    momentum: float = 0.0,
-    nesterov: bool = False,
+    descent: Descent | None = None,
 ) -> Iterator[Moment]:
     """Yield the linear model before each step of gradient descent on all pairs, and after the last one.
 
@@ -49,6 +49,7 @@ def train_linear_model(
     start : (N, d) F_0
     loss : of the two views' embeddings (n, d), as `eigenstep.losses`
     rates : (steps,) learning rates
+    descent : whose momentum mu is; none by default
 
     Raises
     ------
@@ -63,6 +64,7 @@ def train_linear_model(
     >>> [round(moment.loss, 2) for moment in run][::25]
     [1.0, 1.0, 0.6, 0.0, 0.0]
     """
+    momentum, nesterov = (descent.momentum, descent.nesterov) if descent else (0.0, False)
     matrix, origin = torch.from_numpy(kernel), torch.from_numpy(start)
     moved, velocity, time = torch.zeros_like(origin), torch.zeros_like(origin), 0.0
     for step in range(len(rates) + 1):

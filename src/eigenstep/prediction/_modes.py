@@ -1,5 +1,6 @@
 """The modes of a kernel over pairs, and where a network's initial embeddings stand in them."""
 
+import dataclasses
 import warnings
 from dataclasses import dataclass
 
@@ -43,26 +44,35 @@ def find_modes(
 
     Raises ValueError if none has.
     """
+    values = np.concatenate([kernel, to_images])
+
+    def looked_up(rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.float64]:
+        return values[np.ix_(rows[:, 0].astype(int), columns[:, 0].astype(int))]
+
+    # A precomputed kernel would be one of groups of views; VICReg treats the two views of pairs apart.
     model = ContrastiveKernelPCA(
         dim,
-        kernel="precomputed",
-        objective=learning.objective,
+        kernel=looked_up,
+        objective=learning.objective.name,
+        objective_params=dataclasses.asdict(learning.objective),
         center=learning.center,
         whiten=False,
         random_state=0,
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "n_components=")  # fewer modes than d is a finding of its own
-        model.fit(kernel, groups=np.tile(np.arange(len(kernel) // 2), 2))
+        places = np.arange(len(values), dtype=np.float64)[:, None]
+        views, images = places[: len(kernel)], places[len(kernel) :]
+        model.fit(*np.split(views, 2))
     gamma = model.eigenvalues_
     known = learning.objective.closed_form
     return Modes(
         gamma=gamma,
         next_gamma=model.next_eigenvalue_,
         plateaus=model.trajectory(np.inf)[0] if known else np.ones_like(gamma),
-        coefficients=model.dual_coef_,
-        views=model.transform(kernel),
-        images=model.transform(to_images),
+        coefficients=np.asarray(model.dual_coef_),
+        views=model.transform(views),
+        images=model.transform(images),
     )
 
 

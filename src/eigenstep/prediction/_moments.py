@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.prediction._course import Course
+from eigenstep.prediction._course import Course, Descent
 from eigenstep.prediction._linear_training import train_linear_model
 from eigenstep.prediction._mode_times import mode_times
 from eigenstep.prediction._modes import Modes
@@ -139,9 +139,8 @@ def stepped_moments(
     modes: NDArray[np.float64],
     loss: Callable[[Tensor, Tensor], Tensor],
     rates: NDArray[np.float64],
+    descent: Descent | None,
     *,
-    momentum: float,
-    nesterov: bool,
     center: bool,
     directions: int,
 ) -> Predicted:
@@ -157,7 +156,7 @@ def stepped_moments(
     every = max(1, len(rates) // RECORDS)
     origin, across = torch.from_numpy(start.images), torch.from_numpy(to_images)
     rows, kept = [], []
-    for moment in train_linear_model(kernel, start.views, loss, rates, momentum=momentum, nesterov=nesterov):
+    for moment in train_linear_model(kernel, start.views, loss, rates, descent):
         if moment.step % every and moment.step != len(rates):
             continue
         embedded = origin + across @ moment.moved
@@ -185,8 +184,8 @@ def stepped_moments(
         values = rows[at].cross_correlation
         if values[learned - 1] >= 2 * values[learned]:
             snapshots.append(Snapshot(learned, rows[at].step, rows[at].time, kept[at]))
-    learned = mode_times(times, np.array(kept), modes)
-    return Predicted(rows, snapshots[:SNAPSHOTS], kept[-1], half_times, plateaus, learned)
+    of_modes = mode_times(times, np.array(kept), modes)
+    return Predicted(rows, snapshots[:SNAPSHOTS], kept[-1], half_times, plateaus, of_modes)
 
 
 def _grid(course: Course, end: float) -> NDArray[np.float64]:

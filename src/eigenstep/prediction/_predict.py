@@ -101,10 +101,7 @@ def predict(
     scales = np.full(len(modes.gamma), config.init_scale)
     if start is not None:
         scales = scales_of_start(modes, start.views, learning.center)
-    descent = {"momentum": clock.momentum, "nesterov": clock.nesterov}
-    course = closed_course(
-        modes.gamma, scales, rates, modes.plateaus, learning_rate=clock.learning_rate, **descent
-    )
+    course = closed_course(modes.gamma, scales, rates, modes.plateaus, clock.descent)
 
     tell("following the course")
     if start is not None and config.in_steps:
@@ -117,9 +114,9 @@ def predict(
             modes.images,
             lambda z_a, z_b: objective(Embeddings(z_a, z_b)),
             clock.rates(steps),
+            clock.descent,
             center=is_centered(training),
             directions=directions,
-            **descent,
         )
     else:
         last = float(course.half_times[np.isfinite(course.half_times)].max(initial=0.0))

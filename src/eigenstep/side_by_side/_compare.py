@@ -148,9 +148,8 @@ def compare(
     common = common_images(inputs, files, data, images)
     once = {each: embed_input(each, common, files, what, device, tell) for each in dict.fromkeys(inputs)}
     embedded = [once[each] for each in inputs]
-    centred = not all(each.centred is False for each in embedded if each.centred is not None) or all(
-        each.centred is None for each in embedded
-    )
+    told = [each.centred for each in embedded if each.centred is not None]
+    centred = any(told) or not told
     pairs = []
     for first, second in combinations(range(len(inputs)), 2):
         tell(f"comparing {inputs[first].name} and {inputs[second].name}")
@@ -182,16 +181,24 @@ def _pair(
     seed: int,
 ) -> Pair:
     left, right = embedded[first], embedded[second]
-    options = {"center": center, "resamples": resamples, "seed": seed}
     try:
-        whole = compare_embeddings(left.whole.values, right.whole.values, neighbours=neighbours, **options)
+        whole = compare_embeddings(
+            left.whole.values,
+            right.whole.values,
+            neighbours=neighbours,
+            center=center,
+            resamples=resamples,
+            seed=seed,
+        )
     except ValueError as error:
         raise ValueError(f"{left.given.name} and {right.given.name}: {error}") from error
     by_modes = []
     for modes in range(1, min(left.whole.values.shape[1], right.whole.values.shape[1])):
         moments = [_moment_of(each, modes, center) for each in (left, right)]
         if moments[0] is not None and moments[1] is not None:
-            overlap = overlap_of_modes(moments[0].values, moments[1].values, modes, **options)
+            overlap = overlap_of_modes(
+                moments[0].values, moments[1].values, modes, center=center, resamples=resamples, seed=seed
+            )
             by_modes.append(ModeOverlap(modes, (moments[0].when, moments[1].when), overlap))
     return Pair(first, second, whole, by_modes, _times(left.given, right.given))
 

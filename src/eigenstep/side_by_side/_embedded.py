@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,11 +125,7 @@ def _learned_at(given: Input, step: int) -> int:
     return sum(rise.half_time < now for rise in rises)
 
 
-def _rows_of(
-    values: NDArray,
-    names: NDArray[np.str_] | None,
-    images: CommonImages,  # type: ignore[type-arg]
-) -> NDArray:  # type: ignore[type-arg]
+def _rows_of(values: NDArray[Any], names: NDArray[np.str_] | None, images: CommonImages) -> NDArray[Any]:
     """The rows of the common images, in their order."""
     if names is None or images.hashes is None:
         return values

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,7 +103,7 @@ def described_data(path: Path) -> str | None:
     return json.loads(text).get("data")
 
 
-def _array(column) -> NDArray:  # type: ignore[no-untyped-def, type-arg]  # of pyarrow, which has no types
+def _array(column: Any) -> NDArray[Any]:
     joined = column.combine_chunks()
     if hasattr(joined, "flatten") and hasattr(joined.type, "list_size"):
         return joined.flatten().to_numpy().reshape(len(joined), joined.type.list_size)

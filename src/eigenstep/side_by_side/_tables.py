@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eigenstep.comparison import Agreement, TimeComparison
-from eigenstep.side_by_side._compare import SideBySide
+from eigenstep.side_by_side._compare import Pair, SideBySide
 from eigenstep.side_by_side._matrix import TITLES, letters
 
 
@@ -84,7 +84,7 @@ def _times_table(title: str, times: TimeComparison, note: str = "") -> TextTable
 _HEADER = ["value", "95 % interval", "chance"]
 
 
-def _titled(found: SideBySide):  # type: ignore[no-untyped-def]
+def _titled(found: SideBySide) -> list[tuple[str, Pair]]:
     names = letters(len(found.inputs))
     return [(f"{names[pair.first]}–{names[pair.second]}", pair) for pair in found.pairs]
 

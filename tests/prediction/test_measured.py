@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from eigenstep.prediction import measured_times
+from eigenstep.prediction._mode_times import mode_times
+from eigenstep.spectrum import RecordWriter, read_record
+
+
+def logistic(times, half_time, rate=8.0):
+    return 1 / (1 + np.exp(-rate * (times - half_time)))
+
+
+@pytest.fixture
+def record(tmp_path):
+    """Two eigenvalues that end at 4 and 1, half of which they reach at 1 and 3; a third that never rises."""
+    writer = RecordWriter(tmp_path, 3)
+    for step, time in enumerate(np.linspace(0, 6, 301)):
+        values = np.array([4 * logistic(time, 1.0), logistic(time, 3.0), 1e-9])
+        writer.append(step, time, {"cross_correlation": values, "covariance": values}, loss=0.0)
+    return read_record(tmp_path)
+
+
+def test_times_are_those_of_half_the_predicted_plateau(record):
+    times = measured_times(record, np.array([1.0, 1.0, 1.0]))
+    np.testing.assert_allclose(times[:2], [1 - np.log(7) / 8, 3.0], atol=0.01)
+    assert np.isnan(times[2])
+
+
+def test_where_no_plateau_is_known_they_are_of_the_runs_own(record):
+    times = measured_times(record, np.array([np.nan, np.nan]))
+    np.testing.assert_allclose(times, [1.0, 3.0], atol=0.02)
+
+
+def test_more_modes_than_the_run_has_dimensions_have_no_time(record):
+    assert np.isnan(measured_times(record, np.ones(5))[3:]).all()
+
+
+def test_a_modes_own_time_is_found_whatever_eigenvalue_it_was():
+    """The second predicted mode is learned first, the first later, the third not at all."""
+    modes = np.linalg.qr(np.random.default_rng(0).normal(size=(40, 4)))[0][:, 1:] * np.sqrt(40)
+    modes -= modes.mean(0)
+    times = np.linspace(0, 6, 200)
+    sizes = np.sqrt(np.stack([logistic(times, 3.0), logistic(times, 1.0), 0 * times], axis=1))
+    rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
+    found = mode_times(times, (modes * sizes[:, None]) @ rotation, modes)
+    np.testing.assert_allclose(found[:2], [3.0, 1.0], atol=0.1)
+    assert np.isnan(found[2])

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+import torch
+
+from eigenstep.prediction._linear_training import train_linear_model
+from eigenstep.prediction._modes import find_modes, scales_of_start
+from eigenstep.prediction._objective import small_start
+from eigenstep.theory import cross_correlation, solve_linear, subspace_overlap
+from eigenstep.training import BarlowTwinsConfig, TrainConfig
+from eigenstep.training.objectives import Embeddings, build_objective
+
+
+def barlow_twins(center):
+    return TrainConfig(loss="barlow_twins", barlow_twins=BarlowTwinsConfig(center=center))
+
+
+def of_linear_kernel(pairs, config, dim=3):
+    views, others = np.concatenate(pairs), np.random.default_rng(5).normal(size=(7, 6))
+    return find_modes(views @ views.T, others @ views.T, small_start(config), dim), others
+
+
+@pytest.mark.parametrize("center", [False, True])
+def test_of_the_linear_kernel_they_are_the_linear_models(pairs, center):
+    weights = 1e-3 * np.random.default_rng(1).normal(size=(3, 6))
+    modes, others = of_linear_kernel(pairs, barlow_twins(center))
+    expected = solve_linear(*pairs, weights=weights, centred=center)
+    np.testing.assert_allclose(modes.gamma, expected.eigenvalues, rtol=1e-8)
+    np.testing.assert_allclose(modes.plateaus, 1)
+    start = np.concatenate(pairs) @ weights.T
+    np.testing.assert_allclose(scales_of_start(modes, start, center), expected.start_scales, rtol=1e-7)
+    # Equal up to signs, and to the means that centring takes off.
+    theirs = others @ expected.modes
+    for j in range(3):
+        ours = modes.images[:, j] - modes.images[:, j].mean()
+        np.testing.assert_allclose(abs(np.corrcoef(ours, theirs[:, j])[0, 1]), 1, rtol=1e-8)
+
+
+def test_scaled_to_the_end_of_training_they_are_an_embedding_with_c_equal_to_one(pairs):
+    modes, _ = of_linear_kernel(pairs, barlow_twins(True))
+    embedded = modes.views * np.sqrt(modes.plateaus / modes.gamma)
+    np.testing.assert_allclose(cross_correlation(embedded[:60], embedded[60:]), np.eye(3), atol=1e-8)
+
+
+@pytest.mark.parametrize("loss", ["barlow_twins", "simclr", "vicreg"])
+def test_small_embeddings_grow_along_them_at_their_rates(pairs, loss):
+    """Against the loss itself: its gradient flow from a start that holds all modes, on random features."""
+    config = TrainConfig(loss=loss)
+    modes, _ = of_linear_kernel(pairs, config)
+    rates = small_start(config).growth_rates(modes.gamma, 3)
+    views = np.concatenate(pairs)
+    start = 1e-6 * views @ np.random.default_rng(1).normal(size=(6, 3))
+    objective, rate = build_objective(config), 1e-3 / rates[0]
+    *_, last = train_linear_model(
+        views @ views.T, start, lambda a, b: objective(Embeddings(a, b)), np.full(300, rate)
+    )
+    before, after = (rows.T @ modes.coefficients for rows in (start, last.embeddings.numpy()))
+    growth = np.log(np.linalg.norm(after, axis=0) / np.linalg.norm(before, axis=0))
+    np.testing.assert_allclose(growth / last.time, rates, rtol=2e-3)
+
+
+def test_fewer_modes_than_dimensions_are_found_where_fewer_are_learned():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 2))
+    pairs = x, x.copy()
+    views = np.concatenate(pairs)
+    modes = find_modes(views @ views.T, views @ views.T, small_start(barlow_twins(False)), 5)
+    assert modes.gamma.shape == (2,)
+    assert subspace_overlap(modes.views, views) == pytest.approx(1)
+    assert torch.from_numpy(modes.images).isfinite().all()

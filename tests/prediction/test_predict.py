@@ -1,0 +1,169 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from eigenstep.comparison import space_overlap
+from eigenstep.prediction import PredictConfig, config_of_run, is_prediction, predict, read_predicted
+from eigenstep.prediction._images import draw_pairs, some_images
+from eigenstep.report import write_report
+from eigenstep.spectrum import find_rises, read_record
+from eigenstep.theory import half_times, solve_linear
+from eigenstep.training import (
+    BarlowTwinsConfig,
+    ImagesConfig,
+    OptimizerConfig,
+    ProjectorConfig,
+    TrainConfig,
+    load_images,
+)
+from eigenstep.training.data import image_hashes
+
+SMALL = PredictConfig(
+    kernel="linear",
+    pairs=40,
+    probe=20,
+    threads=1,
+    images=ImagesConfig(size=8, patches=60),
+    projector=ProjectorConfig(dim=4),
+)
+IN_STEPS = {"course": "steps", "steps": 40, "optimizer": OptimizerConfig(lr=1e-5)}
+
+
+def changed(**changes):
+    return dataclasses.replace(SMALL, **changes)
+
+
+def test_of_the_linear_kernel_it_is_the_solution_of_the_linear_model(tmp_path):
+    config = changed(barlow_twins=BarlowTwinsConfig(center=False))
+    record = predict(config, tmp_path / "out")
+    training = TrainConfig(images=config.images)
+    x, y = draw_pairs(some_images(training, 40), training, 40)
+    rows = (view.flatten(1).double().numpy() for view in (x, y))
+    modes = np.linalg.qr(np.random.default_rng(0).normal(size=(192, 4)))[0]
+    solution = solve_linear(*rows, weights=1e-4 * modes.T)
+    np.testing.assert_allclose(record.prediction["gamma"], solution.eigenvalues, rtol=1e-6)
+    aligned = dataclasses.replace(solution, start_scales=np.full(4, 1e-4))
+    np.testing.assert_allclose(record.prediction["half_times"], aligned.half_times, rtol=1e-6)
+    np.testing.assert_allclose(record.metrics["loss"], aligned.loss(record.metrics["time"]), atol=1e-5)
+    eigenvalues = -np.sort(-aligned.trajectory(record.metrics["time"]), axis=1)
+    np.testing.assert_allclose(record.eigenvalues["cross_correlation"], eigenvalues, atol=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{}, {"kernel": "rbf", "loss": "simclr"}, {"loss": "vicreg"} | IN_STEPS])
+def test_it_is_a_run_folder_that_says_that_it_is_a_prediction_and_shows_its_steps(tmp_path, changes):
+    record = predict(changed(**changes), tmp_path / "out")
+    assert is_prediction(tmp_path / "out")
+    assert record.is_prediction
+    assert record.summary["state"] == "predicted"
+    assert record.config["loss"] == changed(**changes).loss
+    assert record.probe.shape == (20, 8, 8, 3)
+    assert record.projections["points"].shape == (len(record.metrics["step"]), 20, 4)
+    assert np.isfinite(record.metrics["loss"]).all()
+    assert (np.diff(record.metrics["step"]) > 0).all()
+    text = write_report(tmp_path / "out").read_text()
+    assert "A prediction, nothing measured" in text
+    assert "kernel of the pixels" in text
+    assert "Predicted loss" in text
+
+
+def test_the_recorded_steps_are_at_the_predicted_half_times(tmp_path):
+    record = predict(SMALL, tmp_path / "out")
+    rises = find_rises(record.eigenvalues["time"], record.eigenvalues["cross_correlation"], plateau=1.0)
+    assert len(rises) == 4
+    found = [rise.half_time for rise in rises]
+    np.testing.assert_allclose(found, np.sort(record.prediction["half_times"]), rtol=0.01)
+
+
+def test_the_images_are_named_by_content_and_their_embeddings_span_the_modes(tmp_path):
+    predict(SMALL, tmp_path / "out")
+    found = read_predicted(tmp_path / "out")
+    images = load_images("photos", SMALL.images, 0).images
+    assert found.image_hash.tolist() == image_hashes(images[torch.arange(20) * 3]).tolist()
+    assert space_overlap(found.end, found.modes) == pytest.approx(1, abs=1e-5)
+    for count, values in zip(found.between_learned, found.between, strict=True):
+        assert space_overlap(values, found.modes[:, :count], int(count)) > 0.97
+
+
+def test_without_its_own_clock_time_is_gradient_flow_and_said_to_be(tmp_path):
+    record = predict(SMALL, tmp_path / "out")
+    assert record.prediction["learning_rate"] is None
+    assert any("gradient flow" in note for note in record.prediction["notes"])
+    assert record.prediction["fit"] is None
+
+
+def test_a_course_in_steps_is_where_the_closed_form_says(tmp_path):
+    """Barlow Twins in both ways, the closed form from what the random start has of each mode."""
+    two = {"kernel": "rbf", "init_scale": 1e-6, "projector": ProjectorConfig(dim=2)}
+    closed = predict(changed(**two), tmp_path / "closed").prediction
+    rate = 0.3 / (8 * closed["gamma"][0])
+    steps = int(1.5 * max(closed["half_times"]) / rate)
+    in_steps = changed(**two, course="steps", steps=steps, optimizer=OptimizerConfig(lr=rate, momentum=0.0))
+    record = predict(in_steps, tmp_path / "steps")
+    assert record.prediction["course"] == "steps"
+    np.testing.assert_allclose(record.prediction["gamma"], closed["gamma"])
+    assert record.metrics["step"][-1] == steps
+    expected = half_times(closed["gamma"], record.prediction["start_scales"], rate)
+    np.testing.assert_allclose(record.prediction["half_times"], expected, rtol=0.02)
+    np.testing.assert_allclose(record.prediction["mode_half_times"], expected, rtol=0.05)
+    np.testing.assert_allclose(record.eigenvalues["cross_correlation"][-1], 1, atol=0.01)
+
+
+def test_a_run_gives_its_data_its_probe_batch_and_its_networks_own_start(trained, tmp_path):
+    config = dataclasses.replace(config_of_run(trained), kernel="rbf", pairs=30)
+    assert (config.loss, config.projector.dim, config.images.patches) == ("barlow_twins", 4, 40)
+    record = predict(config, tmp_path / "out", run=trained)
+    np.testing.assert_array_equal(record.probe, read_record(trained).probe)
+    assert record.config["run"] == str(trained)
+    scales = np.array(record.prediction["start_scales"])
+    assert len(set(scales)) == 4
+    assert (scales < 1e-2).all()
+
+
+def test_a_fit_is_written_beside_the_prediction_and_changes_nothing_of_it(tmp_path):
+    plain = predict(SMALL, tmp_path / "plain")
+    slow = predict(SMALL, tmp_path / "slow")
+    slowed = tmp_path / "slow" / "spectrum" / "eigenvalues.bin"
+    rows = slow.eigenvalues.copy()
+    rows["time"] *= 2.5
+    slowed.write_bytes(rows.tobytes())
+    fitted = predict(SMALL, tmp_path / "fitted", fit=tmp_path / "slow").prediction
+    assert fitted["half_times"] == plain.prediction["half_times"]
+    assert fitted["fit"]["time_factor"] == pytest.approx(2.5, rel=0.01)
+    assert fitted["fit"]["run"] == str(tmp_path / "slow")
+    expected = 2.5 * np.sort(plain.prediction["half_times"])
+    np.testing.assert_allclose(fitted["fit"]["half_times"], expected, rtol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pairs": 1}, "pairs is too small: expected at least 2, got 1"),
+        ({"init_scale": 0.0}, "init_scale: expected a positive number"),
+        ({"loss": "vicreg"}, "needs a learning rate: expected --optimizer.lr and --steps, or --kernel ntk"),
+        ({"loss": "vicreg", "course": "closed"}, "vicreg has no closed form"),
+        ({"data": "cifar"}, "unknown data set 'cifar'"),
+        ({"pairs": 10**7}, "set a smaller --pairs"),
+    ],
+)
+def test_what_cannot_be_predicted_is_refused_and_nothing_is_written(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        predict(changed(**changes), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_that_cannot_be_predicted_are_refused(trained, tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no run in"):
+        config_of_run(tmp_path)
+    predict(SMALL, tmp_path / "out")
+    with pytest.raises(ValueError, match="out is a prediction itself"):
+        config_of_run(tmp_path / "out")
+    other = tmp_path / "byol"
+    other.mkdir()
+    (other / "config.yaml").write_text("loss: byol\n")
+    with pytest.raises(ValueError, match="byol is trained by byol, whose learning is not predicted"):
+        config_of_run(other)
+    with pytest.raises(ValueError, match="has learned none of the modes yet"):
+        predict(SMALL, tmp_path / "fitted", fit=trained)
+    assert not (tmp_path / "fitted").exists()
