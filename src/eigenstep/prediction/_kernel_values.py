@@ -20,16 +20,20 @@ _SHARE, _COPIES = 0.7, 5
 
 
 def kernel_values(
-    config: PredictConfig, encoder: Encoder | None
+    config: PredictConfig, encoder: Encoder | None, said: list[str]
 ) -> Callable[[Tensor, Tensor | None], Matrix]:
     """The kernel as a function of images as the encoder takes them, (a, 3, S, S) and (b, 3, S, S): (a, b).
 
-    Between the same images where the second is None, and then exactly symmetric. `encoder`: for ntk, in
-    evaluation mode.
+    Between the same images where the second is None, and then exactly symmetric.
+
+    Parameters
+    ----------
+    encoder : for ntk, in evaluation mode
+    said : what the tangent kernel's computation has to remark is added here
     """
     if config.kernel == "ntk":
         assert encoder is not None, "the caller builds the network that ntk needs"
-        return _tangent_kernel(config, encoder)
+        return _tangent_kernel(config, encoder, said)
 
     def values(first: Tensor, second: Tensor | None = None) -> Matrix:
         left = _rows(first)
@@ -51,12 +55,13 @@ def check_memory(views: int) -> None:
         )
 
 
-def _tangent_kernel(config: PredictConfig, encoder: Encoder) -> Callable[[Tensor, Tensor | None], Matrix]:
-    from eigenstep.kernel import empirical_ntk
+def _tangent_kernel(
+    config: PredictConfig, encoder: Encoder, said: list[str]
+) -> Callable[[Tensor, Tensor | None], Matrix]:
+    from eigenstep.kernel.ntk._empirical import empirical_ntk
 
-    embedding = nn.Sequential(encoder.backbone, encoder.projector).eval()
-    given = config.ntk.outputs
-    outputs = int(given) if given.isdecimal() else given
+    embedding = nn.Sequential(encoder.backbone, encoder.projector)
+    outputs = int(config.ntk.outputs) if config.ntk.outputs.isdecimal() else config.ntk.outputs
 
     def values(first: Tensor, second: Tensor | None = None) -> Matrix:
         found = empirical_ntk(
@@ -68,6 +73,7 @@ def _tangent_kernel(config: PredictConfig, encoder: Encoder) -> Callable[[Tensor
             dtype=getattr(torch, config.ntk.dtype),
             random_state=config.seed,
         )
+        said.extend(note for note in found.notes if note not in said)
         return _symmetric(found.matrix.double().numpy(), second is None)
 
     return values

@@ -85,7 +85,8 @@ def predict(
     tangent = network if config.ntk.at == "init" else network_at(training, run, config.ntk.at, views)
 
     tell(f"computing the kernel of {len(views):,} views")
-    kernel_of = kernel_values(config, tangent)
+    said: list[str] = []
+    kernel_of = kernel_values(config, tangent, said)
     kernel, to_images = kernel_of(views, None), kernel_of(images, views)
 
     tell("solving for the modes")
@@ -131,9 +132,8 @@ def predict(
             directions=directions,
         )
     prediction = described(config, training, modes, course, clock, predicted)
-    prediction["notes"] = notes(
-        config, training, modes, clock, tangent is not None and has_batch_norm(tangent)
-    )
+    said += notes(config, training, modes, clock, tangent is not None and has_batch_norm(tangent))
+    prediction["notes"] = said
     if fit is not None:
         prediction["fit"] = fitted(fit, predicted)
     write_folder(

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics.pairwise import rbf_kernel
+
+from eigenstep.prediction import NTKConfig, PredictConfig
+from eigenstep.prediction._kernel_values import check_memory, kernel_values
+from eigenstep.prediction._network import embed_views, network_at
+from eigenstep.training import load_config
+from eigenstep.training.objectives import Embeddings, build_objective
+
+
+def test_kernels_of_pixels_are_scikit_learns():
+    first, second = torch.randn(4, 3, 5, 5), torch.randn(6, 3, 5, 5)
+    rows = [images.flatten(1).double().numpy() for images in (first, second)]
+    linear = kernel_values(PredictConfig(kernel="linear"), None, [])
+    np.testing.assert_allclose(linear(first, second), rows[0] @ rows[1].T)
+    for gamma in (None, 0.01):
+        of_pixels = kernel_values(PredictConfig(kernel="rbf", rbf_gamma=gamma), None, [])
+        np.testing.assert_allclose(of_pixels(first, second), rbf_kernel(*rows, gamma=gamma))
+        assert (of_pixels(first, None) == of_pixels(first, None).T).all()
+
+
+@pytest.fixture
+def network(trained):
+    config, views = load_config(trained / "config.yaml"), torch.randn(24, 3, 8, 8)
+    return config, views, network_at(config, trained, "init", views)
+
+
+def test_a_step_of_the_network_moves_its_embeddings_by_the_tangent_kernel_times_the_gradient(network):
+    config, views, encoder = network
+    values = kernel_values(PredictConfig(kernel="ntk"), encoder, [])
+    kernel, others = values(views, None), torch.randn(5, 3, 8, 8)
+    start, start_of_others = embed_views(encoder, views), embed_views(encoder, others)
+    embeddings = start.clone().requires_grad_()
+    build_objective(config)(Embeddings(*embeddings.chunk(2))).backward()
+    loss = build_objective(config)(Embeddings(*encoder(views)[1].chunk(2)))
+    optimizer = torch.optim.SGD(encoder.parameters(), lr=1e-3)
+    loss.backward()
+    optimizer.step()
+    gradient = embeddings.grad.numpy()
+    # Not wholly: the kernel is the mean over outputs, which at a small start differ by little.
+    for rows, before, block in (
+        (views, start, kernel),
+        (others, start_of_others, kernel_values(PredictConfig(kernel="ntk"), encoder, [])(others, views)),
+    ):
+        moved = (embed_views(encoder, rows) - before).numpy()
+        expected = -1e-3 * block @ gradient
+        assert np.linalg.norm(moved - expected) < 0.01 * np.linalg.norm(expected)
+
+
+def test_one_output_alone_and_float64_are_at_hand(network):
+    _, views, encoder = network
+    wanted = {
+        "mean": NTKConfig(dtype="float64"),
+        "one": NTKConfig(outputs="1", dtype="float64"),
+        "plain": NTKConfig(chunk_size=4),
+    }
+    kernels = {
+        name: kernel_values(PredictConfig(kernel="ntk", ntk=ntk), encoder, [])(views, None)
+        for name, ntk in wanted.items()
+    }
+    np.testing.assert_allclose(kernels["plain"], kernels["mean"], rtol=1e-4)
+    assert not np.allclose(kernels["one"], kernels["mean"], rtol=1e-6)
+
+
+def test_a_network_in_training_mode_has_no_tangent_kernel(network):
+    _, views, encoder = network
+    with pytest.raises(ValueError, match="expected a model in evaluation mode"):
+        kernel_values(PredictConfig(kernel="ntk"), encoder.train(), [])(views, None)
+
+
+def test_a_kernel_that_cannot_fit_is_refused():
+    check_memory(100)
+    with pytest.raises(ValueError, match="set a smaller --pairs"):
+        check_memory(10**7)
