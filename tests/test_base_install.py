@@ -15,6 +15,7 @@ EXTRAS = (
     "plotly",
     "starlette",
     "uvicorn",
+    "matplotlib",
 )
 BLOCK = "import sys\nfor name in {}: sys.modules[name] = None\n"
 
@@ -25,7 +26,7 @@ def run_without_extras(code):
 
 def test_theory_losses_views_and_the_monitor_need_no_extras(tmp_path):
     code = f"""
-import torch, eigenstep.theory, eigenstep.losses, eigenstep.views
+import torch, eigenstep.theory, eigenstep.losses, eigenstep.views, eigenstep.comparison
 from eigenstep import SpectrumMonitor
 from eigenstep.spectrum import read_record
 monitor = SpectrumMonitor({str(tmp_path)!r}, dim=2, every=1)

@@ -1,0 +1,88 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from eigenstep.cli import main
+from eigenstep.spectrum import read_record
+
+SMALL = ["--pairs", "12", "--probe", "10", "--projector.dim", "3", "--threads", "1"]
+
+
+def test_a_prediction_is_written_shown_and_reported(data, capsys):
+    line = ["predict", "--data", data, "--images.size", "16", "--kernel", "rbf", *SMALL, "--out", "foreseen"]
+    assert main(line) == 0
+    output = capsys.readouterr()
+    assert output.err == ""
+    assert "Predicted learning" in output.out
+    assert "note: time is that of the kernel's gradient flow" in output.out
+    assert output.out.endswith("prediction: foreseen\nreport: eigenstep report foreseen\n")
+    assert read_record("foreseen").is_prediction
+    assert main(["report", "foreseen"]) == 0
+
+
+def test_a_run_sets_the_defaults_and_its_moment_is_chosen(run, capsys):
+    for at in ("init", "2"):
+        line = ["predict", "--run", "run", "--kernel", "ntk", "--at", at, *SMALL[:2], "--out", f"at-{at}"]
+        assert main(line) == 0
+    first, second = read_record("at-init"), read_record("at-2")
+    assert second.config["ntk"]["at"] == "2"
+    assert first.config["images"]["size"] == 16
+    assert first.prediction["gamma"] != second.prediction["gamma"]
+    assert len(first.prediction["gamma"]) <= 16
+
+
+def test_without_a_folder_one_is_found(data, capsys):
+    line = ["predict", "--data", data, "--images.size", "16", *SMALL]
+    for number in ("", "-2"):
+        assert main(line) == 0
+        assert f"prediction: runs/data-barlow_twins-rbf-predicted{number}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--run", "nowhere"], "there is no run in nowhere"),
+        (["--loss", "byol"], "byol"),
+        (["--loss", "vicreg"], "needs a learning rate"),
+        (["--at", "final"], "ntk.at final is about the tangent kernel"),
+        (["--overwrite"], "--overwrite needs --out FOLDER"),
+        (["--barlow-twins.normalize", "batch"], "expected barlow_twins.normalize none"),
+        (["--data", "./nowhere"], "there is no folder ./nowhere"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_predicted_is_refused_in_one_line(refused, options, message):
+    assert message in refused(["predict", *options])
+
+
+def test_a_prediction_and_a_run_are_compared(run, capsys):
+    assert main(["predict", "--run", "run", *SMALL[:2], "--out", "foreseen"]) == 0
+    capsys.readouterr()
+    line = ["compare", "run@2", "run", "--resamples", "5", "--neighbours", "3", "--images", "22"]
+    assert main([*line, "--out", "found"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert "A: run@2 (run, step 2, 0 of 16 modes learned)" in shown.out
+    assert "A–B, subspace overlap" in shown.out
+    assert shown.out.endswith("html: found/comparison.html\npng: found/comparison.png\n")
+    assert main([*line, "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content == json.loads(Path("found/comparison.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run"], "expected at least two inputs to compare, got 1"),
+        (["run", "nowhere"], "there is no nowhere"),
+        (["run", "run@9"], "run has no checkpoint '9'"),
+        (
+            ["run", "run@2", "--images", "10", "--neighbours", "3"],
+            "more images than modes, got 10 images for",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_compared_is_refused_in_one_line(run, refused, arguments, message):
+    assert message in refused(["compare", *arguments])
