@@ -37,7 +37,7 @@ def test_files_of_all_kinds_hold_the_same_rows(made, tmp_path):
     np.testing.assert_array_equal(npz.values, parquet.values)
     np.testing.assert_array_equal(npz.image_hash, parquet.image_hash)
     assert read_rows(made / "bt.npz", "features").values.shape == (60, 256)
-    assert described_data(made / "bt.npz") == described_data(made / "bt.parquet") == "photos"
+    assert described_data(made / "bt.npz") == described_data(made / "bt.parquet") == ("photos", "train")
     np.save(tmp_path / "rows.npy", npz.values)
     assert described_data(tmp_path / "rows.npy") is None
     np.savez(tmp_path / "other.npz", z=npz.values)

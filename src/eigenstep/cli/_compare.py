@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def compare(
     inputs: tyro.conf.Positional[tuple[str, ...]],
     data: str | None = None,
+    split: str | None = None,
     images: int = 512,
     what: Literal["embedding", "features"] = "embedding",
     neighbours: int = 10,
@@ -35,6 +36,7 @@ def compare(
             a file of embeddings (.npz, .npy, .parquet).
         data: Images to embed, named as the data set to train on; default: those that predictions and files
             are of, or the first run's own.
+        split: Which split of them; default: that of the files or of the first run.
         images: How many, where no prediction or file says.
         what: A run's or file's embedding, or its backbone's features.
         neighbours: How many nearest neighbours of each image are compared.
@@ -50,6 +52,7 @@ def compare(
     found = run_comparison(
         inputs,
         data=data,
+        split=split,
         images=images,
         what=what,
         neighbours=neighbours,

@@ -67,6 +67,8 @@ class PredictConfig:
     """Determines initial weights, views and photographs' patches."""
     threads: int | None = None
     """CPU threads; default: all cores."""
+    device: str = "auto"
+    """Where the network computes: auto, cpu or cuda."""
     ntk: NTKConfig = field(default_factory=NTKConfig)
     images: ImagesConfig = field(default_factory=ImagesConfig)
     views: ViewsConfig = field(default_factory=ViewsConfig)

@@ -1,6 +1,7 @@
 """Images of a data set that a prediction is made of, and pairs of views of them."""
 
 import dataclasses
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -8,6 +9,7 @@ from torch import Tensor
 from eigenstep.training import TrainConfig
 from eigenstep.training._seeds import derived_seed
 from eigenstep.training.data import load_images, open_images
+from eigenstep.training.data._batches import spread
 from eigenstep.views import TwoViews
 
 # Which of the seed's streams the views of pairs are drawn from; training has 0 to 3.
@@ -17,15 +19,16 @@ _STREAM = 4
 def some_images(config: TrainConfig, count: int) -> Tensor:
     """At most `count` images spread over the training data, as they are stored: uint8 (n, 3, S, S).
 
-    They are those of the probe batch of a run on the same data, if that is of the same size. Only they are
-    decoded, where the data set can be read at any place. Raises what reading images raises.
+    As many make up the probe batch of a run on the same data, they are those. Of a folder only they are
+    decoded. Raises what reading images raises.
     """
     if config.data == "photos":
         images = load_images(config.data, config.images, config.seed).images
-        return images[torch.arange(min(count, len(images))) * len(images) // max(min(count, len(images)), 1)]
+        return images[torch.from_numpy(spread(count, len(images)))]
+    in_folder = Path(config.data).expanduser().is_dir()
     opened = open_images(
         config.data,
-        dataclasses.replace(config.images, stream="always"),
+        dataclasses.replace(config.images, stream="always") if in_folder else config.images,
         seed=config.seed,
         batch_size=1,
         device=torch.device("cpu"),

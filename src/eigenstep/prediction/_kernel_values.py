@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.metrics.pairwise import rbf_kernel
 from torch import Tensor, nn
 
+from eigenstep.export._device import find_device
 from eigenstep.memory import available_memory
 from eigenstep.prediction._config import PredictConfig
 from eigenstep.training import Encoder
@@ -71,6 +72,7 @@ def _tangent_kernel(
             outputs=outputs,
             chunk_size=config.ntk.chunk_size,
             dtype=getattr(torch, config.ntk.dtype),
+            device=find_device(config.device),
             random_state=config.seed,
         )
         said.extend(note for note in found.notes if note not in said)

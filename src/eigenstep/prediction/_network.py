@@ -6,24 +6,28 @@ import torch
 from torch import Tensor, nn
 
 from eigenstep.export import initial_encoder, load_encoder
+from eigenstep.export._device import find_device
 from eigenstep.training import Encoder, TrainConfig
 
 _BATCH = 512
 
 
-def network_at(config: TrainConfig, run: str | Path | None, at: str, views: Tensor) -> Encoder:
-    """The encoder in evaluation mode at "init", at "final" or at a step of a run.
+def network_at(
+    config: TrainConfig, run: str | Path | None, at: str, views: Tensor, device: str = "cpu"
+) -> Encoder:
+    """The encoder in evaluation mode at "init", at "final" or at a step of a run, on the device.
 
     Before training, batch normalisation gets the statistics of the given views, as it would see them in
     training: it has none of its own. Raises what `load_encoder` raises, ValueError for a step without a run.
     """
+    place = find_device(device)
     if at == "init":
-        encoder = initial_encoder(config)
+        encoder = initial_encoder(config).to(place)
         settle_statistics(encoder, views)
         return encoder.eval()
     if run is None:
         raise ValueError(f"ntk.at {at} is a moment of a run: expected --run RUN, or init")
-    return load_encoder(run, "last" if at == "final" else at)
+    return load_encoder(run, "last" if at == "final" else at).to(place)
 
 
 def embed_views(encoder: Encoder, views: Tensor) -> Tensor:
@@ -33,8 +37,9 @@ def embed_views(encoder: Encoder, views: Tensor) -> Tensor:
     """
     if encoder.training:
         raise ValueError("expected the network in evaluation mode, got it in training mode; call .eval()")
+    place = next(encoder.parameters()).device
     with torch.no_grad():
-        return torch.cat([encoder(part)[1] for part in views.split(_BATCH)]).double()
+        return torch.cat([encoder(part.to(place))[1].cpu() for part in views.split(_BATCH)]).double()
 
 
 def settle_statistics(encoder: nn.Module, views: Tensor) -> None:
@@ -51,7 +56,7 @@ def settle_statistics(encoder: nn.Module, views: Tensor) -> None:
     encoder.train()
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         for part in views.tensor_split(-(-len(views) // (2 * _BATCH))):
-            encoder(part)
+            encoder(part.to(next(encoder.parameters()).device))
     for norm, momentum in zip(tracked, momenta, strict=True):
         norm.momentum = momentum
     for module, mode in modes.items():

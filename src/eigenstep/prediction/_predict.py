@@ -81,8 +81,11 @@ def predict(
     stored = _probe_images(config, training, run)
     images = prepare_images(stored, training)
     views = torch.cat(draw_pairs(some_images(training, config.pairs), training, config.pairs))
-    network = network_at(training, run, "init", views) if config.kernel == "ntk" or run else None
-    tangent = network if config.ntk.at == "init" else network_at(training, run, config.ntk.at, views)
+    has_network = config.kernel == "ntk" or run is not None
+    network = network_at(training, run, "init", views, config.device) if has_network else None
+    tangent = network
+    if config.ntk.at != "init":
+        tangent = network_at(training, run, config.ntk.at, views, config.device)
 
     tell(f"computing the kernel of {len(views):,} views")
     said: list[str] = []

@@ -114,6 +114,7 @@ def compare(
     names: Sequence[str | Path],
     *,
     data: str | None = None,
+    split: str | None = None,
     images: int = 512,
     what: What = "embedding",
     neighbours: int = 10,
@@ -133,6 +134,7 @@ def compare(
         or .parquet files; the same may be given twice
     data : images to embed, named as for `train`; default: those that predictions and files are of, or the
         first run's own
+    split : of them
     images : how many, where neither prediction nor file says
     what : a run's or a file's embedding, or its backbone's features
     resamples : of the images, for the intervals
@@ -145,7 +147,7 @@ def compare(
     tell = progress or (lambda text: None)
     inputs = [parse_input(name) for name in names]
     files = {each.name: read_rows(each.path, what) for each in inputs if each.kind == "file"}
-    common = common_images(inputs, files, data, images)
+    common = common_images(inputs, files, data, split, images)
     once = {each: embed_input(each, common, files, what, device, tell) for each in dict.fromkeys(inputs)}
     embedded = [once[each] for each in inputs]
     told = [each.centred for each in embedded if each.centred is not None]

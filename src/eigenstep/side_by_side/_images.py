@@ -31,12 +31,12 @@ class CommonImages:
 
 
 def common_images(
-    inputs: Sequence[Input], files: dict[str, Rows], data: str | None, count: int
+    inputs: Sequence[Input], files: dict[str, Rows], data: str | None, split: str | None, count: int
 ) -> CommonImages:
     """Find the images that every input can be compared on.
 
     What predictions and files hold decides; runs can embed any image. Without either, `count` images spread
-    over `data`, or over what the first run was trained on.
+    over `data` and its `split`, or over what the first run was trained on.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def common_images(
     named = {name: hashes for name, hashes in fixed.items() if hashes is not None}
     lengths = {name: len(files[name].values) for name in fixed if name in files and name not in named}
     if not named and not lengths:
-        stored = _spread(runs[0], data, count)
+        stored = some_images(_of_data(_config(runs[0]), data, split), count)
         return CommonImages(image_hashes(stored), len(stored), stored)
     wanted = _smallest(named) if named else None
     size = len(wanted) if wanted is not None else next(iter(lengths.values()))
@@ -61,7 +61,7 @@ def common_images(
             )
     if not runs:
         return CommonImages(wanted, size, None)
-    return CommonImages(wanted, size, _pixels(inputs, runs, data, wanted, size))
+    return CommonImages(wanted, size, _pixels(inputs, runs, data, split, wanted, size))
 
 
 def _smallest(named: dict[str, np.ndarray]) -> np.ndarray:
@@ -84,13 +84,13 @@ def _hashes_of(given: Input, files: dict[str, Rows]) -> np.ndarray | None:
     return files[given.name].image_hash
 
 
-def _spread(run: Input, data: str | None, count: int) -> Tensor:
-    config = load_config(run.path / "config.yaml")
-    return some_images(_of_data(config, data), count)
-
-
 def _pixels(
-    inputs: Sequence[Input], runs: Sequence[Input], data: str | None, wanted: np.ndarray | None, size: int
+    inputs: Sequence[Input],
+    runs: Sequence[Input],
+    data: str | None,
+    split: str | None,
+    wanted: np.ndarray | None,
+    size: int,
 ) -> Tensor:
     """The pixels of the images: from a prediction, else from a data set that has all of them."""
     predictions = [each for each in inputs if each.kind == "prediction"]
@@ -100,21 +100,22 @@ def _pixels(
             found = _chosen(torch.from_numpy(thumbnails).permute(0, 3, 1, 2).contiguous(), wanted)
             if found is not None:
                 return found
-    config = load_config(runs[0].path / "config.yaml")
     told = [described_data(each.path) for each in inputs if each.kind == "file"]
-    name = data or next((each for each in told if each), None)
-    stored = load_images(name or config.data, _of_data(config, name).images, config.seed).images
+    if data is None:
+        data, split = next((each for each in told if each), (None, split))
+    config = _of_data(_config(runs[0]), data, split)
+    stored = load_images(config.data, config.images, config.seed).images
     if wanted is None:
         if len(stored) != size:
             raise ValueError(
                 f"expected as many images as the files have rows, {size}, got {len(stored)} in"
-                f" {name or config.data}; give the images that they are of by --data"
+                f" {config.data}; give the images that they are of by --data"
             )
         return stored
     chosen = _chosen(stored, wanted)
     if chosen is None:
         raise ValueError(
-            f"{name or config.data} does not hold the {size} images that are compared; give the images that"
+            f"{config.data} does not hold the {size} images that are compared; give the images that"
             " the embeddings are of by --data"
         )
     return chosen
@@ -128,8 +129,13 @@ def _chosen(stored: Tensor, wanted: np.ndarray | None) -> Tensor | None:
     return stored[torch.tensor([place[name] for name in names])]
 
 
-def _of_data(config: TrainConfig, data: str | None) -> TrainConfig:
-    if data in (None, config.data):
-        return config
-    images = dataclasses.replace(config.images, column=None, label=None, limit=None)
-    return dataclasses.replace(config, data=data, images=images)
+def _config(run: Input) -> TrainConfig:
+    return load_config(run.path / "config.yaml")
+
+
+def _of_data(config: TrainConfig, data: str | None, split: str | None) -> TrainConfig:
+    """The run's configuration with other images than its own."""
+    images = dataclasses.replace(config.images, split=split or config.images.split)
+    if data not in (None, config.data):  # its columns have names of their own
+        images = dataclasses.replace(images, column=None, label=None, limit=None)
+    return dataclasses.replace(config, data=data or config.data, images=images)

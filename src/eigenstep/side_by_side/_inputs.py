@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from eigenstep.export import find_checkpoint
 from eigenstep.prediction import is_prediction
 from eigenstep.spectrum import is_run
 
@@ -42,7 +43,8 @@ class Rows:
 def parse_input(name: str | Path) -> Input:
     """The input that a name stands for: PATH, or RUN@CHECKPOINT.
 
-    Raises FileNotFoundError if there is nothing there, ValueError if it is nothing that can be compared.
+    Raises FileNotFoundError if there is nothing there, or no checkpoint; ValueError if it is nothing that can
+    be compared.
     """
     text = str(name)
     path, _, at = (text, "", "") if Path(text).exists() else text.rpartition("@")
@@ -63,7 +65,10 @@ def parse_input(name: str | Path) -> Input:
         raise ValueError(f"{place}: expected a run folder, a prediction or a file of embeddings")
     if at and kind != "run":
         raise ValueError(f"{text}: only a run has checkpoints to choose from, {place} is a {kind}")
-    return Input(text, place, kind, {"": None, "final": "last"}.get(at, at))
+    chosen = {"": None, "final": "last"}.get(at, at)
+    if kind == "run" and chosen != "init":
+        find_checkpoint(place, chosen or "last")  # raises where there is none
+    return Input(text, place, kind, chosen)
 
 
 def read_rows(path: Path, what: What) -> Rows:
@@ -89,8 +94,8 @@ def read_rows(path: Path, what: What) -> Rows:
     return Rows(found[what], found.get("image_hash"))
 
 
-def described_data(path: Path) -> str | None:
-    """The data set that `eigenstep embed` wrote a file of, or None if it does not tell."""
+def described_data(path: Path) -> tuple[str, str] | None:
+    """The data set and the split that `eigenstep embed` wrote a file of, or None if it does not tell."""
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as arrays:
             text = str(arrays["description"]) if "description" in arrays.files else "{}"
@@ -100,7 +105,8 @@ def described_data(path: Path) -> str | None:
         text = ((parquet.read_schema(path).metadata or {}).get(b"eigenstep") or b"{}").decode()
     else:
         return None
-    return json.loads(text).get("data")
+    told = json.loads(text)
+    return (told["data"], told["split"]) if {"data", "split"} <= set(told) else None
 
 
 def _array(column: Any) -> NDArray[Any]:
