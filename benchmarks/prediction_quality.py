@@ -1,13 +1,13 @@
-"""How well the tangent kernel at initialisation foretells what the demo's convnet learns, in which order and when.
+"""How well the tangent kernel at initialisation foretells the learning of the demo's convnet: what and when.
 
-    python benchmarks/prediction_quality.py                    # the demo's runs, one seed: 5 minutes on two cores
-    python benchmarks/prediction_quality.py --full --seeds 3   # gentler training too, three seeds: two hours
+    python benchmarks/prediction_quality.py                    # the demo's three runs: 5 minutes on two cores
+    python benchmarks/prediction_quality.py --full --seeds 3   # gentle training too, three seeds: hours
 
-Under three losses the small convolutional network is trained on patches of two photographs (as in the demo, and
-gently: from smaller embeddings, by plain SGD), and predicted before its first step, from 500 pairs. Compared
-are the times at which the k-th eigenvalue rose; the times at which each predicted mode itself was learned,
-found by projecting the embeddings of 256 images on it, and their order; and the span of the first k modes.
-"as predicted": nothing is fitted. "fitted": after one constant, the geometric mean of measured over predicted.
+Under three losses the small convolutional network is trained on patches of two photographs (as in the demo,
+and gently: from smaller embeddings, by plain SGD), and predicted before its first step from 500 pairs.
+Compared are the times at which the k-th eigenvalue rose; the times at which each predicted mode itself was
+learned, found by projecting the embeddings of 256 images on it, and their order; and the span of the first k
+modes. "error": nothing is fitted; "fitted": after one constant, the geometric mean of measured / predicted.
 
 Batch normalisation: predictions take the network in evaluation mode, with the statistics of the pairs. So it
 is the function that training sees at its start; what gradients do to the statistics is left out. (Without
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from eigenstep.demo import VIEWS
-from eigenstep.prediction import NTKConfig, config_of_run, is_prediction, predict
+from eigenstep.prediction import config_of_run, is_prediction, predict
 from eigenstep.side_by_side import compare
 from eigenstep.terminal import console, follow, print_table
 from eigenstep.training import (
@@ -74,11 +74,7 @@ def measure(options, training, loss, seed):
             folder = options.out / f"{name}-predicted"
             if not is_prediction(folder):
                 config = dataclasses.replace(
-                    config_of_run(run),
-                    kernel="ntk",
-                    pairs=options.pairs,
-                    course=course,
-                    ntk=NTKConfig("init"),
+                    config_of_run(run), kernel="ntk", pairs=options.pairs, course=course
                 )
                 console.print(f"predicting {name}")
                 predict(config, folder, run=run)
@@ -96,7 +92,7 @@ def configuration(training, loss, seed, threads):
         "views": VIEWS,
         "threads": threads,
         "record": RecordConfig(every=2, probe=PROBE, directions=16),
-        "checkpoint": CheckpointConfig(every=25, keep=10_000),
+        "checkpoint": CheckpointConfig(every=50 if training == "demo" else 25, keep=1000),
     }
     if training == "demo":
         return TrainConfig(**shared)
