@@ -51,6 +51,8 @@ def network_clock(config: PredictConfig, training: TrainConfig, run: str | Path 
     descent = Descent(optimizer.lr, optimizer.momentum * is_sgd, optimizer.nesterov and is_sgd)
     if run is not None:
         metrics = read_record(run).metrics
+        if not len(metrics.get("step", ())):
+            raise ValueError(f"{run} has no measurement yet: expected one, which tells its learning rate")
         known, used = metrics["step"].astype(float), metrics["learning_rate"]
         steps = config.steps or training.steps or int(known[-1])
         return Clock(lambda at: np.interp(at, known, used), steps, descent)

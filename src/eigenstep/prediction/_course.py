@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from eigenstep.theory import momentum_growth
 
+# Eigenvalues of modes that are learned and of those that are not yet differ by this factor at least.
+CONTRAST = 2.0
+
 
 @dataclass(frozen=True)
 class Descent:
@@ -46,12 +49,12 @@ class Course:
         """s_j(t) = sqrt(lambda_j / gamma_j), (T, k): what multiplies the unit-norm mode in the embedding."""
         return np.sqrt(self.eigenvalues(times) / self.gamma)
 
-    def moments_between(self, contrast: float = 2.0) -> list[tuple[int, float]]:
+    def moments_between(self) -> list[tuple[int, float]]:
         """Moments at which just the first modes have been learned: how many, and when.
 
         Between two half times the one mode's share of its plateau plus the other's is 1 at the moment
-        returned; there the later mode's eigenvalue is less than the earlier one's by `contrast` at least, or
-        the two were learned as one step and no moment is between them.
+        returned. Where eigenvalues do not differ by `CONTRAST` there, the two are learned as one step and no
+        moment is between them.
         """
         order = np.argsort(self.half_times, kind="stable")
         moments = []
@@ -61,7 +64,7 @@ class Course:
             rates = self.growth_rates[[now, later]]
             time = float(rates @ self.half_times[[now, later]] / rates.sum())
             values = self.eigenvalues(np.array([time]))[0]
-            if time > 0 and values[order[:count]].min() >= contrast * values[order[count:]].max():
+            if time > 0 and values[order[:count]].min() >= CONTRAST * values[order[count:]].max():
                 moments.append((count, time))
         return moments
 

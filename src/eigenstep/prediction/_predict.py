@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from eigenstep.prediction._clock import network_clock, nominal_clock
+from eigenstep.prediction._closed_moments import closed_moments
 from eigenstep.prediction._config import PredictConfig, training_config
 from eigenstep.prediction._course import closed_course
 from eigenstep.prediction._describe import described, fitted, notes, written_config
@@ -16,13 +18,14 @@ from eigenstep.prediction._folder import PredictedEmbeddings, check_folder, writ
 from eigenstep.prediction._images import draw_pairs, some_images
 from eigenstep.prediction._kernel_values import check_memory, kernel_values
 from eigenstep.prediction._modes import Modes, find_modes, scales_of_start
-from eigenstep.prediction._moments import Predicted, closed_moments, stepped_moments
+from eigenstep.prediction._moments import Predicted
 from eigenstep.prediction._network import embed_views, has_batch_norm, network_at
 from eigenstep.prediction._objective import small_start
 from eigenstep.prediction._start import Start, random_start
+from eigenstep.prediction._stepped_moments import stepped_moments
 from eigenstep.spectrum import RunRecord, read_record
 from eigenstep.threads import set_threads
-from eigenstep.training import TrainConfig, resolve
+from eigenstep.training import Encoder, TrainConfig, resolve
 from eigenstep.training._probing import prepare_images
 from eigenstep.training.data import image_hashes
 from eigenstep.training.objectives import Embeddings, build_objective, is_centered
@@ -97,19 +100,14 @@ def predict(
     rates = learning.growth_rates(modes.gamma, dim)
     by_optimizer = config.kernel == "ntk" or config.in_steps
     clock = network_clock(config, training, run) if by_optimizer else nominal_clock(config, float(rates[0]))
-    start: Start | None = None
-    if network is not None:
-        start = Start(*(embed_views(network, rows).numpy() for rows in (views, images)))
-    elif config.in_steps:
-        start = random_start(kernel, to_images, config.init_scale, dim, config.seed)
+    start = _start(config, network, views, images, kernel, to_images)
     scales = np.full(len(modes.gamma), config.init_scale)
     if start is not None:
         scales = scales_of_start(modes, start.views, learning.center)
     course = closed_course(modes.gamma, scales, rates, modes.plateaus, clock.descent)
 
     tell("following the course")
-    if start is not None and config.in_steps:
-        steps = np.arange(clock.steps or STEPS, dtype=np.float64)
+    if config.in_steps and start is not None:
         objective = build_objective(training)
         predicted = stepped_moments(
             kernel,
@@ -117,7 +115,7 @@ def predict(
             start,
             modes.images,
             lambda z_a, z_b: objective(Embeddings(z_a, z_b)),
-            clock.rates(steps),
+            clock.rates(np.arange(clock.steps or STEPS, dtype=np.float64)),
             clock.descent,
             center=is_centered(training),
             directions=directions,
@@ -174,6 +172,22 @@ def _probe_images(config: PredictConfig, training: TrainConfig, run: str | Path 
     if kept is not None and len(kept):
         return torch.from_numpy(kept).permute(0, 3, 1, 2).contiguous()
     return some_images(training, config.probe or PROBE)
+
+
+def _start(
+    config: PredictConfig,
+    network: Encoder | None,
+    views: Tensor,
+    images: Tensor,
+    kernel: NDArray[np.float64],
+    to_images: NDArray[np.float64],
+) -> Start | None:
+    """The network's initial embeddings, or random ones where a course in steps needs some."""
+    if network is not None:
+        return Start(*(embed_views(network, rows).numpy() for rows in (views, images)))
+    if config.in_steps:
+        return random_start(kernel, to_images, config.init_scale, config.projector.dim, config.seed)
+    return None
 
 
 def _embeddings(stored: Tensor, modes: Modes, predicted: Predicted) -> PredictedEmbeddings:
