@@ -29,6 +29,15 @@ def test_nineteen_of_twenty_intervals_hold_the_truth(measure):
     assert 86 <= held <= 100
 
 
+def test_the_bias_of_resampling_is_taken_off():
+    """Of unrelated embeddings half as many images would show nearly twice the alignment."""
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(2, 60, 6))
+    ((low, high),) = bootstrap_intervals(lambda w: np.array([linear_cka(first, second, weights=w)]), 60)
+    middle = (low + high) / 2
+    assert abs(middle - linear_cka(first, second)) < 0.2 * (high - low)
+
+
 def test_the_same_seed_gives_the_same_interval_and_a_wider_level_a_wider_one():
     values = np.random.default_rng(0).normal(size=50)
 

@@ -52,6 +52,20 @@ def test_training_a_linear_model_by_sgd_passes_the_halves_when_predicted(momentu
     np.testing.assert_allclose(course.half_times, measured, rtol=0.01 if momentum == 0 else 0.06)
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_while_a_mode_is_small_gradient_descent_follows_it_to_the_step(momentum):
+    descent = Descent(0.005, momentum)
+    course = closed(descent=descent)
+    views = np.kron([[1], [1]], np.sqrt(3 * GAMMA)[:, None] * np.eye(3))
+    loss = BarlowTwinsLoss(1.0, normalize="none", center=False, symmetrize=True)
+    *_, last = train_linear_model(views @ views.T, views * SCALES, loss, np.full(25, 0.005), descent)
+    z = last.embeddings.numpy()
+    values = np.diag(z[:3].T @ z[3:]) / 3
+    # With momentum a second solution dies out, slowly beside the slow mode.
+    assert values.max() < 0.01
+    np.testing.assert_allclose(course.eigenvalues(np.array([last.time]))[0], values, rtol=0.03)
+
+
 def test_a_mode_that_starts_beyond_its_half_was_learned_before_and_one_at_its_end_always_was():
     times = closed(scales=np.array([0.6, 1.0, 1e-4])).half_times
     assert times[0] < 0

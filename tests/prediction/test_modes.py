@@ -27,7 +27,7 @@ def test_of_the_linear_kernel_they_are_the_linear_models(pairs, center):
     np.testing.assert_allclose(modes.gamma, expected.eigenvalues, rtol=1e-8)
     np.testing.assert_allclose(modes.plateaus, 1)
     start = np.concatenate(pairs) @ weights.T
-    np.testing.assert_allclose(scales_of_start(modes, start, center), expected.start_scales, rtol=1e-7)
+    np.testing.assert_allclose(scales_of_start(modes, start), expected.start_scales, rtol=1e-7)
     # Equal up to signs, and to the means that centring takes off.
     theirs = others @ expected.modes
     for j in range(3):

@@ -93,6 +93,17 @@ def test_the_images_are_named_by_content_and_their_embeddings_span_the_modes(tmp
         assert space_overlap(values, found.modes[:, :count], int(count)) > 0.97
 
 
+def test_moments_beyond_the_course_have_the_steps_that_its_rate_gives_them(tmp_path):
+    record = predict(changed(steps=50), tmp_path / "out")
+    rate = record.metrics["learning_rate"][0]
+    assert record.metrics["step"][-1] == 50
+    half_times = np.array(record.prediction["half_times"])
+    assert half_times[-1] > 50 * rate
+    np.testing.assert_allclose(record.prediction["half_steps"], half_times / rate, rtol=1e-6)
+    found = read_predicted(tmp_path / "out")
+    np.testing.assert_allclose(found.between_step, found.between_time / rate, atol=0.5)
+
+
 def test_without_its_own_clock_time_is_gradient_flow_and_said_to_be(tmp_path):
     record = predict(SMALL, tmp_path / "out")
     assert record.prediction["learning_rate"] is None

@@ -7,10 +7,10 @@ import torch
 
 from eigenstep.comparison import compare_embeddings, overlap_of_modes
 from eigenstep.export import load_encoder
-from eigenstep.prediction import measured_mode_times, read_predicted
+from eigenstep.prediction import measured_mode_times, measured_times, read_predicted
 from eigenstep.side_by_side import compare
 from eigenstep.side_by_side._compare import _moment_of
-from eigenstep.side_by_side._embedded import Embedded, Snapshot
+from eigenstep.side_by_side._embedded import Embedded, Snapshot, _learned_at
 from eigenstep.side_by_side._inputs import parse_input
 from eigenstep.spectrum import RecordWriter, read_record
 from eigenstep.training import load_images
@@ -188,6 +188,13 @@ def test_predicted_times_are_compared_with_measured_ones_by_rank_and_mode_by_mod
     assert times.by_mode.rank_correlation == pytest.approx(0.8)
     measured = measured_mode_times(read_record(slower), read_predicted(made / "foreseen"))
     assert measured[1] < measured[0] < measured[2]
+
+
+def test_how_many_modes_a_run_had_learned_at_a_checkpoint_is_read_from_its_record(slower):
+    record, given = read_record(slower), parse_input(slower)
+    for learned, time in enumerate(measured_times(record, np.full(4, np.nan))):
+        steps = np.interp([0.95 * time, 1.05 * time], record.metrics["time"], record.metrics["step"])
+        assert [_learned_at(given, round(step)) for step in steps] == [learned, learned + 1]
 
 
 def test_times_under_another_loss_are_not_compared(made):

@@ -76,13 +76,13 @@ def find_modes(
     )
 
 
-def scales_of_start(modes: Modes, embeddings: NDArray[np.float64], center: bool) -> NDArray[np.float64]:
+def scales_of_start(modes: Modes, embeddings: NDArray[np.float64]) -> NDArray[np.float64]:
     """s_j(0) of a network's initial embeddings (N, d) of the views, (k,).
 
     A small embedding F moves as d(a_j^T F)/dt = 4 gamma_j a_j^T F, so a_j^T F is what it has of mode j in
     each output; the QR factors of these give what is left to mode j by those before it
-    (`theory.aligned_start`).
+    (`theory.aligned_start`). Where the loss is centred the coefficients sum to zero, and the mean embedding
+    has no part in it.
     """
-    centred = embeddings - embeddings.mean(axis=0) if center else embeddings
-    coordinates = centred.T @ modes.coefficients
+    coordinates = embeddings.T @ modes.coefficients
     return np.abs(np.diagonal(np.linalg.qr(coordinates, mode="r")))

@@ -103,7 +103,7 @@ def predict(
     start = _start(config, network, views, images, kernel, to_images)
     scales = np.full(len(modes.gamma), config.init_scale)
     if start is not None:
-        scales = scales_of_start(modes, start.views, learning.center)
+        scales = scales_of_start(modes, start.views)
     course = closed_course(modes.gamma, scales, rates, modes.plateaus, clock.descent)
 
     tell("following the course")
