@@ -178,8 +178,8 @@ def print_speed(records: int = 10_000, followed: int = 64, samples: int = 128, d
     began = time.process_time()
     history = follow_modes(record)
     print(
-        f"\nfollow_modes on {records:,} records of {followed} eigenvalues and {samples} images in {directions} "
-        f"directions, {len(history.fits)} modes learned: {time.process_time() - began:.2f} s"
+        f"\nfollow_modes on {records:,} records of {followed} eigenvalues and {samples} images in "
+        f"{directions} directions, {len(history.fits)} modes learned: {time.process_time() - began:.2f} s"
     )
 
 

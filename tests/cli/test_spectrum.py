@@ -42,7 +42,9 @@ def test_everything_fits_into_the_terminals_width(capsys, monkeypatch, width):
 
 def test_of_many_dimensions_the_chart_shows_the_first_and_says_so(capsys, monkeypatch):
     monkeypatch.setattr(_measure_file, "LEADING", 6)
-    monkeypatch.setattr(_measure_file, "LeadingDirections", lambda count: LeadingDirections(count, largest_dense=10))
+    monkeypatch.setattr(
+        _measure_file, "LeadingDirections", lambda count: LeadingDirections(count, largest_dense=10)
+    )
     assert main(["spectrum", "full.npy"]) == 0
     output = capsys.readouterr().out
     assert "more than 6 of 16 directions carry 99 % of the variance" in output

@@ -1,8 +1,9 @@
 """Reference values of the convolutional tangent kernel, by loops over pixels in plain Python.
 
-The recursion of Arora et al. (arXiv:1904.11955, section 4), entry by entry and without PyTorch: for every pair of
-pixels the 2 x 2 covariance of both, its Gaussian expectations, and sums over both windows. Biases, which the paper
-has none of, enter as inputs that are always 1 with weights of that variance. Prints the JSON that lies beside:
+The recursion of Arora et al. (arXiv:1904.11955, section 4), entry by entry and without PyTorch: for every
+pair of pixels the 2 x 2 covariance of both, its Gaussian expectations, and sums over both windows. Biases,
+which the paper has none of, enter as inputs that are always 1 with weights of that variance. Prints the JSON
+that lies beside:
 
     python tests/kernel/ntk/cntk_reference.py > tests/kernel/ntk/cntk_reference.json
 """

@@ -33,7 +33,8 @@ class SharedConvolution(nn.Module):
 
 
 class Tokens(nn.Module):
-    """Embedded tokens, positions, a transformer whose batch is the second axis, and the embedding as last layer."""
+    """Embedded tokens, positions, a transformer whose batch is the second axis, and the embedding as last
+    layer."""
 
     def __init__(self):
         super().__init__()
@@ -88,7 +89,11 @@ def mlp():
 def convnet():
     """Strides, dilation, groups, normalisation, pooling, and ReLU that works in place."""
     layers = [nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.BatchNorm2d(8), nn.ReLU(inplace=True)]
-    layers += [nn.Conv2d(8, 12, 3, dilation=2, padding=2, groups=4, bias=False), nn.GroupNorm(3, 12), nn.GELU()]
+    layers += [
+        nn.Conv2d(8, 12, 3, dilation=2, padding=2, groups=4, bias=False),
+        nn.GroupNorm(3, 12),
+        nn.GELU(),
+    ]
     layers += [nn.Conv2d(12, 16, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 6)]
     return nn.Sequential(*layers), torch.randn(7, 3, 16, 16)
 
@@ -109,7 +114,9 @@ def convnext():
 
 def swin():
     sizes = {"img_size": 56, "embed_dim": 24, "depths": (1, 1, 2), "num_heads": (1, 2, 4)}
-    return timm.create_model("swin_tiny_patch4_window7_224", num_classes=3, **sizes), torch.randn(3, 3, 56, 56)
+    return timm.create_model("swin_tiny_patch4_window7_224", num_classes=3, **sizes), torch.randn(
+        3, 3, 56, 56
+    )
 
 
 def weight_norm():
@@ -128,7 +135,14 @@ def transposed():
 
 
 def sequences():
-    layers = [nn.Linear(4, 6), nn.LayerNorm([3, 6]), nn.ReLU(), nn.Linear(6, 6), nn.Flatten(), nn.Linear(18, 2)]
+    layers = [
+        nn.Linear(4, 6),
+        nn.LayerNorm([3, 6]),
+        nn.ReLU(),
+        nn.Linear(6, 6),
+        nn.Flatten(),
+        nn.Linear(18, 2),
+    ]
     return nn.Sequential(*layers), torch.randn(6, 3, 4)
 
 
@@ -160,7 +174,8 @@ NETWORKS = {
 
 @pytest.fixture
 def network():
-    """network(name) is a model in float64 and evaluation mode, with weights that are not zero, and samples."""
+    """network(name) is a model in float64 and evaluation mode, with weights that are not zero, and
+    samples."""
 
     def build(name):
         torch.manual_seed(0)
@@ -182,7 +197,9 @@ def jacobian():
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         outputs = model(samples).flatten(1)
         rows = [
-            torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
+            torch.autograd.grad(
+                value, parameters, retain_graph=True, allow_unused=True, materialize_grads=True
+            )
             for value in outputs.flatten()
         ]
         flat = torch.stack([torch.cat([part.flatten() for part in row]) for row in rows])

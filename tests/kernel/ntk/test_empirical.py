@@ -8,10 +8,25 @@ from torch.func import functional_call, jacrev, vmap
 from eigenstep.kernel import empirical_ntk
 from eigenstep.kernel.ntk import _plan
 
-NAMES = (
-    "mlp|convnet|resnet18|vit|convnext|swin|shared linear|shared convolution|tokens|bare parameters|weight norm|"
-    "volumes|sequences|signals|gru|transposed|bilinear"
-).split("|")
+NAMES = [
+    "mlp",
+    "convnet",
+    "resnet18",
+    "vit",
+    "convnext",
+    "swin",
+    "shared linear",
+    "shared convolution",
+    "tokens",
+    "bare parameters",
+    "weight norm",
+    "volumes",
+    "sequences",
+    "signals",
+    "gru",
+    "transposed",
+    "bilinear",
+]
 
 
 def mean_kernel(jacobian):
@@ -51,7 +66,9 @@ def test_the_kernel_is_that_of_single_backward_passes(network, jacobian, name):
 def test_layers_have_formulas_and_what_has_none_is_named(network):
     for name in NAMES:
         account = empirical_ntk(*network(name))
-        by_function = [part for layer in account.layers for part in layer.parameters if "torch.func" in layer.method]
+        by_function = [
+            part for layer in account.layers for part in layer.parameters if "torch.func" in layer.method
+        ]
         expected = {"transposed": ["0.weight"], "bilinear": ["form.weight"]}.get(name, [])
         assert by_function == expected
         assert [note.partition(":")[0] for note in account.notes if "torch.func" in note] == expected
@@ -65,7 +82,9 @@ def test_every_parameter_is_in_one_line_of_the_account(network):
         account = empirical_ntk(model, samples)
         listed = [part for layer in account.layers for part in layer.parameters]
         assert sorted(listed) == sorted(key for key, _ in model.named_parameters())
-        assert sum(layer.n_parameters for layer in account.layers) == sum(p.numel() for p in model.parameters())
+        assert sum(layer.n_parameters for layer in account.layers) == sum(
+            p.numel() for p in model.parameters()
+        )
         assert all(layer.flops > 0 and layer.seconds >= 0 for layer in account.layers)
         assert all(layer.name in str(account) for layer in account.layers)
 
@@ -81,7 +100,9 @@ def test_the_mean_is_over_outputs_and_a_number_is_one_of_them(network, jacobian)
 
 def test_a_random_combination_of_outputs_has_the_mean_as_its_expectation(network):
     model, samples = network("shared linear")
-    kernels = [empirical_ntk(model, samples, outputs="random", random_state=seed).matrix for seed in range(60)]
+    kernels = [
+        empirical_ntk(model, samples, outputs="random", random_state=seed).matrix for seed in range(60)
+    ]
     # Of three outputs there are four pairs of opposite sign patterns, all as likely.
     distinct = torch.stack(kernels).mul(1e6).round().flatten(1).unique(dim=0)
     assert len(distinct) == 4

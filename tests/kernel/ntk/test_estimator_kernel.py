@@ -36,7 +36,9 @@ def test_every_solver_finds_the_modes_of_the_kernel(views, solver, stored, words
     assert words in fitted.solver_
     np.testing.assert_allclose(fitted.eigenvalues_, exact.eigenvalues_, rtol=1e-6)
     embedded = np.abs(np.asarray(fitted.transform(first[:7])))
-    np.testing.assert_allclose(embedded, np.abs(np.asarray(exact.transform(kernel[:7]))), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        embedded, np.abs(np.asarray(exact.transform(kernel[:7]))), rtol=1e-3, atol=1e-4
+    )
 
 
 def test_float32_views_have_a_float32_kernel(views):

@@ -31,7 +31,9 @@ def test_inner_products_are_the_kernel_on_average_with_an_error_of_one_over_root
 def test_a_seed_is_one_map_for_all_samples_and_batches(network):
     model, samples = network("convnet")
     whole = ntk_features(model, samples, 50, random_state=4)
-    parts = [ntk_features(model, part, 50, random_state=4, chunk_size=2) for part in (samples[:1], samples[1:])]
+    parts = [
+        ntk_features(model, part, 50, random_state=4, chunk_size=2) for part in (samples[:1], samples[1:])
+    ]
     torch.testing.assert_close(torch.cat(parts), whole)
     assert not torch.allclose(ntk_features(model, samples, 50, random_state=5), whole)
     array = ntk_features(model, samples.numpy(), 50, random_state=4)
@@ -61,7 +63,7 @@ def test_a_count_sketch_keeps_inner_products_with_the_variance_of_its_docstring(
 
 
 def test_features_give_the_kernels_modes_in_float32(network):
-    model, samples = network("convnet")
+    model, _ = network("convnet")
     torch.manual_seed(1)
     first = torch.randn(150, 3, 16, 16)
     second = first + 0.3 * torch.randn_like(first)

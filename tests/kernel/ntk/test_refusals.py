@@ -36,7 +36,12 @@ X = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
 BY_BATCH = nn.BatchNorm1d(3, track_running_stats=False).eval()
 
 REFUSED = [
-    (nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2)), X, {}, r"BatchNorm1d '0' in training mode.*model.eval\(\)"),
+    (
+        nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2)),
+        X,
+        {},
+        r"BatchNorm1d '0' in training mode.*model.eval\(\)",
+    ),
     (nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.1)), X, {}, r"Dropout '1' in training mode.*model.eval\(\)"),
     (BY_BATCH, X, {}, "does not depend on the others"),
     (Centred(3, 2), X, {}, "does not depend on the others"),
@@ -55,14 +60,16 @@ REFUSED = [
     (nn.Linear(3, 2), X[:0], {}, r"at least one sample, got shape \(0, 3\)"),
     (nn.Linear(3, 2), X / 0, {}, "finite samples.*sample 0"),
     (nn.Linear(3, 2), X * 3e38, {}, "NaN or infinity"),
-    (nn.Linear(3, 2), X, {"outputs": "all"}, "\"mean\", \"random\".*got 'all'"),
+    (nn.Linear(3, 2), X, {"outputs": "all"}, '"mean", "random".*got \'all\''),
     (nn.Linear(3, 2), X, {"outputs": 2}, "below 2.*got 2"),
     (nn.Linear(3, 2), X, {"outputs": True}, "got True"),
     (nn.Linear(3, 2), X, {"chunk_size": 1}, "integer >= 2.*got 1"),
 ]
 
 
-@pytest.mark.parametrize(("model", "samples", "options", "message"), REFUSED, ids=[row[3][:30] for row in REFUSED])
+@pytest.mark.parametrize(
+    ("model", "samples", "options", "message"), REFUSED, ids=[row[3][:30] for row in REFUSED]
+)
 def test_what_has_no_kernel_is_refused_in_one_line(model, samples, options, message):
     for function in (
         lambda: empirical_ntk(model, samples, **options),

@@ -76,7 +76,9 @@ def test_fewer_rows_than_dimensions_have_as_many_directions_and_are_not_collapse
 
 def test_of_many_dimensions_the_leading_eigenvalues_and_the_trace_are_found(save, monkeypatch):
     monkeypatch.setattr(_measure_file, "LEADING", 6)
-    monkeypatch.setattr(_measure_file, "LeadingDirections", lambda count: LeadingDirections(count, largest_dense=10))
+    monkeypatch.setattr(
+        _measure_file, "LeadingDirections", lambda count: LeadingDirections(count, largest_dense=10)
+    )
     found = measure_file(save(".npy", z=FIRST))
     z = torch.from_numpy(FIRST)
     expected = covariance_eigenvalues(z, z)

@@ -27,8 +27,9 @@ class FunctionKernel(Kernel):
 
     Parameters
     ----------
-    function : called as function(a, b, **parameters). With a method `kernel_matrix(rows, storage=, processes=)` it
-        says itself how the matrix over all rows multiplies a block, see `Kernel.kernel_matrix`
+    function : called as function(a, b, **parameters). With a method `kernel_matrix(rows, storage=,
+        processes=)` it says itself how the matrix over all rows multiplies a block, see
+        `Kernel.kernel_matrix`
     gets : "numpy" or "torch", what rows that are tensors are handed over as
     """
 

@@ -54,7 +54,8 @@ class BatchGradients:
         self._batch = batch
 
     def pieces(self, layer: Layer) -> Iterator[tuple[int, Tensor]]:
-        """Yield (offset, rows (b, width)): parts of the K gradients with respect to a layer, K P numbers a sample."""
+        """Yield (offset, rows (b, width)): parts of the K gradients with respect to a layer, K P numbers a
+        sample."""
         if isinstance(layer, FactoredLayer):
             yield from self._of_factors(self.stores[layer.name])
         elif layer.name in self._rows:

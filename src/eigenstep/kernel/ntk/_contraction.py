@@ -51,13 +51,14 @@ class Contraction(ABC):
 
     @abstractmethod
     def see(self, where: slice, taken: Pass) -> list[Node]:
-        """Take what does not depend on cotangents from a batch; return the operations whose gradients count."""
+        """Take what does not depend on cotangents from a batch; return the operations whose gradients
+        count."""
 
     @abstractmethod
     def put(self, which: int, cotangent: Tensor, of_outputs: Mapping[Node, Tensor]) -> None:
         """Take the gradients for the which-eth cotangent of the group."""
 
-    def end_batch(self) -> None:
+    def end_batch(self) -> None:  # noqa: B027 - most have nothing to finish
         """Finish a batch."""
 
     @abstractmethod

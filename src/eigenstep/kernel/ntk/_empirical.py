@@ -32,21 +32,21 @@ def empirical_ntk(
         Theta(x, x') = 1/O sum_o <grad f_o(x), grad f_o(x')>
 
     over all parameters that require grad: the mean of the O diagonal blocks of J J^T. Layer by layer, from
-    inputs a and output gradients g: the gradient of a weight is sum_t g_t a_t^T over positions t, and its inner
-    products are sum_ts (a_t . a'_s)(g_t . g'_s) or those of the gradients, whichever takes fewer flops. Source:
-    Jacot et al., arXiv:1806.07572; Novak et al., arXiv:2206.08720.
+    inputs a and output gradients g: the gradient of a weight is sum_t g_t a_t^T over positions t, and its
+    inner products are sum_ts (a_t . a'_s)(g_t . g'_s) or those of the gradients, whichever takes fewer flops.
+    Source: Jacot et al., arXiv:1806.07572; Novak et al., arXiv:2206.08720.
 
     Parameters
     ----------
     model : in evaluation mode; maps a batch (n, ...) to outputs (n, ...), which are flattened to O
     X, Y : arrays or tensors of samples (n, ...) and (m, ...); Y is X by default, and then half is computed
-    outputs : "mean"; "random", one random combination of the outputs whose kernel has that mean, in 1/O of the
-        time; or an integer, that output alone
+    outputs : "mean"; "random", one random combination of the outputs whose kernel has that mean, in 1/O of
+        the time; or an integer, that output alone
     chunk_size : samples of a forward pass, at least 2
     dtype : torch.float32 or torch.float64; by default that of the parameters
     device : where to compute; by default where the parameters are
-    memory_budget : bytes for what is kept of all samples; passes are repeated where it does not fit. By default
-        60 % of what is free
+    memory_budget : bytes for what is kept of all samples; passes are repeated where it does not fit. By
+        default 60 % of what is free
     random_state : seed of outputs="random"
 
     Returns
@@ -55,9 +55,9 @@ def empirical_ntk(
 
     Raises
     ------
-    ValueError : a model in training mode with batch normalisation or dropout, without trainable parameters, with
-        an output that is not deterministic or depends on other samples of the batch; samples of the wrong kind;
-        NaN or infinity; options out of range
+    ValueError : a model in training mode with batch normalisation or dropout, without trainable parameters,
+        with an output that is not deterministic or depends on other samples of the batch; samples of the
+        wrong kind; NaN or infinity; options out of range
 
     Examples
     --------
@@ -80,7 +80,9 @@ def empirical_ntk(
     )
     budget = 0.6 * free_memory(subject.network.device) if memory_budget is None else memory_budget
     if not (isinstance(budget, numbers.Real) and float(budget) > 0):
-        raise ValueError(f"expected memory_budget as a positive number of bytes or None, got {memory_budget!r}")
+        raise ValueError(
+            f"expected memory_budget as a positive number of bytes or None, got {memory_budget!r}"
+        )
     n = len(subject.samples.parts[0])
     others = None if Y is None else range(n, len(subject.samples))
     computation = Computation(subject, Pairs(n, len(others or ())), float(budget))

@@ -77,7 +77,8 @@ class FactorContraction(Contraction):
 
 
 class PositionProducts(FactorContraction):
-    """sum_ts (a_it . a_js) (g_it . g_js): 2 T^2 (c_in + R) flops for a pair. With T = 1, (A A^T) * (G G^T)."""
+    """sum_ts (a_it . a_js) (g_it . g_js): 2 T^2 (c_in + R) flops for a pair. With T = 1, (A A^T) * (G
+    G^T)."""
 
     method = "positions"
 
@@ -103,9 +104,7 @@ class PositionProducts(FactorContraction):
                     tile = total[rows, start + offset : stop + offset]
                     tile.add_(self._meet(first, self.store.positions(slice(start, stop)), tile.shape))
 
-    def _meet(
-        self, first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], shape: torch.Size
-    ) -> Tensor:
+    def _meet(self, first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], shape: torch.Size) -> Tensor:
         product = fastest_product(self._network.device, self._network.dtype)
         gradients = product(first[1], second[1])
         inputs = self.layer.columns_of.inner(first[0], second[0], product)
@@ -116,7 +115,8 @@ class PositionProducts(FactorContraction):
 
 
 class GradientProducts(FactorContraction):
-    """Per-sample gradients, laid out for some channels at a time and multiplied: 2 R c_in flops for a pair."""
+    """Per-sample gradients, laid out for some channels at a time and multiplied: 2 R c_in flops for a
+    pair."""
 
     method = "gradients"
 

@@ -27,10 +27,10 @@ def ntk_features(
 ) -> Any:
     """Return random features Phi (n, m) of a model's empirical tangent kernel, with E[Phi Phi^T] = Theta.
 
-    Sketches J R of the Jacobian, layer by layer: count sketches of per-sample gradients, and tensor sketches of
-    inputs and output gradients, which do not form the gradient where that is cheaper. The standard error of a
-    kernel value relative to sqrt(Theta(x, x) Theta(x', x')) is between 1 / sqrt(m) and sqrt(8 / m), whatever the
-    number of parameters. Time and memory are linear in n.
+    Sketches J R of the Jacobian, layer by layer: count sketches of per-sample gradients, and tensor sketches
+    of inputs and output gradients, which do not form the gradient where that is cheaper. The standard error
+    of a kernel value relative to sqrt(Theta(x, x) Theta(x', x')) is between 1 / sqrt(m) and sqrt(8 / m),
+    whatever the number of parameters. Time and memory are linear in n.
 
     Parameters
     ----------

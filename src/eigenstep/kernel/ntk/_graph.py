@@ -38,7 +38,8 @@ class Meeting:
 
 
 class Graph:
-    """The operations between parameters and an output, in the order in which a walk from the output meets them.
+    """The operations between parameters and an output, in the order in which a walk from the output meets
+    them.
 
     Parameters
     ----------
@@ -52,7 +53,8 @@ class Graph:
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """The operations' names: the same for every batch, or the network is not one function of its parameters."""
+        """The operations' names: the same for every batch, or the network is not one function of its
+        parameters."""
         return tuple(node.name() for node in self._nodes)
 
     @property

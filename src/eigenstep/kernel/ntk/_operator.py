@@ -20,9 +20,9 @@ class NTKOperator(KernelMatrix):
 
         Theta V = 1/O sum_o J_o (J_o^T V)
 
-    The first sweep over the samples pulls V back to the parameters, the second pushes that forward again; what a
-    vector-Jacobian and a Jacobian-vector product do for a column, per-sample gradients do here for all columns
-    of V at once. Memory is O(P b) for P parameters and b columns.
+    The first sweep over the samples pulls V back to the parameters, the second pushes that forward again;
+    what a vector-Jacobian and a Jacobian-vector product do for a column, per-sample gradients do here for all
+    columns of V at once. Memory is O(P b) for P parameters and b columns.
 
     Parameters
     ----------
@@ -81,7 +81,9 @@ class NTKOperator(KernelMatrix):
     def product(self, block: Tensor) -> Tensor:
         """Return Theta V (n, b) for V (n, b), of V's dtype and on its device."""
         if block.ndim != 2 or len(block) != self.n_views:
-            raise ValueError(f"expected a block of {self.n_views} rows (n, b), got shape {tuple(block.shape)}")
+            raise ValueError(
+                f"expected a block of {self.n_views} rows (n, b), got shape {tuple(block.shape)}"
+            )
         network = self._subject.network
         columns = block.detach().to(network.device, network.dtype)
         if self._single:

@@ -72,7 +72,8 @@ class Pass:
         self._uses.clear()
 
     def gradients(self, cotangent: Tensor, nodes: Iterable[Node]) -> dict[Node, Tensor]:
-        """Return the gradients of cotangent . outputs, for a cotangent (O,) or (b, O), with respect to the outputs of operations.
+        """Return the gradients of cotangent . outputs, for a cotangent (O,) or (b, O), with respect to the
+        outputs of operations.
 
         An operation that the outputs do not depend on is left out.
         """

@@ -46,7 +46,12 @@ def contraction_of(
 
 
 def rotations(
-    network: Network, layers: Sequence[Layer], reading: Reading, batch: Tensor, pairs: Pairs, cotangents: Tensor
+    network: Network,
+    layers: Sequence[Layer],
+    reading: Reading,
+    batch: Tensor,
+    pairs: Pairs,
+    cotangents: Tensor,
 ) -> dict[str, Rotation]:
     """Return, by layer, how outputs are rotated where they reach its channels along few directions."""
     if len(cotangents) < 2:

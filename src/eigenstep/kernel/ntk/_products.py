@@ -90,9 +90,7 @@ def _onednn(left: Tensor, right: Tensor) -> Tensor:
     # Neither rows of one entry nor strided ones are for it.
     if left.shape[1] < 16:
         return left @ right.T
-    return torch.ops.mkldnn._linear_pointwise(
-        left.contiguous(), right.contiguous(), None, "none", [], ""
-    )
+    return torch.ops.mkldnn._linear_pointwise(left.contiguous(), right.contiguous(), None, "none", [], "")
 
 
 def outer_sums(left: Tensor, right: Tensor, out: Tensor) -> None:

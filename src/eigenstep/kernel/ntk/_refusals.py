@@ -20,9 +20,7 @@ def check_mode(model: nn.Module) -> None:
             continue
         kind = type(module).__name__
         active = getattr(module, "p", getattr(module, "drop_prob", 1.0)) not in (0, 0.0, None)
-        if isinstance(module, _BatchNorm) or (
-            active and (isinstance(module, _DropoutNd) or kind in _DROPS)
-        ):
+        if isinstance(module, _BatchNorm) or (active and (isinstance(module, _DropoutNd) or kind in _DROPS)):
             raise ValueError(
                 f"expected a model in evaluation mode, got {kind} {name or 'itself'!r} in training mode: a "
                 "sample's output would hang on chance or on its batch; call model.eval() first"
@@ -30,18 +28,21 @@ def check_mode(model: nn.Module) -> None:
 
 
 def check_forward(network: Network, probe: Tensor) -> None:
-    """Raise ValueError unless outputs of some samples (k, ...) are finite, repeatable, and each sample's own."""
+    """Raise ValueError unless outputs of some samples (k, ...) are finite, repeatable, and each sample's
+    own."""
     with torch.no_grad():
         together, again = network.outputs(probe), network.outputs(probe)
         if not bool(torch.isfinite(together).all()):
-            raise ValueError("expected finite outputs, got NaN or infinity: the weights or samples are too large")
+            raise ValueError(
+                "expected finite outputs, got NaN or infinity: the weights or samples are too large"
+            )
         scale = float(together.abs().max())
         tolerance = 1e-3 if network.dtype == torch.float32 else 1e-8
         gap = float((together - again).abs().max())
         if gap > tolerance * scale:
             raise ValueError(
-                f"expected a deterministic model, got outputs that differ by {gap:.3g} between two calls on the "
-                "same samples; call model.eval(), and take sampling out of its forward"
+                f"expected a deterministic model, got outputs that differ by {gap:.3g} between two calls"
+                " on the same samples; call model.eval(), and take sampling out of its forward"
             )
         # Among copies of itself, for some models refuse a batch of one.
         alone = [network.outputs(sample.expand_as(probe))[0] for sample in (probe[0], probe[-1])]
@@ -49,6 +50,6 @@ def check_forward(network: Network, probe: Tensor) -> None:
         if gap > tolerance * scale:
             raise ValueError(
                 "expected a model whose output for a sample does not depend on the others in its batch, got "
-                f"outputs that differ by {gap:.3g} among others and among copies; call model.eval(), and normalise "
-                "within samples"
+                f"outputs that differ by {gap:.3g} among others and among copies; call model.eval(), and"
+                " normalise within samples"
             )

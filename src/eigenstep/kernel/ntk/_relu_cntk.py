@@ -26,22 +26,23 @@ def relu_cntk(
 ) -> Any:
     """Return the tangent kernel of an infinitely wide convolutional ReLU network, (n_x, n_y).
 
-    `depth` convolutions of stride 1, each with a ReLU, keep the image's size; global average pooling and a linear
-    layer follow. With i, j pixels of x and of y, A the mean over a window of both, and t the angle between pixels:
+    `depth` convolutions of stride 1, each with a ReLU, keep the image's size; global average pooling and a
+    linear layer follow. With i, j pixels of x and of y, A the mean over a window of both, and t the angle
+    between pixels:
 
         S_1 = A[x_i . y_j / c] + b,    T_1 = S_1
         V_l = sqrt(S_l(x, x)_ii S_l(y, y)_jj) (sin t + (pi - t) cos t) / pi,    D_l = (pi - t) / pi
         S_{l+1} = A[V_l] + b,    T_{l+1} = A[V_l + D_l T_l] + b
         T(x, y) = mean_ij (V_L + D_L T_L) + b
 
-    In the parametrisation of `relu_ntk`, which it equals on images of one pixel. Source: Arora et al., "On exact
-    computation with an infinitely wide neural net", NeurIPS 2019, arXiv:1904.11955, section 4 (CNTK-GAP).
-    Work and memory of a pair are of the order of pixels squared.
+    In the parametrisation of `relu_ntk`, which it equals on images of one pixel. Source: Arora et al., "On
+    exact computation with an infinitely wide neural net", NeurIPS 2019, arXiv:1904.11955, section 4
+    (CNTK-GAP). Work and memory of a pair are of the order of pixels squared.
 
     Parameters
     ----------
-    x, y : (n_x, c, h, w) and (n_y, c, h, w) images, NumPy arrays or torch tensors, float32 or float64; y is x by
-        default, and then half is computed
+    x, y : (n_x, c, h, w) and (n_y, c, h, w) images, NumPy arrays or torch tensors, float32 or float64; y is x
+        by default, and then half is computed
     depth : convolutions, at least 1
     kernel_size : odd
     padding : "zeros" or "circular"
@@ -49,8 +50,9 @@ def relu_cntk(
 
     Returns
     -------
-    Of the inputs' kind and dtype. Errors, relative to sqrt(T(x, x) T(y, y)), are those of angles between parallel
-    pixels: at most 3e-5 in float32 and 2e-9 in float64 on images of ten pixels, and less on larger ones.
+    Of the inputs' kind and dtype. Errors, relative to sqrt(T(x, x) T(y, y)), are those of angles between
+    parallel pixels: at most 3e-5 in float32 and 2e-9 in float64 on images of ten pixels, and less on larger
+    ones.
 
     Raises
     ------
@@ -163,7 +165,8 @@ def _checked(images: Any, name: str) -> Tensor:
         tensor = torch.from_numpy(np.require(array, kept, ["C", "W"]))
     if tensor.ndim != 4 or 0 in tensor.shape or tensor.dtype not in (torch.float32, torch.float64):
         raise ValueError(
-            f"expected {name} as images (n, c, h, w), float32 or float64, got {tuple(tensor.shape)} {tensor.dtype}"
+            f"expected {name} as images (n, c, h, w), float32 or float64, got"
+            f" {tuple(tensor.shape)} {tensor.dtype}"
         )
     if not bool(torch.isfinite(tensor).all()):
         raise ValueError(f"expected finite images in {name}, got NaN or infinity")

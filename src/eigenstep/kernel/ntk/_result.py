@@ -48,8 +48,8 @@ class EmpiricalNTK:
 
     def __str__(self) -> str:
         lines = [
-            f"{one.name:40s} {one.method:12s} {one.n_parameters:>12,} parameters {one.flops / 1e9:10.2f} GFLOP"
-            f" {one.seconds:8.2f} s"
+            f"{one.name:40s} {one.method:12s} {one.n_parameters:>12,} parameters"
+            f" {one.flops / 1e9:10.2f} GFLOP {one.seconds:8.2f} s"
             for one in self.layers
         ]
         lines.append(f"{'forward and backward passes':40s} {'':53s} {self.pass_seconds:8.2f} s")

@@ -13,9 +13,9 @@ class UnexpectedRank(Exception):
 class Rotation:
     """Directions (c_out, K, r) along which K outputs reach each channel.
 
-    Behind the last layer in which channels mix, each channel reaches the K outputs along one direction, whatever
-    the sample. A kernel is a sum over outputs, which an orthogonal transformation of them leaves as it is, also
-    one of its own for each channel: in the right one a single gradient takes the place of K.
+    Behind the last layer in which channels mix, each channel reaches the K outputs along one direction,
+    whatever the sample. A kernel is a sum over outputs, which an orthogonal transformation of them leaves as
+    it is, also one of its own for each channel: in the right one a single gradient takes the place of K.
 
     Examples
     --------
@@ -35,7 +35,7 @@ class Rotation:
 
         None if they take more than a share of K directions, or are too few to tell.
         """
-        count, outputs, channels, positions = gradients.shape
+        count, outputs, _, positions = gradients.shape
         if outputs < 2 or count * positions < 2 * outputs:
             return None
         energies, directions = _principal(gradients)
@@ -53,8 +53,8 @@ class Rotation:
     def __call__(self, gradients: Tensor) -> Tensor:
         """Return gradients (b, K, c_out, T) along the directions, (b, c_out r, T).
 
-        A channel that no gradient had reached along a direction before, such as one whose ReLU was shut, gets it
-        now: what was rotated earlier has no part in it.
+        A channel that no gradient had reached along a direction before, such as one whose ReLU was shut, gets
+        it now: what was rotated earlier has no part in it.
 
         Raises
         ------
@@ -91,7 +91,8 @@ def _weights(count: int, like: Tensor) -> Tensor:
 
 
 def _principal(gradients: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the energies (c_out, K), ascending, and directions (c_out, K, K) of gradients over the outputs."""
+    """Return the energies (c_out, K), ascending, and directions (c_out, K, K) of gradients over the
+    outputs."""
     _, outputs, channels, _ = gradients.shape
     vectors = gradients.permute(2, 1, 0, 3).reshape(channels, outputs, -1).double()
     return torch.linalg.eigh(vectors @ vectors.mT)

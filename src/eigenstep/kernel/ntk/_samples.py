@@ -40,7 +40,8 @@ class Samples:
         for part in self.parts[1:]:
             if (part.shape[1:], part.is_floating_point()) != (first.shape[1:], first.is_floating_point()):
                 raise ValueError(
-                    f"expected X and Y with samples of one shape and kind, got {_kind(first)} and {_kind(part)}"
+                    f"expected X and Y with samples of one shape and kind, got {_kind(first)}"
+                    f" and {_kind(part)}"
                 )
         self.single = len(self.parts) == 1 and len(first) == 1
         if self.single:

@@ -9,8 +9,8 @@ from eigenstep.kernel.ntk._products import outer_sums
 
 # Numbers that are worked on at a time.
 _PIECE = 1 << 24
-# Seconds on a core of a CPU, of which only ratios count: a flop of a matrix product; to sign a number and add it
-# to a feature; and of a transform, for each of its numbers.
+# Seconds on a core of a CPU, of which only ratios count: a flop of a matrix product; to sign a number and add
+# it to a feature; and of a transform, for each of its numbers.
 _FLOP, _ADDITION, _TRANSFORM = 7e-12, 2.5e-9, 3e-9
 
 
@@ -48,9 +48,10 @@ class CountSketch:
 class TensorSketch:
     """The count sketch of sum_t g_t a_t^T whose signs and places are products and sums of those of g and a.
 
-    It is the convolution of both count sketches, so that the product need not be formed: one transform of each
-    for each position. Where positions are many, forming it takes less. Its variance is at most four times that
-    of a count sketch. Source: Pham & Pagh, "Fast and scalable polynomial kernels via explicit feature maps", 2013.
+    It is the convolution of both count sketches, so that the product need not be formed: one transform of
+    each for each position. Where positions are many, forming it takes less. Its variance is at most four
+    times that of a count sketch. Source: Pham & Pagh, "Fast and scalable polynomial kernels via explicit
+    feature maps", 2013.
 
     Parameters
     ----------
@@ -74,7 +75,9 @@ class TensorSketch:
     def transformed(self, gradients: Tensor, columns: Tensor) -> Tensor:
         count, _, positions = gradients.shape
         features = self._of_rows.features
-        spectrum = torch.zeros(count, features // 2 + 1, dtype=gradients.dtype.to_complex(), device=gradients.device)
+        spectrum = torch.zeros(
+            count, features // 2 + 1, dtype=gradients.dtype.to_complex(), device=gradients.device
+        )
         step = max(1, _PIECE // (count * features))
         for start in range(0, positions, step):
             both = []

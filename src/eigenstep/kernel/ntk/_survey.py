@@ -119,9 +119,7 @@ def _own_gradients(taken: Pass, cotangents: Tensor, sample: int) -> dict[str, Te
     }
 
 
-def _disagreement(
-    taken: Pass, name: str, gradients: Mapping[Node, Tensor], expected: Tensor
-) -> str | None:
+def _disagreement(taken: Pass, name: str, gradients: Mapping[Node, Tensor], expected: Tensor) -> str | None:
     """Return why a parameter's formulas will not do, in words, or None."""
     try:
         by_formula = taken.gradient(name, gradients)

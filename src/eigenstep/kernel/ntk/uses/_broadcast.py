@@ -10,7 +10,8 @@ from eigenstep.kernel.ntk.uses._use import Use
 
 
 class BroadcastUse(Use):
-    """A tensor that is the same for all samples, in x + w, x - w, w - x, x w, w.expand(b, ...) or prelu(x, w)."""
+    """A tensor that is the same for all samples, in x + w, x - w, w - x, x w, w.expand(b, ...) or prelu(x,
+    w)."""
 
     def __init__(self, meeting: Meeting, batch: BatchAxis) -> None:
         super().__init__(meeting, batch)

@@ -30,7 +30,9 @@ class NormalisationUse(Use):
         product = of_output * self._normalised() if self.meeting.index == 1 else of_output
         rows = self.batch.split(product)
         if self._trailing:
-            return rows.reshape(self.batch.count, -1, math.prod(self.shape)).sum(dim=1).unflatten(1, self.shape)
+            return (
+                rows.reshape(self.batch.count, -1, math.prod(self.shape)).sum(dim=1).unflatten(1, self.shape)
+            )
         return rows.transpose(1, 2).flatten(2).sum(dim=2)
 
     def _normalised(self) -> Tensor:
