@@ -51,7 +51,7 @@ class NTKKernel:
         self.model = model
         self.stored = stored
         self._dtype = dtype
-        self._options = {
+        self._options: dict[str, Any] = {
             "outputs": outputs,
             "chunk_size": chunk_size,
             "device": device,

@@ -55,7 +55,7 @@ class FactorContraction(Contraction):
         return size * self.pairs.n_samples * sample
 
     def begin(self, cotangents: int) -> None:
-        self.store: FactorStore | None = FactorStore(
+        self.store = FactorStore(
             self.layer, self._network, self.pairs.n_samples, cotangents, self._rotation
         )
 
@@ -73,7 +73,7 @@ class FactorContraction(Contraction):
                 raise UnexpectedRank(self.layer.name) from rank
 
     def release(self) -> None:
-        self.store = None
+        del self.store
 
 
 class PositionProducts(FactorContraction):

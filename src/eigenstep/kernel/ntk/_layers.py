@@ -66,8 +66,10 @@ def layers_of(network: Network, survey: Survey, taken: Pass) -> list[Layer]:
             layers.append(Layer(name, (name,), leaf.numel()))
             continue
         bias = next((other for other in left if _is_bias(uses[other], uses[name])), None)
-        left.pop(bias, None)
-        parameters = (name,) if bias is None else (name, bias)
+        parameters: tuple[str, ...] = (name,)
+        if bias is not None:
+            del left[bias]
+            parameters = (name, bias)
         layers.append(_factored_layer(network, parameters, uses[name]))
     return layers
 

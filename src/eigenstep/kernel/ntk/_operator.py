@@ -67,7 +67,7 @@ class NTKOperator(KernelMatrix):
         budget = 0.3 * free_memory(self._subject.network.device) if memory_budget is None else memory_budget
         if not (isinstance(budget, numbers.Real) and float(budget) > 0):
             raise ValueError(f"expected memory_budget as a positive number of bytes or None, got {budget!r}")
-        self._budget = float(budget)
+        self._budget: float = float(budget)
 
     @property
     def shape(self) -> tuple[int, int]:

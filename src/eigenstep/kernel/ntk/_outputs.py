@@ -31,7 +31,7 @@ def cotangents_of(outputs: Any, n_outputs: int, random_state: Any, like: Tensor)
         signs = np.random.default_rng(random_state).choice([-1.0, 1.0], size=(1, n_outputs))
         return torch.from_numpy(signs / n_outputs**0.5).to(like)
     if isinstance(outputs, numbers.Integral) and not isinstance(outputs, bool):
-        if not -n_outputs <= outputs < n_outputs:
+        if not -n_outputs <= int(outputs) < n_outputs:
             raise ValueError(f"expected an output below {n_outputs}, which the model has, got {outputs}")
         row = torch.zeros(1, n_outputs, dtype=like.dtype, device=like.device)
         row[0, int(outputs)] = 1

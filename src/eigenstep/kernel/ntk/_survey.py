@@ -52,7 +52,9 @@ def survey(network: Network, probe: Tensor) -> Survey:
     cotangents = torch.randn(taken.outputs.shape, generator=generator).to(taken.outputs)
     references = [_own_gradients(taken, cotangents, sample) for sample in range(2)]
     gradients = taken.gradients(cotangents, [use.node for uses in taken.meetings.values() for use in uses])
-    samples_last, by_formula, reasons = [], [], {}
+    samples_last: list[str] = []
+    by_formula: list[str] = []
+    reasons: dict[str, str] = {}
     for name in taken.meetings:
         expected = torch.stack([one[name] for one in references])
         for last in ([], [name]):
