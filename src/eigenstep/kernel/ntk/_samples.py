@@ -30,7 +30,7 @@ class Samples:
     --------
     >>> samples = Samples([np.zeros((2, 3)), np.ones((1, 3))], torch.device("cpu"), torch.float32)
     >>> [batch.shape[0] for _, batch in samples.batches(2)]
-    [2, 1]
+    [3]
     """
 
     def __init__(self, parts: Sequence[Any], device: torch.device, dtype: torch.dtype) -> None:
