@@ -116,7 +116,7 @@ def test_a_course_in_steps_is_where_the_closed_form_says(tmp_path):
     two = {"kernel": "rbf", "init_scale": 1e-6, "projector": ProjectorConfig(dim=2)}
     closed = predict(changed(**two), tmp_path / "closed").prediction
     rate = 0.3 / (8 * closed["gamma"][0])
-    steps = int(1.5 * max(closed["half_times"]) / rate)
+    steps = int(2.5 * max(closed["half_times"]) / rate)
     in_steps = changed(**two, course="steps", steps=steps, optimizer=OptimizerConfig(lr=rate, momentum=0.0))
     record = predict(in_steps, tmp_path / "steps")
     assert record.prediction["course"] == "steps"

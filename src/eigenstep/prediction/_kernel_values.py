@@ -10,6 +10,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 from torch import Tensor, nn
 
 from eigenstep.export._device import find_device
+from eigenstep.kernel import empirical_ntk
 from eigenstep.memory import available_memory
 from eigenstep.prediction._config import PredictConfig
 from eigenstep.training import Encoder
@@ -59,8 +60,6 @@ def check_memory(views: int) -> None:
 def _tangent_kernel(
     config: PredictConfig, encoder: Encoder, said: list[str]
 ) -> Callable[[Tensor, Tensor | None], Matrix]:
-    from eigenstep.kernel.ntk._empirical import empirical_ntk
-
     embedding = nn.Sequential(encoder.backbone, encoder.projector)
     outputs = int(config.ntk.outputs) if config.ntk.outputs.isdecimal() else config.ntk.outputs
 
