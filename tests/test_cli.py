@@ -206,8 +206,8 @@ def test_the_version_is_that_of_the_package(capsys):
     [
         (
             [],
-            "Expected one of {demo, train, recipes, probe, embed, export, spectrum, report, view, reproduce,"
-            " version}",
+            "Expected one of {demo, train, recipes, predict, compare, probe, embed, export, spectrum, report,"
+            " view, reproduce, version}",
         ),
         (["trian"], "Unrecognized options: trian (see eigenstep --help)"),
         (["report"], "Missing from eigenstep report: PATH"),
