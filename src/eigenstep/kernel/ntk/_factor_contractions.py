@@ -55,9 +55,7 @@ class FactorContraction(Contraction):
         return size * self.pairs.n_samples * sample
 
     def begin(self, cotangents: int) -> None:
-        self.store = FactorStore(
-            self.layer, self._network, self.pairs.n_samples, cotangents, self._rotation
-        )
+        self.store = FactorStore(self.layer, self._network, self.pairs.n_samples, cotangents, self._rotation)
 
     def see(self, where: slice, taken: Pass) -> list[Node]:
         return self.store.see(where, taken)
