@@ -5,21 +5,27 @@ import torch
 
 from eigenstep.kernel.ntk import _computation, _plan
 from eigenstep.kernel.ntk._empirical import empirical_ntk
-from eigenstep.kernel.ntk._factor_contractions import GradientProducts, PositionProducts
+from eigenstep.kernel.ntk._factor_contractions import (
+    GradientProducts,
+    GradientsOfBatches,
+    PositionProducts,
+)
 from eigenstep.kernel.ntk._layers import FactoredLayer
 from eigenstep.kernel.ntk._row_contractions import GradientRows
 
 KINDS = {
     "positions": PositionProducts,
     "gradients of channels": GradientProducts,
-    "gradients": GradientRows,
+    "gradients of batches": GradientsOfBatches,
 }
 
 
 def always(kind):
     def contraction(layer, pairs, network, cotangents, rotation):
-        if kind is GradientRows or not isinstance(layer, FactoredLayer):
+        if not isinstance(layer, FactoredLayer):
             return GradientRows(layer, pairs, network)
+        if kind is GradientsOfBatches:
+            return kind(layer, pairs, network)
         return kind(layer, pairs, network, rotation)
 
     return contraction

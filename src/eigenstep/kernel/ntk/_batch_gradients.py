@@ -69,7 +69,7 @@ class BatchGradients:
                 yield which * layer.size, rows
 
     def _of_factors(self, store: FactorStore) -> Iterator[tuple[int, Tensor]]:
-        columns = store.columns(slice(0, self._count))
+        columns = store.columns_and_ones(slice(0, self._count))
         rows, width = store.gradients.shape[1], columns.shape[1]
         height = max(1, _PIECE // (self._count * width))
         laid_out = torch.empty(0)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from eigenstep.kernel._memory import large_empty
 from eigenstep.kernel.ntk._contraction import Contraction
 from eigenstep.kernel.ntk._factor_store import FactorStore, rows_of
 from eigenstep.kernel.ntk._graph import Node
@@ -22,7 +21,7 @@ _TILE = 512
 # What the inner loop spends on each entry of a tile, in flops of a matrix product.
 _MEETING = 24
 # Bytes of gradients that are laid out at a time.
-_SCRATCH = 1 << 29
+_SCRATCH = 1 << 28
 # Bytes of columns that are worked on at a time.
 _CACHE = 1 << 24
 
@@ -124,22 +123,70 @@ class GradientProducts(FactorContraction):
 
     def add_to(self, total: Tensor) -> None:
         with self.timed():
-            gradients, width = self.store.gradients, self.layer.full_width
+            gradients, width = self.store.gradients, self.layer.width
             count, rows, positions = gradients.shape
             size = gradients.element_size() * count * width
             height = min(rows, max(1, _SCRATCH // size))
-            laid_out = large_empty((count * height * width,), gradients)
-            kept = [self.store.columns(slice(0, count))] if size * positions <= _SCRATCH else []
+            laid_out = gradients.new_empty(count * height * width)
+            kept = self.store.columns(slice(0, count)) if size * positions <= 2 * _SCRATCH else None
             for start in range(0, rows, height):
                 channels = slice(start, min(start + height, rows))
                 block = laid_out[: count * (channels.stop - start) * width].view(count, -1, width)
                 for samples in self._parts():
-                    columns = kept[0][samples] if kept else self.store.columns(samples)
+                    columns = self.store.columns(samples) if kept is None else kept[samples]
                     outer_sums(gradients[samples, channels], columns, block[samples])
                 self.pairs.add_products(total, block.flatten(1))
+            if self.layer.bias:
+                self.pairs.add_products(total, gradients.sum(dim=2))
 
     def _parts(self) -> list[slice]:
         """Return slices of samples whose columns fit the cache."""
-        sample = self.store.gradients.element_size() * self.layer.full_width * self.layer.positions
+        sample = self.store.gradients.element_size() * self.layer.width * self.layer.positions
         step, count = max(1, _CACHE // sample), self.pairs.n_samples
         return [slice(start, min(start + step, count)) for start in range(0, count, step)]
+
+
+class GradientsOfBatches(Contraction):
+    """Per-sample gradients, laid out batch by batch and kept: of many positions they are less than their factors."""
+
+    method = "gradients"
+    layer: FactoredLayer
+
+    def __init__(self, layer: FactoredLayer, pairs: Pairs, network: Network) -> None:
+        super().__init__(layer, pairs)
+        self._network = network
+
+    def flops(self, cotangents: int) -> float:
+        numbers = cotangents * self.layer.channels * self.layer.full_width
+        return 2 * numbers * (self.pairs.count + self.layer.positions * self.pairs.n_samples)
+
+    def bytes(self, cotangents: int) -> int:
+        size = torch.finfo(self._network.dtype).bits // 8
+        return size * self.pairs.n_samples * cotangents * self.layer.channels * self.layer.full_width
+
+    def begin(self, cotangents: int) -> None:
+        self._cotangents, self._store = cotangents, None
+        shape = (self.pairs.n_samples, cotangents * self.layer.channels, self.layer.full_width)
+        self._rows = torch.empty(shape, device=self._network.device, dtype=self._network.dtype)
+
+    def see(self, where: slice, taken: Pass) -> list[Node]:
+        self._where = where
+        if self._store is None or len(self._store.gradients) < taken.count:
+            self._store = FactorStore(self.layer, self._network, taken.count, self._cotangents)
+        return self._store.see(slice(0, taken.count), taken)
+
+    def put(self, which: int, cotangent: Tensor, of_outputs: Mapping[Node, Tensor]) -> None:
+        self._store.put(which, of_outputs)
+
+    def end_batch(self) -> None:
+        with self.timed():
+            samples = slice(0, self._where.stop - self._where.start)
+            columns = self._store.columns_and_ones(samples)
+            outer_sums(self._store.gradients[samples], columns, self._rows[self._where])
+
+    def add_to(self, total: Tensor) -> None:
+        with self.timed():
+            self.pairs.add_products(total, self._rows.flatten(1))
+
+    def release(self) -> None:
+        self._store, self._rows = None, torch.empty(0)

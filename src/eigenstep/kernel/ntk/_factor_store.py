@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from eigenstep.kernel._memory import large_empty
 from eigenstep.kernel.ntk._graph import Node
 from eigenstep.kernel.ntk._layers import FactoredLayer, factored_uses
 from eigenstep.kernel.ntk._network import Network
@@ -42,15 +41,14 @@ class FactorStore:
         self._cotangents = cotangents
         self._inputs: list[Tensor] = []
         shape = (n_samples, rows_of(layer, cotangents, rotation), layer.positions)
-        like = torch.empty(0, device=network.device, dtype=network.dtype)
-        self.gradients = large_empty(shape, like)
+        self.gradients = torch.empty(shape, device=network.device, dtype=network.dtype)
 
     def see(self, where: slice, taken: Pass) -> list[Node]:
         """Take the inputs of a batch; return the operations whose gradients count."""
         self._where, self._uses = where, factored_uses(taken, self.layer)
         inputs = [use.inputs.detach() for use in self._uses]
         if not self._inputs:
-            self._inputs = [large_empty((len(self.gradients), *part.shape[1:]), part) for part in inputs]
+            self._inputs = [part.new_empty(len(self.gradients), *part.shape[1:]) for part in inputs]
         for kept, part in zip(self._inputs, inputs, strict=True):
             kept[where] = part
         if self._rotation is not None:
@@ -81,9 +79,13 @@ class FactorStore:
             self.gradients[self._where] = self._rotation(self._batch)
 
     def columns(self, samples: slice) -> Tensor:
-        """Return the inputs' columns (b, c_in, T), with a row of ones below them if there is a bias."""
+        """Return the inputs' columns (b, c_in, T)."""
         parts = [self.layer.columns_of.columns(part[samples]) for part in self._inputs]
-        columns = (torch.cat(parts, dim=2) if len(parts) > 1 else parts[0]).to(self.gradients.dtype)
+        return (torch.cat(parts, dim=2) if len(parts) > 1 else parts[0]).to(self.gradients.dtype)
+
+    def columns_and_ones(self, samples: slice) -> Tensor:
+        """Return the same with a row of ones below them if there is a bias, (b, c_in + 1, T)."""
+        columns = self.columns(samples)
         if not self.layer.bias:
             return columns
         return torch.cat((columns, columns.new_ones(len(columns), 1, columns.shape[2])), dim=1)

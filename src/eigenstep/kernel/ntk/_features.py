@@ -98,7 +98,7 @@ class Projection:
                 sketch = self._sketches[layer.name]
                 if isinstance(sketch, TensorSketch):
                     store = gradients.stores[layer.name]
-                    features[where] += sketch(store.gradients, store.columns(slice(0, len(batch))))
+                    features[where] += sketch(store.gradients, store.columns_and_ones(slice(0, len(batch))))
                 else:
                     rows = [piece for _, piece in gradients.pieces(layer)]
                     features[where] += sketch(torch.cat(rows, dim=1))

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from eigenstep.kernel.ntk._contraction import Contraction
-from eigenstep.kernel.ntk._factor_contractions import GradientProducts, PositionProducts
+from eigenstep.kernel.ntk._factor_contractions import (
+    GradientProducts,
+    GradientsOfBatches,
+    PositionProducts,
+)
 from eigenstep.kernel.ntk._factor_store import FactorStore
 from eigenstep.kernel.ntk._layers import FactoredLayer, Layer
 from eigenstep.kernel.ntk._network import Network
@@ -41,7 +45,7 @@ def contraction_of(
         GradientProducts(layer, pairs, network, rotation),
     ]
     if rotation is None:
-        choices.append(GradientRows(layer, pairs, network))
+        choices.append(GradientsOfBatches(layer, pairs, network))
     return min(choices, key=lambda one: (one.flops(cotangents), one.bytes(cotangents)))
 
 

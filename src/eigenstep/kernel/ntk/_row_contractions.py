@@ -7,18 +7,17 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from eigenstep.kernel._memory import large_empty
 from eigenstep.kernel.ntk._contraction import Contraction
 from eigenstep.kernel.ntk._function_gradients import FUNCTION_METHODS
 from eigenstep.kernel.ntk._graph import Node
-from eigenstep.kernel.ntk._layers import FactoredLayer, Layer
+from eigenstep.kernel.ntk._layers import Layer
 from eigenstep.kernel.ntk._network import Network
 from eigenstep.kernel.ntk._pass import Pass
 from eigenstep.kernel.ntk._products import Pairs
 
 
 class GradientRows(Contraction):
-    """Per-sample gradients by formula, stored and multiplied: 2 P flops for a pair and cotangent."""
+    """Per-sample gradients by formula: 2 P flops for a pair and cotangent."""
 
     method = "gradients"
 
@@ -28,10 +27,7 @@ class GradientRows(Contraction):
         self._rows = torch.empty(0)
 
     def flops(self, cotangents: int) -> float:
-        multiplied = 2 * cotangents * self.layer.size * self.pairs.count
-        if not isinstance(self.layer, FactoredLayer):
-            return multiplied
-        return multiplied + 2 * cotangents * self.layer.size * self.layer.positions * self.pairs.n_samples
+        return 2 * cotangents * self.layer.size * self.pairs.count
 
     def bytes(self, cotangents: int) -> int:
         size = torch.finfo(self._network.dtype).bits // 8
@@ -39,20 +35,15 @@ class GradientRows(Contraction):
 
     def begin(self, cotangents: int) -> None:
         shape = (self.pairs.n_samples, cotangents, self.layer.size)
-        like = torch.empty(0, device=self._network.device, dtype=self._network.dtype)
-        self._rows = large_empty(shape, like)
+        self._rows = torch.empty(shape, device=self._network.device, dtype=self._network.dtype)
 
     def see(self, where: slice, taken: Pass) -> list[Node]:
         self._where, self._taken = where, taken
-        return [meeting.node for name in self.layer.parameters for meeting in taken.meetings[name]]
+        return [meeting.node for meeting in taken.meetings[self.layer.name]]
 
     def put(self, which: int, cotangent: Tensor, of_outputs: Mapping[Node, Tensor]) -> None:
         with self.timed():
-            start = 0
-            for name in self.layer.parameters:
-                gradient = self._taken.gradient(name, of_outputs).flatten(1)
-                self._rows[self._where, which, start : start + gradient.shape[1]] = gradient
-                start += gradient.shape[1]
+            self._rows[self._where, which] = self._taken.gradient(self.layer.name, of_outputs).flatten(1)
 
     def add_to(self, total: Tensor) -> None:
         with self.timed():

@@ -1,0 +1,176 @@
+"""Empirical tangent kernels beside Jacobian contraction by torch.func, on CIFAR-10 images.
+
+An MLP 3072-512-512-10 and a convnet (3 x 3 convolutions of 64, 128 and 256 channels, the last two of stride 2,
+ReLU, global average pooling, linear 10), trace over 10 outputs, n = 500, float32. The peer is what PyTorch's
+tutorial on NTKs does, by chunks: per-sample Jacobians by vmap(jacrev), contracted over parameters and outputs by
+matrix products; Jacobians are kept where they fit the memory given to it, and otherwise computed again for every
+pair of blocks (each pair once). Both run in this process with the same threads. "of the GEMM limit": the flops of
+all layers' products at the speed of the fastest float32 matrix product here, over the time taken.
+
+    python benchmarks/empirical_ntk.py [--networks mlp convnet] [--images 500] [--peer-images N] [--repeats 3]
+    python benchmarks/empirical_ntk.py --networks resnet18 --images 1000 --memory 5 --no-peer --repeats 1
+
+resnet18 is timm's with the stem for small images (3 x 3, stride 1, no pooling), 10 outputs, 11.2 million
+parameters. With --peer-images the peer runs on fewer images, and its time is scaled by the square of the ratio.
+"""
+
+import argparse
+import resource
+import statistics
+import time
+from pathlib import Path
+
+import timm
+import torch
+from image_pairs import CIFAR10
+from torch import Tensor, nn
+from torch.func import functional_call, jacrev, vmap
+
+import eigenstep.training.networks  # registers ResNets for small images with timm
+from eigenstep.kernel import EmpiricalNTK, empirical_ntk
+from eigenstep.kernel.ntk._products import fastest_product
+from eigenstep.threads import set_threads
+from eigenstep.training import ImagesConfig, load_images
+
+assert eigenstep.training.networks
+
+
+def mlp() -> nn.Module:
+    hidden = [nn.Linear(3072, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU()]
+    return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(512, 10))
+
+
+def convnet() -> nn.Module:
+    layers: list[nn.Module] = []
+    for inputs, outputs, stride in [(3, 64, 1), (64, 128, 2), (128, 256, 2)]:
+        layers += [nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, 10))
+
+
+def resnet18() -> nn.Module:
+    return timm.create_model("resnet18_small", num_classes=10)
+
+
+NETWORKS = {"mlp": mlp, "convnet": convnet, "resnet18": resnet18}
+
+
+def contraction(model: nn.Module, images: Tensor, memory: float) -> Tensor:
+    """The kernel from Jacobians (n, O, P), in blocks of which two fit the memory."""
+    parameters = {name: value.detach() for name, value in model.named_parameters()}
+    buffers = dict(model.named_buffers())
+    n_outputs = model(images[:1]).shape[1]
+
+    def output(tensors: dict[str, Tensor], image: Tensor) -> Tensor:
+        return functional_call(model, {**tensors, **buffers}, (image[None],))[0]
+
+    def jacobian(batch: Tensor) -> list[Tensor]:
+        found: list[list[Tensor]] = [[] for _ in parameters]
+        for part in batch.split(10):
+            for kept, rows in zip(
+                found, vmap(jacrev(output), (None, 0))(parameters, part).values(), strict=True
+            ):
+                kept.append(rows.flatten(1))
+        return [torch.cat(kept) for kept in found]
+
+    of_image = 4 * n_outputs * sum(value.numel() for value in parameters.values())
+    height = max(1, min(len(images), int(memory / 2 / of_image)))
+    tops = range(0, len(images), height)
+    whole = of_image * len(images) <= memory
+    kept = {top: jacobian(images[top : top + height]) for top in tops} if whole else {}
+    kernel = images.new_zeros(len(images), len(images))
+    for top in tops:
+        left = kept[top] if whole else jacobian(images[top : top + height])
+        for start in range(top, len(images), height):
+            if start == top:
+                right = left
+            else:
+                right = kept[start] if whole else jacobian(images[start : start + height])
+            block = kernel[top : top + height, start : start + height]
+            for a, b in zip(left, right, strict=True):
+                block += a @ b.T
+            kernel[start : start + height, top : top + height] = block.T.clone()
+    return kernel / n_outputs
+
+
+def roof() -> float:
+    """Return the flops a second of the faster float32 matrix product, the best of some."""
+    square = torch.randn(3072, 3072)
+    product = fastest_product(torch.device("cpu"), torch.float32)
+    return 2 * 3072**3 / min(seconds(lambda: product(square, square))[0] for _ in range(7))
+
+
+def seconds(work):
+    started = time.perf_counter()
+    result = work()
+    return time.perf_counter() - started, result
+
+
+def compare(name: str, arguments: argparse.Namespace) -> None:
+    torch.manual_seed(0)
+    model = NETWORKS[name]().eval()
+    pixels = load_images(str(arguments.data), ImagesConfig(size=32, limit=arguments.images)).images
+    images = (pixels.float() if pixels.is_floating_point() else pixels.float() / 255) * 2 - 1
+    n, peer_n = len(images), arguments.peer_images or len(images)
+    budget = None if arguments.memory is None else arguments.memory * 2**30
+    # The first call measures which product is faster, and lets the libraries set themselves up.
+    empirical_ntk(model, images[:4])
+    runs: list[tuple[float, EmpiricalNTK]] = []
+    roofs = []
+    for _ in range(arguments.repeats):
+        roofs.append(roof())
+        runs.append(seconds(lambda: empirical_ntk(model, images, memory_budget=budget)))
+    times = [taken for taken, _ in runs]
+    account = runs[times.index(min(times))][1]
+    flops = sum(layer.flops for layer in account.layers)
+    parameters = sum(layer.n_parameters for layer in account.layers)
+    print(f"{name}: n = {n}, {account.n_outputs} outputs, {parameters:,} parameters, {torch.get_num_threads()} threads")
+    spread = f"({min(times):.2f} - {max(times):.2f})"
+    print(f"   empirical_ntk          {statistics.median(times):9.2f} s {spread}")
+    in_layers = sum(layer.seconds for layer in account.layers)
+    limit = flops / max(roofs)
+    print(
+        f"   layers' products       {flops / 1e9:9.1f} GFLOP, {limit:.2f} s at {max(roofs) / 1e9:.0f} GFLOP/s:"
+        f" {limit / in_layers:.0%} of the GEMM limit in the layers ({in_layers:.2f} s), {limit / min(times):.0%} with"
+        f" forward and backward passes ({account.pass_seconds:.2f} s)"
+    )
+    print(f"   peak memory            {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:9.2f} GiB so far")
+    if arguments.layers:
+        print(account)
+    if arguments.no_peer:
+        return
+    taken, kernel = seconds(lambda: contraction(model, images[:peer_n], arguments.peer_memory * 2**30))
+    scaled = taken * (n / peer_n) ** 2
+    error = float((account.matrix[:peer_n, :peer_n] - kernel).abs().max() / kernel.abs().max())
+    how = "" if peer_n == n else f" (n = {peer_n} took {taken:.2f} s, times {(n / peer_n) ** 2:.1f})"
+    print(f"   torch.func contraction {scaled:9.2f} s{how}")
+    print(
+        f"   ratio                  {scaled / statistics.median(times):9.1f} times, largest difference"
+        f" {error:.0e} of the largest value"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--networks", nargs="+", default=["mlp", "convnet"], choices=list(NETWORKS))
+    parser.add_argument("--images", type=int, default=500)
+    parser.add_argument("--peer-images", type=int, help="run the peer on fewer images")
+    parser.add_argument("--peer-memory", type=float, default=8, help="GiB for the peer's Jacobians")
+    parser.add_argument("--memory", type=float, help="GiB for what Eigenstep keeps of all images")
+    parser.add_argument("--no-peer", action="store_true")
+    parser.add_argument("--layers", action="store_true", help="print the account of every layer")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--data", type=Path, default=CIFAR10)
+    arguments = parser.parse_args()
+    set_threads(arguments.threads)
+    if not arguments.data.is_dir():
+        print(f"skipped: {arguments.data} is missing; pass --data FOLDER with {arguments.images} images or more")
+        return
+    for name in arguments.networks:
+        compare(name, arguments)
+
+
+if __name__ == "__main__":
+    main()
