@@ -1,17 +1,19 @@
 """Empirical tangent kernels beside Jacobian contraction by torch.func, on CIFAR-10 images.
 
-An MLP 3072-512-512-10 and a convnet (3 x 3 convolutions of 64, 128 and 256 channels, the last two of stride 2,
-ReLU, global average pooling, linear 10), trace over 10 outputs, n = 500, float32. The peer is what PyTorch's
-tutorial on NTKs does, by chunks: per-sample Jacobians by vmap(jacrev), contracted over parameters and outputs by
-matrix products; Jacobians are kept where they fit the memory given to it, and otherwise computed again for every
-pair of blocks (each pair once). Both run in this process with the same threads. "of the GEMM limit": the flops of
-all layers' products at the speed of the fastest float32 matrix product here, over the time taken.
+An MLP 3072-512-512-10 and a convnet (3 x 3 convolutions of 64, 128 and 256 channels, the last two of stride
+2, ReLU, global average pooling, linear 10), trace over 10 outputs, n = 500, float32. The peer is what
+PyTorch's tutorial on NTKs does, by chunks: per-sample Jacobians by vmap(jacrev), contracted over parameters
+and outputs by matrix products; Jacobians are kept where they fit the memory given to it, and otherwise
+computed again for every pair of blocks (each pair once). Both run in this process with the same threads. "of
+the GEMM limit": the flops of all layers' products at the speed of the fastest float32 matrix product here,
+over the time taken.
 
     python benchmarks/empirical_ntk.py [--networks mlp convnet] [--images 500] [--peer-images N] [--repeats 3]
     python benchmarks/empirical_ntk.py --networks resnet18 --images 1000 --memory 5 --no-peer --repeats 1
 
 resnet18 is timm's with the stem for small images (3 x 3, stride 1, no pooling), 10 outputs, 11.2 million
-parameters. With --peer-images the peer runs on fewer images, and its time is scaled by the square of the ratio.
+parameters. With --peer-images the peer runs on fewer images, and its time is scaled by the square of the
+ratio.
 """
 
 import argparse
@@ -123,17 +125,22 @@ def compare(name: str, arguments: argparse.Namespace) -> None:
     account = runs[times.index(min(times))][1]
     flops = sum(layer.flops for layer in account.layers)
     parameters = sum(layer.n_parameters for layer in account.layers)
-    print(f"{name}: n = {n}, {account.n_outputs} outputs, {parameters:,} parameters, {torch.get_num_threads()} threads")
+    print(
+        f"{name}: n = {n}, {account.n_outputs} outputs, {parameters:,} parameters,"
+        f" {torch.get_num_threads()} threads"
+    )
     spread = f"({min(times):.2f} - {max(times):.2f})"
     print(f"   empirical_ntk          {statistics.median(times):9.2f} s {spread}")
     in_layers = sum(layer.seconds for layer in account.layers)
     limit = flops / max(roofs)
     print(
-        f"   layers' products       {flops / 1e9:9.1f} GFLOP, {limit:.2f} s at {max(roofs) / 1e9:.0f} GFLOP/s:"
-        f" {limit / in_layers:.0%} of the GEMM limit in the layers ({in_layers:.2f} s), {limit / min(times):.0%} with"
-        f" forward and backward passes ({account.pass_seconds:.2f} s)"
+        f"   layers' products       {flops / 1e9:9.1f} GFLOP, {limit:.2f} s at"
+        f" {max(roofs) / 1e9:.0f} GFLOP/s: {limit / in_layers:.0%} of the GEMM limit in the layers"
+        f" ({in_layers:.2f} s), {limit / min(times):.0%} with forward and"
+        f" backward passes ({account.pass_seconds:.2f} s)"
     )
-    print(f"   peak memory            {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:9.2f} GiB so far")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"   peak memory            {peak:9.2f} GiB so far")
     if arguments.layers:
         print(account)
     if arguments.no_peer:
@@ -166,7 +173,9 @@ def main() -> None:
     arguments = parser.parse_args()
     set_threads(arguments.threads)
     if not arguments.data.is_dir():
-        print(f"skipped: {arguments.data} is missing; pass --data FOLDER with {arguments.images} images or more")
+        print(
+            f"skipped: {arguments.data} is missing; pass --data FOLDER with {arguments.images} images or more"
+        )
         return
     for name in arguments.networks:
         compare(name, arguments)

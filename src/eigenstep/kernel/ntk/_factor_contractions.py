@@ -147,7 +147,8 @@ class GradientProducts(FactorContraction):
 
 
 class GradientsOfBatches(Contraction):
-    """Per-sample gradients, laid out batch by batch and kept: of many positions they are less than their factors."""
+    """Per-sample gradients, laid out batch by batch and kept: of many positions they are less than their
+    factors."""
 
     method = "gradients"
     layer: FactoredLayer
