@@ -40,7 +40,13 @@ def test_a_run_that_writes_seldom_is_not_soon_stalled(write_run, state):
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"), [("finished", "finished"), ("diverged", "diverged"), ("failed", "interrupted")]
+    ("said", "expected"),
+    [
+        ("finished", "finished"),
+        ("diverged", "diverged"),
+        ("predicted", "predicted"),
+        ("failed", "interrupted"),
+    ],
 )
 def test_a_summary_says_how_the_run_ended(write_run, state, make_old, said, expected):
     run = write_run(rows=5).finish(said)

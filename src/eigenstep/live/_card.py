@@ -99,7 +99,8 @@ def _about(run: FollowedRun) -> dict[str, Any]:
     """What the run's configuration says it is."""
     record = RunRecord(run.path, run.config, {}, {}, {}, None, None, None, run.prediction, run.summary)
     monitor = _monitor(run)
-    backbone = run.config.get("backbone") or facts.backbone_name(record)
+    named = None if record.is_prediction else run.config.get("backbone")
+    backbone = named or facts.backbone_name(record)
     words = [facts.loss_name(record), str(backbone), facts.data_name(record)]
     if monitor.get("layer"):
         words.append(f"layer {monitor['layer']}")

@@ -6,7 +6,9 @@ import numpy as np
 
 from eigenstep.live._followed_run import FollowedRun
 
-State = Literal["waiting", "running", "stalled", "finished", "diverged", "interrupted", "unreadable"]
+State = Literal[
+    "waiting", "running", "stalled", "finished", "diverged", "interrupted", "predicted", "unreadable"
+]
 
 # A run is stalled after a minute without a measurement, or after ten times the usual time between two.
 QUIET_SECONDS, QUIET_INTERVALS = 60, 10
@@ -17,16 +19,16 @@ CLOSING_SECONDS = 5
 def state_of(run: FollowedRun, now: float) -> State:
     """What the folder tells of a run, whose process is not asked.
 
-    "waiting" has no measurement yet; "finished", "diverged" and "interrupted", by any other word, as the
-    summary says. Without one, a run is "diverged" if its loss was finite and no longer is, "stalled" if it
-    has not written for long.
+    "waiting" has no measurement yet; "finished", "diverged", "predicted" and "interrupted", by any other
+    word, as the summary says. Without one, a run is "diverged" if its loss was finite and no longer is,
+    "stalled" if it has not written for long.
     """
     metrics = run.kept["metrics"]
     if run.problems and (not metrics.count or not np.isfinite(metrics.last[0])):
         return "unreadable"
     if run.summary is not None and run.ended >= run.modified - CLOSING_SECONDS:
         said = run.summary.get("state")
-        return said if said in ("finished", "diverged") else "interrupted"
+        return said if said in ("finished", "diverged", "predicted") else "interrupted"
     if metrics.count and np.isfinite(metrics.first[2]) and not np.isfinite(metrics.last[2]):
         return "diverged"
     usual = (run.modified - run.started) / max(metrics.count - 1, 1)

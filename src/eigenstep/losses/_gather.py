@@ -56,10 +56,17 @@ def gather_batch(z_a: Tensor, z_b: Tensor, labels: Tensor | None = None) -> Join
     return JointBatch(gathered_a, gathered_b, slice(first, first + own), len(counts), labels)
 
 
+def all_gather(gathered: Tensor, own: Tensor) -> None:
+    """Fill `gathered` with the ranks' tensors, one after the other along the first dimension."""
+    # torch 2.14 has renamed it, and warns of the old name.
+    collective = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor
+    collective(gathered, own)
+
+
 def _counts(own: int, device: torch.device) -> list[int]:
     """The number of rows on each rank: collectives on wrongly assumed sizes hang or mix up rows."""
     counts = torch.empty(dist.get_world_size(), dtype=torch.int64, device=device)
-    dist.all_gather_into_tensor(counts, torch.tensor([own], device=device))
+    all_gather(counts, torch.tensor([own], device=device))
     return counts.tolist()
 
 
@@ -76,7 +83,7 @@ class _GatherRows(torch.autograd.Function):
         padded = rows.new_zeros(longest, *rows.shape[1:])
         padded[: len(rows)] = rows
         gathered = rows.new_empty(len(counts) * longest, *rows.shape[1:])
-        dist.all_gather_into_tensor(gathered, padded)
+        all_gather(gathered, padded)
         return torch.cat(
             [block[:count] for block, count in zip(gathered.split(longest), counts, strict=True)]
         )

@@ -11,6 +11,7 @@ from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor
 from torch import distributed as dist
 
+from eigenstep.losses._gather import all_gather
 from eigenstep.training.config import Precision, TrainConfig
 
 Result = TypeVar("Result")
@@ -79,7 +80,7 @@ def gather_rows(fabric: Fabric, rows: Tensor) -> Tensor:
     if fabric.world_size == 1:
         return rows
     gathered = rows.new_empty(fabric.world_size * len(rows), *rows.shape[1:])
-    dist.all_gather_into_tensor(gathered, rows.contiguous())
+    all_gather(gathered, rows.contiguous())
     return gathered
 
 

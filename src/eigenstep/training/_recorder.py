@@ -2,6 +2,7 @@
 
 import bisect
 import json
+import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -15,6 +16,7 @@ from torch import Tensor
 from eigenstep.atomic import atomic_write
 from eigenstep.spectrum import (
     RecordWriter,
+    Spectrum,
     append_line,
     covariance_eigenvalues,
     find_rises,
@@ -131,7 +133,7 @@ class Recorder:
             step, learning_time, eigenvalues, points, terms=terms, measures=spectrum.measures, **metrics
         )
         self._count_modes(learning_time, eigenvalues["cross_correlation"])
-        self._log(step, learning_time, eigenvalues["cross_correlation"], terms, metrics)
+        self._log(step, learning_time, spectrum, terms, metrics)
         now = time.perf_counter()
         self.seconds += now - began
         row = {
@@ -184,12 +186,19 @@ class Recorder:
         self,
         step: int,
         learning_time: float,
-        eigenvalues: np.ndarray,
+        spectrum: Spectrum,
         terms: dict[str, float],
         metrics: dict[str, float],
     ) -> None:
-        row = metrics | {"time": learning_time, "spectrum/learned_modes": float(self.learned_modes or 0)}
+        measures = {
+            f"spectrum/{name}": value for name, value in spectrum.measures.items() if math.isfinite(value)
+        }
+        row = (
+            metrics
+            | measures
+            | {"time": learning_time, "spectrum/learned_modes": float(self.learned_modes or 0)}
+        )
         row |= {f"terms/{name}": value for name, value in terms.items()}
-        first = eigenvalues[:EIGENVALUES_LOGGED]
+        first = spectrum.cross_correlation[:EIGENVALUES_LOGGED]
         row |= {f"spectrum/eigenvalue_{index}": float(value) for index, value in enumerate(first, start=1)}
         self.loggers.log(row, step)

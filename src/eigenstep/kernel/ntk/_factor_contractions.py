@@ -166,7 +166,8 @@ class GradientsOfBatches(Contraction):
         return size * self.pairs.n_samples * cotangents * self.layer.channels * self.layer.full_width
 
     def begin(self, cotangents: int) -> None:
-        self._cotangents, self._store = cotangents, None
+        self._cotangents = cotangents
+        self._store: FactorStore | None = None
         shape = (self.pairs.n_samples, cotangents * self.layer.channels, self.layer.full_width)
         self._rows = torch.empty(shape, device=self._network.device, dtype=self._network.dtype)
 
@@ -177,9 +178,11 @@ class GradientsOfBatches(Contraction):
         return self._store.see(slice(0, taken.count), taken)
 
     def put(self, which: int, cotangent: Tensor, of_outputs: Mapping[Node, Tensor]) -> None:
+        assert self._store is not None, "a batch is seen first"
         self._store.put(which, of_outputs)
 
     def end_batch(self) -> None:
+        assert self._store is not None, "a batch is seen first"
         with self.timed():
             samples = slice(0, self._where.stop - self._where.start)
             columns = self._store.columns_and_ones(samples)

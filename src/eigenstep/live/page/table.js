@@ -4,7 +4,7 @@ import { drawSparkline } from "./sparkline.js";
 import { ago, interval, make, moment, whole, write } from "./words.js";
 import { axisNow } from "./figures.js";
 
-const STATES = ["running", "waiting", "stalled", "diverged", "interrupted", "finished", "unreadable"];
+const STATES = ["running", "waiting", "stalled", "diverged", "interrupted", "finished", "predicted", "unreadable"];
 const rank = (card) => STATES.indexOf(card.state);
 const COLUMNS = [
   { key: "name", title: "Run", of: (card) => card.name },

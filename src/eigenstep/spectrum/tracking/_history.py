@@ -54,7 +54,8 @@ def follow_modes(record: RunRecord, planned_time: float | None = None) -> ModeHi
     clock = Clock(record, planned_time)
     steps, times, eigenvalues, points = _columns(record)
     tracks = track_modes(eigenvalues, points)
-    plateau = 1.0 if record.prediction else None
+    # A folder that is a prediction may be of a loss under which modes end elsewhere than at 1.
+    plateau = 1.0 if record.prediction and not record.is_prediction else None
     fits = _fit(times, eigenvalues, tracks, plateau) if len(times) else []
     tracks, fits = _in_order(tracks, fits)
     upcoming = _upcoming(record, times, tracks, fits, plateau)
