@@ -4,7 +4,8 @@ import { axisNow } from "./figures.js";
 
 export class CloserLook {
   constructor(zoom, runs, redraw) {
-    Object.assign(this, { zoom, runs, redraw });
+    // A run may not be read yet, or be gone, when a zoom has settled.
+    Object.assign(this, { zoom, runs: () => runs().filter(Boolean), redraw });
     this.asking = 0;
     zoom.addEventListener("settled", () => this.look());
   }

@@ -130,4 +130,5 @@ class _Words:
             return f"mode {soonest.mode + 1}, the largest that is not learned, does not grow at present."
         _, first, last = soonest.half_time
         text = f"by its growth until now, mode {soonest.mode + 1} may come at any time from {self.at(first)}"
-        return f"{text} on." if last > FAR * first else f"{text} to {self.at(last)}."
+        told = first <= last <= FAR * first
+        return f"{text} to {self.at(last)}." if told else f"{text} on."
