@@ -3,15 +3,16 @@
 An MLP 3072-512-512-10 and a convnet (3 x 3 convolutions of 64, 128 and 256 channels, the last two of stride
 2, ReLU, global average pooling, linear 10), trace over 10 outputs, n = 500, float32. The peer is what
 PyTorch's tutorial on NTKs does, by chunks: per-sample Jacobians by vmap(jacrev), contracted over parameters
-and outputs by matrix products; Jacobians are kept where they fit the memory given to it, and otherwise
-computed again for every pair of blocks (each pair once). Both run in this process with the same threads. "of
-the GEMM limit": the flops of all layers' products at the speed of the fastest float32 matrix product here,
-over the time taken.
+and outputs by matrix products, for every pair of blocks of images once; two blocks' Jacobians fit the memory
+given to it. Where those of all images fit --kept-memory, they are also kept, and computed once. All run in
+this process with the same threads. "of the GEMM limit": the flops of all layers' products at the speed of the
+fastest float32 matrix product here, over the time taken.
 
     python benchmarks/empirical_ntk.py [--networks mlp convnet] [--images 500] [--peer-images N] [--repeats 3]
     python benchmarks/empirical_ntk.py --networks resnet18 --images 1000 --memory 5 --no-peer --repeats 1
 
-resnet18 is timm's with the stem for small images (3 x 3, stride 1, no pooling), 10 outputs, 11.2 million
+resnet18 is timm's with the stem for small images (3 x 3, stride 1, no pooling) and no scale that starts at
+zero, 10 outputs, 11.2 million
 parameters. With --peer-images the peer runs on fewer images, and its time is scaled by the square of the
 ratio.
 """
@@ -50,14 +51,14 @@ def convnet() -> nn.Module:
 
 
 def resnet18() -> nn.Module:
-    return timm.create_model("resnet18_small", num_classes=10)
+    return timm.create_model("resnet18_small", num_classes=10, zero_init_last=False)
 
 
 NETWORKS = {"mlp": mlp, "convnet": convnet, "resnet18": resnet18}
 
 
-def contraction(model: nn.Module, images: Tensor, memory: float) -> Tensor:
-    """The kernel from Jacobians (n, O, P), in blocks of which two fit the memory."""
+def contraction(model: nn.Module, images: Tensor, height: int, keep: bool) -> Tensor:
+    """The kernel from Jacobians (n, O, P), by blocks of `height` images."""
     parameters = {name: value.detach() for name, value in model.named_parameters()}
     buffers = dict(model.named_buffers())
     n_outputs = model(images[:1]).shape[1]
@@ -65,32 +66,25 @@ def contraction(model: nn.Module, images: Tensor, memory: float) -> Tensor:
     def output(tensors: dict[str, Tensor], image: Tensor) -> Tensor:
         return functional_call(model, {**tensors, **buffers}, (image[None],))[0]
 
-    def jacobian(batch: Tensor) -> list[Tensor]:
-        found: list[list[Tensor]] = [[] for _ in parameters]
-        for part in batch.split(10):
-            for kept, rows in zip(
-                found, vmap(jacrev(output), (None, 0))(parameters, part).values(), strict=True
-            ):
-                kept.append(rows.flatten(1))
-        return [torch.cat(kept) for kept in found]
+    def jacobian(top: int) -> list[Tensor]:
+        block = images[top : top + height]
+        rows = [value.new_empty(len(block), n_outputs * value.numel()) for value in parameters.values()]
+        for start in range(0, len(block), 10):
+            part = vmap(jacrev(output), (None, 0))(parameters, block[start : start + 10])
+            for kept, values in zip(rows, part.values(), strict=True):
+                kept[start : start + 10] = values.flatten(1)
+        return rows
 
-    of_image = 4 * n_outputs * sum(value.numel() for value in parameters.values())
-    height = max(1, min(len(images), int(memory / 2 / of_image)))
     tops = range(0, len(images), height)
-    whole = of_image * len(images) <= memory
-    kept = {top: jacobian(images[top : top + height]) for top in tops} if whole else {}
+    known = {top: jacobian(top) for top in tops} if keep else {}
     kernel = images.new_zeros(len(images), len(images))
     for top in tops:
-        left = kept[top] if whole else jacobian(images[top : top + height])
+        left = known[top] if keep else jacobian(top)
         for start in range(top, len(images), height):
-            if start == top:
-                right = left
-            else:
-                right = kept[start] if whole else jacobian(images[start : start + height])
-            block = kernel[top : top + height, start : start + height]
-            for a, b in zip(left, right, strict=True):
-                block += a @ b.T
-            kernel[start : start + height, top : top + height] = block.T.clone()
+            right = left if start == top else known[start] if keep else jacobian(start)
+            rows, columns = slice(top, top + height), slice(start, start + height)
+            kernel[rows, columns] = sum(a @ b.T for a, b in zip(left, right, strict=True))
+            kernel[columns, rows] = kernel[rows, columns].T.clone()
     return kernel / n_outputs
 
 
@@ -130,30 +124,38 @@ def compare(name: str, arguments: argparse.Namespace) -> None:
         f" {torch.get_num_threads()} threads"
     )
     spread = f"({min(times):.2f} - {max(times):.2f})"
-    print(f"   empirical_ntk          {statistics.median(times):9.2f} s {spread}")
+    print(f"   empirical_ntk                   {statistics.median(times):9.2f} s {spread}")
     in_layers = sum(layer.seconds for layer in account.layers)
     limit = flops / max(roofs)
     print(
-        f"   layers' products       {flops / 1e9:9.1f} GFLOP, {limit:.2f} s at"
+        f"   layers' products                {flops / 1e9:9.1f} GFLOP, {limit:.2f} s at"
         f" {max(roofs) / 1e9:.0f} GFLOP/s: {limit / in_layers:.0%} of the GEMM limit in the layers"
-        f" ({in_layers:.2f} s), {limit / min(times):.0%} with forward and"
-        f" backward passes ({account.pass_seconds:.2f} s)"
+        f" ({in_layers:.2f} s), {limit / min(times):.0%} with forward and backward passes"
+        f" ({account.pass_seconds:.2f} s)"
     )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"   peak memory            {peak:9.2f} GiB so far")
+    print(f"   peak memory                     {peak:9.2f} GiB so far")
     if arguments.layers:
         print(account)
     if arguments.no_peer:
         return
-    taken, kernel = seconds(lambda: contraction(model, images[:peer_n], arguments.peer_memory * 2**30))
-    scaled = taken * (n / peer_n) ** 2
-    error = float((account.matrix[:peer_n, :peer_n] - kernel).abs().max() / kernel.abs().max())
-    how = "" if peer_n == n else f" (n = {peer_n} took {taken:.2f} s, times {(n / peer_n) ** 2:.1f})"
-    print(f"   torch.func contraction {scaled:9.2f} s{how}")
-    print(
-        f"   ratio                  {scaled / statistics.median(times):9.1f} times, largest difference"
-        f" {error:.0e} of the largest value"
-    )
+    of_image = 4 * account.n_outputs * parameters / 2**30
+    height = min(peer_n, max(10, int(arguments.peer_memory / 2 / of_image) // 10 * 10))
+    runs_of_peer = [(f"in blocks of {height}", height, False)]
+    if of_image * peer_n <= arguments.kept_memory:
+        runs_of_peer.append(("all kept", min(100, peer_n), True))
+    for how, block, keep in runs_of_peer:
+        taken, kernel = seconds(
+            lambda block=block, keep=keep: contraction(model, images[:peer_n], block, keep)
+        )
+        scaled = taken * (n / peer_n) ** 2
+        error = float((account.matrix[:peer_n, :peer_n] - kernel).abs().max() / kernel.abs().max())
+        note = "" if peer_n == n else f" (n = {peer_n} took {taken:.2f} s, times {(n / peer_n) ** 2:.1f})"
+        print(
+            f"   torch.func, {how:19s} {scaled:8.2f} s{note}:"
+            f" {scaled / statistics.median(times):.1f} times as long"
+        )
+        print(f"{'':34s} differs by {error:.0e} of the largest value")
 
 
 def main() -> None:
@@ -163,7 +165,8 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=["mlp", "convnet"], choices=list(NETWORKS))
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--peer-images", type=int, help="run the peer on fewer images")
-    parser.add_argument("--peer-memory", type=float, default=8, help="GiB for the peer's Jacobians")
+    parser.add_argument("--peer-memory", type=float, default=4, help="GiB for two blocks of the peer")
+    parser.add_argument("--kept-memory", type=float, default=8, help="GiB up to which all Jacobians are kept")
     parser.add_argument("--memory", type=float, help="GiB for what Eigenstep keeps of all images")
     parser.add_argument("--no-peer", action="store_true")
     parser.add_argument("--layers", action="store_true", help="print the account of every layer")

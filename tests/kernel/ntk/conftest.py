@@ -33,8 +33,7 @@ class SharedConvolution(nn.Module):
 
 
 class Tokens(nn.Module):
-    """Embedded tokens, positions, a transformer whose batch is the second axis, and the embedding as last
-    layer."""
+    """Tokens and positions, a transformer whose batch is the second axis, and the embedding as last layer."""
 
     def __init__(self):
         super().__init__()
@@ -174,8 +173,7 @@ NETWORKS = {
 
 @pytest.fixture
 def network():
-    """network(name) is a model in float64 and evaluation mode, with weights that are not zero, and
-    samples."""
+    """network(name): a model in float64 and evaluation mode, with weights that are not zero, and samples."""
 
     def build(name):
         torch.manual_seed(0)

@@ -8,25 +8,9 @@ from torch.func import functional_call, jacrev, vmap
 from eigenstep.kernel import empirical_ntk
 from eigenstep.kernel.ntk import _plan
 
-NAMES = [
-    "mlp",
-    "convnet",
-    "resnet18",
-    "vit",
-    "convnext",
-    "swin",
-    "shared linear",
-    "shared convolution",
-    "tokens",
-    "bare parameters",
-    "weight norm",
-    "volumes",
-    "sequences",
-    "signals",
-    "gru",
-    "transposed",
-    "bilinear",
-]
+NAMES = ["mlp", "convnet", "resnet18", "vit", "convnext", "swin", "shared linear", "shared convolution"]
+NAMES += ["tokens", "bare parameters", "weight norm", "volumes", "sequences", "signals", "gru"]
+NAMES += ["transposed", "bilinear"]
 
 
 def mean_kernel(jacobian):

@@ -47,8 +47,7 @@ class Kernel(ABC):
         """Return k(a_i, a_i), (n_a,), of prepared rows."""
 
     def kernel_matrix(self, rows: Any, storage: float, processes: Any) -> Any:
-        """Return the matrix over prepared rows as an operator of this kernel's own; None asks for panels of
-        it.
+        """Return the matrix over prepared rows as an operator of this kernel's own, or None for panels of it.
 
         Parameters
         ----------

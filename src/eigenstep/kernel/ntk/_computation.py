@@ -18,6 +18,9 @@ from eigenstep.kernel.ntk._row_contractions import FunctionRows
 from eigenstep.kernel.ntk._samples import Samples
 from eigenstep.kernel.ntk._subject import Subject
 
+# Bytes for what a layer lays out when it is multiplied: a share of the budget within these limits.
+_LEAST_SCRATCH, _MOST_SCRATCH = 1 << 26, 1 << 30
+
 
 class Computation:
     """Kernel blocks between ranges of a subject's samples, and the account of them.
@@ -31,7 +34,8 @@ class Computation:
     def __init__(self, subject: Subject, pairs: Pairs, budget: float) -> None:
         self.pass_seconds = 0.0
         self._subject = subject
-        self._budget = budget
+        self._scratch = min(max(0.2 * budget, _LEAST_SCRATCH), _MOST_SCRATCH)
+        self._budget = budget - self._scratch if budget > 2 * self._scratch else budget
         self._rotations = rotations(
             subject.network,
             subject.layers,
@@ -74,7 +78,8 @@ class Computation:
         if method is not None:
             return FunctionRows(layer, pairs, subject.network, method)
         rotation = self._rotations.get(layer.name)
-        return contraction_of(layer, pairs, subject.network, len(subject.cotangents), rotation)
+        cotangents = len(subject.cotangents)
+        return contraction_of(layer, pairs, subject.network, cotangents, self._scratch, rotation)
 
     def _run(self, sweep: Sweep, samples: Samples, total: Tensor) -> None:
         subject = self._subject

@@ -41,6 +41,10 @@ class Contraction(ABC):
     def flops(self, cotangents: int) -> float:
         """Return the additions and multiplications that all pairs of samples take."""
 
+    def cost(self, cotangents: int) -> float:
+        """Return the time that this takes, in flops of a matrix product."""
+        return self.flops(cotangents)
+
     @abstractmethod
     def bytes(self, cotangents: int) -> int:
         """Return what is kept of all samples for a group of so many cotangents."""
@@ -51,15 +55,15 @@ class Contraction(ABC):
 
     @abstractmethod
     def see(self, where: slice, taken: Pass) -> list[Node]:
-        """Take what does not depend on cotangents from a batch; return the operations whose gradients
-        count."""
+        """Take what does not hang on cotangents from a batch; return the operations whose gradients count."""
 
     @abstractmethod
     def put(self, which: int, cotangent: Tensor, of_outputs: Mapping[Node, Tensor]) -> None:
         """Take the gradients for the which-eth cotangent of the group."""
 
-    def end_batch(self) -> None:  # noqa: B027 - most have nothing to finish
-        """Finish a batch."""
+    @abstractmethod
+    def end_batch(self) -> None:
+        """Finish a batch, for which all gradients are there."""
 
     @abstractmethod
     def add_to(self, total: Tensor) -> None:

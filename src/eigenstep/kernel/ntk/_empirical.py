@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import torch
 from torch import nn
 
-from eigenstep.kernel._memory import free_memory
 from eigenstep.kernel.ntk._computation import Computation
 from eigenstep.kernel.ntk._products import Pairs
 from eigenstep.kernel.ntk._result import EmpiricalNTK
-from eigenstep.kernel.ntk._subject import Subject
+from eigenstep.kernel.ntk._subject import Subject, bytes_to_use
 
 
 def empirical_ntk(
@@ -63,7 +61,7 @@ def empirical_ntk(
     --------
     >>> model = nn.Linear(3, 2)
     >>> x = torch.eye(3)
-    >>> empirical_ntk(model, x).matrix.round(decimals=3)  # x.x' + 1
+    >>> empirical_ntk(model, x).matrix.round()  # x.x' + 1
     tensor([[2., 1., 1.],
             [1., 2., 1.],
             [1., 1., 2.]])
@@ -78,15 +76,16 @@ def empirical_ntk(
         device=device,
         random_state=random_state,
     )
-    budget = 0.6 * free_memory(subject.network.device) if memory_budget is None else memory_budget
-    if not (isinstance(budget, numbers.Real) and float(budget) > 0):
-        raise ValueError(
-            f"expected memory_budget as a positive number of bytes or None, got {memory_budget!r}"
-        )
+    budget = bytes_to_use(memory_budget, 0.6, subject.network.device)
     n = len(subject.samples.parts[0])
     others = None if Y is None else range(n, len(subject.samples))
-    computation = Computation(subject, Pairs(n, len(others or ())), float(budget))
+    computation = Computation(subject, Pairs(n, len(others or ())), budget)
     total = computation.between(range(n), others)
+    if not bool(torch.isfinite(total).all()):
+        raise ValueError(
+            "expected finite gradients, got NaN or infinity; a root or a logarithm of zero in the forward "
+            "does this, or values too large for the dtype"
+        )
     if subject.samples.single:
         total = total[:1, :1]
     return EmpiricalNTK(

@@ -15,8 +15,7 @@ from eigenstep.kernel.solvers._kernel_matrix import KernelMatrix, StoredKernelMa
 
 
 class NTKKernel:
-    """The empirical tangent kernel of a model between two blocks of samples, for
-    `ContrastiveKernelPCA(kernel=)`.
+    """The empirical tangent kernel of a model between blocks of samples, for `ContrastiveKernelPCA(kernel=)`.
 
     The dense solver and `transform` call it; solver="krylov" asks it for the whole matrix over the views,
     which is stored where it fits the solver's memory, and otherwise multiplied with by sweeps over the views.
@@ -66,8 +65,7 @@ class NTKKernel:
     def kernel_matrix(
         self, X: Any, storage: float = float("inf"), processes: Processes = ALONE
     ) -> KernelMatrix:
-        """Return the kernel over samples (N, ...) as an operator; stored if it takes at most `storage`
-        bytes."""
+        """Return the kernel over samples (N, ...) as an operator, stored if `storage` bytes hold it."""
         dtype = self._dtype_of(X)
         if self.stored and len(X) ** 2 * torch.finfo(dtype).bits // 8 <= storage:
             matrix = empirical_ntk(self.model, X, dtype=dtype, **self._options).matrix

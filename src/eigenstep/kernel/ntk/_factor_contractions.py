@@ -18,10 +18,9 @@ from eigenstep.kernel.ntk._rotation import Rotation, UnexpectedRank
 
 # Positions of all samples of a tile: its two products stay in the cache until they have met.
 _TILE = 512
-# What the inner loop spends on each entry of a tile, in flops of a matrix product.
-_MEETING = 24
-# Bytes of gradients that are laid out at a time.
-_SCRATCH = 1 << 28
+# What it takes for an entry of a tile to meet the other product's, and for a number of a gradient to be laid
+# out and read again, in flops of a matrix product.
+_MEETING, _LAYING_OUT = 24, 200
 # Bytes of columns that are worked on at a time.
 _CACHE = 1 << 24
 
@@ -74,8 +73,7 @@ class FactorContraction(Contraction):
 
 
 class PositionProducts(FactorContraction):
-    """sum_ts (a_it . a_js) (g_it . g_js): 2 T^2 (c_in + R) flops for a pair. With T = 1, (A A^T) * (G
-    G^T)."""
+    """sum_ts (a_it . a_js) (g_it . g_js): 2 T^2 (c_in + R) flops for a pair. At T = 1, (A A^T) * (G G^T)."""
 
     method = "positions"
 
@@ -88,7 +86,10 @@ class PositionProducts(FactorContraction):
 
     def flops(self, cotangents: int) -> float:
         width = self.layer.columns_of.inner_width(self.layer.width) + self.rows(cotangents)
-        return (2 * width + _MEETING) * self.layer.positions**2 * self.pairs.count
+        return 2 * width * self.layer.positions**2 * self.pairs.count
+
+    def cost(self, cotangents: int) -> float:
+        return self.flops(cotangents) + _MEETING * self.layer.positions**2 * self.pairs.count
 
     def add_to(self, total: Tensor) -> None:
         with self.timed():
@@ -112,23 +113,42 @@ class PositionProducts(FactorContraction):
 
 
 class GradientProducts(FactorContraction):
-    """Per-sample gradients, laid out for some channels at a time and multiplied: 2 R c_in flops for a
-    pair."""
+    """Per-sample gradients, laid out for some channels at a time: 2 R c_in flops for a pair.
+
+    Parameters
+    ----------
+    scratch : bytes for what is laid out
+    """
 
     method = "gradients"
 
+    def __init__(
+        self,
+        layer: FactoredLayer,
+        pairs: Pairs,
+        network: Network,
+        scratch: float,
+        rotation: Rotation | None = None,
+    ) -> None:
+        super().__init__(layer, pairs, network, rotation)
+        self._scratch = scratch
+
     def flops(self, cotangents: int) -> float:
-        numbers = self.rows(cotangents) * self.layer.full_width
-        return 2 * numbers * (self.pairs.count + self.layer.positions * self.pairs.n_samples)
+        return _gradient_flops(self.layer, self.rows(cotangents), self.pairs)
+
+    def cost(self, cotangents: int) -> float:
+        numbers = self.rows(cotangents) * self.layer.full_width * self.pairs.n_samples
+        return self.flops(cotangents) + _LAYING_OUT * numbers
 
     def add_to(self, total: Tensor) -> None:
         with self.timed():
             gradients, width = self.store.gradients, self.layer.width
             count, rows, positions = gradients.shape
             size = gradients.element_size() * count * width
-            height = min(rows, max(1, _SCRATCH // size))
+            keep = size * positions <= self._scratch / 2
+            kept = self.store.columns(slice(0, count)) if keep else None
+            height = int(min(rows, max(1, (self._scratch - keep * size * positions) // size)))
             laid_out = gradients.new_empty(count * height * width)
-            kept = self.store.columns(slice(0, count)) if size * positions <= 2 * _SCRATCH else None
             for start in range(0, rows, height):
                 channels = slice(start, min(start + height, rows))
                 block = laid_out[: count * (channels.stop - start) * width].view(count, -1, width)
@@ -147,8 +167,7 @@ class GradientProducts(FactorContraction):
 
 
 class GradientsOfBatches(Contraction):
-    """Per-sample gradients, laid out batch by batch and kept: of many positions they are less than their
-    factors."""
+    """Per-sample gradients, laid out batch by batch and kept: less than their factors at many positions."""
 
     method = "gradients"
     layer: FactoredLayer
@@ -158,8 +177,11 @@ class GradientsOfBatches(Contraction):
         self._network = network
 
     def flops(self, cotangents: int) -> float:
-        numbers = cotangents * self.layer.channels * self.layer.full_width
-        return 2 * numbers * (self.pairs.count + self.layer.positions * self.pairs.n_samples)
+        return _gradient_flops(self.layer, cotangents * self.layer.channels, self.pairs)
+
+    def cost(self, cotangents: int) -> float:
+        numbers = cotangents * self.layer.channels * self.layer.full_width * self.pairs.n_samples
+        return self.flops(cotangents) + _LAYING_OUT * numbers
 
     def bytes(self, cotangents: int) -> int:
         size = torch.finfo(self._network.dtype).bits // 8
@@ -172,18 +194,18 @@ class GradientsOfBatches(Contraction):
         self._rows = torch.empty(shape, device=self._network.device, dtype=self._network.dtype)
 
     def see(self, where: slice, taken: Pass) -> list[Node]:
-        self._where = where
-        if self._store is None or len(self._store.gradients) < taken.count:
-            self._store = FactorStore(self.layer, self._network, taken.count, self._cotangents)
-        return self._store.see(slice(0, taken.count), taken)
+        self._where, store = where, self._store
+        if store is None or len(store.gradients) < taken.count:
+            store = self._store = FactorStore(self.layer, self._network, taken.count, self._cotangents)
+        return store.see(slice(0, taken.count), taken)
 
     def put(self, which: int, cotangent: Tensor, of_outputs: Mapping[Node, Tensor]) -> None:
-        assert self._store is not None, "a batch is seen first"
+        assert self._store is not None
         self._store.put(which, of_outputs)
 
     def end_batch(self) -> None:
-        assert self._store is not None, "a batch is seen first"
         with self.timed():
+            assert self._store is not None
             samples = slice(0, self._where.stop - self._where.start)
             columns = self._store.columns_and_ones(samples)
             outer_sums(self._store.gradients[samples], columns, self._rows[self._where])
@@ -193,4 +215,9 @@ class GradientsOfBatches(Contraction):
             self.pairs.add_products(total, self._rows.flatten(1))
 
     def release(self) -> None:
-        self._store, self._rows = None, torch.empty(0)
+        self._store = None
+        del self._rows
+
+
+def _gradient_flops(layer: FactoredLayer, rows: int, pairs: Pairs) -> float:
+    return 2 * rows * layer.full_width * (pairs.count + layer.positions * pairs.n_samples)

@@ -91,8 +91,7 @@ class FactorStore:
         return torch.cat((columns, columns.new_ones(len(columns), 1, columns.shape[2])), dim=1)
 
     def positions(self, samples: slice) -> tuple[Tensor, Tensor]:
-        """Return rows of the inputs and of the gradients, one for each position of each sample, (b T,
-        ...)."""
+        """Return the inputs and the gradients with a row for each position of each sample, (b T, ...)."""
         parts = [self.layer.columns_of.rows(part[samples]) for part in self._inputs]
         inputs = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
         return inputs.flatten(0, 1), self.gradients[samples].transpose(1, 2).flatten(0, 1)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from eigenstep.kernel.ntk._batch_gradients import BatchGradients
 from eigenstep.kernel.ntk._layers import FactoredLayer
+from eigenstep.kernel.ntk._sample_gradients import SampleGradients
 from eigenstep.kernel.ntk._sketch import CountSketch, TensorSketch
 from eigenstep.kernel.ntk._subject import Subject
 
@@ -77,28 +78,25 @@ class Projection:
     def __init__(self, subject: Subject, features: int, seed: int) -> None:
         like = subject.cotangents
         self._features = features
-        self._sketches: dict[str, CountSketch | TensorSketch] = {}
+        self._sketches: dict[str, Callable[..., Tensor]] = {}
         for at, layer in enumerate(subject.all_layers):
             generator = torch.Generator().manual_seed(seed * 1_000_003 + at)
             if isinstance(layer, FactoredLayer):
                 rows = layer.channels * len(like)
-                sketch: CountSketch | TensorSketch = TensorSketch(
-                    rows, layer.full_width, features, generator, like
-                )
+                self._sketches[layer.name] = TensorSketch(rows, layer.full_width, features, generator, like)
             else:
-                sketch = CountSketch(layer.size * len(like), features, generator, like)
-            self._sketches[layer.name] = sketch
+                width = layer.size * len(like)
+                self._sketches[layer.name] = CountSketch(width, features, generator, like)
 
     def __call__(self, subject: Subject) -> Tensor:
         """Return the features (n, m) of the subject's samples."""
         features = subject.cotangents.new_zeros(len(subject.samples), self._features)
-        for where, batch in subject.samples.batches(subject.chunk):
-            gradients = BatchGradients(subject, batch, subject.cotangents)
+        gradients = SampleGradients(subject, subject.cotangents)
+        for where in gradients.batches():
             for layer in subject.all_layers:
                 sketch = self._sketches[layer.name]
-                if isinstance(sketch, TensorSketch):
-                    store = gradients.stores[layer.name]
-                    features[where] += sketch(store.gradients, store.columns_and_ones(slice(0, len(batch))))
+                if isinstance(layer, FactoredLayer):
+                    features[where] += sketch(*gradients.factors(layer))
                 else:
                     rows = [piece for _, piece in gradients.pieces(layer)]
                     features[where] += sketch(torch.cat(rows, dim=1))

@@ -38,8 +38,7 @@ class Meeting:
 
 
 class Graph:
-    """The operations between parameters and an output, in the order in which a walk from the output meets
-    them.
+    """The operations between parameters and an output, in the order of a walk from the output.
 
     Parameters
     ----------
@@ -53,8 +52,7 @@ class Graph:
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """The operations' names: the same for every batch, or the network is not one function of its
-        parameters."""
+        """The operations' names."""
         return tuple(node.name() for node in self._nodes)
 
     @property

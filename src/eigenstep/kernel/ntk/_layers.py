@@ -66,10 +66,8 @@ def layers_of(network: Network, survey: Survey, taken: Pass) -> list[Layer]:
             layers.append(Layer(name, (name,), leaf.numel()))
             continue
         bias = next((other for other in left if _is_bias(uses[other], uses[name])), None)
-        parameters: tuple[str, ...] = (name,)
-        if bias is not None:
-            del left[bias]
-            parameters = (name, bias)
+        parameters = (name,) if bias is None else (name, bias)
+        left.pop(parameters[-1], None)
         layers.append(_factored_layer(network, parameters, uses[name]))
     return layers
 

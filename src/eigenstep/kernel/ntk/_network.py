@@ -53,8 +53,8 @@ class Network:
         if self.dtype not in (torch.float32, torch.float64):
             given = "parameters" if dtype is None else "dtype"
             raise ValueError(
-                f"expected {given} of torch.float32 or torch.float64, got {self.dtype};"
-                " pass dtype=torch.float32"
+                f"expected {given} of torch.float32 or torch.float64, got {self.dtype}; pass "
+                "dtype=torch.float32"
             )
         self.model = model
         self.parameters = {name: self._own(tensor).requires_grad_() for name, tensor in trainable.items()}
@@ -80,8 +80,8 @@ class Network:
             raise
         if not isinstance(returned, Tensor):
             raise ValueError(
-                f"expected a model that returns one tensor (n, O), got {_words(returned)}; wrap it in a"
-                " module that returns the part whose kernel is meant"
+                f"expected a model that returns one tensor (n, O), got {_words(returned)}; wrap it in a "
+                "module that returns the part whose kernel is meant"
             )
         if returned.ndim == 0 or len(returned) != len(batch):
             raise ValueError(

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from eigenstep.kernel._memory import free_memory
-from eigenstep.kernel.ntk._batch_gradients import BatchGradients
-from eigenstep.kernel.ntk._layers import Layer
-from eigenstep.kernel.ntk._subject import Subject
+from eigenstep.kernel.ntk._sample_gradients import SampleGradients
+from eigenstep.kernel.ntk._subject import Subject, bytes_to_use
 from eigenstep.kernel.solvers._kernel_matrix import KernelMatrix
 
 
@@ -37,7 +34,7 @@ class NTKOperator(KernelMatrix):
     Examples
     --------
     >>> operator = NTKOperator(nn.Linear(3, 2), torch.eye(3))
-    >>> operator.product(torch.ones(3, 1)).ravel().round(decimals=3)
+    >>> operator.product(torch.ones(3, 1)).ravel().round()
     tensor([4., 4., 4.])
     """
 
@@ -64,10 +61,7 @@ class NTKOperator(KernelMatrix):
         )
         self._single = self._subject.samples.single
         self.n_views = 1 if self._single else len(self._subject.samples)
-        budget = 0.3 * free_memory(self._subject.network.device) if memory_budget is None else memory_budget
-        if not (isinstance(budget, numbers.Real) and float(budget) > 0):
-            raise ValueError(f"expected memory_budget as a positive number of bytes or None, got {budget!r}")
-        self._budget: float = float(budget)
+        self._budget = bytes_to_use(memory_budget, 0.3, self._subject.network.device)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -90,8 +84,8 @@ class NTKOperator(KernelMatrix):
             columns = torch.cat((columns, torch.zeros_like(columns)))
         total = torch.zeros_like(columns)
         for cotangents in self._groups(columns):
-            pulled = self._pull(columns, cotangents)
-            self._push(pulled, cotangents, total)
+            gradients = SampleGradients(self._subject, cotangents)
+            self._push(self._pull(columns, gradients, len(cotangents)), gradients, total)
         return total[: self.n_views].to(block)
 
     def _groups(self, columns: Tensor) -> tuple[Tensor, ...]:
@@ -99,29 +93,21 @@ class NTKOperator(KernelMatrix):
         size = self._subject.network.n_parameters * columns.shape[1] * columns.element_size()
         return self._subject.cotangents.split(max(1, int(self._budget // max(size, 1))))
 
-    def _pull(self, columns: Tensor, cotangents: Tensor) -> dict[str, Tensor]:
+    def _pull(self, columns: Tensor, gradients: SampleGradients, cotangents: int) -> dict[str, Tensor]:
         """Return J^T V by layer, (K P, b)."""
         pulled = {
-            layer.name: columns.new_zeros(len(cotangents) * layer.size, columns.shape[1])
-            for layer in self._layers
+            layer.name: columns.new_zeros(cotangents * layer.size, columns.shape[1])
+            for layer in self._subject.all_layers
         }
-        for where, gradients in self._batches(cotangents):
-            for layer in self._layers:
+        for where in gradients.batches():
+            for layer in self._subject.all_layers:
                 for offset, rows in gradients.pieces(layer):
                     pulled[layer.name][offset : offset + rows.shape[1]].addmm_(rows.T, columns[where])
         return pulled
 
-    def _push(self, pulled: dict[str, Tensor], cotangents: Tensor, total: Tensor) -> None:
+    def _push(self, pulled: dict[str, Tensor], gradients: SampleGradients, total: Tensor) -> None:
         """Add J W, (n, b), to the total, for W of all layers."""
-        for where, gradients in self._batches(cotangents):
-            for layer in self._layers:
+        for where in gradients.batches():
+            for layer in self._subject.all_layers:
                 for offset, rows in gradients.pieces(layer):
                     total[where].addmm_(rows, pulled[layer.name][offset : offset + rows.shape[1]])
-
-    def _batches(self, cotangents: Tensor) -> Any:
-        for where, batch in self._subject.samples.batches(self._subject.chunk):
-            yield where, BatchGradients(self._subject, batch, cotangents)
-
-    @property
-    def _layers(self) -> list[Layer]:
-        return self._subject.all_layers

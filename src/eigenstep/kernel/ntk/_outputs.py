@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def cotangents_of(outputs: Any, n_outputs: int, random_state: Any, like: Tensor) -> Tensor:
-    """Return cotangents c_k as rows (K, O): the kernel is sum_k <grad c_k . f(x), grad c_k . f(x')>.
+    """Return cotangents c_k as rows (K, O), for the kernel sum_k <grad c_k . f(x), grad c_k . f(x')>.
 
     "mean": every output over sqrt(O), so that the kernel is the trace of the O x O block over O. "random":
     one row of random signs over sqrt(O), whose kernel has that mean. An integer: that output alone.

@@ -72,10 +72,13 @@ class Pass:
         self._uses.clear()
 
     def gradients(self, cotangent: Tensor, nodes: Iterable[Node]) -> dict[Node, Tensor]:
-        """Return the gradients of cotangent . outputs, for a cotangent (O,) or (b, O), with respect to the
-        outputs of operations.
+        """Return the gradients of cotangent . outputs with respect to the outputs of operations.
 
         An operation that the outputs do not depend on is left out.
+
+        Parameters
+        ----------
+        cotangent : (O,), or (b, O) with one for each sample
         """
         wanted = list(dict.fromkeys(nodes))
         edges = [torch.autograd.graph.GradientEdge(node, 0) for node in wanted]

@@ -35,18 +35,28 @@ class Sweep:
 
 
 def contraction_of(
-    layer: Layer, pairs: Pairs, network: Network, cotangents: int, rotation: Rotation | None
+    layer: Layer,
+    pairs: Pairs,
+    network: Network,
+    cotangents: int,
+    scratch: float = 0,
+    rotation: Rotation | None = None,
 ) -> Contraction:
-    """Return the contraction of a layer that takes the fewest flops; of two alike the one that keeps less."""
+    """Return the contraction of a layer that costs least; of two alike the one that keeps less.
+
+    Parameters
+    ----------
+    scratch : bytes for what a layer lays out when it is multiplied
+    """
     if not isinstance(layer, FactoredLayer):
         return GradientRows(layer, pairs, network)
     choices: list[Contraction] = [
         PositionProducts(layer, pairs, network, rotation),
-        GradientProducts(layer, pairs, network, rotation),
+        GradientProducts(layer, pairs, network, scratch, rotation),
     ]
     if rotation is None:
         choices.append(GradientsOfBatches(layer, pairs, network))
-    return min(choices, key=lambda one: (one.flops(cotangents), one.bytes(cotangents)))
+    return min(choices, key=lambda one: (one.cost(cotangents), one.bytes(cotangents)))
 
 
 def rotations(
@@ -86,7 +96,7 @@ def rotations(
 
 def _worth_rotating(layer: FactoredLayer, pairs: Pairs, network: Network, cotangents: int) -> bool:
     """Whether K times fewer products would make up for small eigenproblems and passes over the gradients."""
-    many, one = (contraction_of(layer, pairs, network, count, None).flops(count) for count in (cotangents, 1))
+    many, one = (contraction_of(layer, pairs, network, count).cost(count) for count in (cotangents, 1))
     gradients = pairs.n_samples * cotangents * layer.channels * layer.positions
     return many - one > 100 * gradients + 2000 * layer.channels * cotangents**3
 

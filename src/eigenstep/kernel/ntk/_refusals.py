@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -27,11 +29,15 @@ def check_mode(model: nn.Module) -> None:
             )
 
 
-def check_forward(network: Network, probe: Tensor) -> None:
-    """Raise ValueError unless outputs of some samples (k, ...) are finite, repeatable, and each sample's
-    own."""
+def check_forward(network: Network, probe: Tensor, parameters: Mapping[str, Tensor] | None = None) -> None:
+    """Raise ValueError unless outputs of some samples (k, ...) are finite, repeatable, and each one's own.
+
+    Parameters
+    ----------
+    parameters : in place of the network's own
+    """
     with torch.no_grad():
-        together, again = network.outputs(probe), network.outputs(probe)
+        together, again = (network.outputs(probe, parameters) for _ in range(2))
         if not bool(torch.isfinite(together).all()):
             raise ValueError(
                 "expected finite outputs, got NaN or infinity: the weights or samples are too large"
@@ -41,15 +47,15 @@ def check_forward(network: Network, probe: Tensor) -> None:
         gap = float((together - again).abs().max())
         if gap > tolerance * scale:
             raise ValueError(
-                f"expected a deterministic model, got outputs that differ by {gap:.3g} between two calls"
-                " on the same samples; call model.eval(), and take sampling out of its forward"
+                f"expected a deterministic model, got outputs that differ by {gap:.3g} between two calls on "
+                "the same samples; call model.eval(), and take sampling out of its forward"
             )
         # Among copies of itself, for some models refuse a batch of one.
-        alone = [network.outputs(sample.expand_as(probe))[0] for sample in (probe[0], probe[-1])]
+        alone = [network.outputs(sample.expand_as(probe), parameters)[0] for sample in (probe[0], probe[-1])]
         gap = float((together[[0, -1]] - torch.stack(alone)).abs().max())
         if gap > tolerance * scale:
             raise ValueError(
                 "expected a model whose output for a sample does not depend on the others in its batch, got "
-                f"outputs that differ by {gap:.3g} among others and among copies; call model.eval(), and"
-                " normalise within samples"
+                f"outputs that differ by {gap:.3g} among others and among copies of it; call model.eval(), "
+                "and normalise within samples"
             )

@@ -165,8 +165,8 @@ def _checked(images: Any, name: str) -> Tensor:
         tensor = torch.from_numpy(np.require(array, kept, ["C", "W"]))
     if tensor.ndim != 4 or 0 in tensor.shape or tensor.dtype not in (torch.float32, torch.float64):
         raise ValueError(
-            f"expected {name} as images (n, c, h, w), float32 or float64, got"
-            f" {tuple(tensor.shape)} {tensor.dtype}"
+            f"expected {name} as images (n, c, h, w), float32 or float64, got {tuple(tensor.shape)} "
+            f"{tensor.dtype}"
         )
     if not bool(torch.isfinite(tensor).all()):
         raise ValueError(f"expected finite images in {name}, got NaN or infinity")

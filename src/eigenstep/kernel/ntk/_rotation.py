@@ -91,8 +91,7 @@ def _weights(count: int, like: Tensor) -> Tensor:
 
 
 def _principal(gradients: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the energies (c_out, K), ascending, and directions (c_out, K, K) of gradients over the
-    outputs."""
+    """Return energies (c_out, K), ascending, and directions (c_out, K, K) of gradients over the outputs."""
     _, outputs, channels, _ = gradients.shape
     vectors = gradients.permute(2, 1, 0, 3).reshape(channels, outputs, -1).double()
     return torch.linalg.eigh(vectors @ vectors.mT)

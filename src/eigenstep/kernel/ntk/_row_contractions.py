@@ -24,7 +24,6 @@ class GradientRows(Contraction):
     def __init__(self, layer: Layer, pairs: Pairs, network: Network) -> None:
         super().__init__(layer, pairs)
         self._network = network
-        self._rows = torch.empty(0)
 
     def flops(self, cotangents: int) -> float:
         return 2 * cotangents * self.layer.size * self.pairs.count
@@ -45,12 +44,15 @@ class GradientRows(Contraction):
         with self.timed():
             self._rows[self._where, which] = self._taken.gradient(self.layer.name, of_outputs).flatten(1)
 
+    def end_batch(self) -> None:
+        del self._taken
+
     def add_to(self, total: Tensor) -> None:
         with self.timed():
             self.pairs.add_products(total, self._rows.flatten(1))
 
     def release(self) -> None:
-        self._rows = torch.empty(0)
+        del self._rows
 
 
 class FunctionRows(GradientRows):

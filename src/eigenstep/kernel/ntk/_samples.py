@@ -28,9 +28,9 @@ class Samples:
 
     Examples
     --------
-    >>> samples = Samples([np.zeros((2, 3)), np.ones((1, 3))], torch.device("cpu"), torch.float32)
+    >>> samples = Samples([np.zeros((2, 3)), np.ones((2, 3))], torch.device("cpu"), torch.float32)
     >>> [batch.shape[0] for _, batch in samples.batches(2)]
-    [3]
+    [2, 2]
     """
 
     def __init__(self, parts: Sequence[Any], device: torch.device, dtype: torch.dtype) -> None:
@@ -40,8 +40,8 @@ class Samples:
         for part in self.parts[1:]:
             if (part.shape[1:], part.is_floating_point()) != (first.shape[1:], first.is_floating_point()):
                 raise ValueError(
-                    f"expected X and Y with samples of one shape and kind, got {_kind(first)}"
-                    f" and {_kind(part)}"
+                    f"expected X and Y with samples of one shape and kind, got {_kind(first)} and "
+                    f"{_kind(part)}"
                 )
         self.single = len(self.parts) == 1 and len(first) == 1
         if self.single:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from eigenstep.kernel._memory import free_memory
 from eigenstep.kernel.ntk._function_gradients import FUNCTION_METHODS
 from eigenstep.kernel.ntk._layers import Layer, layers_of
 from eigenstep.kernel.ntk._network import Network
@@ -86,3 +87,12 @@ class Subject:
         room = _ACTIVATIONS.get(self.network.device.type, _ACTIVATIONS_ELSEWHERE)
         bytes_of_sample = self.survey.activations * np.dtype(str(self.network.dtype).split(".")[1]).itemsize
         return int(min(max(room // max(bytes_of_sample, 1), 8), 1024))
+
+
+def bytes_to_use(budget: Any, share: float, device: torch.device) -> float:
+    """Return a memory budget in bytes, by default a share of what is free; ValueError if not positive."""
+    if budget is None:
+        return share * free_memory(device)
+    if not (isinstance(budget, numbers.Real) and float(budget) > 0):
+        raise ValueError(f"expected memory_budget as a positive number of bytes or None, got {budget!r}")
+    return float(budget)

@@ -13,6 +13,7 @@ from eigenstep.kernel.ntk._function_gradients import function_gradients
 from eigenstep.kernel.ntk._graph import Graph, Node
 from eigenstep.kernel.ntk._network import Network
 from eigenstep.kernel.ntk._pass import Pass, Reading
+from eigenstep.kernel.ntk._refusals import check_forward
 from eigenstep.kernel.ntk.uses._batch_axis import NoFormula
 
 
@@ -47,6 +48,7 @@ def survey(network: Network, probe: Tensor) -> Survey:
     operations, on_data, activations = _on_data(network, probe)
     generator = torch.Generator().manual_seed(0)
     parameters = _moved(network, probe, generator)
+    check_forward(network, probe, parameters)
     taken = Pass(network, probe[:2], Reading(operations, on_data), parameters)
     # Another one for each sample: gradients that are alike would not tell whose they are.
     cotangents = torch.randn(taken.outputs.shape, generator=generator).to(taken.outputs)

@@ -14,8 +14,7 @@ class NoFormula(Exception):
 
 @dataclass(frozen=True)
 class BatchAxis:
-    """Where samples lie in activations: first, as (b T, ...), or after the positions, as (T, b, ...) or (T b,
-    ...).
+    """Where samples lie in activations: first, (b T, ...), or behind positions, (T, b, ...) or (T b, ...).
 
     Examples
     --------

@@ -10,8 +10,7 @@ from eigenstep.kernel.ntk.uses._use import Use
 
 
 class BroadcastUse(Use):
-    """A tensor that is the same for all samples, in x + w, x - w, w - x, x w, w.expand(b, ...) or prelu(x,
-    w)."""
+    """A tensor that is the same for all samples: x + w, x - w, w - x, x w, w.expand(b, ...), prelu(x, w)."""
 
     def __init__(self, meeting: Meeting, batch: BatchAxis) -> None:
         super().__init__(meeting, batch)
