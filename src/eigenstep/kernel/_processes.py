@@ -13,6 +13,8 @@ import torch.distributed
 from numpy.typing import NDArray
 from torch import Tensor
 
+from eigenstep.process_group import close_at_exit
+
 
 class Processes:
     """One process alone: every sum is its own, every row is its share."""
@@ -113,6 +115,7 @@ def join_processes(distributed: bool, device: torch.device) -> Processes:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         backend = "nccl" if device.type == "cuda" else "gloo"
         torch.distributed.init_process_group(backend, timeout=datetime.timedelta(hours=2))
+        close_at_exit()
     return _ProcessGroup() if torch.distributed.get_world_size() > 1 else ALONE
 
 

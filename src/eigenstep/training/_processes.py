@@ -12,6 +12,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from eigenstep.losses._gather import all_gather
+from eigenstep.process_group import close_at_exit
 from eigenstep.training.config import Precision, TrainConfig
 
 Result = TypeVar("Result")
@@ -36,7 +37,10 @@ def launch(config: TrainConfig) -> Fabric:
         fabric = Fabric(accelerator=config.device, precision=_precision(config), **options)
     except (ImportError, RuntimeError, ValueError) as error:
         raise ValueError(f"device {config.device!r} cannot be used here: {error}") from error
+    made_here = world > 1 and not dist.is_initialized()
     fabric.launch()
+    if made_here:
+        close_at_exit()
     return fabric
 
 
