@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from eigenstep.live._followed_run import FollowedRun
-from eigenstep.live._kept_record import StepClock, kept_record
-from eigenstep.spectrum import RunRecord
+from eigenstep.live._kept_record import kept_record
+from eigenstep.spectrum import RunRecord, StepClock
 from eigenstep.spectrum.tracking import Estimate, Forecast, ModeFit, follow_modes
 from eigenstep.spectrum.verdicts import judge
 
@@ -46,7 +46,7 @@ def analyse(record: RunRecord, basis: Basis) -> Analysis:
     """Judge a run and follow its modes. A record that cannot be made sense of gives a line that says so."""
     try:
         verdict, history = judge(record), follow_modes(record)
-        step_at = StepClock(record)
+        step_at = StepClock.of(record)
         return Analysis(
             basis,
             {

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from eigenstep.live._kept_record import StepClock, kept_record
+from eigenstep.live._kept_record import kept_record
 from eigenstep.live._packing import pack_rows
 from eigenstep.live._run_folder import Entry
 from eigenstep.report import _facts as facts
 from eigenstep.report._curves import predicted_curves
 from eigenstep.report._numbers import plain
 from eigenstep.report._prediction import Prediction
-from eigenstep.spectrum import RunRecord
+from eigenstep.spectrum import RunRecord, StepClock
 
 Cursor = dict[str, Any]
 # Beyond the last half-time of the closed form its curves are drawn on by this share.
@@ -77,7 +77,7 @@ def _prediction(record: RunRecord) -> dict[str, Any] | None:
         prediction = Prediction(record.prediction or {})
     except (ValueError, TypeError):
         return None
-    step_at = StepClock(record)
+    step_at = StepClock.of(record)
     rows = prediction.compare([])
     end = max([*(BEYOND * row.predicted for row in rows), *record.metrics["time"][-1:]], default=1.0)
     return {

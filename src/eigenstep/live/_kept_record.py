@@ -38,19 +38,3 @@ def kept_record(
         prediction=run.prediction,
         summary=run.summary,
     )
-
-
-class StepClock:
-    """The step at a time t; beyond the record the last learning rate is kept."""
-
-    def __init__(self, record: RunRecord) -> None:
-        step, time = record.metrics["step"].astype(float), record.metrics["time"]
-        known = np.isfinite(time)
-        self.step, self.time = step[known], time[known]
-        grown = len(self.time) > 1 and self.time[-1] > self.time[-2]
-        self.rate = (self.step[-1] - self.step[-2]) / (self.time[-1] - self.time[-2]) if grown else 0.0
-
-    def __call__(self, time: float) -> float:
-        if not len(self.time) or not np.isfinite(time):
-            return time
-        return float(np.interp(time, self.time, self.step)) + max(0.0, time - self.time[-1]) * self.rate

@@ -1,6 +1,5 @@
 """One run as a section of the page."""
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +10,7 @@ from eigenstep.report._cloud import SAMPLES, point_cloud
 from eigenstep.report._curves import EIGENVALUES, eigenvalue_curves, loss_curve, predicted_curves, sparkline
 from eigenstep.report._numbers import plain, written
 from eigenstep.report._prediction import HalfTime, Prediction
-from eigenstep.spectrum import Rise, RunRecord, find_rises, separate_steps
+from eigenstep.spectrum import Rise, RunRecord, StepClock, find_rises, separate_steps
 
 LISTED, ROWS = 6, 24
 
@@ -33,7 +32,7 @@ class RunSection:
         # A prediction's own curves are the prediction: there is nothing measured to lay it over.
         foreseen = record.prediction if not record.is_prediction else None
         self.prediction = Prediction(foreseen) if foreseen else None
-        self.step_at = _step_at(record)
+        self.step_at = StepClock.of(record)
 
     @cached_property
     def rises(self) -> list[Rise]:
@@ -147,14 +146,3 @@ class RunSection:
 
 def _percent(share: float) -> str:
     return f"{round(100 * share, 2) + 0.0:+.2f} %".replace("-", "−")
-
-
-def _step_at(record: RunRecord) -> Callable[[float], float]:
-    """The step at a time t; beyond the record the last learning rate is kept."""
-    step, time = record.metrics["step"].astype(float), record.metrics["time"]
-    known = np.isfinite(time)
-    step, time = step[known], time[known]
-    if len(time) < 2 or time[-1] <= time[-2]:
-        return lambda moment: float(np.interp(moment, time, step))
-    rate = (step[-1] - step[-2]) / (time[-1] - time[-2])
-    return lambda moment: float(np.interp(moment, time, step) + max(0.0, moment - time[-1]) * rate)

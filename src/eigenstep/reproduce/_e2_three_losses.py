@@ -1,7 +1,6 @@
 """E2: a ResNet's loss is a staircase under three losses, with one new eigenvalue a step."""
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy as np
 from eigenstep.reproduce._choices import LOSSES, Choices, finished
 from eigenstep.reproduce._outcome import Cell, Outcome, OutcomeTable, Row
 from eigenstep.reproduce.figures import losses_figure
-from eigenstep.spectrum import Rise, RunRecord, separate_steps
+from eigenstep.spectrum import Rise, RunRecord, StepClock, separate_steps
 from eigenstep.terminal import follow
 from eigenstep.training import (
     CheckpointConfig,
@@ -125,7 +124,7 @@ def when_modes_rose(records: list[RunRecord], names: list[str]) -> OutcomeTable:
     rows: list[list[Cell]] = []
     for record, name in zip(records, names, strict=True):
         rises, loss = run_rises(record), record.metrics["loss"]
-        step_at = _step_at(record)
+        step_at = StepClock.of(record)
         steps = " ".join(f"{step_at(rise.half_time):.0f}" for rise in rises)
         rows.append([name, f"{loss[0]:.2f} → {loss[-1]:.2f}", len(rises), len(separate_steps(rises)), steps])
     return OutcomeTable(
@@ -159,7 +158,3 @@ def _start(record: RunRecord) -> float:
     if config["loss"] == "simclr":
         return float(np.log(2 * batch - 1))
     return float(config["vicreg"]["mu_param"] * (1 - np.sqrt(config["vicreg"]["eps"])))
-
-
-def _step_at(record: RunRecord) -> Callable[[float], float]:
-    return lambda time: float(np.interp(time, record.metrics["time"], record.metrics["step"]))

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from eigenstep.kernel import ContrastiveKernelPCA
+from eigenstep.kernel import ContrastiveKernelPCA, empirical_ntk
 from eigenstep.losses import BarlowTwinsLoss, NTXentLoss, VICRegLoss
 from eigenstep.reproduce._full_batch import FullBatchRun, Progress
 from eigenstep.reproduce._linear_model import random_crops
@@ -121,22 +121,6 @@ def predicted_modes(kernel: NDArray[np.float64], loss: str, dim: int) -> Contras
     return ContrastiveKernelPCA(dim, kernel="precomputed", objective=loss).fit(kernel, groups=pairs)
 
 
-def tangent_kernel(network: nn.Sequential, views: Tensor) -> NDArray[np.float64]:
-    """The empirical tangent kernel between all views, averaged over the outputs, float64 (N, N).
-
-        Theta(x, x') = h . h' + (x . x' + 1) sum_k a_k^2 relu'(k, x) relu'(k, x')
-
-    h are the hidden values, of which each output's own weights have the gradient h; a_k^2 is the mean over
-    outputs of the squared weights that leave hidden unit k, whose weights and bias follow with gradient
-    a_k relu' (x, 1).
-    """
-    first, _, last = network
-    assert isinstance(first, nn.Linear)
-    assert isinstance(last, nn.Linear)
-    with torch.no_grad():
-        x = views.double()
-        before = x @ first.weight.T.double() + first.bias.double()
-        hidden, active = before.relu(), (before > 0).double()
-        weights = last.weight.double().square().mean(0)
-        kernel = hidden @ hidden.T + (x @ x.T + 1) * ((active * weights) @ active.T)
-    return kernel.numpy()
+def tangent_kernel(network: nn.Module, views: Tensor) -> NDArray[np.float64]:
+    """The empirical tangent kernel between all views, averaged over the outputs, float64 (N, N)."""
+    return empirical_ntk(network, views, dtype=torch.float64).matrix.numpy()

@@ -10,6 +10,7 @@ from eigenstep.spectrum._monitor import SpectrumMonitor
 from eigenstep.spectrum._record import RunRecord, find_runs, is_run, read_record
 from eigenstep.spectrum._rises import Rise, find_rises, separate_steps
 from eigenstep.spectrum._spectrum import Spectrum, spectrum_of
+from eigenstep.spectrum._step_clock import StepClock
 from eigenstep.spectrum._watch import Watch, watch
 from eigenstep.spectrum._writer import RecordWriter, append_line
 from eigenstep.spectrum.tracking import ModeHistory, follow_modes
@@ -22,6 +23,7 @@ __all__ = [
     "RunRecord",
     "Spectrum",
     "SpectrumMonitor",
+    "StepClock",
     "Watch",
     "append_line",
     "covariance_eigenvalues",

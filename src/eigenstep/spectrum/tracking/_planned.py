@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from eigenstep.spectrum._record import RunRecord
+from eigenstep.spectrum._step_clock import StepClock
 
 # Points at which a schedule is followed to its end.
 GRID = 1000
@@ -15,6 +16,7 @@ class Clock:
 
     Attributes
     ----------
+    step_at : the step at a time
     planned_time : when the run is to end, or has ended; None if its record does not say
     """
 
@@ -23,26 +25,18 @@ class Clock:
         step, time = (
             (np.zeros(0), np.zeros(0)) if rows is None else (rows["step"].astype(float), rows["time"])
         )
-        self._step, self._time, self._rate = step, time, _latest_rate(record, step, time)
-        planned = _planned_steps(record.config)
-        if planned is not None and len(step) and planned > step[-1]:
-            ahead = np.linspace(step[-1], planned, min(planned - int(step[-1]), GRID) + 1)
-            rates = _rates(record.config, ahead, planned, self._rate)
+        rate = _latest_rate(record, step, time)
+        planned, latest = _planned_steps(record.config), step[-1] if len(step) else np.inf
+        if planned is not None and planned > latest:
+            ahead = np.linspace(latest, planned, min(planned - int(latest), GRID) + 1)
+            rates = _rates(record.config, ahead, planned, rate)
             passed = np.cumsum((rates[1:] + rates[:-1]) / 2 * np.diff(ahead))
-            self._step = np.append(step, ahead[1:])
-            self._time = np.append(time, time[-1] + passed)
-        self.planned_time = planned_time
+            step, time = np.append(step, ahead[1:]), np.append(time, time[-1] + passed)
+        self.step_at = StepClock(step, time, rate)
         if planned_time is None and len(step) and (planned is not None or record.summary is not None):
-            end = step[-1] if planned is None or record.summary is not None else planned
-            self.planned_time = float(np.interp(end, self._step, self._time))
-
-    def step_at(self, time: float) -> float:
-        """The step at a time; beyond the plan at the latest learning rate recorded."""
-        if not len(self._time):
-            return float("nan")
-        if time > self._time[-1]:
-            return float(self._step[-1] + (time - self._time[-1]) / self._rate)
-        return float(np.interp(time, self._time, self._step))
+            end = latest if planned is None or record.summary is not None else planned
+            planned_time = float(np.interp(end, step, time))
+        self.planned_time = planned_time
 
 
 def _planned_steps(config: dict[str, Any]) -> int | None:
