@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eigenstep.side_by_side._compare import SideBySide
+from eigenstep.side_by_side._result import SideBySide
 
 TITLES = {
     "overlap": "subspace overlap",

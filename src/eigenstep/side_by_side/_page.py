@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 import eigenstep
 from eigenstep.atomic import atomic_write
-from eigenstep.side_by_side._compare import SideBySide
 from eigenstep.side_by_side._matrix import TITLES, Matrix, letters, matrices
+from eigenstep.side_by_side._result import SideBySide
 from eigenstep.side_by_side._tables import learned_of, tables
 
 

@@ -4,8 +4,8 @@ import io
 from pathlib import Path
 
 from eigenstep.atomic import atomic_write
-from eigenstep.side_by_side._compare import SideBySide
 from eigenstep.side_by_side._matrix import TITLES, letters, matrices
+from eigenstep.side_by_side._result import SideBySide
 
 
 def draw_matrices(found: SideBySide, path: str | Path) -> Path:

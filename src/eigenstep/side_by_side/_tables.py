@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from eigenstep.comparison import Agreement, TimeComparison
-from eigenstep.side_by_side._compare import Pair, SideBySide
 from eigenstep.side_by_side._matrix import TITLES, letters
+from eigenstep.side_by_side._result import Pair, SideBySide
 
 
 @dataclass(frozen=True)

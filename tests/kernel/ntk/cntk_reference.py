@@ -2,14 +2,10 @@
 
 The recursion of Arora et al. (arXiv:1904.11955, section 4), entry by entry and without PyTorch: for every
 pair of pixels the 2 x 2 covariance of both, its Gaussian expectations, and sums over both windows. Biases,
-which the paper has none of, enter as inputs that are always 1 with weights of that variance. Prints the JSON
-that lies beside:
-
-    python tests/kernel/ntk/cntk_reference.py > tests/kernel/ntk/cntk_reference.json
+which the paper has none of, enter as inputs that are always 1 with weights of that variance.
 """
 
 import itertools
-import json
 import math
 
 CASES = [
@@ -99,17 +95,3 @@ def cntk(x, y, depth, kernel_size, padding, bias_variance):
             return sum(tangents.values()) / len(pixels) ** 2 + bias_variance
         covariances = {pair: convolved(values[pair]) for pair in values}
         tangent = convolved(tangents)
-
-
-def main():
-    found = []
-    for case in CASES:
-        options = {name: value for name, value in case.items() if name != "shape"}
-        images = images_of(case["shape"])
-        kernel = [[cntk(x, y, **options) for y in images] for x in images]
-        found.append({**case, "kernel": kernel})
-    print(json.dumps(found, indent=1))
-
-
-if __name__ == "__main__":
-    main()
