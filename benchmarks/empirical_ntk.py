@@ -12,9 +12,8 @@ fastest float32 matrix product here, over the time taken.
     python benchmarks/empirical_ntk.py --networks resnet18 --images 1000 --memory 5 --no-peer --repeats 1
 
 resnet18 is timm's with the stem for small images (3 x 3, stride 1, no pooling) and no scale that starts at
-zero, 10 outputs, 11.2 million
-parameters. With --peer-images the peer runs on fewer images, and its time is scaled by the square of the
-ratio.
+zero, 10 outputs, 11.2 million parameters. With --peer-images the peer runs on fewer images, and its time is
+scaled by the square of the ratio.
 """
 
 import argparse
@@ -165,7 +164,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=["mlp", "convnet"], choices=list(NETWORKS))
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--peer-images", type=int, help="run the peer on fewer images")
-    parser.add_argument("--peer-memory", type=float, default=4, help="GiB for two blocks of the peer")
+    parser.add_argument("--peer-memory", type=float, default=12, help="GiB for two blocks of the peer")
     parser.add_argument("--kept-memory", type=float, default=8, help="GiB up to which all Jacobians are kept")
     parser.add_argument("--memory", type=float, help="GiB for what Eigenstep keeps of all images")
     parser.add_argument("--no-peer", action="store_true")
