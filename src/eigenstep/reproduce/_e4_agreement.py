@@ -23,7 +23,6 @@ def agreement(choices: Choices, folder: Path) -> Outcome:
     photos = choices.data_or("cifar10") == PHOTOS
     experiment = TwoLayerExperiment(
         width=2048 if choices.full else 1024,
-        steps=7000 if choices.full else 2500,
         subtract_crop_mean=photos,
         seed=choices.seed,
     )
