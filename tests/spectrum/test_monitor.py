@@ -300,6 +300,25 @@ def test_a_record_that_exists_is_refused_and_kept(tmp_path):
     assert contents(tmp_path) == before
 
 
+def test_a_record_that_another_monitor_has_begun_meanwhile_is_refused_and_kept(tmp_path):
+    first, second = (SpectrumMonitor(tmp_path, every=1) for _ in range(2))
+    first.update(*next(batches(1)))
+    kept = contents(tmp_path)
+    with pytest.raises(FileExistsError, match="holds a record already"):
+        second.update(*next(batches(1)))
+    assert contents(tmp_path) == kept
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("name", ["config.yaml", "summary.json"])
+def test_files_that_something_else_has_written_are_refused_and_kept(tmp_path, name, resume):
+    (tmp_path / name).write_text('{"lr": 0.1, "model": "mine"}')
+    kept = contents(tmp_path)
+    with pytest.raises(FileExistsError, match=f"holds a {name} that no monitor has written"):
+        SpectrumMonitor(tmp_path, resume=resume)
+    assert contents(tmp_path) == kept
+
+
 def test_leaving_the_context_tells_how_the_run_ended(tmp_path):
     with SpectrumMonitor(tmp_path / "good", every=2) as monitor:
         for z_a, z_b in batches(3):
@@ -326,6 +345,29 @@ def test_what_is_not_finite_is_told_once_recorded_and_poisons_nothing(tmp_path, 
     first = {"window": [0, 1, 32], "all": [0, 1, 33]}[options["form"]]
     assert record.metrics["nonfinite"].tolist() == first
     assert np.isfinite(record.eigenvalues["cross_correlation"]).all()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "dim", "form"),
+    [
+        (torch.float64, 1e200, 4, "window"),
+        (torch.float64, 1e200, 4, "all"),
+        (torch.float32, 1e20, 2050, "exponential"),
+    ],
+)
+def test_what_is_too_large_to_be_squared_is_left_out_likewise(tmp_path, dtype, value, dim, form):
+    good = torch.randn(64, dim, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    bad = good.clone()
+    bad[7] = value
+    monitor = SpectrumMonitor(tmp_path, every=2, form=form, half_life=1e9, leading=4)
+    monitor.update(good)
+    with pytest.warns(UserWarning, match="1 of 128 samples were not finite"):
+        monitor.update(bad)
+    expected = SpectrumMonitor(tmp_path / "good", every=2, form=form, half_life=1e9, leading=4)
+    expected.update(good)
+    expected.update(torch.cat([good[:7], good[8:]]))
+    found = monitor.last.covariance
+    np.testing.assert_allclose(found, expected.last.covariance, rtol=1e-3 if dim > 4 else 1e-9)
 
 
 def test_a_window_without_a_finite_embedding_is_recorded_as_unknown(tmp_path):
@@ -415,6 +457,48 @@ def test_a_change_of_the_number_of_views_is_refused(tmp_path, form):
 def test_nothing_can_be_computed_before_the_first_update(tmp_path):
     with pytest.raises(ValueError, match="update first"):
         SpectrumMonitor(tmp_path, dim=4).compute()
+
+
+def test_nothing_can_be_computed_where_nothing_has_come_since_the_last_measurement(tmp_path):
+    monitor = run(tmp_path, batches(2), every=2)
+    assert monitor.compute() is monitor.last
+    monitor.skip()
+    with pytest.raises(ValueError, match=r"since the last measurement.*`last`"):
+        monitor.compute()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"every": 2.5}, ValueError, "every to be a positive integer, got 2.5"),
+        ({"every": "10"}, ValueError, "every to be a positive integer, got '10'"),
+        ({"every": 0}, ValueError, "every to be a positive integer, got 0"),
+        ({"window": 3.5}, ValueError, "window to be a positive integer, got 3.5"),
+        ({"half_life": 0}, ValueError, "positive half_life, got 0"),
+        ({"resume": -5}, ValueError, "resume to be True, False or a step, got -5"),
+        ({"probe": [torch.zeros(2, 4)]}, TypeError, "probe to be a function .*got list"),
+        ({"dim": 0}, ValueError, "positive dim, got 0"),
+    ],
+    ids=str,
+)
+def test_settings_that_cannot_be_are_refused_in_one_line(tmp_path, options, error, message):
+    with pytest.raises(error, match=message) as caught:
+        SpectrumMonitor(tmp_path, **options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("rate", [np.nan, np.inf])
+def test_a_learning_rate_that_is_no_number_is_refused_before_anything_changes(tmp_path, rate):
+    monitor = SpectrumMonitor(tmp_path, every=1)
+    with pytest.raises(ValueError, match=r"finite learning rate, got (nan|inf)"):
+        monitor.update(*next(batches(1)), learning_rate=rate)
+    assert monitor.step == 0
+    assert not (tmp_path / "metrics.jsonl").exists()
+
+
+def test_a_state_that_is_none_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"what state_dict gave, got no .*step"):
+        SpectrumMonitor(tmp_path).load_state_dict({"dim": 4})
 
 
 def test_closing_a_monitor_that_saw_nothing_writes_nothing(tmp_path):

@@ -98,6 +98,18 @@ def test_ranks_that_resume_agree_on_the_step_even_if_only_one_sees_the_folder(ra
     assert not (folder / "elsewhere").exists()
 
 
+@pytest.mark.parametrize("form", ["window", "all"])
+def test_a_rank_without_embeddings_in_a_step_takes_part_in_measuring_it(ranks, form, tmp_path):
+    folder, job, _ = ranks
+    record = read_record(folder / f"gap-{form}")
+    assert record.metrics["step"].tolist() == [1, 2, 3, 4]
+    assert record.metrics["count"].tolist() == [47, 47, 30, 47]
+    alone = SpectrumMonitor(tmp_path, every=1)
+    alone.update(*job["batches"][0][2])
+    found = record.eigenvalues["cross_correlation"][2]
+    np.testing.assert_allclose(found, alone.last.cross_correlation, rtol=1e-9)
+
+
 def test_a_network_under_ddp_is_recorded_once_as_one_process_would(ranks, tmp_path):
     folder, job, _ = ranks
     torch.manual_seed(0)

@@ -459,6 +459,30 @@ def test_a_loop_without_a_step_is_told(tmp_path):
         watched.close()
 
 
+def test_a_loop_that_was_left_without_a_word_lets_go_of_the_model(tmp_path):
+    model = network()
+    Watch(model, "projector", tmp_path)
+    for _ in range(512):
+        model(images(0, count=2)[0])
+    with pytest.warns(UserWarning, match="gave 512 outputs and no step was told of: it is no longer watched"):
+        model(images(0, count=2)[0])
+    assert not model.projector._forward_hooks
+
+
+def test_an_optimizer_that_is_none_is_refused_and_leaves_no_hook(tmp_path):
+    model = network()
+    with pytest.raises(TypeError, match=r"optimizer to be a torch.optim.Optimizer, got object"):
+        watch(model, "projector", tmp_path, optimizer=object())
+    assert not model.projector._forward_hooks
+
+
+def test_a_run_too_short_to_be_measured_is_told(tmp_path):
+    model = network()
+    with pytest.warns(UserWarning, match="nothing was recorded of 'projector' in 2 steps"):  # noqa: SIM117
+        with watch(model, "projector", tmp_path, every=5):
+            train(model, 2)
+
+
 def test_models_that_run_in_copies_are_refused(tmp_path):
     with pytest.raises(ValueError, match="DistributedDataParallel"):
         watch(nn.DataParallel(network()), "projector", tmp_path)

@@ -15,7 +15,7 @@ from eigenstep.spectrum._background import Background
 from eigenstep.spectrum._cadence import LogSpaced
 from eigenstep.spectrum._embeddings import check_embeddings
 from eigenstep.spectrum._measure import principal_projections
-from eigenstep.spectrum._monitor_folder import MonitorFolder, holds_record, resumed_position
+from eigenstep.spectrum._monitor_folder import MonitorFolder, check_folder, resumed_position
 from eigenstep.spectrum._monitor_settings import MonitorSettings
 from eigenstep.spectrum._spectrum import Spectrum
 from eigenstep.spectrum.moments import (
@@ -106,12 +106,17 @@ class SpectrumMonitor:
             every, center, form, window, half_life, stride, leading, plateau, planned_steps, directions, layer
         )
         self.out = Path(out)
-        if resume is False and is_leader() and holds_record(self.out):
-            raise FileExistsError(
-                f"{out} holds a record already; give the monitor another folder, or resume=True to go on"
-            )
+        self._goes_on = resume is not False
+        if is_leader():
+            check_folder(self.out, self._goes_on)
         if dim is not None and dim < 1:
             raise ValueError(f"expected a positive dim, got {dim}")
+        if resume < 0:
+            raise ValueError(f"expected resume to be True, False or a step, got {resume}")
+        if probe is not None and not callable(probe):
+            raise TypeError(
+                f"expected probe to be a function that gives embeddings, got {type(probe).__name__}"
+            )
         self.dim = dim
         self.probe = probe
         self.thumbnails = thumbnails
@@ -149,6 +154,7 @@ class SpectrumMonitor:
         Raises ValueError for embeddings of another shape or type.
         """
         check_embeddings(z_a, z_b, self.dim)
+        _check_rate(learning_rate)
         self.dim = z_a.shape[1]
         seen = self._open(z_a)
         if self.settings.is_taken(self.step + 1, self.dim):
@@ -157,7 +163,11 @@ class SpectrumMonitor:
         self.skip(loss=loss, learning_rate=learning_rate)
 
     def skip(self, *, loss: Tensor | float = math.nan, learning_rate: float = 1.0) -> None:
-        """Count a step without embeddings; a measurement that is due is over those that there are."""
+        """Count a step without embeddings; a measurement that is due is over those that there are.
+
+        Raises ValueError for a learning rate that is not finite.
+        """
+        _check_rate(learning_rate)
         self._losses.append(loss.detach() if isinstance(loss, Tensor) else loss)
         self.step += 1
         self.time += learning_rate
@@ -175,6 +185,11 @@ class SpectrumMonitor:
             self._last = self.settings.spectrum(finish(self._leading), step, time)
         return self._last
 
+    @property
+    def has_measured(self) -> bool:
+        """Whether there has been a measurement."""
+        return self._recorded is not None
+
     def wait(self) -> None:
         """Return when no measurement is under way in the background, and all are written.
 
@@ -185,15 +200,18 @@ class SpectrumMonitor:
     def compute(self, *, eigenvectors: bool = False) -> Spectrum:
         """The spectrum as of now: after a step that was recorded, that; else of what has come since.
 
-        Under a process group all ranks must call this. Raises ValueError before the first update.
+        Under a process group all ranks must call this. Raises ValueError if nothing has come.
         """
         self._worker.wait()
         if self._recorded is not None and self._recorded[0] == self.step:
             if self.last is not None and not eigenvectors:
                 return self.last
             finish = self._recorded[2]
-        elif self._seen is None:
-            raise ValueError("no embeddings seen yet; call update first")
+        elif self._seen is None or (self._seen.is_empty and not self._gathers()):
+            raise ValueError(
+                "no embeddings seen since the last measurement, if there was one; call update first, or read"
+                " the monitor's `last`"
+            )
         else:
             finish = self._seen.snapshot(gather=self._gathers(), copy=False)
         moments = finish(self._leading.copy())
@@ -219,11 +237,13 @@ class SpectrumMonitor:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave; measurements made after it are forgotten."""
         self._worker.wait()
+        if missing := {"step", "time", "dim", "losses", "seen", "directions"} - set(state):
+            raise ValueError(f"expected what state_dict gave, got no {', '.join(sorted(missing))}")
         if self.dim is not None and state["dim"] not in (None, self.dim):
             raise ValueError(f"expected the state of a monitor of dim {self.dim}, got {state['dim']}")
         self.step, self.time, self.dim = int(state["step"]), float(state["time"]), state["dim"]
         self._last = self._recorded = self._folder = None
-        self._opened = False
+        self._opened, self._goes_on = False, True
         self._losses = list(state["losses"])
         self._leading.load_state_dict(state["directions"])
         self._seen = None
@@ -254,6 +274,7 @@ class SpectrumMonitor:
                 dist.broadcast(position, src=0)
                 self.step, self.time = int(position[0]), float(position[1])
             if is_leader():
+                check_folder(self.out, self._goes_on)  # another monitor may have opened it meanwhile
                 probe = self._probe_embeddings()
                 self._folder = MonitorFolder(
                     self.out,
@@ -280,7 +301,7 @@ class SpectrumMonitor:
             return self.probe()
 
     def _record(self, seen: Form, learning_rate: float) -> None:
-        if seen.is_empty:
+        if seen.is_empty and not self._gathers():
             return
         device = self._device
         beside = device.type != "cpu" if self.background is None else self.background
@@ -300,9 +321,16 @@ class SpectrumMonitor:
         def measure() -> None:
             with torch.cuda.stream(stream):
                 found = self.settings.spectrum(finish(self._leading), step, time)
+                if not found.count and not found.nonfinite:
+                    return  # no rank had any
                 points = None if probe is None else principal_projections(probe, self.settings.directions)
                 loss = float(np.mean([float(value) for value in losses]))
             folder.append(found, points, loss=loss, learning_rate=learning_rate)
             self._last = found
 
         self._worker.run(measure, beside=beside)
+
+
+def _check_rate(learning_rate: float) -> None:
+    if not math.isfinite(learning_rate):
+        raise ValueError(f"expected a finite learning rate, got {learning_rate}")

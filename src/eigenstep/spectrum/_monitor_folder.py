@@ -14,9 +14,29 @@ from eigenstep.spectrum._spectrum import Spectrum
 from eigenstep.spectrum._writer import RecordWriter
 
 
-def holds_record(path: Path) -> bool:
-    """Whether a folder has measurements in it."""
-    return is_run(path) and (path / "metrics.jsonl").stat().st_size > 0
+def check_folder(path: Path, goes_on: bool) -> None:
+    """Refuse a folder whose files a monitor would write over.
+
+    Raises FileExistsError for a record, unless the monitor is to go on with it, and for what something else
+    has written.
+    """
+    if is_run(path) and (path / "metrics.jsonl").stat().st_size and not goes_on:
+        raise FileExistsError(
+            f"{path} holds a record already; give the monitor another folder, or resume=True to go on"
+        )
+    for name in ("config.yaml", "summary.json"):
+        if (path / name).exists() and not _is_of_a_monitor(path):
+            raise FileExistsError(
+                f"{path} holds a {name} that no monitor has written; give the monitor a folder of its own"
+            )
+
+
+def _is_of_a_monitor(path: Path) -> bool:
+    """Whether config.yaml is a monitor's, as this module writes it."""
+    try:
+        return "monitor" in json.loads((path / "config.yaml").read_text())
+    except (OSError, ValueError):
+        return False
 
 
 def resumed_position(path: Path, step: int | None = None) -> tuple[int, float]:

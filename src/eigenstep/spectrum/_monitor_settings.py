@@ -1,6 +1,7 @@
 """What a monitor measures, over which embeddings, and when."""
 
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from typing import Any
 
 from eigenstep.spectrum._cadence import LogSpaced
@@ -35,10 +36,14 @@ class MonitorSettings:
     layer: str | None
 
     def __post_init__(self) -> None:
-        for name in ("every", "window", "half_life", "stride", "leading", "planned_steps", "directions"):
+        for name in ("every", "window", "stride", "leading", "planned_steps", "directions"):
             value = getattr(self, name)
-            if isinstance(value, int | float) and not value > 0:
-                raise ValueError(f"expected a positive {name}, got {value}")
+            if value is None or (name == "every" and isinstance(value, LogSpaced)):
+                continue
+            if not isinstance(value, Integral) or value < 1:
+                raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
+        if not self.half_life > 0:
+            raise ValueError(f"expected a positive half_life, got {self.half_life}")
         if self.form not in FORMS:
             raise ValueError(f"expected form to be one of {', '.join(FORMS)}, got {self.form!r}")
 

@@ -54,8 +54,9 @@ def watch(
         each measurement in evaluation mode, its principal projections are recorded
     options : of `SpectrumMonitor`: every, center, form, planned_steps, resume, ...
 
-    Raises ValueError for a layer that the model does not have; then, from the loop, RuntimeError if a layer
-    gives nothing or no optimiser steps, TypeError or ValueError if what it gives are no embeddings.
+    Raises ValueError for a layer that the model does not have, TypeError for an optimiser that is none; then,
+    from the loop, RuntimeError if a layer gives nothing or no optimiser steps, TypeError or ValueError if
+    what it gives are no embeddings.
 
     Examples
     --------
@@ -72,6 +73,8 @@ def watch(
     >>> watched.monitors["2"].step
     4
     """
+    if optimizer is not None and not isinstance(optimizer, Optimizer):
+        raise TypeError(f"expected optimizer to be a torch.optim.Optimizer, got {type(optimizer).__name__}")
     watched = Watch(model, layers, out, views=views, pool=pool, probe=probe, **options)
     watched.follow(optimizer)
     return watched
@@ -121,13 +124,14 @@ class Watch:
         self._forward: set[str] = set()
         self._paired: dict[str, bool] = {}
         self._steps = 0
+        self._follows = False
         self._handles: list[Any] = [
             module.register_forward_hook(self._capture(name)) for name, module in found.items()
         ]
 
     def follow(self, optimizer: Optimizer | None = None) -> None:
         """Count the steps of this optimiser, or of any that holds a parameter of the model."""
-        hook = self._step_hook
+        hook, self._follows = self._step_hook, True
         self._handles.append(
             register_optimizer_step_post_hook(hook)
             if optimizer is None
@@ -173,6 +177,13 @@ class Watch:
                 " give it as watch(..., optimizer=...), or call the watch's step yourself",
                 stacklevel=2,
             )
+        silent = [name for name, monitor in self.monitors.items() if not monitor.has_measured]
+        if self._handles and self._steps and silent and state == "finished":
+            warnings.warn(
+                f"nothing was recorded of {', '.join(map(repr, silent))} in {self._steps} steps: the layer"
+                " gave nothing, or none was a step at which it is measured; see `every` and `planned_steps`",
+                stacklevel=2,
+            )
         for handle in self._handles:
             handle.remove()
         self._handles = []
@@ -206,6 +217,9 @@ class Watch:
             elif name in self._forward:
                 return
             given = self._given[name]
+            if len(given) >= OVERDUE and not self._follows:
+                self._let_go(name)
+                return
             if len(given) >= OVERDUE:
                 raise RuntimeError(
                     f"layer {name!r} gave {OVERDUE} outputs and no optimizer that holds a parameter of the"
@@ -214,6 +228,14 @@ class Watch:
             given.append(as_embeddings(self._pool(output) if self._pool else output, name))
 
         return hook
+
+    def _let_go(self, name: str) -> None:
+        """Whoever ran the loop has left it, for example by Ctrl-C, and uses the model for something else."""
+        warnings.warn(
+            f"layer {name!r} gave {OVERDUE} outputs and no step was told of: it is no longer watched",
+            stacklevel=4,
+        )
+        self.close("interrupted")
 
     def _update(
         self, name: str, z_a: Tensor, z_b: Tensor | None, loss: Tensor | float, learning_rate: float

@@ -48,13 +48,13 @@ class Form(ABC):
     @property
     @abstractmethod
     def is_empty(self) -> bool:
-        """Whether there is nothing to measure."""
+        """Whether there is nothing to measure, of this rank."""
 
     @abstractmethod
     def snapshot(self, *, gather: bool, copy: bool) -> Finish:
         """What has been seen up to now, of all ranks if `gather`; with `copy` later updates do not change it.
 
-        Raises ValueError if nothing has.
+        A rank that has nothing for the moment takes part. Raises ValueError if it has never had anything.
         """
 
     @abstractmethod
@@ -124,20 +124,21 @@ class MomentsForm(Form):
         self.decay = decay
         self.moments: Moments | None = None
         self.step = 0
+        self._holds_some = False
 
     def update(self, z_a: Tensor, z_b: Tensor | None, step: int) -> None:
-        if self.moments is None:
+        if self.moments is None or not self._holds_some:
             dim, device = z_a.shape[1], z_a.device
             dtype = torch.float32 if dim > LARGEST_DENSE or device.type == "mps" else torch.float64
             self.moments = Moments(dim, 1 if z_b is None else 2, dtype=dtype, device=device)
         elif self.moments.common.device != z_a.device:  # it was loaded from a checkpoint
             self.moments = self.moments.copy(z_a.device)
         self.moments.update(z_a, z_b, decay=self.decay ** (step - self.step))
-        self.step = step
+        self.step, self._holds_some = step, True
 
     @property
     def is_empty(self) -> bool:
-        return self.moments is None
+        return not self._holds_some
 
     def snapshot(self, *, gather: bool, copy: bool) -> Finish:
         if self.moments is None:
@@ -148,7 +149,10 @@ class MomentsForm(Form):
         return lambda leading: leading.of_moments(moments)
 
     def reset(self) -> None:
-        self.moments = None
+        if self.moments is not None:
+            sums = self.moments.common
+            self.moments = Moments(self.moments.dim, self.moments.views, dtype=sums.dtype, device=sums.device)
+        self._holds_some = False
 
     def start_anew(self) -> None:
         pass
@@ -162,6 +166,7 @@ class MomentsForm(Form):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.step, held = state["step"], state["moments"]
         self.moments = None if held is None else Moments.from_state_dict(held)
+        self._holds_some = self.moments is not None and bool(self.moments.weight + self.moments.nonfinite)
 
 
 def make_form(form: str, dim: int, *, window: int | None, half_life: float, gather: bool) -> Form:

@@ -23,6 +23,7 @@ class EmbeddingWindow:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
+        self._nothing: Tensor | None = None  # no samples, of the shape, type and device of those before
         self.clear()
 
     def clear(self) -> None:
@@ -42,6 +43,7 @@ class EmbeddingWindow:
                 raise ValueError(f"expected {len(last)} views, as before, got {len(block)}")
             if last.device != block.device:  # it was loaded from a checkpoint
                 self._blocks = deque(old.to(block.device) for old in self._blocks)
+        self._nothing = block.new_empty(len(block), 0, block.shape[2])
         self._blocks.append(block)
         self.count += block.shape[1]
         while self.count - self._blocks[0].shape[1] >= self.capacity:
@@ -50,19 +52,21 @@ class EmbeddingWindow:
     def rows(self) -> Tensor:
         """The window's embeddings, (views, n, d), the newest last.
 
-        Raises ValueError if there are none.
+        Raises ValueError if there have never been any.
         """
-        if not self._blocks:
+        if self._nothing is None:
             raise ValueError("no embeddings seen yet; call update first")
-        return torch.cat(list(self._blocks), dim=1)[:, -self.capacity :]
+        return torch.cat([self._nothing, *self._blocks], dim=1)[:, -self.capacity :]
 
     def state_dict(self) -> dict[str, Any]:
         """What is needed to go on."""
-        return {"rows": self.rows().cpu() if self._blocks else None}
+        return {"rows": None if self._nothing is None else self.rows().cpu()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
         self.clear()
-        if state["rows"] is not None:
-            self._blocks.append(state["rows"])
-            self.count = state["rows"].shape[1]
+        rows = state["rows"]
+        self._nothing = None if rows is None else rows[:, :0]
+        if rows is not None and rows.shape[1]:
+            self._blocks.append(rows)
+            self.count = rows.shape[1]
