@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import os
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -64,6 +66,7 @@ def test_this_machines_names_are_served(ask, host):
 def test_another_sites_page_is_refused(ask):
     assert ask("POST", "/changes", {}, origin="https://evil.example")[0].status == 403
     assert ask("POST", "/changes", {}, origin="null")[0].status == 403
+    assert ask("POST", "/changes", {}, origin="http://[::1")[0].status == 403
     assert ask("POST", "/changes", {}, origin="http://localhost:8266")[0].status == 200
 
 
@@ -146,3 +149,21 @@ def test_a_file_that_the_browser_has_is_not_sent_again(ask):
 def test_nothing_else_can_be_asked(ask):
     for method, path in (("PUT", "/"), ("DELETE", "/changes"), ("GET", "/changes"), ("GET", "/docs")):
         assert ask(method, path)[0].status in (404, 405)
+
+
+def test_a_question_that_is_too_deep_is_refused(ask):
+    assert ask("POST", "/changes", b"[" * 5000 + b"]" * 5000)[0].status == 400
+
+
+def test_half_a_character_in_a_foreign_folder_does_not_hide_the_other_runs(tmp_path, serve, writer):
+    writer(tmp_path / "good").append(3)
+    writer(tmp_path / os.fsdecode(b"caf\xe9")).append(3)
+    odd = writer(tmp_path / "odd").append(3)
+    (odd.path / "config.yaml").write_text(json.dumps({"loss": "\ud800"}))
+    with serve(tmp_path) as address:
+        asked = json.dumps({"table": 0, "runs": {"odd": {}, "caf\\xe9": {}}}).encode()
+        with urlopen(Request(f"{address}changes", asked, method="POST")) as reply:
+            content = json.load(reply)
+    assert {row["name"] for row in content["table"]["cards"]} == {"good", "odd", "caf\\xe9"}
+    assert set(content["runs"]) == {"odd", "caf\\xe9"}
+    assert not any("problem" in run for run in content["runs"].values())

@@ -1,4 +1,5 @@
 import base64
+import json
 
 import numpy as np
 import pytest
@@ -59,6 +60,15 @@ def test_the_first_reply_has_the_whole_record(entry):
     table = record.eigenvalues["cross_correlation"]
     np.testing.assert_allclose(unpack(reply["eigenvalues"]["values"]), table.T, rtol=1e-6)
     assert reply["facts"]["description"] == "An encoder in training, 6 embedding dimensions"
+
+
+@pytest.mark.parametrize("gamma", [[float("nan"), 1.0], [1e9, 1.0], "many"], ids=str)
+def test_a_closed_form_that_cannot_be_drawn_hides_nothing_else(entry, gamma):
+    entries = {"gamma": gamma, "start_scales": [0.1, 0.1], "half_times": [1.0, 2.0], "learning_rate": 0.1}
+    (entry.run.path / "prediction.json").write_text(json.dumps(entries))
+    reply = detail(entry(), {})
+    assert reply["facts"]["prediction"] is None
+    assert len(unpack(reply["metrics"]["step"])) == 30
 
 
 def test_who_knows_all_is_told_nothing(entry):

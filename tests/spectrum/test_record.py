@@ -117,8 +117,38 @@ def test_a_folder_without_runs_is_refused_in_one_line(tmp_path, read):
 
 def test_a_broken_line_inside_the_metrics_is_named(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"step": 0}\nnonsense\n{"step": 2}\n')
-    with pytest.raises(ValueError, match="not JSON"):
+    with pytest.raises(ValueError, match="not a JSON object"):
         read_record(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.yaml", "a: [1", "holds no configuration"),
+        ("config.yaml", "hello", "holds no configuration .*got str"),
+        ("summary.json", "[1]", "is not a JSON object .*got list"),
+        ("prediction.json", "{", "is not a JSON object"),
+        ("spectrum/eigenvalues.json", "{}", "does not describe a table's columns"),
+        ("spectrum/eigenvalues.json", '{"columns": [1]}', "does not describe a table's columns"),
+        ("spectrum/probe.npy", "", "holds no array"),
+        ("metrics.jsonl", "3\n", "a line that is not a JSON object .*got int"),
+        ("metrics.jsonl", '{"step": 0, "terms": [1]}\n', "names and values as terms, got list"),
+        ("metrics.jsonl", '{"step": 0, "terms": {"a": "b"}}\n', "a value that is no number"),
+    ],
+)
+def test_a_file_in_another_form_is_refused_by_its_name(tmp_path, name, content, message):
+    write(tmp_path, [0])
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        read_record(tmp_path)
+    assert str(tmp_path / name) in str(caught.value)
+
+
+def test_a_measurement_without_its_step_is_left_out(tmp_path):
+    write(tmp_path, [0, 10])
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"time": 3.0, "loss": 1.0}\n')
+    assert read_record(tmp_path).metrics["step"].tolist() == [0, 10]
 
 
 def test_timings_are_read_as_columns_and_are_empty_where_none_were_written(tmp_path):

@@ -49,11 +49,11 @@ def build_app(folder: RunsFolder) -> Starlette:
 
     async def changes(request: Request) -> Response:
         asked = await _question(request)
-        return JSONResponse(await run_in_threadpool(_changes, folder, session, asked))
+        return _Json(await run_in_threadpool(_changes, folder, session, asked))
 
     async def rows_between(request: Request) -> Response:
         asked = await _question(request)
-        return JSONResponse(await run_in_threadpool(_rows_between, folder, asked))
+        return _Json(await run_in_threadpool(_rows_between, folder, asked))
 
     @contextlib.asynccontextmanager
     async def judging(app: Starlette) -> AsyncIterator[None]:
@@ -127,7 +127,7 @@ async def _question(request: Request) -> dict[str, Any]:
             raise HTTPException(413, "the question is too long")
     try:
         asked = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HTTPException(400, "expected JSON") from error
     if not isinstance(asked, dict):
         raise HTTPException(400, "expected a JSON object")
@@ -145,6 +145,20 @@ def _page(request: Request) -> Response:
     return Response(content, media_type=kind, headers=headers)
 
 
+class _Json(JSONResponse):
+    """In ASCII: a foreign folder's names may hold half a character, which has no UTF-8."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def _host(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).hostname
+    except ValueError:
+        return None
+
+
 class _SameSite:
     """Refuses what another site's page asks, and adds the headers that keep this page to itself."""
 
@@ -156,7 +170,7 @@ class _SameSite:
             await self.app(scope, receive, send)
             return
         origin = dict(scope["headers"]).get(b"origin", b"").decode("latin-1")
-        if origin and urlsplit(origin).hostname not in HOSTS:
+        if origin and _host(origin) not in HOSTS:
             await Response("another site's page may not ask", 403)(scope, receive, send)
             return
 

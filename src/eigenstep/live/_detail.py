@@ -72,16 +72,17 @@ def _facts(entry: Entry) -> dict[str, Any]:
 
 
 def _prediction(record: RunRecord) -> dict[str, Any] | None:
-    """The closed form's curves and half-times; None if its file is not in the documented form."""
+    """The closed form's curves and half-times; None if its file makes none."""
+    step_at = StepClock.of(record)
     try:
         prediction = Prediction(record.prediction or {})
+        rows = prediction.compare([])
+        end = max([*(BEYOND * row.predicted for row in rows), *record.metrics["time"][-1:]], default=1.0)
+        curves = predicted_curves(prediction, end, step_at)
     except (ValueError, TypeError):
         return None
-    step_at = StepClock.of(record)
-    rows = prediction.compare([])
-    end = max([*(BEYOND * row.predicted for row in rows), *record.metrics["time"][-1:]], default=1.0)
     return {
-        "curves": predicted_curves(prediction, end, step_at),
+        "curves": curves,
         "modes": [
             {
                 "mode": row.mode,

@@ -49,7 +49,7 @@ class RunFinder:
             listed[folder] = entry
             _, is_run, below = entry
             if is_run:
-                runs[name] = Path(folder)
+                runs[_readable(name)] = Path(folder)
             if depth == DEEPEST:
                 continue
             if len(listed) + len(waiting) + len(below) > MOST_FOLDERS:
@@ -63,6 +63,11 @@ class RunFinder:
             ]
         self._listed = listed
         return dict(sorted(runs.items()))
+
+
+def _readable(name: str) -> str:
+    """A name that is text: bytes of a path that are none are written out."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _list(folder: str, status: os.stat_result) -> tuple[int, bool, list[str]]:

@@ -1,12 +1,12 @@
 """Reading a run folder, whoever wrote it and whether or not the run still goes on."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from eigenstep.spectrum._run_files import read_array, read_config, read_metrics, read_object
 from eigenstep.spectrum._table import read_table
 
 
@@ -60,18 +60,17 @@ def read_record(path: str | Path) -> RunRecord:
         raise FileNotFoundError(
             f"{path} is not a run folder; expected a folder with metrics.jsonl, as `eigenstep train` makes"
         )
-    probe = path / "spectrum" / "probe.npy"
     return RunRecord(
         path=path,
-        config=_read_config(path / "config.yaml"),
+        config=read_config(path / "config.yaml"),
         metrics=read_metrics(path / "metrics.jsonl"),
         timings=read_metrics(path / "timings.jsonl"),
         probes=read_metrics(path / "probes.jsonl"),
         eigenvalues=read_table(path / "spectrum" / "eigenvalues"),
         projections=read_table(path / "spectrum" / "projections"),
-        probe=np.load(probe) if probe.exists() else None,
-        prediction=_read_json(path / "prediction.json"),
-        summary=_read_json(path / "summary.json"),
+        probe=read_array(path / "spectrum" / "probe.npy"),
+        prediction=read_object(path / "prediction.json"),
+        summary=read_object(path / "summary.json"),
     )
 
 
@@ -94,52 +93,3 @@ def find_runs(folder: str | Path) -> list[Path]:
             f"no run found in {folder}: expected a run folder, or a folder of them (each has a metrics.jsonl)"
         )
     return runs
-
-
-def read_metrics(path: Path) -> dict[str, np.ndarray]:
-    """Columns of a metrics file; a measurement that lacks a column has NaN there."""
-    rows = [_flatten(row) for row in read_lines(path)]
-    names = dict.fromkeys(name for row in rows for name in row)
-    columns = {name: np.array([row.get(name, np.nan) for row in rows], float) for name in names}
-    if "step" in columns:
-        columns["step"] = columns["step"].astype(int)
-    return columns
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The complete lines of a JSON-lines file."""
-    if not path.exists():
-        return []
-    *lines, _torn = path.read_text().split("\n")
-    try:
-        return [json.loads(line) for line in lines if line]
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} has a line that is not JSON ({error})") from error
-
-
-def _flatten(row: dict[str, Any]) -> dict[str, float]:
-    flat = {name: value for name, value in row.items() if isinstance(value, int | float)}
-    for group in ("terms", "measures"):
-        flat |= {f"{group}/{name}": value for name, value in (row.get(group) or {}).items()}
-    return flat
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
-    try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON ({error})") from error
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    text = path.read_text()
-    try:
-        return json.loads(text)  # the monitor writes JSON, which is YAML too
-    except json.JSONDecodeError:
-        import yaml  # not needed by those who only watch or predict
-
-        return yaml.safe_load(text) or {}

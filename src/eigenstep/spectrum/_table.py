@@ -60,7 +60,10 @@ def read_table(path: Path) -> np.ndarray | None:
 
 
 def _read_dtype(description: Path) -> np.dtype:
-    return _dtype(json.loads(description.read_text())["columns"])
+    try:
+        return _dtype(json.loads(description.read_text())["columns"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{description} does not describe a table's columns ({error})") from error
 
 
 def _dtype(layout: list) -> np.dtype:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from eigenstep.atomic import atomic_write
-from eigenstep.spectrum._record import read_lines
+from eigenstep.spectrum._run_files import read_lines
 from eigenstep.spectrum._table import Table
 
 

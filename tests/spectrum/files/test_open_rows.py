@@ -38,6 +38,17 @@ def test_a_compressed_archive_is_read(tmp_path):
     np.testing.assert_array_equal(read(tmp_path / "z.npz"), VALUES)
 
 
+@pytest.mark.parametrize("where", [0.5, 0.7])
+def test_an_archive_damaged_in_its_rows_is_refused_by_its_name(tmp_path, where):
+    path = tmp_path / "z.npz"
+    np.savez_compressed(path, z=np.random.default_rng(0).normal(size=(500, 3)))
+    content = bytearray(path.read_bytes())
+    content[int(where * len(content))] ^= 255
+    path.write_bytes(bytes(content))
+    with pytest.raises(ValueError, match=r"z\.npz is damaged: z\.npy cannot be read"):
+        read(path)
+
+
 @pytest.mark.parametrize(
     "kind", [pa.list_(pa.float32()), pa.large_list(pa.float64()), pa.list_(pa.int16(), 3)]
 )

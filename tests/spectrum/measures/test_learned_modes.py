@@ -33,3 +33,9 @@ def test_a_nan_gives_nan():
     assert np.isnan(learned_modes(z, z, center=True))
     assert np.isnan(learned_modes_from_eigenvalues([1.0, np.nan]))
     assert np.isnan(learned_modes_from_eigenvalues([1.0, 0.5], plateau=np.nan))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e200])
+def test_what_cannot_be_squared_is_not_known(value):
+    z = np.full((4, 2), value)
+    assert np.isnan(learned_modes(z, z, center=True))

@@ -1,7 +1,7 @@
 /* A Plotly figure that is drawn again while data arrive, and keeps its zoom. */
 
 const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false };
-const SETTLED = 250;
+const SETTLED = 250, AGAIN = 3000;
 
 let plotly = null;
 
@@ -11,7 +11,11 @@ export function loadPlotly() {
     const script = document.createElement("script");
     script.src = "page/plotly.js";
     script.addEventListener("load", resolve);
-    script.addEventListener("error", reject);
+    script.addEventListener("error", () => {
+      plotly = null;  // the next figure asks again
+      script.remove();
+      reject(new Error("plotly.js could not be loaded"));
+    });
     document.head.append(script);
   }));
 }
@@ -95,7 +99,10 @@ export class Figure {
     loadPlotly().then(() => requestAnimationFrame(() => {
       this.waiting = false;
       if (!this.removed && this.element.clientWidth) this.draw();
-    }));
+    })).catch(() => {
+      this.waiting = false;
+      if (!this.removed) setTimeout(() => this.request(), AGAIN);
+    });
   }
 
   draw() {

@@ -1,6 +1,7 @@
 """NumPy's files: .npy, memory-mapped, and .npz, streamed out of the archive."""
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -54,6 +55,12 @@ class _Member:
         self.path, self.name, self.header = path, name, header
 
     def __call__(self, rows: int) -> Iterator[Tensor]:
+        try:
+            yield from self._pieces(rows)
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise ValueError(f"{self.path} is damaged: {self.name} cannot be read ({error})") from error
+
+    def _pieces(self, rows: int) -> Iterator[Tensor]:
         (count, width), fortran, dtype = self.header
         with zipfile.ZipFile(self.path) as archive, archive.open(self.name) as file:
             _header(file, self.path)

@@ -21,7 +21,7 @@ def learned_modes(
     """Number of eigenvalues of C = 1/(2n) sum_i (a_i b_i^T + b_i a_i^T) at or above `fraction` of `plateau`.
 
     Not normalised: the embeddings' scale is the signal. The half of the plateau is where a mode's half-time
-    is. NaN if an embedding is not finite.
+    is. NaN if an embedding is not finite, or too large to be squared.
 
     Source: Simon et al., "On the stepwise nature of self-supervised learning", ICML 2023, arXiv:2303.15438.
 
@@ -40,7 +40,7 @@ def learned_modes(
     2.0
     """
     a, b = torch.as_tensor(z_a), torch.as_tensor(z_b)
-    if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
+    if not all(torch.isfinite(z.double().square().sum()) for z in (a, b)):
         return math.nan
     values = cross_correlation_eigenvalues(a, b, center=center)
     return learned_modes_from_eigenvalues(values, plateau=plateau, fraction=fraction)

@@ -71,7 +71,10 @@ def follow_modes(record: RunRecord, planned_time: float | None = None) -> ModeHi
 
 
 def _columns(record: RunRecord) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
-    """Steps, times, eigenvalues and the probe batch's projections, of the records that have all of them."""
+    """Steps, times, eigenvalues and the probe batch's projections, of the records that have all of them.
+
+    What has no finite time is left out.
+    """
     rows, probe = record.eigenvalues, record.projections
     if rows is None:
         return np.zeros(0, int), np.zeros(0), np.zeros((0, 0)), None
@@ -80,6 +83,8 @@ def _columns(record: RunRecord) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
         count = min(len(rows), len(probe))  # one may have been written to since the other was read
         if len(rows) - count <= 1 and np.array_equal(rows["step"][:count], probe["step"][:count]):
             rows, points = rows[:count], probe["points"][:count]
+    known = np.isfinite(rows["time"])
+    rows, points = rows[known], None if points is None else points[known]
     return rows["step"], rows["time"], rows["cross_correlation"][:, :FOLLOWED], points
 
 

@@ -1,6 +1,7 @@
 """The curves that a verdict rests on."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -118,12 +119,19 @@ def signals_of_record(record: RunRecord) -> Signals | None:
     return signals_of(
         table["time"],
         table["covariance"],
-        (record.config.get("monitor") or {}).get("dim"),
+        _dimension(record.config),
         _rows(record),
         loss=_at(table["step"], metrics, "loss"),
         mean_norm=_at(table["step"], metrics, "measures/mean_norm"),
         cosine_concentration=_at(table["step"], metrics, "measures/cosine_concentration"),
     )
+
+
+def _dimension(config: dict[str, Any]) -> int | None:
+    """Of the embeddings, as a monitor tells it."""
+    monitor = config.get("monitor")
+    found = monitor.get("dim") if isinstance(monitor, dict) else None
+    return found if isinstance(found, int) else None
 
 
 def _rows(record: RunRecord) -> int | None:
@@ -133,7 +141,8 @@ def _rows(record: RunRecord) -> int | None:
     """
     counts = record.metrics.get("count", np.zeros(0))
     counts = counts[counts > 0]
-    return int(counts.min()) if len(counts) else record.config.get("batch_size")
+    batch = record.config.get("batch_size")
+    return int(counts.min()) if len(counts) else batch if isinstance(batch, int) else None
 
 
 def _at(steps: np.ndarray, metrics: dict[str, np.ndarray], name: str) -> np.ndarray | None:
