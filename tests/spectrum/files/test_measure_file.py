@@ -139,4 +139,4 @@ def test_memory_does_not_grow_with_the_file(save, kind, monkeypatch):
     held = []
     measure_file(path, progress=lambda done, total: held.append(own_memory()))
     assert len(held) > 200
-    assert max(held) - held[0] < size / 5
+    assert max(held) - held[0] < size / 3  # of which allocators keep some
