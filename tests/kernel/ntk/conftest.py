@@ -62,6 +62,21 @@ class Bare(nn.Module):
         return (x.tanh() @ self.matrix).square().mean(1)
 
 
+class Scalars(nn.Module):
+    """Parameters without axes: a temperature, a scale of logits, a share of a branch, and a divisor."""
+
+    def __init__(self):
+        super().__init__()
+        self.temperature, self.logit_scale = nn.Parameter(torch.tensor(0.7)), nn.Parameter(torch.tensor(0.3))
+        self.share, self.divisor = nn.Parameter(torch.tensor(0.0)), nn.Parameter(torch.tensor(1.5))
+        self.branch, self.last = nn.Linear(24, 24), nn.Linear(24, 7)
+
+    def forward(self, x):
+        x = x * self.temperature
+        x = x + self.share * torch.tanh(self.branch(x))
+        return self.last(x / self.divisor) * self.logit_scale.exp()
+
+
 class LastOfGRU(nn.Module):
     def __init__(self):
         super().__init__()
@@ -161,6 +176,7 @@ NETWORKS = {
     "shared convolution": lambda: (SharedConvolution(), torch.randn(7, 3, 6, 6)),
     "tokens": lambda: (Tokens(), torch.randint(0, 11, (9, 6))),
     "bare parameters": lambda: (Bare(), torch.randn(6, 2, 4)),
+    "scalars": lambda: (Scalars(), torch.randn(6, 24)),
     "weight norm": weight_norm,
     "volumes": volumes,
     "sequences": sequences,

@@ -9,7 +9,7 @@ from eigenstep.kernel import empirical_ntk
 from eigenstep.kernel.ntk import _plan
 
 NAMES = ["mlp", "convnet", "resnet18", "vit", "convnext", "swin", "shared linear", "shared convolution"]
-NAMES += ["tokens", "bare parameters", "weight norm", "volumes", "sequences", "signals", "gru"]
+NAMES += ["tokens", "bare parameters", "scalars", "weight norm", "volumes", "sequences", "signals", "gru"]
 NAMES += ["transposed", "bilinear"]
 
 
@@ -17,7 +17,9 @@ def mean_kernel(jacobian):
     return torch.einsum("iop,jop->ij", jacobian, jacobian) / jacobian.shape[1]
 
 
-@pytest.mark.parametrize("name", ["mlp", "convnet", "resnet18", "vit", "shared linear", "shared convolution"])
+@pytest.mark.parametrize(
+    "name", ["mlp", "convnet", "resnet18", "vit", "shared linear", "shared convolution", "scalars"]
+)
 def test_the_kernel_is_that_of_torch_funcs_jacobian(network, name):
     model, samples = network(name)
     buffers = dict(model.named_buffers())
@@ -27,7 +29,7 @@ def test_the_kernel_is_that_of_torch_funcs_jacobian(network, name):
 
     parameters = {key: value.detach() for key, value in model.named_parameters()}
     found = vmap(jacrev(outputs), (None, 0))(parameters, samples)
-    expected = mean_kernel(torch.cat([part.flatten(2) for part in found.values()], dim=2))
+    expected = mean_kernel(torch.cat([part.reshape(*part.shape[:2], -1) for part in found.values()], dim=2))
     values = empirical_ntk(model, samples).matrix
     torch.testing.assert_close(values, expected, rtol=1e-10, atol=1e-10 * float(expected.max()))
 
@@ -53,7 +55,8 @@ def test_layers_have_formulas_and_what_has_none_is_named(network):
         by_function = [
             part for layer in account.layers for part in layer.parameters if "torch.func" in layer.method
         ]
-        expected = {"transposed": ["0.weight"], "bilinear": ["form.weight"]}.get(name, [])
+        without = {"transposed": ["0.weight"], "bilinear": ["form.weight"], "scalars": ["divisor"]}
+        expected = without.get(name, [])
         assert by_function == expected
         assert [note.partition(":")[0] for note in account.notes if "torch.func" in note] == expected
     model, samples = network("bare parameters")

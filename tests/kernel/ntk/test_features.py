@@ -28,6 +28,14 @@ def test_inner_products_are_the_kernel_on_average_with_an_error_of_one_over_root
     assert float(few.mean(dim=0).square().mean().sqrt()) < 2.2 * spread / 30**0.5
 
 
+def test_parameters_without_axes_have_features_too(network):
+    model, samples = network("scalars")
+    kernel = empirical_ntk(model, samples).matrix
+    features = ntk_features(model, samples, 20_000)
+    atol = 0.03 * float(kernel.diagonal().max())
+    torch.testing.assert_close(features @ features.T, kernel, rtol=0, atol=atol)
+
+
 def test_a_seed_is_one_map_for_all_samples_and_batches(network):
     model, samples = network("convnet")
     whole = ntk_features(model, samples, 50, random_state=4)

@@ -5,7 +5,9 @@ from torch.func import functional_call, jvp, vjp
 from eigenstep.kernel import NTKOperator, empirical_ntk
 
 
-@pytest.mark.parametrize("name", ["mlp", "convnet", "vit", "tokens", "bare parameters", "gru", "transposed"])
+@pytest.mark.parametrize(
+    "name", ["mlp", "convnet", "vit", "tokens", "bare parameters", "scalars", "gru", "transposed"]
+)
 def test_a_product_is_that_with_the_matrix(network, name):
     model, samples = network(name)
     block = torch.randn(len(samples), 3).double()

@@ -25,7 +25,7 @@ def function_gradients(
         # That an operation is mapped one sample at a time: it is slow, and right.
         warnings.filterwarnings("ignore", message="There is a performance drop")
         found = vmap(grad(output), (None, 0))(chosen, batch)
-    return torch.cat([found[name].flatten(1) for name in names], dim=1).detach()
+    return torch.cat([found[name].reshape(len(batch), -1) for name in names], dim=1).detach()
 
 
 def gradients_one_by_one(

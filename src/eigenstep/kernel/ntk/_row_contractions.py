@@ -42,7 +42,8 @@ class GradientRows(Contraction):
 
     def put(self, which: int, cotangent: Tensor, of_outputs: Mapping[Node, Tensor]) -> None:
         with self.timed():
-            self._rows[self._where, which] = self._taken.gradient(self.layer.name, of_outputs).flatten(1)
+            gradients = self._taken.gradient(self.layer.name, of_outputs)
+            self._rows[self._where, which] = gradients.reshape(self._taken.count, -1)
 
     def end_batch(self) -> None:
         del self._taken

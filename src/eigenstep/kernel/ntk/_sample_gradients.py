@@ -76,7 +76,7 @@ class SampleGradients:
             for store in self._stores.values():
                 store.put(which, of_outputs)
             for name, rows in self._rows.items():
-                rows.append(taken.gradient(name, of_outputs).flatten(1))
+                rows.append(taken.gradient(name, of_outputs).reshape(taken.count, -1))
 
 
 def _outer_sums(gradients: Tensor, columns: Tensor) -> Iterator[tuple[int, Tensor]]:
