@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, jacrev, vmap
 
-from eigenstep.kernel import empirical_ntk
+from eigenstep.kernel import NTKOperator, empirical_ntk, ntk_features
 from eigenstep.kernel.ntk import _plan
 
 NAMES = ["mlp", "convnet", "resnet18", "vit", "convnext", "swin", "shared linear", "shared convolution"]
@@ -195,6 +195,43 @@ def test_the_model_is_left_as_it_was(network):
     assert torch.equal(random, torch.get_rng_state())
     assert samples.grad is None
     assert not samples.requires_grad
+
+
+class Writing(nn.Module):
+    """A forward that counts itself, and shortens the rows of its tables that are too long."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.fixed = nn.Embedding(9, 4, max_norm=0.5), nn.Embedding(9, 4, max_norm=0.5)
+        self.fixed.requires_grad_(False)
+        self.last = nn.Linear(4, 2)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, tokens):
+        self.calls += 1
+        return self.last((self.table(tokens) + self.fixed(tokens)).mean(1)) * self.calls
+
+
+def test_a_forward_that_writes_does_not_reach_the_model_nor_the_next_forward(jacobian):
+    torch.manual_seed(0)
+    model, tokens = Writing().double().eval(), torch.randint(0, 9, (7, 3))
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    kernel = empirical_ntk(model, tokens, chunk_size=2).matrix
+    NTKOperator(model, tokens).product(torch.ones(7, 1).double())
+    ntk_features(model, tokens, 5)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    # Of the model's first call.
+    torch.testing.assert_close(kernel, mean_kernel(jacobian(model, tokens)))
+
+
+def test_an_operator_is_of_the_model_as_it_was(network):
+    model, samples = network("mlp")
+    operator, block = NTKOperator(model, samples), torch.ones(len(samples), 1).double()
+    expected = operator.product(block)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(2)
+    assert torch.equal(operator.product(block), expected)
 
 
 def test_outputs_of_any_shape_are_flattened(jacobian):

@@ -43,6 +43,26 @@ REFUSED = [
         r"BatchNorm1d '0' in training mode.*model.eval\(\)",
     ),
     (nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.1)), X, {}, r"Dropout '1' in training mode.*model.eval\(\)"),
+    (
+        nn.Sequential(
+            nn.Linear(3, 6), nn.Unflatten(1, (2, 3)), nn.InstanceNorm1d(2, track_running_stats=True)
+        ),
+        X,
+        {},
+        r"InstanceNorm1d '2' in training mode.*running statistics.*model.eval\(\)",
+    ),
+    (
+        nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(3, 2))),
+        X,
+        {},
+        r"_SpectralNorm '0.parametrizations.weight.0' in training mode.*power iteration.*model.eval\(\)",
+    ),
+    (
+        nn.utils.spectral_norm(nn.Linear(3, 2)),
+        X,
+        {},
+        r"Linear 'itself' in training mode.*power iteration.*model.eval\(\)",
+    ),
     (BY_BATCH, X, {}, "does not depend on the others"),
     (Centred(3, 2), X, {}, "does not depend on the others"),
     (Noisy(3, 2), X, {}, "deterministic"),
@@ -102,5 +122,17 @@ def test_the_models_own_error_says_what_it_was_given():
 
 
 def test_training_mode_without_chance_or_statistics_is_accepted():
-    model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Dropout(0.0), nn.Linear(4, 2)).train()
+    layers = [
+        nn.Linear(3, 4),
+        nn.LayerNorm(4),
+        nn.Dropout(0.0),
+        nn.Unflatten(1, (2, 2)),
+        nn.InstanceNorm1d(2),
+    ]
+    model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(4, 2)).train()
+    assert empirical_ntk(model, X).matrix.shape == (4, 4)
+
+
+def test_spectral_normalisation_in_evaluation_mode_is_accepted():
+    model = nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(3, 2))).eval()
     assert empirical_ntk(model, X).matrix.shape == (4, 4)

@@ -10,7 +10,10 @@ from torch.func import functional_call
 
 
 class Network:
-    """Outputs (b, O) of a module as a function of leaf tensors of its own; the module itself is left alone.
+    """Outputs (b, O) of a module as a function of leaf tensors: the module as it was, which is left alone.
+
+    Parameters and buffers are copies, so that neither a forward that writes to them reaches the module, nor
+    its further training the network. Each forward starts from the same buffers.
 
     Parameters
     ----------
@@ -59,7 +62,8 @@ class Network:
         self.model = model
         self.parameters = {name: self._own(tensor).requires_grad_() for name, tensor in trainable.items()}
         fixed = [item for item in model.named_parameters() if item[0] not in trainable]
-        self._constants = {name: self._own(tensor) for name, tensor in [*fixed, *model.named_buffers()]}
+        self._fixed = {name: self._own(tensor) for name, tensor in fixed}
+        self._buffers = {name: self._own(tensor) for name, tensor in model.named_buffers()}
 
     @property
     def n_parameters(self) -> int:
@@ -72,7 +76,8 @@ class Network:
         ------
         ValueError : outputs that are not one tensor with a row for each sample
         """
-        tensors = {**self._constants, **self.parameters, **(parameters or {})}
+        buffers = {name: tensor.clone() for name, tensor in self._buffers.items()}
+        tensors = {**self._fixed, **buffers, **self.parameters, **(parameters or {})}
         try:
             returned = functional_call(self.model, tensors, (batch,))
         except Exception as error:
@@ -91,9 +96,8 @@ class Network:
         return returned.flatten(1) if returned.ndim > 1 else returned[:, None]
 
     def _own(self, tensor: Tensor) -> Tensor:
-        # A copy only where another dtype or device asks for it: nothing here writes to it.
         kept = tensor.detach()
-        return kept.to(self.device, self.dtype if kept.is_floating_point() else kept.dtype)
+        return kept.to(self.device, self.dtype if kept.is_floating_point() else kept.dtype, copy=True)
 
 
 def _words(returned: object) -> str:

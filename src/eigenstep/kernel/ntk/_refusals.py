@@ -8,25 +8,40 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 from eigenstep.kernel.ntk._network import Network
 
 # Names of layers outside torch that drop at random while they train.
 _DROPS = ("DropPath", "StochasticDepth", "DropBlock2d", "PatchDropout")
+# Names of torch's spectral normalisation, as a parametrisation and as a hook.
+_ITERATES = ("_SpectralNorm", "SpectralNorm")
 
 
 def check_mode(model: nn.Module) -> None:
-    """Raise ValueError for a model in training mode whose output depends on that."""
+    """Raise ValueError for a model in training mode that computes something else there, or changes itself."""
     for name, module in model.named_modules():
-        if not module.training:
-            continue
-        kind = type(module).__name__
-        active = getattr(module, "p", getattr(module, "drop_prob", 1.0)) not in (0, 0.0, None)
-        if isinstance(module, _BatchNorm) or (active and (isinstance(module, _DropoutNd) or kind in _DROPS)):
+        reason = _in_training(module) if module.training else None
+        if reason is not None:
             raise ValueError(
-                f"expected a model in evaluation mode, got {kind} {name or 'itself'!r} in training mode: a "
-                "sample's output would hang on chance or on its batch; call model.eval() first"
+                f"expected a model in evaluation mode, got {type(module).__name__} {name or 'itself'!r} in "
+                f"training mode: {reason}; call model.eval() first"
             )
+
+
+def _in_training(module: nn.Module) -> str | None:
+    """Return what a layer does in training mode that leaves a model without a kernel, or None."""
+    active = getattr(module, "p", getattr(module, "drop_prob", 1.0)) not in (0, 0.0, None)
+    drops = isinstance(module, _DropoutNd) or type(module).__name__ in _DROPS
+    if isinstance(module, _BatchNorm) or (active and drops):
+        return "a sample's output would hang on chance or on its batch"
+    if isinstance(module, _InstanceNorm) and module.track_running_stats:
+        return "each forward pass would move its running statistics, which it normalises by later"
+    # The older form of it is a hook of the layer, and starts its iteration at a vector all the same.
+    kinds = [type(part).__name__ for part in (module, *module._forward_pre_hooks.values())]
+    if any(kind in _ITERATES for kind in kinds) and next(module.buffers(), None) is not None:
+        return "each forward pass would go on with its power iteration, and outputs differ between two"
+    return None
 
 
 def check_forward(network: Network, probe: Tensor, parameters: Mapping[str, Tensor] | None = None) -> None:
