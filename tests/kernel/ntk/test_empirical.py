@@ -234,6 +234,24 @@ def test_an_operator_is_of_the_model_as_it_was(network):
     assert torch.equal(operator.product(block), expected)
 
 
+def test_it_computes_where_gradients_are_off(network):
+    model, samples = network("scalars")
+    expected = empirical_ntk(model, samples).matrix
+    with torch.no_grad():
+        assert torch.equal(empirical_ntk(model, samples).matrix, expected)
+
+
+def test_tensors_that_are_not_the_models_parameters_do_not_count(jacobian):
+    class Scaled(nn.Linear):
+        scale = torch.tensor([2.0, 3.0]).double().requires_grad_()
+
+        def forward(self, x):
+            return super().forward(x) * self.scale
+
+    model, samples = Scaled(4, 2).double(), torch.randn(5, 4).double()
+    torch.testing.assert_close(empirical_ntk(model, samples).matrix, mean_kernel(jacobian(model, samples)))
+
+
 def test_outputs_of_any_shape_are_flattened(jacobian):
     torch.manual_seed(0)
     model = nn.Conv2d(2, 3, 3).double()

@@ -32,6 +32,22 @@ class Summed(nn.Linear):
         return super().forward(x).sum(dim=0)
 
 
+class Detached(nn.Linear):
+    def forward(self, x):
+        return super().forward(x).detach()
+
+
+class WithoutGradients(nn.Linear):
+    @torch.no_grad()
+    def forward(self, x):
+        return super().forward(x)
+
+
+class Unused(nn.Linear):
+    def forward(self, x):
+        return x.tanh()
+
+
 X = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
 BY_BATCH = nn.BatchNorm1d(3, track_running_stats=False).eval()
 
@@ -67,6 +83,9 @@ REFUSED = [
     (Centred(3, 2), X, {}, "does not depend on the others"),
     (Noisy(3, 2), X, {}, "deterministic"),
     (Deciding(3, 2), X, {}, "computes the same for every batch"),
+    (Detached(3, 2), X, {}, r"depend on a parameter.*take detach.*requires_grad_\(True\)"),
+    (WithoutGradients(3, 2), X, {}, "depend on a parameter.*no_grad"),
+    (Unused(3, 2), X, {}, "depend on a parameter.*that the forward uses"),
     (Pair(3, 2), X, {}, "one tensor.*tuple of 2.*wrap it"),
     (Summed(3, 2), X, {}, r"a row for each of 3 samples, got shape \(2,\)"),
     (nn.Linear(3, 2).requires_grad_(False), X, {}, r"requires_grad_\(True\)"),
@@ -99,6 +118,11 @@ def test_what_has_no_kernel_is_refused_in_one_line(model, samples, options, mess
         with pytest.raises(ValueError, match=message) as caught:
             function()
         assert "\n" not in str(caught.value)
+
+
+def test_a_call_in_inference_mode_is_refused():
+    with torch.inference_mode(), pytest.raises(ValueError, match=r"depend on a parameter.*inference_mode"):
+        empirical_ntk(nn.Linear(3, 2), X)
 
 
 def test_refusals_of_single_functions():

@@ -54,9 +54,9 @@ def empirical_ntk(
     Raises
     ------
     ValueError : a model in training mode with batch normalisation, dropout or another layer that computes
-        something else there, or changes itself; without trainable parameters; with an output that is not
-        deterministic or depends on other samples of the batch; samples of the wrong kind; NaN or infinity;
-        options out of range
+        something else there, or changes itself; without trainable parameters; with an output that depends
+        on none of them, is not deterministic or depends on other samples of the batch; samples of the wrong
+        kind; NaN or infinity; options out of range
 
     Examples
     --------

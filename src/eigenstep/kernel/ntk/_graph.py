@@ -86,7 +86,7 @@ class Graph:
             if at in below:
                 continue
             below.add(at)
-            if at.name() == _LEAF:
+            if at.name() == _LEAF and id(at.variable) in self._names:
                 names.append(self._names[id(at.variable)])
             stack += [child for child, _ in at.next_functions if child is not None]
         return names

@@ -74,3 +74,13 @@ def check_forward(network: Network, probe: Tensor, parameters: Mapping[str, Tens
                 f"outputs that differ by {gap:.3g} among others and among copies of it; call model.eval(), "
                 "and normalise within samples"
             )
+
+
+def check_differentiable(outputs: Tensor) -> None:
+    """Raise ValueError unless outputs, which were computed with gradients enabled, depend on parameters."""
+    if not outputs.requires_grad:
+        raise ValueError(
+            "expected outputs that depend on a parameter that requires grad, got outputs without a gradient; "
+            "take detach, no_grad and inference_mode out of the forward and from around this call, or set "
+            "requires_grad_(True) on parameters that the forward uses"
+        )

@@ -13,7 +13,7 @@ from eigenstep.kernel.ntk._function_gradients import function_gradients
 from eigenstep.kernel.ntk._graph import Graph, Node
 from eigenstep.kernel.ntk._network import Network
 from eigenstep.kernel.ntk._pass import Pass, Reading
-from eigenstep.kernel.ntk._refusals import check_forward
+from eigenstep.kernel.ntk._refusals import check_differentiable, check_forward
 from eigenstep.kernel.ntk.uses._batch_axis import NoFormula
 
 
@@ -35,6 +35,7 @@ class Survey:
     activations: int
 
 
+@torch.enable_grad()
 def survey(network: Network, probe: Tensor) -> Survey:
     """Compare formulas with autograd's gradients of single samples, at weights moved a little at random.
 
@@ -86,15 +87,16 @@ def survey(network: Network, probe: Tensor) -> Survey:
 
 def _on_data(network: Network, probe: Tensor) -> tuple[tuple[str, ...], frozenset[int], int]:
     """Return the operations' names, which have outputs that grow with the batch, and by how much in all."""
-    two, three = (Graph(network.outputs(batch), network.parameters) for batch in (probe[:2], probe))
+    some, more = (network.outputs(batch) for batch in (probe[:2], probe))
+    check_differentiable(more)
+    two, three = (Graph(outputs, network.parameters) for outputs in (some, more))
     if two.operations != three.operations:
         raise ValueError(
             "expected a model that computes the same for every batch, got other operations for three samples "
             "than for two"
         )
-    some, more = two.shapes, three.shapes
-    on_data = frozenset(at for at in range(len(some)) if some[at] != more[at])
-    activations = sum(math.prod(shape) for at in on_data for shape in more[at][:1]) // len(probe)
+    on_data = frozenset(at for at, shapes in enumerate(three.shapes) if shapes != two.shapes[at])
+    activations = sum(math.prod(shape) for at in on_data for shape in three.shapes[at][:1]) // len(probe)
     return two.operations, on_data, activations
 
 
