@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import GradientEdge
 
 from eigenstep.kernel.ntk._graph import Meeting
 from eigenstep.kernel.ntk.uses._batch_axis import BatchAxis
@@ -37,11 +36,6 @@ class Use(ABC):
         self.shape = torch.Size(
             maker.variable.shape if meeting.direct else maker._input_metadata[meeting.number].shape
         )
-
-    @property
-    def edge(self) -> GradientEdge:
-        """The operation's output: what gradients are taken with respect to."""
-        return GradientEdge(self.node, 0)
 
     @property
     def of_parameter(self) -> bool:
