@@ -30,8 +30,8 @@ def ntk_features(
 
     Sketches J R of the Jacobian, layer by layer: count sketches of per-sample gradients, and tensor sketches
     of inputs and output gradients, which do not form the gradient where that is cheaper. The standard error
-    of a kernel value relative to sqrt(Theta(x, x) Theta(x', x')) is between 1 / sqrt(m) and sqrt(8 / m),
-    whatever the number of parameters. Time and memory are linear in n.
+    of a kernel value relative to sqrt(Theta(x, x) Theta(x', x')) is about 1 / sqrt(m), and at most
+    sqrt(8 / m), whatever the number of parameters. Time and memory are linear in n.
 
     Parameters
     ----------
