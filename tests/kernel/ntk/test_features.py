@@ -36,6 +36,12 @@ def test_parameters_without_axes_have_features_too(network):
     torch.testing.assert_close(features @ features.T, kernel, rtol=0, atol=atol)
 
 
+def test_the_largest_seed_has_a_map_of_its_own(network):
+    model, samples = network("mlp")
+    first, last = (ntk_features(model, samples, 50, random_state=seed) for seed in (0, 2**32 - 1))
+    assert not torch.allclose(first, last)
+
+
 def test_a_seed_is_one_map_for_all_samples_and_batches(network):
     model, samples = network("convnet")
     whole = ntk_features(model, samples, 50, random_state=4)

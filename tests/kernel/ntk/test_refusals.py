@@ -134,6 +134,11 @@ def test_refusals_of_single_functions():
         (lambda: NTKOperator(model, X).product(torch.ones(3, 1)), r"4 rows.*\(3, 1\)"),
         (lambda: ntk_features(model, X, 0), "n_features.*>= 1, got 0"),
         (lambda: ntk_features(model, X, 5, random_state=None), "random_state.*got None"),
+        (lambda: ntk_features(model, X, 5, random_state=-1), r"from 0 to 2\*\*32 - 1, got -1"),
+        (lambda: ntk_features(model, X, 5, random_state=2**32), r"from 0 to 2\*\*32 - 1, got 4294967296"),
+        (lambda: ntk_features(model, X, 5, random_state=2**60), r"from 0 to 2\*\*32 - 1, got \d+"),
+        (lambda: empirical_ntk(model, X, outputs="random", random_state=-1), "random_state.*got -1"),
+        (lambda: empirical_ntk(model, X, outputs="random", random_state="a"), "random_state.*got 'a'"),
     ]:
         with pytest.raises(ValueError, match=message):
             work()

@@ -36,8 +36,8 @@ def ntk_features(
     Parameters
     ----------
     n_features : m
-    random_state : seed of the projection, and of outputs="random". The same seed is the same map: features of
-        other samples go with it
+    random_state : seed of the projection, and of outputs="random", from 0 to 2**32 - 1. The same seed is the
+        same map: features of other samples go with it
     model, X, outputs, chunk_size, dtype, device : as in `empirical_ntk`
 
     Returns
@@ -46,7 +46,7 @@ def ntk_features(
 
     Raises
     ------
-    ValueError : as `empirical_ntk`; n_features or random_state that are not integers
+    ValueError : as `empirical_ntk`; n_features or random_state that are no integers in their range
 
     Examples
     --------
@@ -55,9 +55,11 @@ def ntk_features(
     >>> torch.allclose(features @ features.T, torch.eye(3) + 1, atol=0.1)
     True
     """
-    for name, value, least in (("n_features", n_features, 1), ("random_state", random_state, 0)):
-        if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
-            raise ValueError(f"expected {name} as an integer >= {least}, got {value!r}")
+    if not _is_integer(n_features) or n_features < 1:
+        raise ValueError(f"expected n_features as an integer >= 1, got {n_features!r}")
+    # torch's generator reads 32 bits of its seed: larger ones would repeat the maps of others.
+    if not _is_integer(random_state) or not 0 <= random_state < 2**32:
+        raise ValueError(f"expected random_state as an integer from 0 to 2**32 - 1, got {random_state!r}")
     subject = Subject(
         model,
         [X],
@@ -101,3 +103,7 @@ class Projection:
                     rows = [piece for _, piece in gradients.pieces(layer)]
                     features[where] += sketch(torch.cat(rows, dim=1))
         return features
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)

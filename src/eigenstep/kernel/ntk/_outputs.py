@@ -18,7 +18,7 @@ def cotangents_of(outputs: Any, n_outputs: int, random_state: Any, like: Tensor)
 
     Raises
     ------
-    ValueError : none of these
+    ValueError : none of these, or a random_state that is no seed
 
     Examples
     --------
@@ -28,7 +28,13 @@ def cotangents_of(outputs: Any, n_outputs: int, random_state: Any, like: Tensor)
     if isinstance(outputs, str) and outputs == "mean":
         return torch.eye(n_outputs, dtype=like.dtype, device=like.device) / n_outputs**0.5
     if isinstance(outputs, str) and outputs == "random":
-        signs = np.random.default_rng(random_state).choice([-1.0, 1.0], size=(1, n_outputs))
+        try:
+            generator = np.random.default_rng(random_state)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"expected random_state as an integer >= 0, a Generator or None, got {random_state!r}"
+            ) from None
+        signs = generator.choice([-1.0, 1.0], size=(1, n_outputs))
         return torch.from_numpy(signs / n_outputs**0.5).to(like)
     if isinstance(outputs, numbers.Integral) and not isinstance(outputs, bool):
         if not -n_outputs <= int(outputs) < n_outputs:
