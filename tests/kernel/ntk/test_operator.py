@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch.func import functional_call, jvp, vjp
@@ -41,6 +42,22 @@ def test_one_sample_and_other_types(network):
     found = operator.product(torch.full((1, 1), 2.0, dtype=torch.float64))
     assert found.dtype == torch.float64
     torch.testing.assert_close(found, 2 * value, rtol=1e-5, atol=0)
+
+
+def test_arrays_give_arrays_and_integers_are_promoted(network):
+    model, samples = network("mlp")
+    operator = NTKOperator(model, samples)
+    whole = torch.arange(len(samples))[:, None]
+    expected = operator.product(whole.double())
+    assert not torch.equal(expected, expected.round())
+    assert torch.equal(operator.product(whole), expected)
+    assert torch.equal(operator.product(whole > 3), operator.product((whole > 3).double()))
+    array = operator.product(whole.double().numpy())
+    assert isinstance(array, np.ndarray)
+    np.testing.assert_array_equal(array, expected)
+    single = operator.product(np.asarray(whole, dtype=np.float32)[::-1])
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, operator.product(whole.double().flip(0)), rtol=1e-6)
 
 
 def test_random_outputs_stay_the_same_from_product_to_product(network):

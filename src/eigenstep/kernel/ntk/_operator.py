@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from eigenstep.kernel.ntk._sample_gradients import SampleGradients
+from eigenstep.kernel.ntk._samples import tensor_of
 from eigenstep.kernel.ntk._subject import Subject, bytes_to_use
 from eigenstep.kernel.solvers._kernel_matrix import KernelMatrix
 
@@ -72,21 +73,31 @@ class NTKOperator(KernelMatrix):
         """Parameters without a formula and why, and parameters that outputs do not depend on."""
         return self._subject.survey.notes
 
-    def product(self, block: Tensor) -> Tensor:
-        """Return Theta V (n, b) for V (n, b), of V's dtype and on its device."""
-        if block.ndim != 2 or len(block) != self.n_views:
+    def product(self, block: Any) -> Any:
+        """Return Theta V (n, b) for V (n, b): an array for an array, a tensor on V's device for a tensor.
+
+        Of V's dtype, or of the computation's for integers.
+
+        Raises
+        ------
+        ValueError : no array or tensor of real numbers, or one of another shape
+        """
+        given = tensor_of(block, "block")
+        if given.ndim != 2 or len(given) != self.n_views:
             raise ValueError(
-                f"expected a block of {self.n_views} rows (n, b), got shape {tuple(block.shape)}"
+                f"expected a block of {self.n_views} rows (n, b), got shape {tuple(given.shape)}"
             )
         network = self._subject.network
-        columns = block.detach().to(network.device, network.dtype)
+        columns = given.to(network.device, network.dtype)
         if self._single:
             columns = torch.cat((columns, torch.zeros_like(columns)))
         total = torch.zeros_like(columns)
         for cotangents in self._groups(columns):
             gradients = SampleGradients(self._subject, cotangents)
             self._push(self._pull(columns, gradients, len(cotangents)), gradients, total)
-        return total[: self.n_views].to(block)
+        dtype = given.dtype if given.is_floating_point() else network.dtype
+        product = total[: self.n_views].to(given.device, dtype)
+        return product if isinstance(block, Tensor) else product.numpy()
 
     def _groups(self, columns: Tensor) -> tuple[Tensor, ...]:
         """Return the cotangents in groups whose pulled-back blocks fit the budget."""

@@ -34,7 +34,7 @@ class Samples:
     """
 
     def __init__(self, parts: Sequence[Any], device: torch.device, dtype: torch.dtype) -> None:
-        self.parts = [_tensor(part, name) for part, name in zip(parts, ("X", "Y", "Y", "Y"), strict=False)]
+        self.parts = [tensor_of(part, name) for part, name in zip(parts, ("X", "Y", "Y", "Y"), strict=False)]
         self.device, self.dtype = device, dtype
         first = self.parts[0]
         for part in self.parts[1:]:
@@ -94,11 +94,10 @@ class Samples:
         return torch.cat([self.take(at, at + 1) for at in (0, len(self) // 2, len(self) - 1)])
 
 
-def _tensor(part: Any, name: str) -> Tensor:
+def tensor_of(part: Any, name: str) -> Tensor:
+    """Return rows (n, ...) as a tensor; ValueError, with their name, unless they are dense real numbers."""
     if not isinstance(part, Tensor | np.ndarray):
-        raise ValueError(
-            f"expected {name} as an array or tensor of samples (n, ...), got {type(part).__name__}"
-        )
+        raise ValueError(f"expected {name} as an array or tensor (n, ...), got {type(part).__name__}")
     if isinstance(part, np.ndarray):
         if part.dtype.kind not in "fiub":
             raise ValueError(f"expected {name} of real numbers, got {part.dtype}")
@@ -107,7 +106,7 @@ def _tensor(part: Any, name: str) -> Tensor:
     if part.is_complex() or part.layout is not torch.strided:
         raise ValueError(f"expected {name} as a dense tensor of real numbers, got {part.dtype} {part.layout}")
     if part.ndim < 1 or len(part) < 1:
-        raise ValueError(f"expected {name} with at least one sample, got shape {tuple(part.shape)}")
+        raise ValueError(f"expected {name} with at least one row, got shape {tuple(part.shape)}")
     return part.detach()
 
 
