@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from eigenstep import memory
-from eigenstep.memory import available_memory
+from eigenstep.memory import available_memory, size_in_words
 
 
 @pytest.fixture
@@ -43,3 +43,11 @@ def test_a_machine_that_tells_nothing_more_has_all_its_memory(machine, monkeypat
     machine({})
     monkeypatch.setattr(memory.os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 10}.__getitem__)
     assert available_memory() == 40960
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (5e6, "4.8 MiB"), (2**43, "8192.0 GiB")],
+)
+def test_sizes_are_written_in_the_unit_that_fits(size, words):
+    assert size_in_words(size) == words

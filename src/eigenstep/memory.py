@@ -1,9 +1,9 @@
-"""How much memory the machine has to give."""
+"""How much memory the machine has to give, and how sizes are written."""
 
 import os
 from pathlib import Path
 
-__all__ = ["available_memory"]
+__all__ = ["available_memory", "size_in_words"]
 
 
 def available_memory() -> int | None:
@@ -14,6 +14,18 @@ def available_memory() -> int | None:
     """
     known = [number for number in (_of_machine(), _of_container()) if number is not None]
     return max(min(known), 0) if known else None
+
+
+def size_in_words(size: float) -> str:
+    """Write a number of bytes in the unit that fits.
+
+    >>> size_in_words(1000), size_in_words(9830), size_in_words(3 * 2**30)
+    ('1000 bytes', '9.6 KiB', '3.0 GiB')
+    """
+    if size < 1024:
+        return f"{size:.0f} bytes"
+    power = next((power for power in (1, 2) if size < 1024 ** (power + 1)), 3)
+    return f"{size / 1024**power:.1f} {('KiB', 'MiB', 'GiB')[power - 1]}"
 
 
 def _of_machine() -> int | None:

@@ -56,6 +56,23 @@ def test_what_cannot_be_predicted_is_refused_in_one_line(refused, options, messa
     assert message in refused(["predict", *options])
 
 
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError("expected memory_budget\nto hold"), "eigenstep: expected memory_budget to hold\n"),
+        (MemoryError(), "eigenstep: not enough memory\n"),
+    ],
+)
+def test_a_tangent_kernel_without_memory_is_one_line(run, capsys, monkeypatch, error, line):
+    def without_memory(*_, **__):
+        raise error
+
+    monkeypatch.setattr("eigenstep.prediction._kernel_values.empirical_ntk", without_memory)
+    assert main(["predict", "--run", "run", "--kernel", "ntk", *SMALL[:2], "--out", "out"]) == 2
+    assert capsys.readouterr().err == line
+    assert not Path("out").exists()
+
+
 def test_a_prediction_and_a_run_are_compared(run, capsys):
     assert main(["predict", "--run", "run", *SMALL[:2], "--out", "foreseen"]) == 0
     capsys.readouterr()

@@ -60,11 +60,12 @@ def main(arguments: list[str] | None = None) -> int:
             arguments,
         )
         job()
-    except (ValueError, OSError, FloatingPointError, Stopped) as error:
+    except (ValueError, OSError, MemoryError, FloatingPointError, Stopped) as error:
         if os.environ.get("EIGENSTEP_DEBUG"):
             raise
         if os.environ.get("RANK", "0") == "0":  # of several processes one speaks
-            print(f"eigenstep: {' '.join(str(error).split())}", file=sys.stderr)
+            line = " ".join(str(error).split()) or "not enough memory"  # which MemoryError leaves unsaid
+            print(f"eigenstep: {line}", file=sys.stderr)
         return TEMPORARY_FAILURE if isinstance(error, Stopped) else 2
     except KeyboardInterrupt:
         print(

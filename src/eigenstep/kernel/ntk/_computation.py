@@ -17,6 +17,7 @@ from eigenstep.kernel.ntk._rotation import UnexpectedRank
 from eigenstep.kernel.ntk._row_contractions import FunctionRows
 from eigenstep.kernel.ntk._samples import Samples
 from eigenstep.kernel.ntk._subject import Subject
+from eigenstep.memory import size_in_words
 
 # Bytes for what a layer lays out when it is multiplied: a share of the budget within these limits.
 _LEAST_SCRATCH, _MOST_SCRATCH = 1 << 26, 1 << 30
@@ -107,8 +108,8 @@ class Computation:
         """Return a block in parts, each of which keeps less but takes passes of its own."""
         if len(left) + len(right or ()) < 4:
             raise MemoryError(
-                f"expected memory_budget to hold three samples, got {self._budget / 2**30:.2f} GiB where "
-                f"{reason}: raise it, or use outputs='random'"
+                f"expected memory_budget to hold three samples, got {size_in_words(self._budget)} for them "
+                f"where {reason}: raise it, or use outputs='random'"
             )
         if right is not None and len(right) > len(left):
             return torch.cat([self.between(left, part) for part in _halves(right)], dim=1)

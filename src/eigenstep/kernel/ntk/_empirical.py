@@ -57,6 +57,7 @@ def empirical_ntk(
         something else there, or changes itself; without trainable parameters; with an output that depends
         on none of them, is not deterministic or depends on other samples of the batch; samples of the wrong
         kind; NaN or infinity; options out of range
+    MemoryError : a memory_budget, or free memory, too small for what one layer keeps of three samples
 
     Examples
     --------

@@ -20,6 +20,7 @@ from eigenstep.kernel.ntk._pass import Pass, Reading
 from eigenstep.kernel.ntk._products import Pairs
 from eigenstep.kernel.ntk._rotation import Rotation
 from eigenstep.kernel.ntk._row_contractions import GradientRows
+from eigenstep.memory import size_in_words
 
 
 class TooLarge(Exception):
@@ -129,7 +130,7 @@ def _packed(
     run: list[Contraction] = []
     for one in contractions:
         if one.bytes(cotangents) > budget:
-            raise TooLarge(f"{one.layer.name} takes {one.bytes(cotangents) / 2**30:.2f} GiB")
+            raise TooLarge(f"{one.layer.name} takes {size_in_words(one.bytes(cotangents))}")
         if run and sum(other.bytes(cotangents) for other in [*run, one]) > budget:
             yield run
             run = []

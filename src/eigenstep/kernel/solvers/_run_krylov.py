@@ -22,6 +22,7 @@ from eigenstep.kernel.solvers._kernel_matrix import (
 )
 from eigenstep.kernel.solvers._krylov import krylov_modes
 from eigenstep.kernel.solvers._problem import Problem, Solution, SolverSettings, exact_solution
+from eigenstep.memory import size_in_words
 
 
 def run_krylov(
@@ -103,8 +104,8 @@ def _kernel_matrix(
     storage = budget - _nbytes(prepared) - arrays
     if storage < 0:
         raise MemoryError(
-            f"expected memory_budget above {(budget - storage) / 2**30:.2f} GiB, which the rows and the basis"
-            f" of {n_views:,} views take, got {budget / 2**30:.2f} GiB; raise it, ask for fewer components,"
+            f"expected memory_budget above {size_in_words(budget - storage)}, which the rows and the basis"
+            f" of {n_views:,} views take, got {size_in_words(budget)}; raise it, ask for fewer components,"
             " or use solver='nystrom'"
         )
     own = problem.kernel.kernel_matrix(prepared, storage, processes)
