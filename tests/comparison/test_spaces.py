@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from scipy.linalg import subspace_angles
 
 from eigenstep.comparison import (
@@ -46,9 +47,58 @@ def test_a_space_within_another_overlaps_wholly(rng):
     np.testing.assert_allclose(space_overlap(wide, wide[:, :2]), 1, rtol=1e-12)
 
 
-def test_directions_that_are_rounding_are_not_part_of_the_space(rng):
-    single = (rng.normal(size=(40, 2)) @ rng.normal(size=(2, 6))).astype(np.float32)
-    assert principal_angles(single, rng.normal(size=(40, 3))).shape == (2,)
+DTYPES = ["float16", "bfloat16", "float32", "float64"]
+
+
+def numpy_dtype(name):
+    return pytest.importorskip("ml_dtypes").bfloat16 if name == "bfloat16" else np.dtype(name)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("images", "dimensions"), [(40, 6), (2000, 8), (700, 64)])
+@pytest.mark.parametrize("mean", [0.0, 5.0])
+def test_directions_that_are_rounding_are_not_part_of_the_space(rng, dtype, images, dimensions, mean):
+    exact = rng.normal(size=(images, 2)) @ rng.normal(size=(2, dimensions)) + mean
+    angles = principal_angles(exact.astype(numpy_dtype(dtype)), rng.normal(size=(images, 3)))
+    assert angles.shape == (2,)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_nor_are_those_of_products_that_were_summed_in_that_precision(dtype):
+    generator = torch.Generator().manual_seed(0)
+    inputs, left, right = (
+        torch.randn(*shape, generator=generator) for shape in [(500, 2048), (2048, 2), (2, 6)]
+    )
+    outputs = inputs.to(getattr(torch, dtype)) @ (left @ right).to(getattr(torch, dtype))
+    single = outputs.float().numpy().astype(numpy_dtype(dtype))
+    assert principal_angles(single, torch.randn(500, 3, generator=generator)).shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "images", "sizes"),
+    [
+        ("float16", 512, np.geomspace(1, 0.02, 8)),
+        ("float16", 2000, np.ones(8)),
+        ("bfloat16", 2000, np.ones(8)),
+        ("float32", 50_000, [1, 1, 1, 0.004]),
+        ("float32", 50_000, [1, 1, 1, 1e-4]),
+        ("float64", 50_000, [1, 1, 1, 1e-8]),
+    ],
+)
+def test_directions_above_the_rounding_of_their_dtype_are_whatever_the_number_of_images(
+    rng, dtype, images, sizes
+):
+    rows = (rng.normal(size=(images, len(sizes))) * sizes).astype(numpy_dtype(dtype))
+    other = rng.normal(size=(images, len(sizes)))
+    assert principal_angles(rows, other).shape == (len(sizes),)
+    np.testing.assert_allclose(space_overlap(rows, rows @ other[: len(sizes)]), 1, rtol=1e-2)
+
+
+def test_integers_are_exact(rng):
+    counts = rng.integers(-3, 4, size=(40, 3))
+    assert principal_angles(counts, rng.normal(size=(40, 5))).shape == (3,)
+    wide = counts @ rng.integers(-3, 4, size=(3, 5))
+    assert principal_angles(wide, rng.normal(size=(40, 5))).shape == (3,)
 
 
 @pytest.mark.parametrize("center", [True, False])
@@ -86,6 +136,7 @@ def test_whole_weights_are_repeated_images(rng):
         (np.eye(9, 2), np.full((9, 2), np.nan), {}, "second embeddings hold NaN or infinity, first in row 0"),
         (np.eye(9, 2), np.ones((9, 2)), {}, "same for all images"),
         (np.eye(9, 2), np.eye(9, 3), {"modes": 3}, "modes from 1 to 2"),
+        (np.float32(1e4) + np.eye(9, 2, dtype=np.float32) / 64, np.eye(9, 2), {}, "more than their rounding"),
         (np.ones(9), np.eye(9, 3), {}, r"first embeddings as \(n, d\)"),
     ],
 )

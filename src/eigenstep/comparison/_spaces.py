@@ -87,11 +87,9 @@ def bases(
     weights: NDArray[np.float64] | None,
 ) -> tuple[Matrix, Matrix]:
     """Return orthonormal bases (n, k_a) and (n, k_b) of the spaces that are compared."""
-    pair = checked_pair(first, second)
-    precisions = [_precision(rows) for rows in (first, second)]
     left, right = (
-        _basis(weighted(rows, weights, center), modes, precision)
-        for rows, precision in zip(pair, precisions, strict=True)
+        _basis(rows, modes, center, weights, _precision(given))
+        for rows, given in zip(checked_pair(first, second), (first, second), strict=True)
     )
     widest = max(left.shape[1], right.shape[1])
     if len(left) <= widest + center:
@@ -102,15 +100,32 @@ def bases(
     return left, right
 
 
-def _basis(rows: Matrix, modes: int | None, precision: float) -> Matrix:
-    left, singular, _ = np.linalg.svd(rows, full_matrices=False)
-    rank = int(np.count_nonzero(singular > max(rows.shape) * precision * singular[0]))
+def _basis(
+    rows: Matrix, modes: int | None, center: bool, weights: NDArray[np.float64] | None, precision: float
+) -> Matrix:
+    left, singular, _ = np.linalg.svd(weighted(rows, weights, center), full_matrices=False)
+    # Entries that are off by a share of themselves are a matrix E with ||E|| <= ||E||_F <= share ||Z||_F, and
+    # no singular value moves by more (Weyl), however many the images; Z before its mean is taken off, for
+    # that is what was rounded. The float64 work here adds the usual bound on the rounding of its sums.
+    share = precision + max(rows.shape) * float(np.finfo(np.float64).eps)
+    rounding = share * float(np.linalg.norm(weighted(rows, weights, center=False)))
+    rank = int(np.count_nonzero(singular > rounding))
+    if not rank:
+        raise ValueError(
+            "expected embeddings that differ between images by more than their rounding, got differences of"
+            f" {singular[0]:.2g} where rounding makes up to {rounding:.2g}; embed in a finer dtype"
+        )
     if modes is not None and not 1 <= modes <= rank:
         raise ValueError(f"expected modes from 1 to {rank}, the embeddings' rank, got {modes}")
     return left[:, : rank if modes is None else modes]
 
 
-def _precision(rows: ArrayLike) -> float:
-    """The relative size of rounding in what was given: directions below it are not the embedding's."""
-    kind = np.asarray(rows).dtype
-    return float(np.finfo(kind).eps) if kind.kind == "f" else float(np.finfo(np.float64).eps)
+def _precision(given: ArrayLike) -> float:
+    """How far a value may be off, relative to its size: directions below that are not the embedding's."""
+    dtype = np.asarray(given).dtype
+    if dtype.kind in "iub":
+        return 0.0
+    spacing = float(np.spacing(np.ones((), dtype if dtype.kind in "fV" else np.float64)))  # V: bfloat16
+    # Products of half precision are summed in float32 and rounded once; those of float32 and float64 bring
+    # the rounding of their sums, of the order of the root of the number of terms: some ten for thousands.
+    return spacing if spacing > np.finfo(np.float32).eps else 16 * spacing
