@@ -67,7 +67,7 @@ class NTKKernel:
     ) -> KernelMatrix:
         """Return the kernel over samples (N, ...) as an operator, stored if `storage` bytes hold it."""
         dtype = self._dtype_of(X)
-        if self.stored and len(X) ** 2 * torch.finfo(dtype).bits // 8 <= storage:
+        if self.stored and len(X) ** 2 * dtype.itemsize <= storage:
             matrix = empirical_ntk(self.model, X, dtype=dtype, **self._options).matrix
             return StoredKernelMatrix(torch.as_tensor(matrix), processes)
         return NTKOperator(self.model, X, dtype=dtype, **self._options)

@@ -48,9 +48,8 @@ class FactorContraction(Contraction):
         return rows_of(self.layer, cotangents, self._rotation)
 
     def bytes(self, cotangents: int) -> int:
-        size = torch.finfo(self._network.dtype).bits // 8
         sample = self.layer.stored + self.rows(cotangents) * self.layer.positions
-        return size * self.pairs.n_samples * sample
+        return self._network.dtype.itemsize * self.pairs.n_samples * sample
 
     def begin(self, cotangents: int) -> None:
         self.store = FactorStore(self.layer, self._network, self.pairs.n_samples, cotangents, self._rotation)
@@ -184,8 +183,8 @@ class GradientsOfBatches(Contraction):
         return self.flops(cotangents) + _LAYING_OUT * numbers
 
     def bytes(self, cotangents: int) -> int:
-        size = torch.finfo(self._network.dtype).bits // 8
-        return size * self.pairs.n_samples * cotangents * self.layer.channels * self.layer.full_width
+        sample = cotangents * self.layer.channels * self.layer.full_width
+        return self._network.dtype.itemsize * self.pairs.n_samples * sample
 
     def begin(self, cotangents: int) -> None:
         self._cotangents = cotangents

@@ -29,8 +29,7 @@ class GradientRows(Contraction):
         return 2 * cotangents * self.layer.size * self.pairs.count
 
     def bytes(self, cotangents: int) -> int:
-        size = torch.finfo(self._network.dtype).bits // 8
-        return size * self.pairs.n_samples * cotangents * self.layer.size
+        return self._network.dtype.itemsize * self.pairs.n_samples * cotangents * self.layer.size
 
     def begin(self, cotangents: int) -> None:
         shape = (self.pairs.n_samples, cotangents, self.layer.size)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numbers
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -85,7 +84,7 @@ class Subject:
                 raise ValueError(f"expected chunk_size as an integer >= 2 or None, got {size!r}")
             return int(size)
         room = _ACTIVATIONS.get(self.network.device.type, _ACTIVATIONS_ELSEWHERE)
-        bytes_of_sample = self.survey.activations * np.dtype(str(self.network.dtype).split(".")[1]).itemsize
+        bytes_of_sample = self.survey.activations * self.network.dtype.itemsize
         return int(min(max(room // max(bytes_of_sample, 1), 8), 1024))
 
 

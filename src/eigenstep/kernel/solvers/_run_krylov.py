@@ -98,7 +98,7 @@ def _kernel_matrix(
         # Processes on one machine share its memory; each has a GPU of its own.
         sharing = processes.size if problem.rows.device.type == "cpu" else 1
         budget = 0.7 * free_memory(problem.rows.device) / sharing + _nbytes(prepared)
-    size = torch.finfo(problem.rows.dtype).bits // 8
+    size = problem.rows.dtype.itemsize
     # The basis and its images, and a few blocks of all rows that a product passes around.
     arrays = size * n_views * (2 * basis_columns // processes.size + 256)
     storage = budget - _nbytes(prepared) - arrays
