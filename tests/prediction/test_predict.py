@@ -15,7 +15,7 @@ from eigenstep.prediction import (
 )
 from eigenstep.prediction._images import draw_pairs, some_images
 from eigenstep.report import write_report
-from eigenstep.spectrum import find_rises, read_record
+from eigenstep.spectrum import RecordWriter, find_rises, read_record
 from eigenstep.theory import half_times, solve_linear
 from eigenstep.training import (
     BarlowTwinsConfig,
@@ -159,19 +159,59 @@ def test_a_runs_tangent_kernel_is_taken_when_asked_and_the_start_is_the_same(tra
     assert "tangent kernel of a small convolutional network" in text
 
 
+def slower_run(predicted, folder, factor):
+    """Write the record of a run that learns as predicted, but slower."""
+    rows = predicted.eigenvalues
+    writer = RecordWriter(folder, rows["cross_correlation"].shape[1])
+    for row in rows:
+        values = {name: row[name] for name in ("cross_correlation", "covariance")}
+        writer.append(int(row["step"]), factor * float(row["time"]), values, loss=0.0)
+    return folder
+
+
 def test_a_fit_is_written_beside_the_prediction_and_changes_nothing_of_it(tmp_path):
     plain = predict(SMALL, tmp_path / "plain")
-    slow = predict(SMALL, tmp_path / "slow")
-    slowed = tmp_path / "slow" / "spectrum" / "eigenvalues.bin"
-    rows = slow.eigenvalues.copy()
-    rows["time"] *= 2.5
-    slowed.write_bytes(rows.tobytes())
-    fitted = predict(SMALL, tmp_path / "fitted", fit=tmp_path / "slow").prediction
+    slow = slower_run(plain, tmp_path / "slow", 2.5)
+    fitted = predict(SMALL, tmp_path / "fitted", fit=slow).prediction
     assert fitted["half_times"] == plain.prediction["half_times"]
     assert fitted["fit"]["time_factor"] == pytest.approx(2.5, rel=0.01)
-    assert fitted["fit"]["run"] == str(tmp_path / "slow")
-    expected = 2.5 * np.sort(plain.prediction["half_times"])
+    assert fitted["fit"]["run"] == str(slow)
+    expected = 2.5 * np.array(plain.prediction["half_times"])
     np.testing.assert_allclose(fitted["fit"]["half_times"], expected, rtol=0.01)
+
+
+def test_fitted_times_are_those_of_the_modes_beside_them_in_whatever_order_these_are_learned(
+    trained, tmp_path, monkeypatch
+):
+    starts = np.array([1e-12, 1e-3, 1e-6, 1e-4])
+    monkeypatch.setattr("eigenstep.prediction._predict.scales_of_start", lambda modes, embeddings: starts)
+    config = dataclasses.replace(config_of_run(trained), kernel="rbf", pairs=30)
+    plain = predict(config, tmp_path / "plain", run=trained)
+    half_times = np.array(plain.prediction["half_times"])
+    assert (np.diff(half_times) < 0).any()
+    slow = slower_run(plain, tmp_path / "slow", 2.5)
+    fit = predict(config, tmp_path / "fitted", run=trained, fit=slow).prediction["fit"]
+    np.testing.assert_allclose(fit["half_times"], fit["time_factor"] * half_times)
+    assert fit["time_factor"] == pytest.approx(2.5, rel=0.02)
+    # What the constant is fitted to is told by rank.
+    assert fit["modes"] == [0, 1, 2, 3]
+    np.testing.assert_allclose(fit["measured"], 2.5 * np.sort(half_times), rtol=0.02)
+
+
+def test_what_times_cannot_be_fitted_to_is_refused_before_anything_is_computed(tmp_path):
+    predict(SMALL, tmp_path / "foreseen")
+    RecordWriter(tmp_path / "begun", 4)
+    (tmp_path / "begun" / "metrics.jsonl").touch()
+    told = []
+    for name, error, message in (
+        ("foreseen", ValueError, "foreseen, a prediction itself; expected a run"),
+        ("begun", ValueError, "begun, which has measured no eigenvalues yet"),
+        ("nowhere", FileNotFoundError, "nowhere is not a run folder"),
+    ):
+        with pytest.raises(error, match=message):
+            predict(SMALL, tmp_path / "out", fit=tmp_path / name, progress=told.append)
+    assert told == []
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from eigenstep.prediction._course import Course
 from eigenstep.prediction._measured import fit_time
 from eigenstep.prediction._modes import Modes
 from eigenstep.prediction._moments import Predicted
+from eigenstep.spectrum import RunRecord
 from eigenstep.training import TrainConfig
 from eigenstep.training.objectives import is_centered
 
@@ -55,15 +56,24 @@ def described(
     }
 
 
-def fitted(run: str | Path, found: Predicted) -> dict[str, Any]:
-    """The constant that makes predicted half times a run's measured ones, and what it was fitted to."""
-    times = fit_time(run, found.half_times, found.plateaus)
+def fitted(
+    run: str | Path, record: RunRecord, found: Predicted, half_times: list[float | None]
+) -> dict[str, Any]:
+    """The constant that makes predicted half times a run's measured ones, and what it was fitted to.
+
+    It is fitted by rank: `modes` are places in the order of learning, from 0, of which both have a time, and
+    `measured` are the run's times of these. `half_times` are the factor times those given, which stand in
+    `prediction.json`, in the order that they have there.
+
+    Raises ValueError if the run has learned no mode.
+    """
+    times = fit_time(record, found.half_times, found.plateaus)
     return {
         "run": str(run),
         "time_factor": times.time_factor,
         "modes": times.modes.tolist(),
         "measured": times.measured.tolist(),
-        "half_times": _finite(times.time_factor * found.half_times),
+        "half_times": [None if time is None else times.time_factor * time for time in half_times],
     }
 
 

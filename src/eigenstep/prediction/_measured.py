@@ -44,16 +44,29 @@ def measured_mode_times(record: RunRecord, predicted: PredictedEmbeddings) -> ND
     return mode_times(record.projections["time"], record.projections["points"], values)
 
 
-def fit_time(
-    run: str | Path, half_times: NDArray[np.float64], plateaus: NDArray[np.float64]
-) -> TimeComparison:
-    """Compare predicted half times (k,) with a run's, mode by mode in the order of learning.
+def measured_run(run: str | Path) -> RunRecord:
+    """The record of a run that times can be fitted to.
 
-    Raises FileNotFoundError if there is no run, ValueError if it has learned no mode.
+    Raises FileNotFoundError if there is no run, ValueError if it is a prediction or has measured nothing.
+    """
+    record = read_record(run)
+    if record.is_prediction:
+        raise ValueError(f"no time can be fitted to {run}, a prediction itself; expected a run that measured")
+    if record.eigenvalues is None or not len(record.eigenvalues):
+        raise ValueError(f"no time can be fitted to {run}, which has measured no eigenvalues yet")
+    return record
+
+
+def fit_time(
+    record: RunRecord, half_times: NDArray[np.float64], plateaus: NDArray[np.float64]
+) -> TimeComparison:
+    """Compare predicted half times (k,) with a run's, rank by rank in the order of learning.
+
+    Raises ValueError if the run has learned no mode.
     """
     try:
-        return compare_times(half_times, measured_times(read_record(run), plateaus))
+        return compare_times(half_times, measured_times(record, plateaus))
     except ValueError as error:
         raise ValueError(
-            f"no time can be fitted to {run}, which has learned none of the modes yet"
+            f"no time can be fitted to {record.path}, which has learned none of the modes yet"
         ) from error

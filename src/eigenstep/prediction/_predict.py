@@ -17,6 +17,7 @@ from eigenstep.prediction._describe import described, fitted, notes, written_con
 from eigenstep.prediction._folder import PredictedEmbeddings, check_folder, write_folder
 from eigenstep.prediction._images import draw_pairs, some_images
 from eigenstep.prediction._kernel_values import check_memory, kernel_values
+from eigenstep.prediction._measured import measured_run
 from eigenstep.prediction._modes import Modes, find_modes, scales_of_start
 from eigenstep.prediction._moments import Predicted
 from eigenstep.prediction._network import embed_views, has_batch_norm, network_at
@@ -75,6 +76,7 @@ def predict(
     learning = small_start(training)
     _check(config, run)
     check_folder(out, overwrite)
+    measured = None if fit is None else measured_run(fit)
     if config.threads:
         set_threads(config.threads)
     check_memory(2 * config.pairs)
@@ -135,8 +137,8 @@ def predict(
     prediction = described(config, training, modes, course, clock, predicted)
     said += notes(config, training, modes, clock, tangent is not None and has_batch_norm(tangent))
     prediction["notes"] = said
-    if fit is not None:
-        prediction["fit"] = fitted(fit, predicted)
+    if fit is not None and measured is not None:
+        prediction["fit"] = fitted(fit, measured, predicted, prediction["half_times"])
     write_folder(
         out,
         written_config(config, run),
