@@ -1,8 +1,10 @@
 import dataclasses
+from pathlib import Path
 
 import pytest
 
-from eigenstep.prediction import PredictConfig, predict, read_predicted
+from eigenstep.prediction import PredictConfig, _folder, predict, read_predicted
+from eigenstep.spectrum import read_record
 from eigenstep.training import ImagesConfig, ProjectorConfig, TrainConfig, train
 
 TINY = PredictConfig(
@@ -40,8 +42,6 @@ def test_what_is_no_prediction_alone_is_never_replaced(folder, tmp_path):
 
 
 def test_a_prediction_that_fails_leaves_the_old_one(folder, monkeypatch):
-    from eigenstep.prediction import _folder
-
     before = read_predicted(folder).end
 
     def broken(*_args, **_named):
@@ -51,6 +51,76 @@ def test_a_prediction_that_fails_leaves_the_old_one(folder, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         predict(TINY, folder, overwrite=True)
     assert (read_predicted(folder).end == before).all()
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """`meanwhile(do)`: do something while the next prediction is computed."""
+    from eigenstep.prediction import _predict
+
+    def arrange(do):
+        described = _predict.described
+
+        def interrupted(*given):
+            do()
+            return described(*given)
+
+        monkeypatch.setattr(_predict, "described", interrupted)
+
+    return arrange
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_has_come_to_the_folder_since_the_start_is_left_alone(tmp_path, meanwhile, overwrite):
+    def come():
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "notes.txt").write_text("mine")
+
+    meanwhile(come)
+    with pytest.raises(FileExistsError, match="out exists"):
+        predict(TINY, tmp_path / "out", overwrite=overwrite)
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "notes.txt"]
+
+
+def test_two_predictions_of_one_name_at_once_are_both_kept(tmp_path, meanwhile):
+    write, other = _folder._fill, dataclasses.replace(TINY, seed=1)
+    order = []
+
+    def slow(new, *given):
+        order.append(new)
+        if len(order) == 1:  # while the first is written the second begins and ends
+            order.append(predict(other, tmp_path / "out", numbered=True).path)
+        write(new, *given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_folder, "_fill", slow)
+        first = predict(TINY, tmp_path / "out", numbered=True)
+    assert first.path == tmp_path / "out-2"
+    assert (first.config["seed"], read_record(tmp_path / "out").config["seed"]) == (0, 1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out-2"]
+
+
+def test_a_prediction_that_cannot_be_moved_into_place_leaves_the_old_one(folder, monkeypatch):
+    before, rename = read_predicted(folder).end, Path.rename
+
+    def broken(path, target):
+        if path.name == "new":
+            raise OSError("no space")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", broken)
+    with pytest.raises(OSError, match="no space"):
+        predict(TINY, folder, overwrite=True)
+    assert (read_predicted(folder).end == before).all()
+    assert [path.name for path in folder.parent.iterdir()] == ["out"]
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_computed(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    told = []
+    with pytest.raises(NotADirectoryError, match="file is a file"):
+        predict(TINY, tmp_path / "file" / "out", progress=told.append)
+    assert told == []
 
 
 def test_a_folder_without_a_prediction_is_told(tmp_path):

@@ -19,7 +19,6 @@ def predict_command(arguments: list[str]) -> Callable[..., Any]:
         return _predict_in_short  # the list of subcommands is shown without loading what predicting needs
     from eigenstep.prediction import PredictConfig, config_of_run, predict
     from eigenstep.terminal import console, print_table
-    from eigenstep.training import free_folder
 
     named = option_value(arguments, "--run")
     defaults = config_of_run(named) if named else PredictConfig()
@@ -48,10 +47,16 @@ def predict_command(arguments: list[str]) -> Callable[..., Any]:
         if out is None and overwrite:
             raise ValueError("--overwrite needs --out FOLDER, the prediction that it is about")
         name = "-".join([Path(settings.data).name, settings.loss, settings.kernel, "predicted"])
-        folder = out or free_folder(Path("runs"), name)
         record = predict(
-            settings, folder, run=run, fit=fit, overwrite=overwrite, progress=lambda text: console.print(text)
+            settings,
+            out or Path("runs") / name,
+            run=run,
+            fit=fit,
+            overwrite=overwrite,
+            numbered=out is None,
+            progress=lambda text: console.print(text),
         )
+        folder = record.path
         prediction = record.prediction or {}
         rows = _rows(prediction)
         header = ["mode", "gamma", "half-learned at t", "step"] + ["fitted t"] * (fit is not None)

@@ -3,6 +3,8 @@
 import io
 import json
 import shutil
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,10 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from eigenstep.atomic import ASIDE, atomic_folder, atomic_remove
+from eigenstep.atomic import ASIDE, atomic_folder
 from eigenstep.prediction._moments import Row
 from eigenstep.spectrum import RecordWriter
+from eigenstep.training import free_folder
 
 ENTRIES = (
     "config.yaml",
@@ -62,7 +65,7 @@ def read_predicted(folder: str | Path) -> PredictedEmbeddings:
 
 
 def check_folder(out: Path, overwrite: bool) -> None:
-    """Raise FileExistsError if something is at `out` that may not be replaced."""
+    """Raise FileExistsError if something is at `out` that may not be replaced; changes nothing."""
     if not out.exists():
         return
     if not overwrite:
@@ -80,12 +83,77 @@ def write_folder(
     rows: list[Row],
     embeddings: PredictedEmbeddings,
     thumbnails: NDArray[np.uint8],
-) -> None:
-    """Write a prediction; it is there when it is whole, and takes an older one's place only then."""
+    *,
+    overwrite: bool = False,
+    numbered: bool = False,
+) -> Path:
+    """Write a prediction; it is there when it is whole, and takes an older one's place only then.
+
+    Parameters
+    ----------
+    overwrite : replace the prediction that is at `out`
+    numbered : where something is at `out`, take the first of `out-2`, `out-3`, ... that is free
+
+    Returns where it is. Raises FileExistsError if something is at `out` now that may not be replaced.
+    """
     out.parent.mkdir(parents=True, exist_ok=True)
-    aside = out.parent / f".{out.name}-new{ASIDE}"
-    shutil.rmtree(aside, ignore_errors=True)
-    with atomic_folder(aside) as folder:
+    # A name of its own: others may be writing a prediction of the same name.
+    place = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-", suffix=ASIDE))
+    try:
+        new = place / "new"
+        _fill(new, config, prediction, rows, embeddings, thumbnails)
+        if numbered:
+            return _move_to_free(new, out)
+        check_folder(out, overwrite)
+        _exchange(new, out, place / "old")
+        return out
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        with suppress(OSError):  # an older prediction that could not be moved back stays here
+            place.rmdir()
+
+
+def _move_to_free(new: Path, out: Path) -> Path:
+    """Move a folder to `out`, or to the first of `out-2`, `out-3`, ... that is free at that very moment."""
+    while True:
+        free = free_folder(out.parent, out.name)
+        try:
+            new.rename(free)
+        except OSError:
+            if not free.exists():
+                raise
+        else:
+            return free
+
+
+def _exchange(new: Path, out: Path, old: Path) -> None:
+    """Move a folder to `out` in the place of what is there, which a kill or an error on the way leaves whole.
+
+    old : where that is meanwhile
+    """
+    if not out.exists():
+        new.rename(out)
+        return
+    out.rename(old)
+    try:
+        new.rename(out)
+    except BaseException:
+        old.rename(out)
+        raise
+    if old.is_symlink():
+        old.unlink()
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _fill(
+    new: Path,
+    config: dict[str, Any],
+    prediction: dict[str, Any],
+    rows: list[Row],
+    embeddings: PredictedEmbeddings,
+    thumbnails: NDArray[np.uint8],
+) -> None:
+    with atomic_folder(new) as folder:
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
         (folder / "config.yaml").write_text(text)
         (folder / "prediction.json").write_text(json.dumps(prediction, indent=1, allow_nan=False))
@@ -110,6 +178,3 @@ def write_folder(
         (folder / "predicted.npz").write_bytes(content.getvalue())
         summary = {"state": "predicted", "step": rows[-1].step}
         (folder / "summary.json").write_text(json.dumps(summary, indent=1))
-    if out.exists():
-        atomic_remove(out)
-    aside.rename(out)

@@ -28,6 +28,7 @@ from eigenstep.spectrum import RunRecord, read_record
 from eigenstep.threads import set_threads
 from eigenstep.training import Encoder, TrainConfig, resolve
 from eigenstep.training._probing import prepare_images
+from eigenstep.training._run_folder import check_writable
 from eigenstep.training.data import image_hashes
 from eigenstep.training.objectives import Embeddings, build_objective, is_centered
 
@@ -41,6 +42,7 @@ def predict(
     run: str | Path | None = None,
     fit: str | Path | None = None,
     overwrite: bool = False,
+    numbered: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> RunRecord:
     """Predict what training would learn, and write it as a run folder that says that it is a prediction.
@@ -57,10 +59,14 @@ def predict(
     out : the folder to write
     run : take the initial network, and with `ntk.at` the trained one, from here
     fit : a run whose measured times set one constant, which is written beside the prediction
+    overwrite : replace the prediction that is at `out`
+    numbered : where something is at `out` when it is written, take the first of `out-2`, `out-3`, ... that is
+        free; the record's path tells which
     progress : called with what is done next
 
-    Raises ValueError, FileNotFoundError or FileExistsError in one line for what cannot be predicted;
-    FloatingPointError if a course in steps diverges. Nothing is written then.
+    Raises ValueError or OSError in one line for what cannot be predicted, and for a folder that may not be
+    written or where something has come to be meanwhile; FloatingPointError if a course in steps diverges.
+    Nothing is written then.
 
     >>> import tempfile
     >>> from eigenstep.training import ImagesConfig, ProjectorConfig
@@ -75,7 +81,9 @@ def predict(
     training = resolve(training_config(config, run))
     learning = small_start(training)
     _check(config, run)
-    check_folder(out, overwrite)
+    if not numbered:
+        check_folder(out, overwrite)
+    check_writable(out)
     measured = None if fit is None else measured_run(fit)
     if config.threads:
         set_threads(config.threads)
@@ -139,15 +147,17 @@ def predict(
     prediction["notes"] = said
     if fit is not None and measured is not None:
         prediction["fit"] = fitted(fit, measured, predicted, prediction["half_times"])
-    write_folder(
+    written = write_folder(
         out,
         written_config(config, run),
         prediction,
         predicted.rows,
         _embeddings(stored, modes, predicted),
         stored.permute(0, 2, 3, 1).numpy(),
+        overwrite=overwrite,
+        numbered=numbered,
     )
-    return read_record(out)
+    return read_record(written)
 
 
 def _check(config: PredictConfig, run: str | Path | None) -> None:

@@ -51,7 +51,7 @@ def check_folder(out: Path, config: TrainConfig, resume: bool, overwrite: bool) 
             raise ValueError(
                 f"{out} was made with another configuration ({'; '.join(changed)}); use another --out"
             )
-    _check_writable(out)
+    check_writable(out)
 
 
 def open_folder(out: Path, config: TrainConfig, overwrite: bool) -> None:
@@ -94,7 +94,8 @@ def _is_configured(out: Path) -> bool:
     return True
 
 
-def _check_writable(out: Path) -> None:
+def check_writable(out: Path) -> None:
+    """Raise OSError in one line if no folder can be made at `out`; changes nothing."""
     parent = out
     while not parent.exists():
         parent = parent.parent
