@@ -8,6 +8,7 @@ from eigenstep.comparison import space_overlap
 from eigenstep.prediction import (
     NTKConfig,
     PredictConfig,
+    _clock,
     config_of_run,
     is_prediction,
     predict,
@@ -126,6 +127,28 @@ def test_a_course_in_steps_is_where_the_closed_form_says(tmp_path):
     np.testing.assert_allclose(record.prediction["half_times"], expected, rtol=0.02)
     np.testing.assert_allclose(record.prediction["mode_half_times"], expected, rtol=0.05)
     np.testing.assert_allclose(record.eigenvalues["cross_correlation"][-1], 1, atol=0.1)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_course_in_steps_goes_on_until_the_last_mode_is_learned(tmp_path, momentum):
+    two = {"kernel": "rbf", "projector": ProjectorConfig(dim=2)}
+    gamma = predict(changed(**two), tmp_path / "closed").prediction["gamma"]
+    optimizer = OptimizerConfig(lr=0.08 * (1 - momentum) / (8 * gamma[0]), momentum=momentum)
+    record = predict(changed(**two, course="steps", optimizer=optimizer), tmp_path / "steps")
+    assert record.metrics["step"][-1] > 600
+    assert None not in record.prediction["half_times"]
+    assert record.prediction["half_steps"][-1] < record.metrics["step"][-1]
+
+
+def test_a_course_in_steps_is_no_longer_than_can_be_computed_and_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(_clock, "MOST", 350)
+    slow = OptimizerConfig(lr=1e-7)
+    record = predict(changed(course="steps", optimizer=slow), tmp_path / "cut")
+    assert record.metrics["step"][-1] == 350
+    (note,) = (note for note in record.prediction["notes"] if "the course ends at step 350" in note)
+    assert "--steps" in note
+    record = predict(changed(course="steps", optimizer=slow, steps=10), tmp_path / "asked")
+    assert not any("the course ends" in note for note in record.prediction["notes"])
 
 
 def test_a_run_gives_its_data_its_probe_batch_and_its_networks_own_start(trained, tmp_path):

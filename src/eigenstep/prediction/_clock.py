@@ -18,6 +18,8 @@ from eigenstep.training._optimizer import learning_rates
 NOMINAL_GROWTH = 0.1
 # The last mode's half-time is at 1 / MARGIN of the course, where nothing else says how far it goes.
 MARGIN = 1.15
+# Steps of a course that is computed step by step, where nothing else says how far it goes.
+FEWEST, MOST = 300, 20_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,20 @@ class Clock:
     rates: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     steps: int | None
     descent: Descent | None
+
+    def steps_in_full(self, time: float, said: list[str]) -> int:
+        """The same of a course of which every step is computed: from `FEWEST` to `MOST` where nothing tells.
+
+        time : when the closed form learns the last mode, which a true loss may do later
+        said : is told where the course ends before that
+        """
+        steps = self.steps_until(time)
+        if self.steps is None and steps > MOST:
+            said.append(
+                f"the course ends at step {MOST:,}, before the closed form learns the last mode;"
+                f" --steps {steps} goes as far"
+            )
+        return steps if self.steps is not None else min(max(steps, FEWEST), MOST)
 
     def steps_until(self, time: float) -> int:
         """How many steps the course has: as many as are known, or until a little after the time."""

@@ -32,7 +32,7 @@ from eigenstep.training._run_folder import check_writable
 from eigenstep.training.data import image_hashes
 from eigenstep.training.objectives import Embeddings, build_objective, is_centered
 
-PROBE, STEPS = 256, 300
+PROBE = 256
 
 
 def predict(
@@ -117,6 +117,7 @@ def predict(
     course = closed_course(modes.gamma, scales, rates, modes.plateaus, clock.descent)
 
     tell("following the course")
+    last = float(course.half_times[np.isfinite(course.half_times)].max(initial=0.0))
     if config.in_steps and start is not None:
         objective = build_objective(training)
         predicted = stepped_moments(
@@ -125,13 +126,12 @@ def predict(
             start,
             modes.images,
             lambda z_a, z_b: objective(Embeddings(z_a, z_b)),
-            clock.rates(np.arange(clock.steps or STEPS, dtype=np.float64)),
+            clock.rates(np.arange(clock.steps_in_full(last, said), dtype=np.float64)),
             clock.descent,
             center=is_centered(training),
             directions=directions,
         )
     else:
-        last = float(course.half_times[np.isfinite(course.half_times)].max(initial=0.0))
         predicted = closed_moments(
             course,
             modes,
