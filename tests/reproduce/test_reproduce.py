@@ -15,13 +15,14 @@ from eigenstep.reproduce import _e4_agreement as e4
 from eigenstep.reproduce._e5_directions import participation
 from eigenstep.reproduce._outcome import read_outcome
 from eigenstep.spectrum import read_record
+from eigenstep.threads import set_threads
 from eigenstep.training import ImagesConfig
 
 TINY = Choices(threads=1)
 
 
-@pytest.fixture(autouse=True)
-def _tiny(monkeypatch):
+@pytest.fixture(autouse=True, scope="module")
+def _tiny():
     """Every experiment as it is, but with fewer images, pixels, steps and runs."""
     linear, two_layers = LinearModelExperiment, TwoLayerExperiment
     configuration, network = e2.loss_configuration, e3.network_configuration
@@ -36,34 +37,43 @@ def _tiny(monkeypatch):
             record=dataclasses.replace(config.record, every=2),
         )
 
-    monkeypatch.setattr(e1, "IMAGES", 40)
-    monkeypatch.setattr(e3, "IMAGES", 30)
-    monkeypatch.setattr(e3, "LINEAR_SCALES", (1e-5, 1e-2))
-    monkeypatch.setattr(e3, "NETWORK_SCALES", (1e-2, 1.0))
-    monkeypatch.setattr(
-        e1,
-        "LinearModelExperiment",
-        lambda **given: linear(**given | {"records": 60, "crop": 8, "dim": 4}),
-    )
-    monkeypatch.setattr(
-        e3, "LinearModelExperiment", lambda **options: linear(**options | {"dim": 3, "crop": 6})
-    )
-    monkeypatch.setattr(
-        e4,
-        "TwoLayerExperiment",
-        lambda **options: two_layers(**options | {"width": 512, "steps": 30, "crop": 6, "records": 20}),
-    )
-    monkeypatch.setattr(
-        e2, "loss_configuration", lambda loss, choices: shorter(configuration(loss, choices), 30)
-    )
-    monkeypatch.setattr(
-        e3, "network_configuration", lambda scale, choices: shorter(network(scale, choices), 20)
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(e1, "IMAGES", 40)
+        patch.setattr(e3, "IMAGES", 30)
+        patch.setattr(e3, "LINEAR_SCALES", (1e-5, 1e-2))
+        patch.setattr(e3, "NETWORK_SCALES", (1e-2, 1.0))
+        patch.setattr(
+            e1,
+            "LinearModelExperiment",
+            lambda **given: linear(**given | {"records": 60, "crop": 8, "dim": 4}),
+        )
+        patch.setattr(
+            e3, "LinearModelExperiment", lambda **options: linear(**options | {"dim": 3, "crop": 6})
+        )
+        patch.setattr(
+            e4,
+            "TwoLayerExperiment",
+            lambda **options: two_layers(**options | {"width": 512, "steps": 30, "crop": 6, "records": 20}),
+        )
+        patch.setattr(
+            e2, "loss_configuration", lambda loss, choices: shorter(configuration(loss, choices), 30)
+        )
+        patch.setattr(
+            e3, "network_configuration", lambda scale, choices: shorter(network(scale, choices), 20)
+        )
+        yield
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory):
-    return tmp_path_factory.mktemp("reproduce") / "out"
+def made(tmp_path_factory, _tiny):
+    """The folder of all experiments, and what was told and returned of them."""
+    out, told = tmp_path_factory.mktemp("reproduce") / "out", []
+    return out, told, reproduce(EXPERIMENTS, TINY, out, tell=told.append)
+
+
+@pytest.fixture(scope="module")
+def done(made):
+    return made[0]
 
 
 def files(folder, pattern):
@@ -71,10 +81,10 @@ def files(folder, pattern):
 
 
 @pytest.mark.parametrize("name", ["e1", "e2", "e3", "e4", "e5"])
-def test_an_experiment_goes_from_data_to_figures_tables_and_a_report(name, done):
-    told = []
-    (outcome,) = reproduce([name], TINY, done, tell=told.append)
-    assert told == [outcome]
+def test_an_experiment_goes_from_data_to_figures_tables_and_a_report(name, made):
+    done, told, outcomes = made
+    assert told == outcomes
+    (outcome,) = (outcome for outcome in outcomes if outcome.name == name)
     assert outcome.rows
     for figure in outcome.figures:
         with Image.open(done / name / figure) as picture:
@@ -120,6 +130,68 @@ def test_other_choices_than_those_of_the_folder_are_refused(done):
         reproduce(["e1"], dataclasses.replace(TINY, seed=1), done, resume=True)
 
 
+def test_a_network_that_was_cut_off_ends_the_same_with_another_number_of_threads(done, tmp_path):
+    out, run = tmp_path / "out", tmp_path / "out" / "e3" / "network-1"
+    shutil.copytree(done / "e3", out / "e3")
+    (out / "e3" / "result.json").unlink()
+    (run / "summary.json").unlink()
+    shutil.rmtree(run / "checkpoints")  # killed before the first of them
+    try:
+        reproduce(["e3"], dataclasses.replace(TINY, threads=2), out, resume=True)
+    finally:
+        set_threads(1)
+    first = read_record(done / "e3" / "network-1")
+    np.testing.assert_array_equal(read_record(run).metrics["loss"], first.metrics["loss"])
+    assert read_record(run).config["threads"] == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "changes", "message"),
+    [
+        (["e1"], {"data": "typo"}, "unknown data set 'typo'"),
+        (["e2"], {"data": "./nowhere"}, "there is no folder ./nowhere"),
+        (["e1"], {"threads": 0}, "--threads is too small: expected at least 1, got 0"),
+        (["e1"], {"seed": -1}, "--seed is too small: expected at least 0, got -1"),
+        (["e1", "e2", "e3"], {}, "e3 is not the folder of an experiment"),
+        (["e5"], {"seed": 1}, r"e2 was made with --size small, --seed 0, got .*--seed 1"),
+    ],
+    ids=["data", "training's data", "threads", "seed", "a foreign folder", "other runs that are needed"],
+)
+def test_nothing_is_removed_or_written_where_anything_is_refused(tmp_path, names, changes, message, outline):
+    outline(tmp_path)
+    before = files(tmp_path, "*")
+    with pytest.raises((ValueError, OSError), match=message):
+        reproduce(names, dataclasses.replace(TINY, **changes), tmp_path, overwrite=True)
+    assert files(tmp_path, "*") == before
+
+
+@pytest.fixture
+def outline():
+    """Write folders of e1, e2 and e5 that look finished, and a foreign e3."""
+
+    def write(out):
+        for name in ("e1", "e2", "e5"):
+            (out / name).mkdir()
+            (out / name / "choices.json").write_text(json.dumps({"size": "small", "data": None, "seed": 0}))
+            (out / name / "result.json").write_text("{}")
+        (out / "e3").mkdir()
+        (out / "e3" / "notes.txt").write_text("mine")
+
+    return write
+
+
+def test_a_typo_locks_no_folder(tmp_path):
+    with pytest.raises(ValueError, match="unknown data set 'typo'"):
+        reproduce(["e4"], dataclasses.replace(TINY, data="typo"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    # Nor does what an experiment has left that was killed before its first run.
+    (tmp_path / "e4").mkdir()
+    (tmp_path / "e4" / "choices.json").write_text('{"size": "small", "data": "typo", "seed": 0}')
+    (outcome,) = reproduce(["e4"], TINY, tmp_path, resume=True)
+    assert outcome.rows
+    assert json.loads((tmp_path / "e4" / "choices.json").read_text())["data"] is None
+
+
 def test_results_are_not_overwritten_unasked(done, capsys):
     assert main(["reproduce", "e1", "--out", str(done), "--threads", "1"]) == 2
     assert "use --resume to go on, --overwrite to replace it" in capsys.readouterr().err
@@ -157,10 +229,3 @@ def test_principal_directions_of_runs_made_otherwise_are_not_taken_for_these(don
 def test_participation_counts_directions_that_are_alike():
     assert participation(np.array([3.0, 3.0, 3.0, 0.0])) == pytest.approx(3)
     assert participation(np.array([5.0, 0.0])) == pytest.approx(1)
-
-
-def test_the_full_size_is_the_papers(monkeypatch):
-    monkeypatch.undo()
-    config = e2.loss_configuration("barlow_twins", Choices(size="full"))
-    assert (config.backbone, config.data, config.projector.dim) == ("resnet50", "jxie/stl10", 512)
-    assert e3.network_configuration(1.0, Choices(size="full")).projector.init_scale == 1.0

@@ -1,5 +1,6 @@
 """What is chosen for all experiments alike."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -8,7 +9,7 @@ import torch
 
 from eigenstep.atomic import atomic_remove
 from eigenstep.spectrum import RunRecord, is_run, read_record
-from eigenstep.training import ImagesConfig, load_images
+from eigenstep.training import ImagesConfig, TrainConfig, load_images
 
 PHOTOS = "photos"
 # The losses that the paper trains with, by their authors' names.
@@ -51,6 +52,20 @@ class Choices:
         if len(images) < count:
             raise ValueError(f"expected at least {count} images, got {len(images)} from {data}")
         return images
+
+
+def check_training_images(config: TrainConfig) -> None:
+    """Open the images of a training and read a batch of them.
+
+    Raises what `load_images` raises, ValueError if there are fewer.
+    """
+    if config.data == PHOTOS:
+        return
+    limit = min(config.images.limit or config.batch_size, config.batch_size)
+    read = load_images(config.data, dataclasses.replace(config.images, limit=limit), config.seed)
+    count = len(read) + len(read.broken)  # of which training skips some, and takes others instead
+    if count < config.batch_size:
+        raise ValueError(f"expected at least {config.batch_size} images, got {count} from {config.data}")
 
 
 def finished(run: Path) -> RunRecord | None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from eigenstep.reproduce._choices import PHOTOS, Choices, finished, made_anew
 from eigenstep.reproduce._linear_model import LinearModelExperiment
@@ -30,13 +31,18 @@ def train_linear_model(choices: Choices, run: Path) -> RunRecord:
     # A photograph's mean level is its strongest mode by far: with it the wait is ten times longer.
     photos = choices.data_or("cifar10") == PHOTOS
     experiment = LinearModelExperiment(subtract_crop_mean=photos, seed=choices.seed)
-    images = choices.images(IMAGES, 24 if photos else 32)
+    images = linear_model_images(choices)
     with progress_line("e1: linear model") as line:
         return experiment.run(
             images,
             made_anew(run),
             lambda step, steps, loss: line.update(step, steps, f"loss {loss:.2f}"),
         )
+
+
+def linear_model_images(choices: Choices) -> Tensor:
+    """The images of E1; raises what reading them raises."""
+    return choices.images(IMAGES, 24 if choices.data_or("cifar10") == PHOTOS else 32)
 
 
 def judge_linear_model(record: RunRecord, choices: Choices) -> Outcome:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eigenstep.reproduce._choices import LOSSES, Choices, finished
+from eigenstep.reproduce._choices import LOSSES, Choices, check_training_images, finished
 from eigenstep.reproduce._outcome import Cell, Outcome, OutcomeTable, Row
 from eigenstep.reproduce.figures import losses_figure
 from eigenstep.spectrum import Rise, RunRecord, StepClock, separate_steps
@@ -17,6 +17,7 @@ from eigenstep.training import (
     ProjectorConfig,
     RecordConfig,
     TrainConfig,
+    load_config,
     train,
 )
 from eigenstep.training.recipes import load_recipe
@@ -53,13 +54,22 @@ def train_three_losses(choices: Choices, folder: Path) -> list[RunRecord]:
     ]
 
 
+def check_three_losses(choices: Choices) -> None:
+    """Open the images of E2; raises what reading them raises."""
+    check_training_images(loss_configuration("barlow_twins", choices))
+
+
 def train_or_go_on(config: TrainConfig, run: Path, title: str) -> RunRecord:
     """The run of this configuration, from wherever it stands in its folder to its end.
+
+    One that was cut off goes on with the threads that it began with, so that it ends as if it had not been.
 
     Raises ValueError if the folder holds a run of another configuration.
     """
     if record := finished(run):
         return record
+    if (run / "config.yaml").is_file():
+        config = dataclasses.replace(config, threads=load_config(run / "config.yaml").threads)
     with follow(title) as progress:
         return train(config, run, resume=True, progress=progress)
 

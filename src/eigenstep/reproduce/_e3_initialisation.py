@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
-from eigenstep.reproduce._choices import PHOTOS, Choices, finished, made_anew
+from eigenstep.reproduce._choices import PHOTOS, Choices, check_training_images, finished, made_anew
 from eigenstep.reproduce._e2_three_losses import GENTLE_VIEWS, loss_configuration, train_or_go_on
 from eigenstep.reproduce._linear_model import LinearModelExperiment
 from eigenstep.reproduce._outcome import Cell, Outcome, OutcomeTable, Row
@@ -68,7 +69,7 @@ def train_linear(scale: float, choices: Choices, run: Path) -> Measured:
             records=800,
             seed=choices.seed,
         )
-        images = choices.images(500 if choices.full else IMAGES, 16 if photos and not choices.full else 32)
+        images = linear_images(choices)
         with progress_line(f"e3: linear model from {scale:g}") as line:
             record = experiment.run(
                 images,
@@ -78,6 +79,18 @@ def train_linear(scale: float, choices: Choices, run: Path) -> Measured:
     assert record.eigenvalues is not None
     rows = record.eigenvalues
     return Measured(scale, record, measured_crossings(rows["time"], rows["cross_correlation"], plateau=1.0))
+
+
+def linear_images(choices: Choices) -> Tensor:
+    """The linear model's images; raises what reading them raises."""
+    photos = choices.data_or("cifar10") == PHOTOS
+    return choices.images(500 if choices.full else IMAGES, 16 if photos and not choices.full else 32)
+
+
+def check_initialisation(choices: Choices) -> None:
+    """Open the images of E3; raises what reading them raises."""
+    linear_images(choices)
+    check_training_images(network_configuration(NETWORK_SCALES[0], choices))
 
 
 def train_network(scale: float, choices: Choices, run: Path) -> Measured:

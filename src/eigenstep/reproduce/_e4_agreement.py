@@ -31,7 +31,7 @@ def agreement(choices: Choices, folder: Path) -> Outcome:
 
 def compare_losses(experiment: TwoLayerExperiment, choices: Choices, folder: Path) -> Outcome:
     """Run the experiment for each loss, but for those that are done, and compare."""
-    images = choices.images(IMAGES, 32)
+    images = agreement_images(choices)
     learned: dict[str, dict[str, NDArray[np.float64]]] = {}
     for loss, name in LOSSES.items():
         run = folder / loss
@@ -40,6 +40,11 @@ def compare_losses(experiment: TwoLayerExperiment, choices: Choices, folder: Pat
         with np.load(run / "embeddings.npz") as arrays:
             learned[loss] = dict(arrays)
     return judge_agreement(learned, experiment, choices, folder)
+
+
+def agreement_images(choices: Choices) -> Tensor:
+    """The images of E4; raises what reading them raises."""
+    return choices.images(IMAGES, 32)
 
 
 def _train(experiment: TwoLayerExperiment, images: Tensor, run: Path, name: str) -> None:

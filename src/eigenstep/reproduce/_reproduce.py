@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from eigenstep.atomic import atomic_remove, atomic_write
+from eigenstep.atomic import atomic_write
 from eigenstep.report import write_report
 from eigenstep.reproduce._choices import Choices
 from eigenstep.reproduce._e1_linear_model import linear_model
@@ -20,6 +20,7 @@ from eigenstep.reproduce._e3_initialisation import initialisation
 from eigenstep.reproduce._e4_agreement import agreement
 from eigenstep.reproduce._e5_directions import directions
 from eigenstep.reproduce._outcome import HEADER, Outcome, markdown, read_outcome
+from eigenstep.reproduce._room import NEEDS, RESULT, make_room
 from eigenstep.spectrum import is_run
 from eigenstep.threads import set_threads
 
@@ -30,9 +31,6 @@ EXPERIMENTS: dict[str, Callable[[Choices, Path], Outcome]] = {
     "e4": agreement,
     "e5": directions,
 }
-# E5 looks at E2's runs and trains them if they are not there.
-NEEDS = {"e5": "e2"}
-RESULT, CHOICES = "result.json", "choices.json"
 
 
 def reproduce(
@@ -57,23 +55,23 @@ def reproduce(
     overwrite : remove what an experiment has left in `out` first
     tell : called with each outcome
 
-    Raises ValueError for an unknown name, both `resume` and `overwrite`, or other choices than those that a
-    folder to resume was made with; FileExistsError if an experiment's folder is there and neither is given.
+    Raises ValueError for an unknown name, both `resume` and `overwrite`, data that cannot be read, or other
+    choices than those that a folder to resume was made with; FileExistsError if an experiment's folder is
+    there and neither is given. Nothing is removed or written then.
     """
     out = Path(out)
-    wanted = _checked(names, resume, overwrite)
-    for name in wanted:
-        _make_room(out / name, choices, resume, overwrite)
-    set_threads(choices.threads)
+    wanted = _checked(names, choices, resume, overwrite)
+    make_room(out, wanted, choices, resume=resume, overwrite=overwrite)
     outcomes = []
     for name in wanted:
+        set_threads(choices.threads)  # a run that goes on may have set another number
         outcomes.append(_outcome(name, choices, out / name))
         tell(outcomes[-1])
         _gather(out)
     return outcomes
 
 
-def _checked(names: Iterable[str], resume: bool, overwrite: bool) -> list[str]:
+def _checked(names: Iterable[str], choices: Choices, resume: bool, overwrite: bool) -> list[str]:
     wanted = sorted(set(names))
     unknown = [name for name in wanted if name not in EXPERIMENTS]
     if unknown or not wanted:
@@ -82,43 +80,10 @@ def _checked(names: Iterable[str], resume: bool, overwrite: bool) -> list[str]:
         )
     if resume and overwrite:
         raise ValueError("expected one of --resume and --overwrite, got both")
+    for option, value, least in (("threads", choices.threads, 1), ("seed", choices.seed, 0)):
+        if value < least:
+            raise ValueError(f"--{option} is too small: expected at least {least}, got {value}")
     return wanted
-
-
-def _make_room(folder: Path, choices: Choices, resume: bool, overwrite: bool) -> None:
-    if folder.exists() and any(folder.iterdir()):
-        made_with = _made_with(folder)
-        if made_with is None:
-            raise FileExistsError(f"{folder} is not the folder of an experiment; use another --out")
-        if overwrite:
-            atomic_remove(folder)
-        elif not resume:
-            raise FileExistsError(
-                f"{folder} exists; use --resume to go on, --overwrite to replace it, or another --out"
-            )
-        elif made_with != _identity(choices):
-            raise ValueError(
-                f"{folder} was made with {_words(made_with)}, got {_words(_identity(choices))};"
-                " use the same, or another --out"
-            )
-    folder.mkdir(parents=True, exist_ok=True)
-    atomic_write(folder / CHOICES, json.dumps(_identity(choices)))
-
-
-def _identity(choices: Choices) -> dict[str, Any]:
-    """What makes results differ; the number of threads does so only in the last digits."""
-    return {"size": choices.size, "data": choices.data, "seed": choices.seed}
-
-
-def _made_with(folder: Path) -> dict[str, Any] | None:
-    try:
-        return json.loads((folder / CHOICES).read_text())
-    except (OSError, json.JSONDecodeError):
-        return None
-
-
-def _words(identity: dict[str, Any]) -> str:
-    return ", ".join(f"--{name} {value}" for name, value in identity.items() if value is not None)
 
 
 def _outcome(name: str, choices: Choices, folder: Path) -> Outcome:
@@ -126,8 +91,6 @@ def _outcome(name: str, choices: Choices, folder: Path) -> Outcome:
     if result.exists():
         return read_outcome(result)[0]
     runs = folder.parent / NEEDS.get(name, name)
-    if runs != folder:
-        _make_room(runs, choices, resume=True, overwrite=False)
     resumed = any(is_run(entry) for entry in runs.iterdir())
     began = monotonic()
     outcome = EXPERIMENTS[name](choices, folder)
