@@ -123,6 +123,14 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_computed(tmp
     assert told == []
 
 
+def test_a_damaged_prediction_is_told(folder):
+    content = (folder / "predicted.npz").read_bytes()
+    for damaged in (b"", b"words", content[:-40]):
+        (folder / "predicted.npz").write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"out/predicted.npz is damaged; predict it anew"):
+            read_predicted(folder)
+
+
 def test_a_folder_without_a_prediction_is_told(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no prediction in"):
         read_predicted(tmp_path)

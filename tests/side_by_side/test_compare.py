@@ -190,6 +190,23 @@ def test_predicted_times_are_compared_with_measured_ones_by_rank_and_mode_by_mod
     assert measured[1] < measured[0] < measured[2]
 
 
+@pytest.mark.parametrize("learned_at_once", [1, 4])
+def test_modes_that_are_foretold_from_the_start_have_no_time_and_the_rest_is_compared(
+    made, slower, tmp_path, learned_at_once
+):
+    shutil.copytree(made / "foreseen", tmp_path / "foreseen")
+    path = tmp_path / "foreseen" / "prediction.json"
+    prediction = json.loads(path.read_text())
+    for name in ("half_times", "mode_half_times"):
+        prediction[name][:learned_at_once] = [-0.5] * learned_at_once
+    path.write_text(json.dumps(prediction))
+    (pair,) = compare([tmp_path / "foreseen", slower], **QUICK).pairs
+    assert pair.whole
+    for times in (pair.times.by_rank, pair.times.by_mode):
+        assert (times is None) == (learned_at_once == 4)
+        assert times is None or len(times.modes) == 3
+
+
 def test_how_many_modes_a_run_had_learned_at_a_checkpoint_is_read_from_its_record(slower):
     record, given = read_record(slower), parse_input(slower)
     for learned, time in enumerate(measured_times(record, np.full(4, np.nan))):

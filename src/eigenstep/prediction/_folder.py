@@ -55,13 +55,20 @@ def is_prediction(folder: str | Path) -> bool:
 
 
 def read_predicted(folder: str | Path) -> PredictedEmbeddings:
-    """Read the embeddings of a prediction folder; FileNotFoundError if it is none."""
+    """Read the embeddings of a prediction folder.
+
+    Raises FileNotFoundError if it is none, ValueError if its file is damaged.
+    """
     if not is_prediction(folder):
         raise FileNotFoundError(
             f"there is no prediction in {folder}: expected a folder that eigenstep predict has written"
         )
-    with np.load(Path(folder) / "predicted.npz", allow_pickle=False) as arrays:
-        return PredictedEmbeddings(**{name: arrays[name] for name in arrays.files})
+    path = Path(folder) / "predicted.npz"
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return PredictedEmbeddings(**{name: arrays[name] for name in arrays.files})
+    except Exception as error:  # damaged files raise BadZipFile, EOFError and more
+        raise ValueError(f"{path} is damaged; predict it anew") from error
 
 
 def check_folder(out: Path, overwrite: bool) -> None:

@@ -12,8 +12,9 @@ from eigenstep.comparison import TimeComparison, compare_embeddings, compare_tim
 from eigenstep.prediction import measured_mode_times, measured_times, read_predicted
 from eigenstep.side_by_side._embedded import Embedded, Snapshot, embed_input
 from eigenstep.side_by_side._images import common_images
-from eigenstep.side_by_side._inputs import Input, What, parse_input, read_rows
+from eigenstep.side_by_side._inputs import Input, parse_input
 from eigenstep.side_by_side._result import ModeOverlap, Pair, SideBySide, Times
+from eigenstep.side_by_side._rows import What, read_rows
 from eigenstep.spectrum import read_record
 
 # Modes k and k + 1 are told apart where their variances differ by this factor.
@@ -150,7 +151,8 @@ def _times(first: Input, second: Input) -> Times | None:
 
 
 def _compared(predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> TimeComparison | None:
-    both = np.isfinite(predicted) & np.isfinite(measured)
+    # A mode that is foretold beyond its half at the start has no time to compare.
+    both = np.isfinite(predicted) & np.isfinite(measured) & (predicted > 0) & (measured > 0)
     return compare_times(predicted, measured) if both.any() else None
 
 

@@ -12,7 +12,8 @@ from eigenstep.export._device import find_device
 from eigenstep.export._stored_images import stored_images
 from eigenstep.prediction import read_predicted
 from eigenstep.side_by_side._images import CommonImages
-from eigenstep.side_by_side._inputs import Input, Rows, What
+from eigenstep.side_by_side._inputs import Input
+from eigenstep.side_by_side._rows import Rows, What
 from eigenstep.spectrum import find_rises, read_record
 from eigenstep.training import load_config
 from eigenstep.training._checkpoints import find_checkpoints

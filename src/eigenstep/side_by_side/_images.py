@@ -10,7 +10,8 @@ from torch import Tensor
 
 from eigenstep.prediction import read_predicted
 from eigenstep.prediction._images import some_images
-from eigenstep.side_by_side._inputs import Input, Rows, described_data
+from eigenstep.side_by_side._inputs import Input
+from eigenstep.side_by_side._rows import Rows, described_data
 from eigenstep.spectrum import read_record
 from eigenstep.training import TrainConfig, load_config, load_images
 from eigenstep.training.data import image_hashes
