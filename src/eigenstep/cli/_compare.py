@@ -17,7 +17,7 @@ def compare(
     inputs: tyro.conf.Positional[tuple[str, ...]],
     data: str | None = None,
     split: str | None = None,
-    images: int = 512,
+    images: int | None = None,
     what: Literal["embedding", "features"] = "embedding",
     neighbours: int = 10,
     resamples: int = 200,
@@ -34,10 +34,10 @@ def compare(
     Args:
         inputs: Two or more of: RUN, RUN@CHECKPOINT (init, last, best or a step), the folder of a prediction,
             a file of embeddings (.npz, .npy, .parquet).
-        data: Images to embed, named as the data set to train on; default: those that predictions and files
-            are of, or the first run's own.
+        data: Where the images that runs embed are read, named as the data set to train on; default: where
+            predictions and files have theirs from, or the first run's own.
         split: Which split of them; default: that of the files or of the first run.
-        images: How many, where no prediction or file says.
+        images: How many, where no prediction or file says; default: 512.
         what: A run's or file's embedding, or its backbone's features.
         neighbours: How many nearest neighbours of each image are compared.
         resamples: Of the images, for the intervals.

@@ -26,7 +26,7 @@ def compare(
     *,
     data: str | None = None,
     split: str | None = None,
-    images: int = 512,
+    images: int | None = None,
     what: What = "embedding",
     neighbours: int = 10,
     resamples: int = 200,
@@ -43,10 +43,10 @@ def compare(
     ----------
     names : at least two: runs as RUN or RUN@CHECKPOINT (init, last, best or a step), predictions, .npz, .npy
         or .parquet files; the same may be given twice
-    data : images to embed, named as for `train`; default: those that predictions and files are of, or the
-        first run's own
-    split : of them
-    images : how many, where neither prediction nor file says
+    data : where the images that runs embed are read, named as for `train`; default: where predictions and
+        files have theirs from, or the first run's own
+    split : of them; default: that of the files, or of the first run
+    images : how many, where neither prediction nor file says; default: 512
     what : a run's or a file's embedding, or its backbone's features
     resamples : of the images, for the intervals
 
@@ -79,7 +79,7 @@ def compare(
         common.count,
         centred,
         pairs,
-        _notes(embedded, files, centred),
+        common.notes + _notes(embedded, files, centred),
     )
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from eigenstep.spectrum import read_record
 from eigenstep.training import TrainConfig, load_config, load_images
 from eigenstep.training.data import image_hashes
 
+IMAGES, PHOTOS = 512, "photos"
+
 
 @dataclass(frozen=True, eq=False)
 class CommonImages:
@@ -24,33 +26,39 @@ class CommonImages:
     hashes : (n,) names of the images, in the order in which they are compared; None where nothing names them
     count : n
     stored : uint8 (n, 3, S, S), or None where no run is among the inputs
+    notes : which of what was asked for had no effect
     """
 
     hashes: np.ndarray | None
     count: int
     stored: Tensor | None
+    notes: list[str] = field(default_factory=list)
 
 
 def common_images(
-    inputs: Sequence[Input], files: dict[str, Rows], data: str | None, split: str | None, count: int
+    inputs: Sequence[Input], files: dict[str, Rows], data: str | None, split: str | None, count: int | None
 ) -> CommonImages:
     """Find the images that every input can be compared on.
 
-    What predictions and files hold decides; runs can embed any image. Without either, `count` images spread
-    over `data` and its `split`, or over what the first run was trained on.
+    What predictions and files hold decides which; runs can embed any image, and take the pixels of those from
+    `data` and its `split`, else from a prediction or from the data that a file is of. Without predictions and
+    files, `count` images spread over `data` and its `split`, or over what the first run was trained on.
 
     Parameters
     ----------
     files : the rows of each file among the inputs, by name
+    count : default: 512
 
     Raises ValueError if predictions and files are of different images, or the runs cannot be given theirs.
     """
+    if count is not None and count < 2:
+        raise ValueError(f"--images is too small: expected at least 2, got {count}")
     fixed = {each.name: _hashes_of(each, files) for each in inputs if each.kind != "run"}
     runs = [each for each in inputs if each.kind == "run"]
     named = {name: hashes for name, hashes in fixed.items() if hashes is not None}
     lengths = {name: len(files[name].values) for name in fixed if name in files and name not in named}
     if not named and not lengths:
-        stored = some_images(_of_data(_config(runs[0]), data, split), count)
+        stored = some_images(_of_data(_config(runs[0]), data, split), IMAGES if count is None else count)
         return CommonImages(image_hashes(stored), len(stored), stored)
     wanted = _smallest(named) if named else None
     size = len(wanted) if wanted is not None else next(iter(lengths.values()))
@@ -60,9 +68,14 @@ def common_images(
                 f"expected embeddings of the same images, got {length} rows in {name}, which names no images,"
                 f" for {size} images"
             )
-    if not runs:
-        return CommonImages(wanted, size, None)
-    return CommonImages(wanted, size, _pixels(inputs, runs, data, split, wanted, size))
+    pixels = _pixels(inputs, runs, data, split, wanted, size) if runs else None
+    idle = {"--images": count} | ({} if runs else {"--data": data, "--split": split})
+    notes = [
+        f"{option} had no effect: predictions and files say which images are compared"
+        for option, value in idle.items()
+        if value is not None
+    ]
+    return CommonImages(wanted, size, pixels, notes)
 
 
 def _smallest(named: dict[str, np.ndarray]) -> np.ndarray:
@@ -93,31 +106,34 @@ def _pixels(
     wanted: np.ndarray | None,
     size: int,
 ) -> Tensor:
-    """The pixels of the images: from a prediction, else from a data set that has all of them."""
+    """The pixels of the images: from the data that are named, else from a prediction or a file's data."""
+    named = data is not None or split is not None
     predictions = [each for each in inputs if each.kind == "prediction"]
-    for each in predictions if wanted is not None else []:
+    for each in predictions if not named and wanted is not None else []:
         thumbnails = read_record(each.path).probe
         if thumbnails is not None:
             found = _chosen(torch.from_numpy(thumbnails).permute(0, 3, 1, 2).contiguous(), wanted)
             if found is not None:
                 return found
-    told = [described_data(each.path) for each in inputs if each.kind == "file"]
-    if data is None:
-        data, split = next((each for each in told if each), (None, split))
+    described = [described_data(each.path) for each in inputs if each.kind == "file"]
+    of_file = next((each for each in described if each and data in (None, each[0])), None)
+    if of_file is not None:
+        data = of_file[0]
+        split = split or (None if data == PHOTOS else of_file[1])  # photos are embedded under a split's name
     config = _of_data(_config(runs[0]), data, split)
     stored = load_images(config.data, config.images, config.seed).images
     if wanted is None:
         if len(stored) != size:
             raise ValueError(
                 f"expected as many images as the files have rows, {size}, got {len(stored)} in"
-                f" {config.data}; give the images that they are of by --data"
+                f" {_words(config)}; give the images that they are of by --data and --split"
             )
         return stored
     chosen = _chosen(stored, wanted)
     if chosen is None:
         raise ValueError(
-            f"{config.data} does not hold the {size} images that are compared; give the images that"
-            " the embeddings are of by --data"
+            f"{_words(config)} does not hold the {size} images that are compared; give the images that"
+            " the embeddings are of by --data and --split"
         )
     return chosen
 
@@ -130,12 +146,21 @@ def _chosen(stored: Tensor, wanted: np.ndarray | None) -> Tensor | None:
     return stored[torch.tensor([place[name] for name in names])]
 
 
+def _words(config: TrainConfig) -> str:
+    return config.data if config.data == PHOTOS else f"{config.data} ({config.images.split})"
+
+
 def _config(run: Input) -> TrainConfig:
     return load_config(run.path / "config.yaml")
 
 
 def _of_data(config: TrainConfig, data: str | None, split: str | None) -> TrainConfig:
-    """The run's configuration with other images than its own."""
+    """The run's configuration with other images than its own.
+
+    Raises ValueError for a split of photographs.
+    """
+    if split and (data or config.data) == PHOTOS:
+        raise ValueError(f"expected no --split of {PHOTOS}, which have none, got {split}")
     images = dataclasses.replace(config.images, split=split or config.images.split)
     if data not in (None, config.data):  # its columns have names of their own
         images = dataclasses.replace(images, column=None, label=None, limit=None)
