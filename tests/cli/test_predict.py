@@ -49,6 +49,7 @@ def test_without_a_folder_one_is_found(data, capsys):
         (["--overwrite"], "--overwrite needs --out FOLDER"),
         (["--barlow-twins.normalize", "batch"], "expected barlow_twins.normalize none"),
         (["--data", "./nowhere"], "there is no folder ./nowhere"),
+        (["--fit", "nowhere"], "nowhere is not a run folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -93,6 +94,8 @@ def test_a_prediction_and_a_run_are_compared(run, capsys):
     [
         (["run"], "expected at least two inputs to compare, got 1"),
         (["run", "nowhere"], "there is no nowhere"),
+        (["run", "run@2", "--images", "0"], "--images is too small: expected at least 2, got 0"),
+        (["run", "run@2", "--out", "run/config.yaml"], "cannot be made: run/config.yaml is a file"),
         (["run", "run@9"], "run has no checkpoint '9'"),
         (
             ["run", "run@2", "--images", "10", "--neighbours", "3"],

@@ -242,7 +242,8 @@ def test_what_times_cannot_be_fitted_to_is_refused_before_anything_is_computed(t
     [
         ({"pairs": 1}, "pairs is too small: expected at least 2, got 1"),
         ({"init_scale": 0.0}, "init_scale: expected a positive number"),
-        ({"loss": "vicreg"}, "needs a learning rate: expected --optimizer.lr and --steps, or --kernel ntk"),
+        ({"rbf_gamma": -1.0}, "rbf_gamma: expected a positive number, got -1"),
+        ({"loss": "vicreg"}, "needs a learning rate: expected --optimizer.lr, or --kernel ntk"),
         ({"loss": "vicreg", "course": "closed"}, "vicreg has no closed form"),
         ({"ntk": NTKConfig(at="final")}, r"ntk\.at final is about the tangent kernel: expected --kernel ntk"),
         ({"kernel": "ntk", "ntk": NTKConfig(at="9")}, r"ntk\.at 9 is a moment of a run"),

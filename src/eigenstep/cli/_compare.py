@@ -48,7 +48,10 @@ def compare(
     from eigenstep.side_by_side import compare as run_comparison
     from eigenstep.side_by_side import draw_matrices, write_page
     from eigenstep.terminal import console
+    from eigenstep.training._run_folder import check_writable
 
+    if out is not None:
+        check_writable(out / "comparison.json")
     found = run_comparison(
         inputs,
         data=data,

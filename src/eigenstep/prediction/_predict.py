@@ -167,14 +167,16 @@ def _check(config: PredictConfig, run: str | Path | None) -> None:
             raise ValueError(f"{name} is too small: expected at least {smallest}, got {value}")
     if not config.init_scale > 0:
         raise ValueError(f"init_scale: expected a positive number, got {config.init_scale}")
+    if config.rbf_gamma is not None and not 0 < config.rbf_gamma < np.inf:
+        raise ValueError(f"rbf_gamma: expected a positive number, got {config.rbf_gamma}")
     if config.kernel != "ntk" and config.ntk.at != "init":
         raise ValueError(f"ntk.at {config.ntk.at} is about the tangent kernel: expected --kernel ntk")
     if config.course == "closed" and config.loss == "vicreg":
         raise ValueError("vicreg has no closed form beyond its first growth: expected --course steps")
     if config.in_steps and config.kernel != "ntk" and run is None and config.optimizer.lr is None:
         raise ValueError(
-            "a course in steps of a kernel of pixels needs a learning rate: expected --optimizer.lr and"
-            " --steps, or --kernel ntk"
+            "a course in steps of a kernel of pixels needs a learning rate: expected --optimizer.lr, or"
+            " --kernel ntk"
         )
 
 
