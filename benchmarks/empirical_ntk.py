@@ -25,6 +25,7 @@ from pathlib import Path
 import timm
 import torch
 from image_pairs import CIFAR10
+from ntk_networks import convnet, mlp
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
@@ -35,18 +36,6 @@ from eigenstep.threads import set_threads
 from eigenstep.training import ImagesConfig, load_images
 
 assert eigenstep.training.networks
-
-
-def mlp() -> nn.Module:
-    hidden = [nn.Linear(3072, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU()]
-    return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(512, 10))
-
-
-def convnet() -> nn.Module:
-    layers: list[nn.Module] = []
-    for inputs, outputs, stride in [(3, 64, 1), (64, 128, 2), (128, 256, 2)]:
-        layers += [nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.ReLU()]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, 10))
 
 
 def resnet18() -> nn.Module:

@@ -28,7 +28,7 @@ def reproduce_command(
 
     Args:
         experiment: Which one, or all.
-        size: small takes up to 30 minutes in all on two cores; full is the paper's size and needs a GPU.
+        size: small takes about 10 minutes in all on two cores; full is the paper's size and needs a GPU.
         data: Images, as `eigenstep train --data` takes them; default: patches of scikit-learn's photographs
             for small, CIFAR-10 and STL-10 from the Hugging Face hub for full.
         out: Folder for runs, figures and results; an experiment has a folder in it.
