@@ -7,7 +7,7 @@ compiled; calls after the first are timed.
 neural-tangents 0.6.5 needs an old jax, and that NumPy 1, so this runs in an environment of its own:
 
     pip install . neural-tangents==0.6.5 jax==0.4.23 jaxlib==0.4.23 'tf2jax<0.3.8' 'numpy<2' 'scipy<1.13'
-    python benchmarks/ntk_beside_neural_tangents.py [--images 500] [--block 50] [--repeats 3]
+    python benchmarks/ntk_beside_neural_tangents.py [--images 100] [--block 50] [--repeats 3]
 """
 
 import argparse
@@ -82,7 +82,8 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--networks", nargs="+", default=["mlp", "convnet"], choices=["mlp", "convnet"])
-    parser.add_argument("--images", type=int, default=500)
+    parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS)
+    parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--block", type=int, default=50, help="images of a block of neural-tangents")
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
@@ -96,7 +97,7 @@ def main():
         )
         print(f"{name}, n = {len(images)}: empirical_ntk {own:.2f} s")
         function, weights = in_jax(model)
-        for way in WAYS:
+        for way in options.ways:
             kernel_fn = nt.batch(
                 nt.empirical_ntk_fn(
                     function, trace_axes=(-1,), vmap_axes=0, implementation=nt.NtkImplementation[way]
