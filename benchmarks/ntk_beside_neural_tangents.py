@@ -22,7 +22,8 @@ from torch import nn
 from eigenstep.kernel import empirical_ntk
 
 if importlib.util.find_spec("neural_tangents") is None:
-    raise SystemExit("skipped: neural-tangents is not installed, see the head of this file")
+    print("skipped: neural-tangents is not installed, see the head of this file")
+    raise SystemExit
 
 # After PyTorch: TensorFlow comes with it, beside which some of PyTorch's libraries crash if they come later.
 import jax
