@@ -9,17 +9,17 @@ values are stored. In an environment of their own this prints the JSON that lies
 
 import json
 
-import jax
 import numpy as np
 from cntk_reference import CASES, images_of
-
-jax.config.update("jax_enable_x64", True)
-
-from neural_tangents import stax  # noqa: E402  (64 bits are chosen before it is imported)
 
 
 def kernel(x, depth, kernel_size, padding, bias_variance):
     """The tangent kernel of images (n, c, h, w)."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    from neural_tangents import stax
+
     scales = {"W_std": 1.0, "b_std": bias_variance**0.5 or None}
     layers = []
     for _ in range(depth):
