@@ -10,7 +10,6 @@ values are stored. In an environment of their own this prints the JSON that lies
 import json
 
 import numpy as np
-from cntk_reference import CASES, images_of
 
 
 def kernel(x, depth, kernel_size, padding, bias_variance):
@@ -30,10 +29,16 @@ def kernel(x, depth, kernel_size, padding, bias_variance):
     return np.asarray(kernel_fn(x.transpose(0, 2, 3, 1), None, "ntk"))
 
 
-if __name__ == "__main__":
+def main():
+    from cntk_reference import CASES, images_of
+
     found = []
     for case in CASES:
         options = {name: value for name, value in case.items() if name != "shape"}
         values = kernel(np.array(images_of(case["shape"])), **options)
         found.append({**case, "kernel": values.tolist()})
     print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
