@@ -133,10 +133,12 @@ def own_memory():
 @pytest.mark.parametrize("kind", [".npy", ".npz", ".pt", ".safetensors", ".parquet"])
 def test_memory_does_not_grow_with_the_file(save, kind, monkeypatch):
     monkeypatch.setattr(_measure_file, "NUMBERS", 2**15)
-    path = save(kind, z=np.random.default_rng(0).normal(size=(150_000, 64)).astype(np.float32))
+    rows = np.random.default_rng(0).normal(size=(150_000, 64)).astype(np.float32)
+    measure_file(save(kind, z=rows[:15_000]))  # what allocators keep for themselves, they have from now on
+    path = save(kind, z=rows)
     size = path.stat().st_size
     assert size > 38e6
     held = []
     measure_file(path, progress=lambda done, total: held.append(own_memory()))
     assert len(held) > 200
-    assert max(held) - held[0] < size / 3  # of which allocators keep some
+    assert max(held) - held[0] < size / 5

@@ -24,7 +24,7 @@ class RitzPairs:
     eigenvalues : (k,) descending
     coordinates : (m, k) in the basis, with a^T K~ a = 1
     residuals : (k,) ||A K~ a - gamma a||_K~, estimated
-    indefiniteness : the size of the most negative eigenvalue of K~ in the basis over the largest
+    indefiniteness : the size of the most negative eigenvalue of K~ in the bases so far over the largest
     """
 
     eigenvalues: NDArray[np.float64]
@@ -68,6 +68,7 @@ class KrylovBasis:
         self._remainder = like.new_empty(n_rows, 0)
         self._tail = np.zeros((0, 0))
         self._roughness = 0.0
+        self._extremes = 0.0, 0.0
 
     def append(self, block: Tensor, image: Tensor, paired: Tensor) -> None:
         """Take in an orthonormal block W (n, b), its image K~ W, and A K~ W, which becomes the remainder."""
@@ -164,7 +165,10 @@ class KrylovBasis:
         squares, vectors = torch.linalg.eigh(torch.from_numpy(self._g[: self.n_columns, : self.n_columns]))
         largest = max(float(squares[-1]), np.finfo(np.float64).tiny)
         kept = squares > self._cutoff * largest
-        return vectors[:, kept] / squares[kept].sqrt(), max(0.0, -float(squares[0]) / largest)
+        # A restart may leave out the extreme directions, whose quotients are K~'s all the same.
+        self._extremes = min(self._extremes[0], float(squares[0])), max(self._extremes[1], largest)
+        least, most = self._extremes
+        return vectors[:, kept] / squares[kept].sqrt(), max(0.0, -least / most)
 
     def restart(self, n_modes: int) -> None:
         """Keep the span of the best Ritz vectors alone, and of the remainder what continues it.
