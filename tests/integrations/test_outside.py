@@ -65,7 +65,7 @@ def ran(tmp_path_factory):
 )
 def test_an_example_leaves_a_record_and_says_where(job, needs, record, steps, dim, ran):
     if importlib.util.find_spec(needs) is None:
-        pytest.skip(f"without {needs}")
+        pytest.skip(f"{needs} is not installed: the example trains by it")
     folder = ran(job)
     assert f"eigenstep report {record}\n" in (folder / "log").read_text().replace(f"{folder}/", "")
     found = read_record(folder / record)

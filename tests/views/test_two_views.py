@@ -212,7 +212,9 @@ def test_an_empty_view_is_refused(size):
         TwoViews(ViewsConfig(), size)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="needs a CUDA device: views there against views on the CPU"
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])
 def test_a_gpu_gives_the_same_views_from_the_same_cpu_generator(dtype):
     images = images_of(40, 30)
@@ -223,7 +225,9 @@ def test_a_gpu_gives_the_same_views_from_the_same_cpu_generator(dtype):
         torch.testing.assert_close(there.cpu(), here, rtol=0, atol=1e-4)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="needs a CUDA device: views there against views on the CPU"
+)
 def test_a_generator_on_the_gpu_works():
     generator = torch.Generator("cuda").manual_seed(0)
     for view in TwoViews(EVERYTHING, 32)(images_of(40, 30).cuda(), generator):

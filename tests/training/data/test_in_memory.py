@@ -6,7 +6,7 @@ from eigenstep.training.data._batches import Sharing
 from eigenstep.training.data._in_memory import ImagesInMemory
 
 if not torch.cuda.is_available():
-    pytest.skip("needs a GPU", allow_module_level=True)
+    pytest.skip("needs a CUDA device: batches there against batches on the CPU", allow_module_level=True)
 
 DEVICE = torch.device("cuda")
 
