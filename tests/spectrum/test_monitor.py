@@ -474,6 +474,7 @@ def test_nothing_can_be_computed_where_nothing_has_come_since_the_last_measureme
         ({"every": "10"}, ValueError, "every to be a positive integer, got '10'"),
         ({"every": 0}, ValueError, "every to be a positive integer, got 0"),
         ({"window": 3.5}, ValueError, "window to be a positive integer, got 3.5"),
+        ({"window": 0}, ValueError, "window to be a positive integer, got 0"),
         ({"stride": 0}, ValueError, "stride to be a positive integer, got 0"),
         ({"planned_steps": -1}, ValueError, "planned_steps to be a positive integer, got -1"),
         ({"half_life": 0}, ValueError, "positive half_life, got 0"),

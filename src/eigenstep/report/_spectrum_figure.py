@@ -111,6 +111,6 @@ def _matplotlib():
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
         raise ValueError(
-            "pictures need matplotlib; install it by pip install 'eigenstep[figures]', or name an .html file"
+            "pictures need matplotlib; install it by pip install 'eigenstep[train]', or name an .html file"
         ) from error
     return Figure
