@@ -443,3 +443,22 @@ def test_the_dark_scheme_is_dark_with_light_text(phone):
     paper, ink = (sum(map(int, colour[4:-1].split(","))) / 3 for colour in colours)
     assert paper < 40
     assert ink > 200
+
+
+def test_figures_are_drawn_after_all_where_their_library_did_not_come_at_once(browser, runs, serve):
+    with serve(runs) as address:
+        visit = Visit(browser, address)
+        refused = []
+
+        def refuse_once(route):
+            if refused:
+                route.continue_()
+            else:
+                refused.append(route.request.url)
+                route.abort()
+
+        visit.page.route("**/plotly.js", refuse_once)
+        visit.open("sweep/first")
+        assert len(refused) == 1
+        assert [text for text in visit.complaints if "ERR_FAILED" not in text] == []
+        visit.context.close()
