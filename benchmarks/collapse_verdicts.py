@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from eigenstep.analysis.verdicts import ALARMS, judge_spectra
 from eigenstep.losses import (
     BarlowTwinsLoss,
     NegativeCosineSimilarity,
@@ -32,10 +33,10 @@ from eigenstep.losses import (
     SpectralContrastiveLoss,
     VICRegLoss,
 )
-from eigenstep.spectrum import SpectrumMonitor, read_record
-from eigenstep.spectrum.verdicts import ALARMS, judge_spectra
+from eigenstep.machine import set_threads, share_cores
+from eigenstep.record import read_record
+from eigenstep.spectrum import SpectrumMonitor
 from eigenstep.terminal import console, print_table
-from eigenstep.threads import set_threads, share_cores
 from eigenstep.training import ProjectorConfig, build_encoder, photo_patches
 from eigenstep.views import TwoViews, ViewsConfig
 

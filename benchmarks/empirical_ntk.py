@@ -29,13 +29,13 @@ from ntk_networks import convnet, mlp
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
-import eigenstep.training.networks  # registers ResNets for small images with timm
+import eigenstep.encoders  # registers ResNets for small images with timm
 from eigenstep.kernel import EmpiricalNTK, empirical_ntk
 from eigenstep.kernel.ntk._products import fastest_product
-from eigenstep.threads import set_threads
+from eigenstep.machine import set_threads
 from eigenstep.training import ImagesConfig, load_images
 
-assert eigenstep.training.networks
+assert eigenstep.encoders
 
 
 def resnet18() -> nn.Module:

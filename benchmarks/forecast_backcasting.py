@@ -4,7 +4,7 @@
     python benchmarks/forecast_backcasting.py --seeds 0 1    # other runs of the same networks
 
 The linear model of `eigenstep demo`, and the demonstration's small convolutional network under three losses,
-each from several seeds (the constants of `eigenstep.spectrum.tracking` were chosen on the seeds 0 to 8). Runs
+each from several seeds (the constants of `eigenstep.analysis.tracking` were chosen on the seeds 0 to 8). Runs
 are kept in --runs and go on where they were cut off. A forecast sees the record up to its moment only; the
 truth is the half-time fitted to the whole record.
 """
@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from eigenstep.demo import LOSSES, VIEWS
+from eigenstep.analysis.tracking import ModeHistory, Upcoming, follow_modes
+from eigenstep.cli._demonstrate import LOSSES, VIEWS
+from eigenstep.machine import set_threads
+from eigenstep.record import RunRecord, is_run, read_record
 from eigenstep.reproduce import LinearModelExperiment
-from eigenstep.spectrum import RunRecord, is_run, read_record
-from eigenstep.spectrum.tracking import ModeHistory, Upcoming, follow_modes
-from eigenstep.threads import set_threads
 from eigenstep.training import RecordConfig, TrainConfig, photo_patches, train
 
 HEIGHTS = (0.01, 0.03, 0.1)

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from eigenstep import ContrastiveKernelPCA
-from eigenstep.threads import set_threads
+from eigenstep.machine import set_threads
 
 FEATURES, HIDDEN, BATCH = 256, 20, 50_000
 

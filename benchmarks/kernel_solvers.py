@@ -28,7 +28,7 @@ from sklearn.exceptions import ConvergenceWarning
 from eigenstep import ContrastiveKernelPCA
 from eigenstep.kernel.functions._kernel_functions import make_kernel
 from eigenstep.kernel.solvers._kernel_matrix import PanelKernelMatrix
-from eigenstep.threads import set_threads
+from eigenstep.machine import set_threads
 
 MODES = 50
 

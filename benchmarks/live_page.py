@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, Response, sync_playwright
 
-from eigenstep.spectrum import append_line
+from eigenstep.record import append_line
 
 MEASURES = (
     "rank_me",

@@ -21,7 +21,7 @@ from eigenstep.losses import (
     VICRegLoss,
     WMSELoss,
 )
-from eigenstep.threads import set_threads
+from eigenstep.machine import set_threads
 
 SHAPES = [(2, 2), (8, 5), (64, 128), (256, 64)]
 SCALES = [1e-3, 1.0, 30.0]

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from measure_peers import PEERS, peers
 
+from eigenstep.machine import set_threads
 from eigenstep.spectrum import measures
-from eigenstep.threads import set_threads
 
 DIM = 512
 NOISE = 0.05**2

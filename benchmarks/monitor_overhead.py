@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from eigenstep import SpectrumMonitor
-from eigenstep.threads import set_threads
+from eigenstep.machine import set_threads
 
 BATCH, SIZE, FEATURES = 256, 32, 512
 

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from eigenstep.demo import VIEWS
+from eigenstep.cli._demonstrate import VIEWS
+from eigenstep.comparison import compare
 from eigenstep.prediction import config_of_run, is_prediction, predict
-from eigenstep.side_by_side import compare
 from eigenstep.terminal import console, follow, print_table
 from eigenstep.training import (
     CheckpointConfig,

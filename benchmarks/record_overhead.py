@@ -17,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from eigenstep.demo import VIEWS
-from eigenstep.threads import set_threads, share_cores
+from eigenstep.cli._demonstrate import VIEWS
+from eigenstep.machine import set_threads, share_cores
 from eigenstep.training import ImagesConfig, ProbesConfig, Progress, RecordConfig, TrainConfig, train
 
 CIFAR10 = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar10"

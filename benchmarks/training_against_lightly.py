@@ -34,7 +34,7 @@ from lightly_views import LightlyViews, views_config
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler
 
-from eigenstep.threads import set_threads, share_cores
+from eigenstep.machine import set_threads, share_cores
 from eigenstep.training import (
     ImagesConfig,
     OptimizerConfig,

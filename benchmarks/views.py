@@ -23,7 +23,7 @@ from sklearn.datasets import load_sample_images
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from eigenstep.threads import set_threads
+from eigenstep.machine import set_threads
 from eigenstep.views import TwoViews, ViewsConfig, _two_views
 
 LIGHTLY_IMAGES = 64

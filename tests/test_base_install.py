@@ -28,7 +28,7 @@ def test_theory_losses_views_and_the_monitor_need_no_extras(tmp_path):
     code = f"""
 import torch, eigenstep.theory, eigenstep.losses, eigenstep.views, eigenstep.comparison
 from eigenstep import SpectrumMonitor
-from eigenstep.spectrum import read_record
+from eigenstep.record import read_record
 monitor = SpectrumMonitor({str(tmp_path)!r}, dim=2, every=1)
 monitor.update(torch.randn(8, 2))
 print(len(read_record({str(tmp_path)!r}).eigenvalues))
@@ -40,8 +40,8 @@ print(len(read_record({str(tmp_path)!r}).eigenvalues))
 def test_verdicts_on_runs_and_on_arrays_in_files_need_no_extras(tmp_path):
     code = f"""
 import numpy as np
-from eigenstep.spectrum.files import measure_file
-from eigenstep.spectrum.verdicts import judge_spectra
+from eigenstep.spectrum import measure_file
+from eigenstep.analysis.verdicts import judge_spectra
 np.savez({str(tmp_path / "z.npz")!r}, z=np.random.default_rng(0).normal(size=(100, 8)))
 print(measure_file({str(tmp_path / "z.npz")!r}).verdict.state)
 print(judge_spectra(np.arange(60), np.ones((60, 4))).state)

@@ -17,7 +17,7 @@ def __getattr__(name: str) -> Any:
 
         return ContrastiveKernelPCA
     if name == "load_encoder":
-        from eigenstep.export import load_encoder
+        from eigenstep.encoders import load_encoder
 
         return load_encoder
     raise AttributeError(f"module 'eigenstep' has no attribute {name!r}")

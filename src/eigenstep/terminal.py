@@ -11,7 +11,7 @@ from rich.progress import BarColumn, SpinnerColumn, Task, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Column, Table
 
-from eigenstep.spectrum import RunRecord
+from eigenstep.record import RunRecord
 
 if TYPE_CHECKING:
     from eigenstep.training import Progress

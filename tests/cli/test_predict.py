@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from eigenstep.cli import main
-from eigenstep.spectrum import read_record
+from eigenstep.record import read_record
 
 SMALL = ["--pairs", "12", "--probe", "10", "--projector.dim", "3", "--threads", "1"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eigenstep.cli import main
-from eigenstep.spectrum.files import _measure_file, measure_file
+from eigenstep.spectrum import _measure_file, measure_file
 from eigenstep.spectrum.moments import LeadingDirections
 
 GENERATOR = np.random.default_rng(0)

@@ -6,7 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from eigenstep.export import _in_order, embed, load_encoder
+from eigenstep.encoders import load_encoder
+from eigenstep.export import embed
+from eigenstep.images import _in_order
 from eigenstep.training import load_images
 
 

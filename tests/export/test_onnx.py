@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from eigenstep.export import _onnx, export_onnx, load_encoder
+from eigenstep.encoders import load_encoder
+from eigenstep.export import _onnx, export_onnx
 
 
 @pytest.fixture(scope="module")

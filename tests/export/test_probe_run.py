@@ -8,10 +8,11 @@ from sklearn.linear_model import RidgeClassifierCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from eigenstep.export import load_encoder, probe_run
+from eigenstep.encoders import load_encoder
+from eigenstep.export import probe_run
+from eigenstep.images import load_labelled
 from eigenstep.probes import RIDGE_STRENGTHS
 from eigenstep.training import OptimizerConfig, ProbesConfig, build_encoder, load_config, train
-from eigenstep.training.data import load_labelled
 
 
 @pytest.fixture

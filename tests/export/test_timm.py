@@ -3,7 +3,8 @@ import timm
 import torch
 from safetensors import safe_open
 
-from eigenstep.export import export_timm, load_encoder
+from eigenstep.encoders import load_encoder
+from eigenstep.export import export_timm
 from eigenstep.training import ImagesConfig, build_encoder
 
 
@@ -33,11 +34,11 @@ def test_the_call_that_is_told_gives_a_model_with_the_runs_features(
 
 
 @pytest.mark.parametrize("backbone", ["convnet", "test_resnet"])
-def test_a_backbone_that_timm_does_not_have_starts_other_runs(write_run, tmp_path, config, backbone):
+def test_a_backbone_that_timm_does_not_have_starts_other_runs(write_run, tmp_path, settings, backbone):
     run = write_run(backbone=backbone)
     out = tmp_path / "backbone.safetensors"
     assert export_timm(run, out, 5) is None
-    started = build_encoder(backbone, 16, config.projector, weights=out).backbone
+    started = build_encoder(backbone, 16, settings.projector, weights=out).backbone
     assert torch.equal(features(started, 16), features(load_encoder(run, 5).backbone, 16))
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from eigenstep.threads import set_threads
+from eigenstep.machine import set_threads
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples"

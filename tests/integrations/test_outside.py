@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eigenstep.spectrum import read_record
+from eigenstep.record import read_record
 
 HERE = Path(__file__).parent
 DOCS = HERE.parents[1] / "docs"

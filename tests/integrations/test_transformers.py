@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from eigenstep.spectrum import read_record
+from eigenstep.record import read_record
 
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("accelerate")

@@ -21,7 +21,7 @@ from torch import distributed
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from eigenstep import ContrastiveKernelPCA
-from eigenstep.threads import set_threads
+from eigenstep.machine import set_threads
 
 ATTRIBUTES = (
     "eigenvalues_",

@@ -8,7 +8,7 @@ from eigenstep.live import RunsFolder
 from eigenstep.live._analysis import analyse, basis_of, record_to_judge
 from eigenstep.live._detail import detail
 from eigenstep.live._window import window
-from eigenstep.spectrum import read_record
+from eigenstep.record import read_record
 
 SOURCES = ("metrics", "eigenvalues")
 
@@ -21,9 +21,9 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def entry(folder, write_run):
+def entry(folder, grow_run):
     """A run, looked at anew and judged whenever it is asked for."""
-    run = write_run(rows=30)
+    run = grow_run(rows=30)
 
     def look():
         folder.refresh()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from eigenstep.spectrum.verdicts import STATES
+from eigenstep.analysis.verdicts import STATES
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
@@ -377,7 +377,7 @@ def test_an_open_run_that_goes_back_to_its_checkpoint_is_drawn_anew(live, writer
 
 
 def test_a_zoom_brings_rows_that_the_whole_run_leaves_out(live, writer, tmp_path, monkeypatch):
-    monkeypatch.setattr("eigenstep.live._followed_run.ROWS", 16)
+    monkeypatch.setattr("eigenstep.record._followed_run.ROWS", 16)
     monkeypatch.setattr("eigenstep.live._window.ROWS", 16)
     writer(tmp_path / "run").append(100)
     live.open("run")

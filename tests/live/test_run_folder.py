@@ -13,10 +13,10 @@ def folder(tmp_path, monkeypatch):
     return RunsFolder(tmp_path)
 
 
-def test_the_disk_is_not_looked_at_again_at_once_nor_soon_where_that_takes_long(tmp_path, write_run):
+def test_the_disk_is_not_looked_at_again_at_once_nor_soon_where_that_takes_long(tmp_path, grow_run):
     now = [1000.0]
     folder = RunsFolder(tmp_path, lambda: now[0])
-    run = write_run(rows=5)
+    run = grow_run(rows=5)
     folder.refresh()
     run.append(1)
     for later, steps in ((0.1, 8), (0.5, 10)):
@@ -35,8 +35,8 @@ def names(table):
     return [card["name"] for card in table["cards"]]
 
 
-def test_only_cards_that_changed_travel(folder, write_run):
-    runs = [write_run(name, rows=5).finish() for name in ("a", "b", "sweep/c")]
+def test_only_cards_that_changed_travel(folder, grow_run):
+    runs = [grow_run(name, rows=5).finish() for name in ("a", "b", "sweep/c")]
     folder.refresh()
     first = folder.table(0)
     assert names(first) == ["a", "b", "sweep/c"]
@@ -51,12 +51,12 @@ def test_only_cards_that_changed_travel(folder, write_run):
     assert second["cards"][0]["state"] == "running"
 
 
-def test_runs_that_come_and_go_are_told(folder, write_run, writer):
-    run = write_run("a", rows=5)
+def test_runs_that_come_and_go_are_told(folder, grow_run, writer):
+    run = grow_run("a", rows=5)
     folder.refresh()
     version = folder.table(0)["version"]
     shutil.rmtree(run.path)
-    write_run("b", rows=5)
+    grow_run("b", rows=5)
     folder.refresh()
     table = folder.table(version)
     assert (names(table), table["gone"]) == (["b"], ["a"])
@@ -66,8 +66,8 @@ def test_runs_that_come_and_go_are_told(folder, write_run, writer):
     assert (names(table), table["gone"]) == (["a"], [])
 
 
-def test_a_broken_run_has_its_line_and_the_others_go_on(folder, write_run, tmp_path):
-    write_run("good", rows=5)
+def test_a_broken_run_has_its_line_and_the_others_go_on(folder, grow_run, tmp_path):
+    grow_run("good", rows=5)
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "metrics.jsonl").write_text("hello\n")
     folder.refresh()
@@ -78,10 +78,10 @@ def test_a_broken_run_has_its_line_and_the_others_go_on(folder, write_run, tmp_p
     assert "expected lines with step, time and loss" in cards["foreign"]["problem"]
 
 
-def test_many_runs_are_told_as_they_are_read(folder, write_run, monkeypatch):
+def test_many_runs_are_told_as_they_are_read(folder, grow_run, monkeypatch):
     monkeypatch.setattr("eigenstep.live._run_folder.PATIENCE_SECONDS", 0)
     for name in "abc":
-        write_run(name, rows=2)
+        grow_run(name, rows=2)
     seen = []
     for unread in (2, 1, 0):
         folder.refresh()
@@ -91,8 +91,8 @@ def test_many_runs_are_told_as_they_are_read(folder, write_run, monkeypatch):
     assert seen == [["a"], ["a", "b"], ["a", "b", "c"]]
 
 
-def test_a_sparkline_is_the_loss_from_0_to_100_with_gaps_where_there_is_none(folder, write_run):
-    run = write_run(rows=1)
+def test_a_sparkline_is_the_loss_from_0_to_100_with_gaps_where_there_is_none(folder, grow_run):
+    run = grow_run(rows=1)
     run.append(63, loss=3.0).append(1, loss=5.0).append(63, loss=1.0).append(5, loss=float("nan"))
     folder.refresh()
     spark = folder.table(0)["cards"][0]["spark"]
@@ -101,8 +101,8 @@ def test_a_sparkline_is_the_loss_from_0_to_100_with_gaps_where_there_is_none(fol
     assert spark[-2:] == [None, None]
 
 
-def test_modes_that_were_learned_are_marked_where_they_were(folder, write_run):
-    write_run(rows=200).finish()
+def test_modes_that_were_learned_are_marked_where_they_were(folder, grow_run):
+    grow_run(rows=200).finish()
     folder.refresh()
     (entry,) = folder.entries.values()
     entry.analysis = analyse(record_to_judge(entry.run), basis_of(entry.run))

@@ -12,7 +12,7 @@ import torch
 from torch import distributed, nn
 
 from eigenstep import losses
-from eigenstep.threads import set_threads
+from eigenstep.machine import set_threads
 
 
 def main(rank: int, world_size: int, folder: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from eigenstep.prediction import PredictConfig, _folder, predict, read_predicted
-from eigenstep.spectrum import read_record
+from eigenstep.record import read_record
 from eigenstep.training import ImagesConfig, ProjectorConfig, TrainConfig, train
 
 TINY = PredictConfig(

@@ -3,11 +3,11 @@ import pytest
 import torch
 from sklearn.metrics.pairwise import rbf_kernel
 
+from eigenstep.methods import Embeddings, build_objective
 from eigenstep.prediction import NTKConfig, PredictConfig
 from eigenstep.prediction._kernel_values import check_memory, kernel_values
 from eigenstep.prediction._network import embed_views, network_at
 from eigenstep.training import load_config
-from eigenstep.training.objectives import Embeddings, build_objective
 
 
 def test_kernels_of_pixels_are_scikit_learns():

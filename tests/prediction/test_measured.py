@@ -3,7 +3,7 @@ import pytest
 
 from eigenstep.prediction import measured_times
 from eigenstep.prediction._mode_times import mode_times
-from eigenstep.spectrum import RecordWriter, read_record
+from eigenstep.record import RecordWriter, read_record
 
 
 def logistic(times, half_time, rate=8.0):

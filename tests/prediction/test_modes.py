@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
+from eigenstep.methods import Embeddings, build_objective
 from eigenstep.prediction._linear_training import train_linear_model
 from eigenstep.prediction._modes import find_modes, scales_of_start
 from eigenstep.prediction._objective import small_start
 from eigenstep.theory import cross_correlation, solve_linear, subspace_overlap
 from eigenstep.training import BarlowTwinsConfig, TrainConfig
-from eigenstep.training.objectives import Embeddings, build_objective
 
 
 def barlow_twins(center):

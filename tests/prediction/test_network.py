@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from eigenstep.images import open_images
 from eigenstep.prediction._network import embed_views, has_batch_norm, network_at, settle_statistics
-from eigenstep.spectrum import cross_correlation_eigenvalues, read_record
+from eigenstep.record import read_record
+from eigenstep.spectrum import cross_correlation_eigenvalues
 from eigenstep.training import ProjectorConfig, build_encoder, load_config
 from eigenstep.training._seeds import derived_seed
-from eigenstep.training.data import open_images
 from eigenstep.views import TwoViews
 
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from eigenstep.analysis import find_rises
 from eigenstep.comparison import space_overlap
+from eigenstep.images import image_hashes
 from eigenstep.prediction import (
     NTKConfig,
     PredictConfig,
@@ -15,8 +17,8 @@ from eigenstep.prediction import (
     read_predicted,
 )
 from eigenstep.prediction._images import draw_pairs, some_images
+from eigenstep.record import RecordWriter, read_record
 from eigenstep.report import write_report
-from eigenstep.spectrum import RecordWriter, find_rises, read_record
 from eigenstep.theory import half_times, solve_linear
 from eigenstep.training import (
     BarlowTwinsConfig,
@@ -26,7 +28,6 @@ from eigenstep.training import (
     TrainConfig,
     load_images,
 )
-from eigenstep.training.data import image_hashes
 
 SMALL = PredictConfig(
     kernel="linear",

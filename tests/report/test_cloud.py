@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 
+from eigenstep.analysis import find_rises
+from eigenstep.record import read_record
 from eigenstep.report._cloud import FRAMES, SAMPLES, point_cloud
-from eigenstep.spectrum import find_rises, read_record
 
 
 def cloud_of(folder):

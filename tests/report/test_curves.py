@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from eigenstep.record import read_record
 from eigenstep.report._curves import EIGENVALUES, POINTS, eigenvalue_curves, loss_curve, sparkline
-from eigenstep.spectrum import read_record
 
 
 def test_short_records_are_plotted_whole_in_both_units(write_run):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from eigenstep.analysis import Rise
 from eigenstep.report._prediction import Prediction
-from eigenstep.spectrum import Rise
 
 GAMMA = np.array([9.0, 5.0, 2.0, -1.0])
 SCALES = np.array([1e-3, 5e-2, 1e-3, 1e-3])

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from eigenstep.record import read_record
 from eigenstep.report._section import RunSection
-from eigenstep.spectrum import read_record
 
 
 def test_half_times_are_those_of_the_curves_in_both_units(write_run):

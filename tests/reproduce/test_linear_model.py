@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from eigenstep.record import read_record
 from eigenstep.reproduce import LinearModelExperiment, random_crops
-from eigenstep.spectrum import read_record
 from eigenstep.theory import cross_correlation, gradient_descent, mode_eigenvalues
 from eigenstep.training import photo_patches
 

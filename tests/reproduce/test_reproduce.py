@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 
 from eigenstep.cli import main
+from eigenstep.machine import set_threads
+from eigenstep.record import read_record
 from eigenstep.reproduce import EXPERIMENTS, Choices, LinearModelExperiment, TwoLayerExperiment, reproduce
 from eigenstep.reproduce import _e1_linear_model as e1
 from eigenstep.reproduce import _e2_three_losses as e2
@@ -14,8 +16,6 @@ from eigenstep.reproduce import _e3_initialisation as e3
 from eigenstep.reproduce import _e4_agreement as e4
 from eigenstep.reproduce._e5_directions import participation
 from eigenstep.reproduce._outcome import read_outcome
-from eigenstep.spectrum import read_record
-from eigenstep.threads import set_threads
 from eigenstep.training import ImagesConfig
 
 TINY = Choices(threads=1)

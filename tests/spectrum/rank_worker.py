@@ -13,7 +13,7 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from eigenstep import SpectrumMonitor, watch
-from eigenstep.threads import set_threads
+from eigenstep.machine import set_threads
 
 
 def main(rank: int, folder: Path) -> None:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from eigenstep.record import read_record
 from eigenstep.spectrum import (
     LogSpaced,
     SpectrumMonitor,
     cross_correlation_eigenvalues,
     principal_projections,
-    read_record,
 )
 
 FORMS = [

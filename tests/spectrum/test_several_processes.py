@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from eigenstep.spectrum import SpectrumMonitor, read_record, watch
+from eigenstep.record import read_record
+from eigenstep.spectrum import SpectrumMonitor, watch
 
 FORMS = {
     "window": {},

@@ -7,7 +7,8 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from eigenstep import SpectrumMonitor, watch
-from eigenstep.spectrum import Watch, principal_projections, read_record
+from eigenstep.record import read_record
+from eigenstep.spectrum import Watch, principal_projections
 
 
 class Network(nn.Module):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from eigenstep.cli import main
-from eigenstep.training._checkpoints import find_checkpoints
+from eigenstep.encoders._checkpoints import find_checkpoints
 
 STEPS = 120
 ARGUMENTS = [

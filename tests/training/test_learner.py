@@ -5,9 +5,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from eigenstep.methods import TargetNetwork, build_objective
 from eigenstep.training import ProjectorConfig, TrainConfig
 from eigenstep.training._learner import Learner
-from eigenstep.training.objectives import TargetNetwork, build_objective
 
 LOSSES = (
     *("barlow_twins", "simclr", "vicreg", "spectral_contrastive", "w_mse", "dcl", "simsiam", "byol"),

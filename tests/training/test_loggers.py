@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import pytest
 
-from eigenstep.spectrum import read_record
+from eigenstep.record import read_record
 from eigenstep.training import LoggerConfig, TrainConfig, train
 from eigenstep.training._loggers import build_loggers, check_loggers
 

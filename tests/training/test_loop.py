@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from eigenstep.methods import Embeddings, build_objective
 from eigenstep.training import (
     BarlowTwinsConfig,
     CheckpointConfig,
@@ -22,7 +23,6 @@ from eigenstep.training import (
 )
 from eigenstep.training._optimizer import learning_rates
 from eigenstep.training._seeds import derived_seed
-from eigenstep.training.objectives import Embeddings, build_objective
 from eigenstep.views import TwoViews
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from eigenstep.encoders._checkpoints import find_checkpoints
 from eigenstep.training import Preempted, train
-from eigenstep.training._checkpoints import find_checkpoints
 from eigenstep.training._preemption import heed_sigterm
 
 

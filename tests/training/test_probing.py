@@ -10,10 +10,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+from eigenstep.encoders import encode, prepare_images
+from eigenstep.images import load_labelled
 from eigenstep.probes import RIDGE_STRENGTHS, logistic_probe
 from eigenstep.training import ImagesConfig, ProbesConfig, ProjectorConfig, TrainConfig, build_encoder, train
-from eigenstep.training._probing import Probe, encode, prepare_images
-from eigenstep.training.data import load_labelled
+from eigenstep.training._probing import Probe
 from eigenstep.views import ViewsConfig
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from eigenstep.spectrum import read_record
+from eigenstep.record import read_record
 from eigenstep.training import (
     CheckpointConfig,
     OptimizerConfig,

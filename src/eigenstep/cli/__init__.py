@@ -4,8 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from eigenstep.stopped import Stopped
-from eigenstep.threads import share_cores
+from eigenstep.machine import Stopped, share_cores
 
 try:
     import tyro
@@ -83,7 +82,7 @@ def demo(out: Path = Path("runs/demo"), overwrite: Flag = False, threads: int = 
         overwrite: Replace an earlier demonstration there.
         threads: CPU threads.
     """
-    from eigenstep.demo import demonstrate
+    from eigenstep.cli._demonstrate import demonstrate
 
     print(f"report: {demonstrate(out, overwrite, threads).resolve()}")
 

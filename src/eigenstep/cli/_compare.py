@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from eigenstep.atomic import atomic_write
 from eigenstep.cli._parse import Flag
+from eigenstep.record import atomic_write
 
 if TYPE_CHECKING:
-    from eigenstep.side_by_side import SideBySide
+    from eigenstep.comparison import SideBySide
 
 
 def compare(
@@ -45,10 +45,10 @@ def compare(
         out: Folder for comparison.json, comparison.png and comparison.html.
         as_json: Print everything as JSON instead of tables.
     """
-    from eigenstep.side_by_side import compare as run_comparison
-    from eigenstep.side_by_side import draw_matrices, write_page
+    from eigenstep.comparison import compare as run_comparison
+    from eigenstep.comparison import draw_matrices, write_page
+    from eigenstep.record import check_writable
     from eigenstep.terminal import console
-    from eigenstep.training._run_folder import check_writable
 
     if out is not None:
         check_writable(out / "comparison.json")
@@ -77,8 +77,8 @@ def compare(
 
 
 def _show(found: "SideBySide") -> None:
-    from eigenstep.side_by_side._matrix import letters
-    from eigenstep.side_by_side._tables import learned_of, tables
+    from eigenstep.comparison._matrix import letters
+    from eigenstep.comparison._tables import learned_of, tables
     from eigenstep.terminal import console, print_table
 
     names = letters(len(found.inputs))

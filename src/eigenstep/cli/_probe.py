@@ -35,7 +35,8 @@ def probe(
         neighbours: How many neighbours vote.
         device: auto, cpu or cuda.
     """
-    from eigenstep.export import find_checkpoint, probe_run
+    from eigenstep.encoders import find_checkpoint
+    from eigenstep.export import probe_run
     from eigenstep.terminal import print_table
     from eigenstep.training import load_config
 

@@ -11,7 +11,7 @@ import tyro
 from eigenstep.cli._parse import Flag
 
 if TYPE_CHECKING:
-    from eigenstep.spectrum.files import FileSpectrum
+    from eigenstep.spectrum import FileSpectrum
 
 # What each measure says, in a table; of one view there are no learned modes.
 MEANINGS = {
@@ -50,7 +50,7 @@ def spectrum(
         overwrite: Replace the plot's file.
     """
     from eigenstep.report._spectrum_figure import check_figure, write_spectrum_figure
-    from eigenstep.spectrum.files import measure_file
+    from eigenstep.spectrum import measure_file
     from eigenstep.terminal import progress_line
 
     if plot is not None:

@@ -1,33 +1,45 @@
-"""How far embeddings of the same images agree, and predicted learning times with measured ones.
+"""Runs, predictions and files of embeddings side by side, and the measures of how far embeddings agree.
 
-NumPy functions of arrays, in float64: subspaces, CKA, Procrustes, nearest neighbours, each with what chance
-would give and a bootstrap interval. What is compared with what, and on which images, is said elsewhere
-(`eigenstep.side_by_side`).
+The measures are NumPy functions of arrays, in float64: subspaces, CKA, Procrustes, nearest neighbours, each
+with what chance would give and a bootstrap interval. `compare` says what is compared, and on which images.
 """
 
+from eigenstep.analysis import TimeComparison, compare_times, learned_modes
 from eigenstep.comparison._agreement import Agreement, compare_embeddings, overlap_of_modes
 from eigenstep.comparison._alignment import cka_by_chance, linear_cka, procrustes_similarity
+from eigenstep.comparison._compare import compare
+from eigenstep.comparison._inputs import Input, parse_input
 from eigenstep.comparison._intervals import bootstrap_intervals
-from eigenstep.comparison._learned_modes import learned_modes
 from eigenstep.comparison._neighbours import neighbour_agreement
+from eigenstep.comparison._page import write_page
 from eigenstep.comparison._permutations import permutation_chance
+from eigenstep.comparison._picture import draw_matrices
+from eigenstep.comparison._result import ModeOverlap, Pair, SideBySide, Times
 from eigenstep.comparison._spaces import overlap_by_chance, principal_angles, space_overlap
-from eigenstep.comparison._times import TimeComparison, compare_times
 
 __all__ = [
     "Agreement",
+    "Input",
+    "ModeOverlap",
+    "Pair",
+    "SideBySide",
     "TimeComparison",
+    "Times",
     "bootstrap_intervals",
     "cka_by_chance",
+    "compare",
     "compare_embeddings",
     "compare_times",
+    "draw_matrices",
     "learned_modes",
     "linear_cka",
     "neighbour_agreement",
     "overlap_by_chance",
     "overlap_of_modes",
+    "parse_input",
     "permutation_chance",
     "principal_angles",
     "procrustes_similarity",
     "space_overlap",
+    "write_page",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eigenstep.comparison._rows import Matrix, checked_pair
+from eigenstep.analysis import Matrix, checked_pair
 
 
 def permutation_chance(

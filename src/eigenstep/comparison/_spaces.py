@@ -4,7 +4,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 
-from eigenstep.comparison._rows import Matrix, checked_pair, weighted
+from eigenstep.analysis import Matrix, checked_pair, weighted
 
 
 def space_overlap(

@@ -1,8 +1,7 @@
 """What a trained encoder is taken away for: loading it back, timm and ONNX files, embeddings, probes."""
 
+from eigenstep.encoders import TrainedEncoder, find_checkpoint, initial_encoder, load_encoder
 from eigenstep.export._embed import Embedded, embed
-from eigenstep.export._encoder import TrainedEncoder, initial_encoder, load_encoder
-from eigenstep.export._find_checkpoint import find_checkpoint
 from eigenstep.export._onnx import export_onnx
 from eigenstep.export._probe_run import probe_run
 from eigenstep.export._timm import export_timm

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from eigenstep.encoders import encode, load_encoder
 from eigenstep.export._columns import Columns, check_suffix, open_columns
-from eigenstep.export._device import find_device
-from eigenstep.export._encoder import load_encoder
-from eigenstep.export._in_order import open_in_order
 from eigenstep.export._new_file import check_new_file, new_file
-from eigenstep.training._probing import encode
-from eigenstep.training.data import image_hashes
+from eigenstep.images import image_hashes
+from eigenstep.images._in_order import open_in_order
+from eigenstep.machine import find_device
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,8 @@ def embed(
     what `load_encoder` raises.
 
     >>> import tempfile
-    >>> from eigenstep.training import ImagesConfig, TrainConfig, train
+    >>> from eigenstep.images import ImagesConfig
+    >>> from eigenstep.training import TrainConfig, train
     >>> folder = tempfile.mkdtemp()
     >>> config = TrainConfig(steps=1, batch_size=8, threads=1, images=ImagesConfig(size=8, patches=8))
     >>> _ = train(config, f"{folder}/run")

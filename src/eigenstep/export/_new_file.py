@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from eigenstep.atomic import ASIDE
+from eigenstep.record import ASIDE
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from eigenstep.export._encoder import TrainedEncoder, load_encoder
+from eigenstep.encoders import TrainedEncoder, load_encoder
 from eigenstep.export._new_file import check_new_file, new_file
 
 TOLERANCE = 1e-4

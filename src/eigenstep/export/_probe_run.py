@@ -5,11 +5,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from eigenstep.atomic import atomic_write
-from eigenstep.export._device import find_device
-from eigenstep.export._encoder import initial_encoder, load_encoder
+from eigenstep.encoders import initial_encoder, load_encoder
+from eigenstep.machine import find_device
+from eigenstep.record import atomic_write
 from eigenstep.training._probing import Probe
-from eigenstep.training.config import ProbesConfig
+from eigenstep.training.config import ProbesConfig, load_config
 
 
 def probe_run(
@@ -37,7 +37,8 @@ def probe_run(
         raise ValueError("expected at least one of knn, ridge and logistic, got none")
     place = find_device(device)
     encoder = load_encoder(run, checkpoint).to(place)
-    config = dataclasses.replace(encoder.config, probes=probes or encoder.config.probes)
+    config = load_config(Path(run) / "config.yaml")
+    config = dataclasses.replace(config, probes=probes or config.probes)
     start = initial_encoder(config).to(place)
     probe = Probe(config)
     measured = {"": probe.measure(encoder, kinds), " at step 0": probe.measure(start, kinds)}

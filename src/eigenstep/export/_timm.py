@@ -7,7 +7,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from eigenstep.export._encoder import TrainedEncoder, load_encoder
+from eigenstep.encoders import TrainedEncoder, load_encoder
 from eigenstep.export._new_file import check_new_file, new_file
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from transformers import Trainer, TrainerCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from eigenstep.atomic import atomic_write
 from eigenstep.integrations._recording import Recording
+from eigenstep.record import atomic_write
 
 # In the Trainer's checkpoints, beside its own files.
 STATE_NAME = "eigenstep.pt"

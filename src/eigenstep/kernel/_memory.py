@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eigenstep.memory import available_memory
+from eigenstep.machine import available_memory
 
 
 def free_memory(device: torch.device) -> int:

@@ -13,7 +13,7 @@ import torch.distributed
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.process_group import close_at_exit
+from eigenstep.machine import close_at_exit
 
 
 class Processes:

@@ -5,11 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from eigenstep.live._followed_run import FollowedRun
-from eigenstep.live._kept_record import kept_record
-from eigenstep.spectrum import RunRecord, StepClock
-from eigenstep.spectrum.tracking import Estimate, Forecast, ModeFit, follow_modes
-from eigenstep.spectrum.verdicts import judge
+from eigenstep.analysis.tracking import Estimate, Forecast, ModeFit, follow_modes
+from eigenstep.analysis.verdicts import judge
+from eigenstep.record import FollowedRun, RunRecord, StepClock, kept_record
 
 Basis = tuple[int, int, float]  # generation, records, and when the summary was written
 

@@ -5,11 +5,9 @@ from typing import Any
 import numpy as np
 
 from eigenstep.live._analysis import Analysis
-from eigenstep.live._followed_run import FollowedRun
-from eigenstep.live._packing import padded
 from eigenstep.live._state import state_of
+from eigenstep.record import FollowedRun, RunRecord, padded
 from eigenstep.report import _facts as facts
-from eigenstep.spectrum import RunRecord
 
 MOMENTS = 64
 # A sparkline is drawn anew when the record is longer by this share, which moves it by less than a pixel.

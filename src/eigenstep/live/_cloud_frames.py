@@ -5,12 +5,10 @@ import hashlib
 import itertools
 from typing import Any
 
+from eigenstep.analysis import Rise
 from eigenstep.live._analysis import Analysis
-from eigenstep.live._followed_run import FollowedRun
-from eigenstep.live._kept_record import kept_record
-from eigenstep.live._thinned import stride_for
+from eigenstep.record import FollowedRun, kept_record, stride_for
 from eigenstep.report._cloud import FRAMES, point_cloud
-from eigenstep.spectrum import Rise
 
 BYTES = 3 * 2
 

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from eigenstep.live._kept_record import kept_record
 from eigenstep.live._packing import pack_rows
 from eigenstep.live._run_folder import Entry
+from eigenstep.record import RunRecord, StepClock, kept_record
 from eigenstep.report import _facts as facts
 from eigenstep.report._curves import predicted_curves
 from eigenstep.report._numbers import plain
 from eigenstep.report._prediction import Prediction
-from eigenstep.spectrum import RunRecord, StepClock
 
 Cursor = dict[str, Any]
 # Beyond the last half-time of the closed form its curves are drawn on by this share.

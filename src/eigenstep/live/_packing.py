@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from eigenstep.record import padded
+
 
 def pack(values: ArrayLike, kind: str = "<f4") -> dict[str, Any]:
     """An array as base64, with its type and shape; NaN and infinities stay what they are.
@@ -42,11 +44,3 @@ def pack_rows(rows: list[tuple[int, np.ndarray]], names: Iterable[str] | None = 
         "values": pack(table[:, 2:].T),
     }
     return packed if names is None else {**packed, "names": list(names)[2 : table.shape[1]]}
-
-
-def padded(rows: list[np.ndarray], width: int = 0) -> np.ndarray:
-    """Rows (n, width), as wide as the widest; what the others lack is NaN."""
-    table = np.full((len(rows), max([width, *map(len, rows)])), np.nan)
-    for target, row in zip(table, rows, strict=True):
-        target[: len(row)] = row
-    return table

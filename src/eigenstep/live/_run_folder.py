@@ -10,8 +10,7 @@ from typing import Any
 from eigenstep.live._analysis import Analysis
 from eigenstep.live._card import Card
 from eigenstep.live._cloud_frames import CloudFrames
-from eigenstep.live._discover import RunFinder
-from eigenstep.live._followed_run import FollowedRun
+from eigenstep.record import FollowedRun, RunFinder
 
 # Between two looks at the disk, however many pages ask; longer where a look takes long, as over a network.
 LOOK_SECONDS, LOOKS_APART = 0.4, 4

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from eigenstep.live._followed_run import FollowedRun
+from eigenstep.record import FollowedRun
 
 State = Literal[
     "waiting", "running", "stalled", "finished", "diverged", "interrupted", "predicted", "unreadable"

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from eigenstep.live._followed_run import ROWS, FollowedRun
 from eigenstep.live._packing import pack_rows
-from eigenstep.live._thinned import stride_for
+from eigenstep.record import ROWS, FollowedRun, stride_for
 
 AXES = {"step": 0, "time": 1}
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from eigenstep.losses._contrastive import ContrastiveLoss, Similarities
-from eigenstep.losses._gather import JointBatch
+from eigenstep.machine import JointBatch
 
 
 class SupConLoss(ContrastiveLoss):

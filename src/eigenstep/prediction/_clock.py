@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from eigenstep.prediction._config import PredictConfig
 from eigenstep.prediction._course import Descent
-from eigenstep.spectrum import read_record
+from eigenstep.record import read_record
 from eigenstep.training import TrainConfig
 from eigenstep.training._optimizer import learning_rates
 

@@ -5,18 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from eigenstep.encoders import ProjectorConfig
+from eigenstep.images import ImagesConfig
 from eigenstep.kernel.pairs._objectives import OBJECTIVES
-from eigenstep.spectrum import is_run, read_record
-from eigenstep.training.config import (
-    BarlowTwinsConfig,
-    ImagesConfig,
-    OptimizerConfig,
-    ProjectorConfig,
-    SimCLRConfig,
-    TrainConfig,
-    VICRegConfig,
-    load_config,
-)
+from eigenstep.methods import BarlowTwinsConfig, SimCLRConfig, VICRegConfig
+from eigenstep.record import is_run, read_record
+from eigenstep.training.config import OptimizerConfig, TrainConfig, load_config
 from eigenstep.views import ViewsConfig
 
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eigenstep.methods import is_centered
 from eigenstep.prediction._clock import Clock
 from eigenstep.prediction._config import PredictConfig
 from eigenstep.prediction._course import Course
 from eigenstep.prediction._measured import fit_time
 from eigenstep.prediction._modes import Modes
 from eigenstep.prediction._moments import Predicted
-from eigenstep.spectrum import RunRecord
+from eigenstep.record import RunRecord
 from eigenstep.training import TrainConfig
-from eigenstep.training.objectives import is_centered
 
 
 def written_config(config: PredictConfig, run: str | Path | None) -> dict[str, Any]:

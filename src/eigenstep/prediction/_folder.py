@@ -13,9 +13,8 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from eigenstep.atomic import ASIDE, atomic_folder
 from eigenstep.prediction._moments import Row
-from eigenstep.spectrum import RecordWriter
+from eigenstep.record import ASIDE, RecordWriter, atomic_folder
 from eigenstep.training import free_folder
 
 ENTRIES = (
@@ -33,7 +32,7 @@ ENTRIES = (
 class PredictedEmbeddings:
     """`predicted.npz` of a prediction folder.
 
-    image_hash : (m,) which images these are, see `eigenstep.training.data.image_hashes`
+    image_hash : (m,) which images these are, see `eigenstep.images.image_hashes`
     modes : (m, k) the modes' values on them, in the norm of the kernel's functions
     end : (m, d) embeddings at the end
     between : (S, m, d) when just the first `between_learned` (S,) modes have been learned

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from sklearn.metrics.pairwise import rbf_kernel
 from torch import Tensor, nn
 
-from eigenstep.export._device import find_device
+from eigenstep.encoders import Encoder
 from eigenstep.kernel import empirical_ntk
-from eigenstep.memory import available_memory
+from eigenstep.machine import available_memory, find_device
 from eigenstep.prediction._config import PredictConfig
-from eigenstep.training import Encoder
 
 Matrix: TypeAlias = NDArray[np.float64]
 

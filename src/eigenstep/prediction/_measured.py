@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from eigenstep.comparison import TimeComparison, compare_times
+from eigenstep.analysis import TimeComparison, compare_times, find_rises
+from eigenstep.images import image_hashes
 from eigenstep.prediction._folder import PredictedEmbeddings
 from eigenstep.prediction._mode_times import mode_times
-from eigenstep.spectrum import RunRecord, find_rises, read_record
-from eigenstep.training.data import image_hashes
+from eigenstep.record import RunRecord, read_record
 
 
 def measured_times(record: RunRecord, plateaus: NDArray[np.float64]) -> NDArray[np.float64]:

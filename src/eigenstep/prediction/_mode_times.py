@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eigenstep.comparison import learned_modes
-from eigenstep.spectrum import find_rises
+from eigenstep.analysis import find_rises, learned_modes
 
 # What a mode must come to, beside the most that any comes to, to count as learned: modes that are not have
 # some of those that are in them, as kernel and network do not agree wholly on what a mode is.

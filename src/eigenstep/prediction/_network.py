@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from eigenstep.export import initial_encoder, load_encoder
-from eigenstep.export._device import find_device
-from eigenstep.training import Encoder, TrainConfig
+from eigenstep.encoders import Encoder, initial_encoder, load_encoder
+from eigenstep.machine import find_device
+from eigenstep.training import TrainConfig
 
 _BATCH = 512
 

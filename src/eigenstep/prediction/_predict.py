@@ -9,6 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from eigenstep.encoders import Encoder, prepare_images
+from eigenstep.images import image_hashes
+from eigenstep.machine import set_threads
+from eigenstep.methods import Embeddings, build_objective, is_centered
 from eigenstep.prediction._clock import network_clock, nominal_clock
 from eigenstep.prediction._closed_moments import closed_moments
 from eigenstep.prediction._config import PredictConfig, training_config
@@ -24,13 +28,8 @@ from eigenstep.prediction._network import embed_views, has_batch_norm, network_a
 from eigenstep.prediction._objective import small_start
 from eigenstep.prediction._start import Start, random_start
 from eigenstep.prediction._stepped_moments import stepped_moments
-from eigenstep.spectrum import RunRecord, read_record
-from eigenstep.threads import set_threads
-from eigenstep.training import Encoder, TrainConfig, resolve
-from eigenstep.training._probing import prepare_images
-from eigenstep.training._run_folder import check_writable
-from eigenstep.training.data import image_hashes
-from eigenstep.training.objectives import Embeddings, build_objective, is_centered
+from eigenstep.record import RunRecord, check_writable, read_record
+from eigenstep.training import TrainConfig, resolve
 
 PROBE = 256
 
@@ -69,7 +68,8 @@ def predict(
     Nothing is written then.
 
     >>> import tempfile
-    >>> from eigenstep.training import ImagesConfig, ProjectorConfig
+    >>> from eigenstep.images import ImagesConfig
+    >>> from eigenstep.encoders import ProjectorConfig
     >>> config = PredictConfig(
     ...     pairs=40, probe=20, images=ImagesConfig(size=8), projector=ProjectorConfig(dim=3)
     ... )

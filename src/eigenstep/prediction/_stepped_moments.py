@@ -8,17 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from eigenstep.analysis import find_rises
 from eigenstep.prediction._course import CONTRAST, Descent
 from eigenstep.prediction._linear_training import train_linear_model
 from eigenstep.prediction._mode_times import mode_times
 from eigenstep.prediction._moments import RECORDS, SNAPSHOTS, Predicted, Row, Snapshot
 from eigenstep.prediction._start import Start
-from eigenstep.spectrum import (
-    covariance_eigenvalues,
-    cross_correlation_eigenvalues,
-    find_rises,
-    principal_projections,
-)
+from eigenstep.spectrum import covariance_eigenvalues, cross_correlation_eigenvalues, principal_projections
 
 
 def stepped_moments(

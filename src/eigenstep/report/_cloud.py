@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from eigenstep.analysis import Rise
+from eigenstep.record import RunRecord
 from eigenstep.report._alignment import VIEW, align_frames, anchor_frames
 from eigenstep.report._numbers import plain, thin
 from eigenstep.report._sprites import sprite_sheet
-from eigenstep.spectrum import Rise, RunRecord
 
 FRAMES, SAMPLES = 240, 400
 

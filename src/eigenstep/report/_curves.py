@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from eigenstep.record import RunRecord
 from eigenstep.report._numbers import plain, thin
 from eigenstep.report._prediction import Prediction
-from eigenstep.spectrum import RunRecord
 
 POINTS, EIGENVALUES = 800, 32
 

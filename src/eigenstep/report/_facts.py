@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from eigenstep.record import RunRecord
 from eigenstep.report._numbers import written
-from eigenstep.spectrum import RunRecord
 
 LOSSES = {
     "barlow_twins": "Barlow Twins",

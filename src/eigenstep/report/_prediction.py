@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from eigenstep.spectrum import Rise
+from eigenstep.analysis import Rise
 from eigenstep.theory import mode_eigenvalues
 
 # The time in which lambda' = 8 gamma lambda (1 - lambda) goes from 10 % to 90 %, times gamma.

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from eigenstep.atomic import atomic_write
+from eigenstep.record import atomic_write, find_runs, read_record
 from eigenstep.report._page import render_page
 from eigenstep.report._section import RunSection
-from eigenstep.spectrum import find_runs, read_record
 
 
 def write_report(folder: str | Path, out: str | Path | None = None) -> Path:

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from eigenstep.analysis import Rise, find_rises, separate_steps
+from eigenstep.record import RunRecord, StepClock
 from eigenstep.report import _facts as facts
 from eigenstep.report._cloud import SAMPLES, point_cloud
 from eigenstep.report._curves import EIGENVALUES, eigenvalue_curves, loss_curve, predicted_curves, sparkline
 from eigenstep.report._numbers import plain, written
 from eigenstep.report._prediction import HalfTime, Prediction
-from eigenstep.spectrum import Rise, RunRecord, StepClock, find_rises, separate_steps
 
 LISTED, ROWS = 6, 24
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eigenstep.atomic import atomic_write
+from eigenstep.record import atomic_write
 
 PICTURES = (".png", ".svg", ".pdf")
 SUFFIXES = (".html", *PICTURES)

@@ -7,9 +7,9 @@ from typing import Literal
 
 import torch
 
-from eigenstep.atomic import atomic_remove
-from eigenstep.spectrum import RunRecord, is_run, read_record
-from eigenstep.training import ImagesConfig, TrainConfig, load_images
+from eigenstep.images import ImagesConfig, load_images
+from eigenstep.record import RunRecord, atomic_remove, is_run, read_record
+from eigenstep.training import TrainConfig
 
 PHOTOS = "photos"
 # The losses that the paper trains with, by their authors' names.

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from eigenstep.record import RunRecord
 from eigenstep.reproduce._choices import PHOTOS, Choices, finished, made_anew
 from eigenstep.reproduce._linear_model import LinearModelExperiment
 from eigenstep.reproduce._outcome import Cell, Outcome, OutcomeTable, Row
 from eigenstep.reproduce.figures import staircase_figure
-from eigenstep.spectrum import RunRecord
 from eigenstep.terminal import progress_line
 
 IMAGES, TOLERANCE = 500, 0.03

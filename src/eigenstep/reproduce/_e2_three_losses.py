@@ -5,16 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
+from eigenstep.analysis import Rise, separate_steps
+from eigenstep.encoders import ProjectorConfig
+from eigenstep.images import ImagesConfig
+from eigenstep.record import RunRecord, StepClock
 from eigenstep.reproduce._choices import LOSSES, Choices, check_training_images, finished
 from eigenstep.reproduce._outcome import Cell, Outcome, OutcomeTable, Row
 from eigenstep.reproduce.figures import losses_figure
-from eigenstep.spectrum import Rise, RunRecord, StepClock, separate_steps
 from eigenstep.terminal import follow
 from eigenstep.training import (
     CheckpointConfig,
-    ImagesConfig,
     OptimizerConfig,
-    ProjectorConfig,
     RecordConfig,
     TrainConfig,
     load_config,

@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from eigenstep.encoders import ProjectorConfig
+from eigenstep.images import ImagesConfig
+from eigenstep.record import RunRecord
 from eigenstep.reproduce._choices import PHOTOS, Choices, check_training_images, finished, made_anew
 from eigenstep.reproduce._e2_three_losses import GENTLE_VIEWS, loss_configuration, train_or_go_on
 from eigenstep.reproduce._linear_model import LinearModelExperiment
@@ -19,16 +22,8 @@ from eigenstep.reproduce._sharpness import (
     step_sharpness,
 )
 from eigenstep.reproduce.figures import SharpnessCurve, sharpness_figure
-from eigenstep.spectrum import RunRecord
 from eigenstep.terminal import progress_line
-from eigenstep.training import (
-    CheckpointConfig,
-    ImagesConfig,
-    OptimizerConfig,
-    ProjectorConfig,
-    RecordConfig,
-    TrainConfig,
-)
+from eigenstep.training import CheckpointConfig, OptimizerConfig, RecordConfig, TrainConfig
 
 LINEAR_SCALES = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 3e-2)
 NETWORK_SCALES = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)

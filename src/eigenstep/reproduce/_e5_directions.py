@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from eigenstep.record import RunRecord
 from eigenstep.reproduce._choices import LOSSES, Choices
 from eigenstep.reproduce._e2_three_losses import run_rises, train_three_losses
 from eigenstep.reproduce._outcome import Cell, Outcome, OutcomeTable, Row
 from eigenstep.reproduce.figures import directions_figure
-from eigenstep.spectrum import RunRecord
 
 SHAPES = ("point", "line", "plane", "space")
 

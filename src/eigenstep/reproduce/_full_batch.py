@@ -10,16 +10,9 @@ import torch
 import yaml
 from torch import Tensor
 
-from eigenstep.atomic import atomic_write
-from eigenstep.spectrum import (
-    RecordWriter,
-    RunRecord,
-    covariance_eigenvalues,
-    cross_correlation_eigenvalues,
-    find_rises,
-    principal_projections,
-    read_record,
-)
+from eigenstep.analysis import find_rises
+from eigenstep.record import RecordWriter, RunRecord, atomic_write, read_record
+from eigenstep.spectrum import covariance_eigenvalues, cross_correlation_eigenvalues, principal_projections
 
 # Called with the step, the number of steps and the loss at every measurement.
 Progress = Callable[[int, int, float], None]

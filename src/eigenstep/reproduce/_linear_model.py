@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eigenstep.atomic import atomic_write
 from eigenstep.losses import BarlowTwinsLoss
+from eigenstep.record import RunRecord, atomic_write
 from eigenstep.reproduce._full_batch import FullBatchRun, Progress
-from eigenstep.spectrum import RunRecord
 from eigenstep.theory import LinearSolution, cross_correlation
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eigenstep.atomic import atomic_write
+from eigenstep.record import atomic_write
 
 Cell = float | str | None
 HEADER = ("", "paper", "predicted", "measured", "error")

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from eigenstep.atomic import atomic_write
+from eigenstep.machine import set_threads
+from eigenstep.record import atomic_write, is_run
 from eigenstep.report import write_report
 from eigenstep.reproduce._choices import Choices
 from eigenstep.reproduce._e1_linear_model import linear_model
@@ -21,8 +22,6 @@ from eigenstep.reproduce._e4_agreement import agreement
 from eigenstep.reproduce._e5_directions import directions
 from eigenstep.reproduce._outcome import HEADER, Outcome, markdown, read_outcome
 from eigenstep.reproduce._room import NEEDS, RESULT, make_room
-from eigenstep.spectrum import is_run
-from eigenstep.threads import set_threads
 
 EXPERIMENTS: dict[str, Callable[[Choices, Path], Outcome]] = {
     "e1": linear_model,

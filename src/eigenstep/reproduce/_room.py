@@ -5,13 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from eigenstep.atomic import ASIDE, atomic_remove, atomic_write
+from eigenstep.record import ASIDE, atomic_remove, atomic_write, check_writable
 from eigenstep.reproduce._choices import Choices
 from eigenstep.reproduce._e1_linear_model import linear_model_images
 from eigenstep.reproduce._e2_three_losses import check_three_losses
 from eigenstep.reproduce._e3_initialisation import check_initialisation
 from eigenstep.reproduce._e4_agreement import agreement_images
-from eigenstep.training._run_folder import check_writable
 
 # E5 looks at E2's runs and trains them if they are not there.
 NEEDS = {"e5": "e2"}

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from eigenstep.kernel import ContrastiveKernelPCA, empirical_ntk
 from eigenstep.losses import BarlowTwinsLoss, NTXentLoss, VICRegLoss
+from eigenstep.record import RunRecord
 from eigenstep.reproduce._full_batch import FullBatchRun, Progress
 from eigenstep.reproduce._linear_model import random_crops
-from eigenstep.spectrum import RunRecord
 
 OBJECTIVES: dict[str, Callable[[], nn.Module]] = {
     "barlow_twins": lambda: BarlowTwinsLoss(1.0, normalize="none", center=False, symmetrize=True),

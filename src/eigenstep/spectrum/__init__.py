@@ -1,22 +1,22 @@
 """The spectrum of embeddings while they are learned: measuring it, recording it, finding its steps."""
 
+from eigenstep.analysis import ModeHistory, Rise, find_rises, follow_modes, separate_steps
+from eigenstep.record import RecordWriter, RunRecord, StepClock, append_line, find_runs, is_run, read_record
 from eigenstep.spectrum._cadence import LogSpaced
 from eigenstep.spectrum._measure import (
     covariance_eigenvalues,
     cross_correlation_eigenvalues,
     principal_projections,
 )
+from eigenstep.spectrum._measure_file import FileSpectrum, measure_file
 from eigenstep.spectrum._monitor import SpectrumMonitor
-from eigenstep.spectrum._record import RunRecord, find_runs, is_run, read_record
-from eigenstep.spectrum._rises import Rise, find_rises, separate_steps
 from eigenstep.spectrum._spectrum import Spectrum, spectrum_of
-from eigenstep.spectrum._step_clock import StepClock
 from eigenstep.spectrum._watch import Watch, watch
-from eigenstep.spectrum._writer import RecordWriter, append_line
-from eigenstep.spectrum.tracking import ModeHistory, follow_modes
 
 __all__ = [
+    "FileSpectrum",
     "LogSpaced",
+    "measure_file",
     "ModeHistory",
     "RecordWriter",
     "Rise",

@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from eigenstep.atomic import atomic_remove, atomic_write, remove_asides
-from eigenstep.spectrum._record import is_run, read_record
-from eigenstep.spectrum._rises import find_rises
+from eigenstep.analysis import find_rises
+from eigenstep.record import RecordWriter, atomic_remove, atomic_write, is_run, read_record, remove_asides
 from eigenstep.spectrum._spectrum import Spectrum
-from eigenstep.spectrum._writer import RecordWriter
 
 
 def check_folder(path: Path, goes_on: bool) -> None:

@@ -1,33 +1,33 @@
 """Training an encoder on unlabelled images, with the spectrum of its embeddings recorded."""
 
+from eigenstep.encoders import Encoder, ProjectorConfig, build_encoder
+from eigenstep.images import ImagesConfig, ImageSet, load_images, photo_patches
+from eigenstep.methods import (
+    BarlowTwinsConfig,
+    BYOLConfig,
+    DCLConfig,
+    SimCLRConfig,
+    SimSiamConfig,
+    SpectralContrastiveConfig,
+    SupConConfig,
+    VICRegConfig,
+    WMSEConfig,
+)
 from eigenstep.training._loop import train
 from eigenstep.training._preemption import Preempted
 from eigenstep.training._progress import Progress
 from eigenstep.training._resolve import resolve
 from eigenstep.training._run_folder import foreign_entries, free_folder
 from eigenstep.training.config import (
-    BarlowTwinsConfig,
-    BYOLConfig,
     CheckpointConfig,
-    DCLConfig,
-    ImagesConfig,
     LoggerConfig,
     OptimizerConfig,
     ProbesConfig,
-    ProjectorConfig,
     RecordConfig,
-    SimCLRConfig,
-    SimSiamConfig,
-    SpectralContrastiveConfig,
-    SupConConfig,
     TrainConfig,
-    VICRegConfig,
-    WMSEConfig,
     dump_config,
     load_config,
 )
-from eigenstep.training.data import ImageSet, load_images, photo_patches
-from eigenstep.training.networks import Encoder, build_encoder
 
 __all__ = [
     "BYOLConfig",

@@ -9,10 +9,10 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from eigenstep.encoders import Encoder
+from eigenstep.methods import Embeddings, Objective, TargetNetwork
 from eigenstep.training._compile import compile_network
 from eigenstep.training._seeds import derived_seed
-from eigenstep.training.networks import Encoder
-from eigenstep.training.objectives import Embeddings, Objective, TargetNetwork
 
 Network = TypeVar("Network", bound=nn.Module)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 
+from eigenstep.spelling import nearest
 from eigenstep.training._logger_kinds import KINDS, LOCAL_STORE, Sink, is_installed
-from eigenstep.training.config import TrainConfig, nearest
+from eigenstep.training.config import TrainConfig
 
 FOLDER = "loggers"
 

@@ -6,8 +6,11 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 
-from eigenstep.spectrum import RunRecord, read_record
-from eigenstep.threads import set_threads
+from eigenstep.encoders import Encoder, build_encoder
+from eigenstep.images import open_images
+from eigenstep.machine import set_threads
+from eigenstep.methods import TargetNetwork, build_objective
+from eigenstep.record import RunRecord, read_record
 from eigenstep.training._learner import Learner
 from eigenstep.training._loggers import check_loggers
 from eigenstep.training._preemption import heed_sigterm
@@ -20,9 +23,6 @@ from eigenstep.training._run_folder import check_folder
 from eigenstep.training._seeds import derived_seed
 from eigenstep.training._sync_batch_norm import synchronize_batch_norms
 from eigenstep.training.config import TrainConfig
-from eigenstep.training.data import open_images
-from eigenstep.training.networks import Encoder, build_encoder
-from eigenstep.training.objectives import TargetNetwork, build_objective
 
 
 def train(

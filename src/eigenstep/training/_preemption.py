@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import distributed as dist
 
-from eigenstep.stopped import Stopped
+from eigenstep.machine import Stopped
 
 
 class Preempted(Stopped):

@@ -11,8 +11,7 @@ from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor
 from torch import distributed as dist
 
-from eigenstep.losses._gather import all_gather
-from eigenstep.process_group import close_at_exit
+from eigenstep.machine import all_gather, close_at_exit
 from eigenstep.training.config import Precision, TrainConfig
 
 Result = TypeVar("Result")

@@ -13,22 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eigenstep.atomic import atomic_write
-from eigenstep.spectrum import (
-    RecordWriter,
-    Spectrum,
-    append_line,
-    covariance_eigenvalues,
-    find_rises,
-    principal_projections,
-    read_record,
-    spectrum_of,
-)
+from eigenstep.analysis import find_rises
+from eigenstep.encoders import Encoder
+from eigenstep.methods import is_centered
+from eigenstep.record import RecordWriter, append_line, atomic_write, read_record
+from eigenstep.spectrum import Spectrum, covariance_eigenvalues, principal_projections, spectrum_of
 from eigenstep.spectrum.moments import pair_moments_of_rows
 from eigenstep.training._loggers import Loggers
 from eigenstep.training.config import TrainConfig
-from eigenstep.training.networks import Encoder
-from eigenstep.training.objectives import is_centered
 
 FEATURES_KEPT = 128
 EIGENVALUES_LOGGED = 8

@@ -3,9 +3,9 @@
 import dataclasses
 import math
 
+from eigenstep.methods import SUPERVISED, default_rate
 from eigenstep.training._processes import best_precision
 from eigenstep.training.config import Precision, TrainConfig
-from eigenstep.training.objectives import SUPERVISED, default_rate
 
 
 def resolve(config: TrainConfig) -> TrainConfig:

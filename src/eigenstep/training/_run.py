@@ -10,7 +10,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from eigenstep.training._checkpoints import (
+from eigenstep.encoders import prepare_images
+from eigenstep.encoders._checkpoints import (
     Checkpoint,
     Weights,
     all_finite,
@@ -20,11 +21,12 @@ from eigenstep.training._checkpoints import (
     save_best,
     save_checkpoint,
 )
+from eigenstep.images import Images
 from eigenstep.training._learner import Learner, Outcome
 from eigenstep.training._loggers import build_loggers
 from eigenstep.training._optimizer import build_optimizer, learning_rates, set_rate
 from eigenstep.training._preemption import Preempted
-from eigenstep.training._probing import Probe, prepare_images
+from eigenstep.training._probing import Probe
 from eigenstep.training._processes import (
     gather_objects,
     gather_rows,
@@ -37,7 +39,6 @@ from eigenstep.training._recorder import Recorder
 from eigenstep.training._run_folder import open_folder
 from eigenstep.training._seeds import derived_seed
 from eigenstep.training.config import TrainConfig
-from eigenstep.training.data import Images
 from eigenstep.views import TwoViews
 
 

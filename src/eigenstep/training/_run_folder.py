@@ -1,12 +1,17 @@
 """Making, resuming and replacing run folders without losing what is in them."""
 
-import os
-import tempfile
 from pathlib import Path
 
-from eigenstep.atomic import ASIDE, atomic_remove, atomic_write, remove_asides
-from eigenstep.spectrum import is_run
-from eigenstep.training.config import TrainConfig, differences, dump_config, load_config
+from eigenstep.record import (
+    ASIDE,
+    atomic_remove,
+    atomic_write,
+    check_writable,
+    differences,
+    is_run,
+    remove_asides,
+)
+from eigenstep.training.config import TrainConfig, dump_config, load_config
 
 # What a run folder holds. The last two tell that it is one, so they are removed last.
 ENTRIES = (
@@ -92,17 +97,3 @@ def _is_configured(out: Path) -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-
-def check_writable(out: Path) -> None:
-    """Raise OSError in one line if no folder can be made at `out`; changes nothing."""
-    parent = out
-    while not parent.exists():
-        parent = parent.parent
-    if not parent.is_dir():
-        raise NotADirectoryError(f"{out} cannot be made: {parent} is a file")
-    try:
-        with tempfile.TemporaryFile(dir=parent):
-            pass
-    except OSError as error:
-        raise PermissionError(f"{out} cannot be written: {os.strerror(error.errno or 0)}") from error

@@ -6,6 +6,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eigenstep.record import differences
 from eigenstep.training import (
     ImagesConfig,
     OptimizerConfig,
@@ -14,7 +15,6 @@ from eigenstep.training import (
     dump_config,
     load_config,
 )
-from eigenstep.training.config import differences
 from eigenstep.views import ViewsConfig
 
 numbers = st.floats(allow_nan=False)

@@ -17,7 +17,7 @@ from eigenstep.kernel.ntk._rotation import UnexpectedRank
 from eigenstep.kernel.ntk._row_contractions import FunctionRows
 from eigenstep.kernel.ntk._samples import Samples
 from eigenstep.kernel.ntk._subject import Subject
-from eigenstep.memory import size_in_words
+from eigenstep.machine import size_in_words
 
 # Bytes for what a layer lays out when it is multiplied: a share of the budget within these limits.
 _LEAST_SCRATCH, _MOST_SCRATCH = 1 << 26, 1 << 30

@@ -20,7 +20,7 @@ from eigenstep.kernel.ntk._pass import Pass, Reading
 from eigenstep.kernel.ntk._products import Pairs
 from eigenstep.kernel.ntk._rotation import Rotation
 from eigenstep.kernel.ntk._row_contractions import GradientRows
-from eigenstep.memory import size_in_words
+from eigenstep.machine import size_in_words
 
 
 class TooLarge(Exception):

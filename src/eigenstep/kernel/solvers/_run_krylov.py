@@ -22,7 +22,7 @@ from eigenstep.kernel.solvers._kernel_matrix import (
 )
 from eigenstep.kernel.solvers._krylov import krylov_modes
 from eigenstep.kernel.solvers._problem import Problem, Solution, SolverSettings, exact_solution
-from eigenstep.memory import size_in_words
+from eigenstep.machine import size_in_words
 
 
 def run_krylov(

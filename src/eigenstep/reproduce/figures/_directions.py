@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from mpl_toolkits.mplot3d import Axes3D
 
+from eigenstep.record import RunRecord
 from eigenstep.report._alignment import align_frames
 from eigenstep.report._facts import loss_name
 from eigenstep.reproduce.figures._style import FAINT, INK, MODES, MUTED, figure
-from eigenstep.spectrum import RunRecord
 
 SHAPES = ("point", "line", "plane", "space")
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from eigenstep.record import RunRecord
 from eigenstep.report._facts import loss_name
 from eigenstep.reproduce.figures._style import INK, draw_eigenvalues, figure, mark_half_times
-from eigenstep.spectrum import RunRecord
 
 
 def losses_figure(records: list[RunRecord], path: Path) -> None:

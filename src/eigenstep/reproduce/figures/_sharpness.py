@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
+from eigenstep.record import RunRecord
 from eigenstep.reproduce.figures._style import INK, MUTED, RULE, figure, mode_colours
-from eigenstep.spectrum import RunRecord
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from eigenstep.record import RunRecord
 from eigenstep.reproduce.figures._style import INK, figure, mark_half_times, mode_colours
-from eigenstep.spectrum import RunRecord
 from eigenstep.theory import loss_curve, mode_eigenvalues
 
 

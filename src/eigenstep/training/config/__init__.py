@@ -1,6 +1,8 @@
 """The configuration of a run: a tree of dataclasses, and its form as YAML."""
 
-from eigenstep.training.config._methods import (
+from eigenstep.encoders import ProjectorConfig
+from eigenstep.images import ImagesConfig
+from eigenstep.methods import (
     BarlowTwinsConfig,
     BYOLConfig,
     DCLConfig,
@@ -13,16 +15,14 @@ from eigenstep.training.config._methods import (
 )
 from eigenstep.training.config._train import (
     CheckpointConfig,
-    ImagesConfig,
     LoggerConfig,
     OptimizerConfig,
     Precision,
     ProbesConfig,
-    ProjectorConfig,
     RecordConfig,
     TrainConfig,
 )
-from eigenstep.training.config._yaml import differences, dump_config, load_config, nearest
+from eigenstep.training.config._yaml import dump_config, load_config
 
 __all__ = [
     "BYOLConfig",
@@ -43,8 +43,6 @@ __all__ = [
     "TrainConfig",
     "VICRegConfig",
     "WMSEConfig",
-    "differences",
     "dump_config",
     "load_config",
-    "nearest",
 ]

@@ -1,14 +1,8 @@
-"""A run's configuration as YAML: read, written and compared."""
+"""A run's configuration as YAML."""
 
-import dataclasses
-import difflib
-import types
-import typing
 from pathlib import Path
-from typing import Any, Literal
 
-import yaml
-
+from eigenstep.record import as_dataclass, as_yaml, read_tree
 from eigenstep.training.config._train import TrainConfig
 
 
@@ -17,16 +11,7 @@ def load_config(path: str | Path) -> TrainConfig:
 
     Raises FileNotFoundError if there is no such file, ValueError for a name or a value that does not fit.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no configuration file {path}")
-    try:
-        tree = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(tree, dict):
-        raise ValueError(f"{path}: expected a tree of names and values, got {type(tree).__name__}")
-    return _from_tree(TrainConfig, tree, "")
+    return as_dataclass(TrainConfig, read_tree(path))
 
 
 def dump_config(config: TrainConfig) -> str:
@@ -35,77 +20,4 @@ def dump_config(config: TrainConfig) -> str:
     >>> print(dump_config(TrainConfig(loss="simclr")).splitlines()[1])
     loss: simclr
     """
-    return yaml.safe_dump(_plain(dataclasses.asdict(config)), sort_keys=False)
-
-
-def differences(config: TrainConfig, other: TrainConfig) -> list[str]:
-    """Where two configurations differ, as `name: value, not other value`."""
-    left, right = _leaves(dataclasses.asdict(config)), _leaves(dataclasses.asdict(other))
-    return [f"{name}: {left[name]}, not {right[name]}" for name in left if left[name] != right[name]]
-
-
-def nearest(name: str, known: typing.Iterable[str]) -> str:
-    """` Did you mean NAME?`, or nothing if no known name is near."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
-    return f" Did you mean {close[0]}?" if close else ""
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _leaves(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
-    for name, value in tree.items():
-        leaves |= _leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return leaves
-
-
-def _from_tree(node: type, tree: dict[str, Any], prefix: str) -> Any:
-    kinds = typing.get_type_hints(node)
-    for name in tree:
-        if name not in kinds:
-            raise ValueError(f"unknown name {prefix}{name} in the configuration.{nearest(str(name), kinds)}")
-    values = {}
-    for name, value in tree.items():
-        kind = kinds[name]
-        if dataclasses.is_dataclass(kind):
-            if not isinstance(value, dict):
-                raise ValueError(f"{prefix}{name}: expected a tree of names and values, got {value!r}")
-            values[name] = _from_tree(typing.cast(type, kind), value, f"{prefix}{name}.")
-        else:
-            values[name] = _convert(kind, value, prefix + name)
-    try:
-        return node(**values)
-    except ValueError as error:
-        raise ValueError(f"{prefix}{error}") from error
-
-
-def _convert(kind: Any, value: Any, name: str) -> Any:
-    """The value as the field's type; YAML reads `1e-3` as text and tuples as lists."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Literal:
-        if value in arguments:
-            return value
-        raise ValueError(f"{name}: expected one of {', '.join(map(str, arguments))}, got {value!r}")
-    if origin is types.UnionType or origin is typing.Union:
-        if value is None and type(None) in arguments:
-            return None
-        return _convert(next(a for a in arguments if a is not type(None)), value, name)
-    if origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise ValueError(f"{name}: expected a list, got {value!r}")
-        if Ellipsis not in arguments and len(arguments) != len(value):
-            raise ValueError(f"{name}: expected {len(arguments)} values, got {value!r}")
-        kinds = [arguments[0]] * len(value) if Ellipsis in arguments else arguments
-        return tuple(_convert(item_kind, item, name) for item_kind, item in zip(kinds, value, strict=True))
-    if kind is float and not isinstance(value, bool):
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            pass
-    elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
-        return value
-    raise ValueError(f"{name}: expected {kind.__name__}, got {value!r}")
+    return as_yaml(config)

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from eigenstep.training.config import TrainConfig, load_config, nearest
+from eigenstep.spelling import nearest
+from eigenstep.training.config import TrainConfig, load_config
 
 _FOLDER = Path(__file__).parent
 

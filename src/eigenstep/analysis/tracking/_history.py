@@ -1,0 +1,160 @@
+"""The modes of a run: followed, fitted and forecast."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from eigenstep.analysis._rises import find_rises
+from eigenstep.analysis.tracking._fit import SETTLING, ModeFit, fit_mode
+from eigenstep.analysis.tracking._forecast import Forecast, forecast_next
+from eigenstep.analysis.tracking._planned import Clock
+from eigenstep.analysis.tracking._tracks import Track, track_modes
+from eigenstep.analysis.tracking._upcoming import FROM_LATEST, Upcoming, forecast_modes
+from eigenstep.record import RunRecord
+
+FOLLOWED = 64
+# Where the first mode settles, and the standard deviation of its logarithm: with un-normalised Barlow Twins
+# at 1, in the linear model exactly and in networks nearly; with other losses anywhere.
+BARLOW_TWINS, OTHER = (1.0, 0.2), (2.0, 0.8)
+
+
+@dataclass(frozen=True)
+class ModeHistory:
+    """What a record tells of its modes, which are numbered in the order in which they were learned.
+
+    Attributes
+    ----------
+    steps, times : (T,), of the records
+    identified_by : "overlap" on the probe batch, or "rank" of the eigenvalues where the record has none
+    tracks : the modes over time; those not learned are in the order of their last eigenvalues
+    fits : the modes that have risen, and those in the middle of their rise, in the order of their half-times
+    upcoming : when each of the next ones will, the soonest first
+    forecast : when the next one will, in words
+    """
+
+    steps: np.ndarray
+    times: np.ndarray
+    identified_by: Literal["overlap", "rank"]
+    tracks: list[Track]
+    fits: list[ModeFit]
+    upcoming: list[Upcoming]
+    forecast: Forecast
+
+
+def follow_modes(record: RunRecord, planned_time: float | None = None) -> ModeHistory:
+    """Follow, fit and forecast the modes of a run, finished or not.
+
+    Parameters
+    ----------
+    planned_time : when the run ends, t = learning rate × step; default: as its configuration says, by the
+        steps of `eigenstep train` or the monitor's planned_steps
+    """
+    clock = Clock(record, planned_time)
+    steps, times, eigenvalues, points = _columns(record)
+    tracks = track_modes(eigenvalues, points)
+    # A folder that is a prediction may be of a loss under which modes end elsewhere than at 1.
+    plateau = 1.0 if record.prediction and not record.is_prediction else None
+    fits = _fit(times, eigenvalues, tracks, plateau) if len(times) else []
+    tracks, fits = _in_order(tracks, fits)
+    upcoming = _upcoming(record, times, tracks, fits, plateau)
+    forecast = forecast_next(
+        upcoming,
+        float(times[-1]) if len(times) else float("nan"),
+        planned_time=clock.planned_time,
+        rising=next((fit.mode for fit in fits if not fit.learned), None),
+        step_at=clock.step_at,
+    )
+    identified_by: Literal["overlap", "rank"] = "rank" if points is None else "overlap"
+    return ModeHistory(steps, times, identified_by, tracks, fits, upcoming, forecast)
+
+
+def _columns(record: RunRecord) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """Steps, times, eigenvalues and the probe batch's projections, of the records that have all of them.
+
+    What has no finite time is left out.
+    """
+    rows, probe = record.eigenvalues, record.projections
+    if rows is None:
+        return np.zeros(0, int), np.zeros(0), np.zeros((0, 0)), None
+    points = None
+    if probe is not None and probe["points"].size:
+        count = min(len(rows), len(probe))  # one may have been written to since the other was read
+        if len(rows) - count <= 1 and np.array_equal(rows["step"][:count], probe["step"][:count]):
+            rows, points = rows[:count], probe["points"][:count]
+    known = np.isfinite(rows["time"])
+    rows, points = rows[known], None if points is None else points[known]
+    return rows["step"], rows["time"], rows["cross_correlation"][:, :FOLLOWED], points
+
+
+def _fit(
+    times: np.ndarray, eigenvalues: np.ndarray, tracks: list[Track], plateau: float | None
+) -> list[ModeFit]:
+    """As many fits as `find_rises` counts eigenvalues that are learned: of the modes that rose the highest.
+
+    A mode that it counts by rank, but whose course through exchanges does not look like a rise, is fitted by
+    the eigenvalues of its rank.
+    """
+    spread = SETTLING if plateau is None else 0.0
+    curves = np.stack([track.eigenvalues for track in tracks], axis=1)
+    by_rank = find_rises(times, eigenvalues, plateau=plateau)
+    by_mode = sorted(find_rises(times, curves, plateau=plateau), key=lambda rise: -rise.plateau)
+    risen = [(rise, curves[:, rise.mode]) for rise in by_mode[: len(by_rank)]]
+    found = {rise.mode for rise, _ in risen}
+    mode_of = {int(track.ranks[-1]): track.mode for track in tracks}
+    for rise in by_rank:
+        mode = mode_of[rise.mode]
+        if len(risen) < len(by_rank) and mode not in found:
+            risen.append((dataclasses.replace(rise, mode=mode), eigenvalues[:, rise.mode]))
+    fits = [fit_mode(times, curve, rise, plateau_spread=spread) for rise, curve in risen]
+    return fits + (_rising(times, tracks, fits) if plateau is None and fits else [])
+
+
+def _rising(times: np.ndarray, tracks: list[Track], fits: list[ModeFit]) -> list[ModeFit]:
+    """The modes past half of what the latest one settled at, that have not settled themselves."""
+    level = max(fits, key=lambda fit: fit.half_time.value).plateau.value
+    learned, rising = {fit.mode for fit in fits}, []
+    for track in tracks:
+        if track.mode not in learned and np.median(track.eigenvalues[-3:]) > level / 2:
+            for rise in find_rises(times, track.eigenvalues[:, None], plateau=level):
+                found = dataclasses.replace(rise, mode=track.mode)
+                rising.append(
+                    fit_mode(times, track.eigenvalues, found, learned=False, plateau_spread=FROM_LATEST)
+                )
+    return rising
+
+
+def _in_order(tracks: list[Track], fits: list[ModeFit]) -> tuple[list[Track], list[ModeFit]]:
+    """The same, numbered by half-time, and then by the last eigenvalue."""
+    fits = sorted(fits, key=lambda fit: fit.half_time.value)
+    risen = [fit.mode for fit in fits]
+    others = [track for track in tracks if track.mode not in set(risen)]
+    others.sort(key=lambda track: -np.nan_to_num(track.eigenvalues[-1:], nan=-np.inf).sum())
+    order = [tracks[mode] for mode in risen] + others
+    return (
+        [dataclasses.replace(track, mode=mode) for mode, track in enumerate(order)],
+        [dataclasses.replace(fit, mode=mode) for mode, fit in enumerate(fits)],
+    )
+
+
+def _upcoming(
+    record: RunRecord, times: np.ndarray, tracks: list[Track], fits: list[ModeFit], plateau: float | None
+) -> list[Upcoming]:
+    if not len(times):
+        return []
+    unknown = np.full(len(times), np.nan)
+    variances = [unknown if track.variances is None else track.variances for track in tracks]
+    options = record.config.get("barlow_twins")
+    normalize = options.get("normalize") if isinstance(options, dict) else None
+    theirs = record.config.get("loss") == "barlow_twins" and normalize in (None, "none")
+    first_plateau, first_spread = BARLOW_TWINS if theirs else OTHER
+    return forecast_modes(
+        times,
+        np.stack([track.eigenvalues for track in tracks], axis=1),
+        fits,
+        variances=np.stack(variances, axis=1),
+        plateau=plateau,
+        first_plateau=first_plateau,
+        first_spread=first_spread,
+    )

@@ -1,0 +1,57 @@
+"""The demonstration: a linear model against its closed form, three networks, one report."""
+
+import shutil
+from pathlib import Path
+
+from eigenstep.images import photo_patches
+from eigenstep.machine import set_threads
+from eigenstep.report import write_report
+from eigenstep.reproduce import GENTLE_VIEWS as VIEWS
+from eigenstep.reproduce import LinearModelExperiment
+from eigenstep.terminal import follow, print_prediction, print_runs, progress_line
+from eigenstep.training import RecordConfig, TrainConfig, foreign_entries, train
+
+LOSSES = ("barlow_twins", "simclr", "vicreg")
+
+
+def demonstrate(out: Path, overwrite: bool = False, threads: int = 2) -> Path:
+    """Run everything on patches of two photographs that come with scikit-learn; returns the report's path.
+
+    Raises FileExistsError if `out` holds something and `overwrite` is not given, or holds what is not a
+    demonstration.
+    """
+    _make_room(out, overwrite)
+    set_threads(threads)
+    with progress_line("linear model") as line:
+        linear = LinearModelExperiment(subtract_crop_mean=True).run(
+            photo_patches(500, 24),
+            out / "linear",
+            lambda step, steps, loss: line.update(step, steps, f"loss {loss:.2f}"),
+        )
+    networks = []
+    for loss in LOSSES:
+        config = TrainConfig(loss=loss, views=VIEWS, threads=threads, record=RecordConfig(every=5))
+        with follow(loss) as progress:
+            networks.append(train(config, out / loss, progress=progress))
+    report = write_report(out)
+    print_prediction(linear)
+    print_runs([linear, *networks])
+    return report
+
+
+def _make_room(out: Path, overwrite: bool) -> None:
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    if not overwrite:
+        raise FileExistsError(f"{out} exists; use --overwrite to replace it, or another --out")
+    ours = {*LOSSES, "linear", "report.html"}
+    others = [
+        entry.name
+        for entry in out.iterdir()
+        if entry.name not in ours or (entry.is_dir() and foreign_entries(entry))
+    ]
+    if others:
+        raise FileExistsError(
+            f"{out} holds what is not a demonstration ({', '.join(others[:3])}); use another --out"
+        )
+    shutil.rmtree(out)

@@ -1,0 +1,138 @@
+"""Each input's embeddings of the common images, at every moment that it has."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eigenstep.analysis import find_rises
+from eigenstep.comparison._images import CommonImages
+from eigenstep.comparison._inputs import Input
+from eigenstep.comparison._rows import Rows, What
+from eigenstep.encoders import encode, find_checkpoint, initial_encoder, load_encoder
+from eigenstep.encoders._checkpoints import find_checkpoints
+from eigenstep.images._stored_images import stored_images
+from eigenstep.machine import find_device
+from eigenstep.methods import is_centered
+from eigenstep.prediction import read_predicted
+from eigenstep.record import read_record
+from eigenstep.training import load_config
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """Embeddings at one moment.
+
+    when : in words
+    learned : how many modes had been learned then; None where nothing tells
+    values : (n, d)
+    """
+
+    when: str
+    learned: int | None
+    values: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Embedded:
+    """An input with its embeddings of the common images.
+
+    snapshots : in the order of training; the last one is what the input is as a whole
+    centred : whether what it was trained by subtracts the mean embedding; None where nothing tells
+    """
+
+    given: Input
+    snapshots: list[Snapshot]
+    centred: bool | None
+
+    @property
+    def whole(self) -> Snapshot:
+        return self.snapshots[-1]
+
+
+def embed_input(
+    given: Input,
+    images: CommonImages,
+    files: dict[str, Rows],
+    what: What = "embedding",
+    device: str = "auto",
+    tell: Callable[[str], None] = lambda text: None,
+) -> Embedded:
+    """The input's embeddings, or its features, of the common images.
+
+    Raises ValueError or FileNotFoundError in one line where it has none, or values that are not finite.
+    """
+    if given.kind == "file":
+        rows = files[given.name]
+        embedded = Embedded(
+            given, [Snapshot("file", None, _rows_of(rows.values, rows.image_hash, images))], None
+        )
+    elif given.kind == "prediction":
+        embedded = _predicted(given, images, what)
+    else:
+        tell(f"embedding {images.count} images by {given.name}")
+        embedded = _of_run(given, images, what, device)
+    for snapshot in embedded.snapshots:
+        if not np.isfinite(snapshot.values).all():
+            raise ValueError(f"{given.name}: its embeddings hold NaN or infinity ({snapshot.when})")
+    return embedded
+
+
+def _predicted(given: Input, images: CommonImages, what: What) -> Embedded:
+    if what == "features":
+        raise ValueError(f"{given.name} is a prediction, which has embeddings and no features")
+    found = read_predicted(given.path)
+    snapshots = [
+        Snapshot(f"t = {time:.3g}", int(learned), _rows_of(values, found.image_hash, images))
+        for learned, time, values in zip(
+            found.between_learned, found.between_time, found.between, strict=True
+        )
+    ]
+    end = _rows_of(found.end, found.image_hash, images)
+    prediction = read_record(given.path).prediction or {}
+    learned = sum(time is not None for time in prediction["half_times"])
+    return Embedded(given, [*snapshots, Snapshot("end", learned, end)], prediction["centred"])
+
+
+def _of_run(given: Input, images: CommonImages, what: What, device: str) -> Embedded:
+    assert images.stored is not None, "runs embed images, so their pixels were found"
+    config = load_config(given.path / "config.yaml")
+    place = find_device(device)
+    stored = stored_images(images.stored, config.images.stored_size or config.images.size).to(place)
+    if given.at == "init":
+        encoders = {0: initial_encoder(config).eval()}
+    else:
+        folder = find_checkpoint(given.path, given.at or "last")
+        chosen = [folder] if given.at else find_checkpoints(given.path / "checkpoints")
+        encoders = {_step(path.name): load_encoder(given.path, _step(path.name)) for path in chosen}
+    snapshots = []
+    for step, encoder in encoders.items():
+        features, embeddings = encode(encoder.to(place), stored, config)
+        values = (features if what == "features" else embeddings).cpu().numpy()
+        snapshots.append(Snapshot(f"step {step}", _learned_at(given, step), values))
+    return Embedded(given, snapshots, is_centered(config))
+
+
+def _learned_at(given: Input, step: int) -> int:
+    """How many modes the run's record says it had learned by then."""
+    record = read_record(given.path)
+    if record.eigenvalues is None or not len(record.eigenvalues):
+        return 0
+    times = record.eigenvalues["time"]
+    now = float(np.interp(step, record.eigenvalues["step"], times))
+    rises = find_rises(times, record.eigenvalues["cross_correlation"])
+    return sum(rise.half_time < now for rise in rises)
+
+
+def _rows_of(values: NDArray[Any], names: NDArray[np.str_] | None, images: CommonImages) -> NDArray[Any]:
+    """The rows of the common images, in their order."""
+    if names is None or images.hashes is None:
+        return values
+    place = {name: row for row, name in enumerate(names.tolist())}
+    return values[[place[name] for name in images.hashes.tolist()]]
+
+
+def _step(name: str) -> int:
+    return int(name.rpartition("_")[2])

@@ -1,0 +1,115 @@
+"""Checkpoints: weights in safetensors, the optimiser's state loaded without running pickled code."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from eigenstep.record import atomic_folder, atomic_remove
+
+Weights = Mapping[str, Mapping[str, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a run goes on from.
+
+    Attributes
+    ----------
+    step : how many steps the weights have seen
+    weights : of each part of the run (backbone, projector, ...) its tensors by name
+    optimizer : the states of the optimiser and of the precision's gradient scaler
+    images : what each process has counted of the images that it read, by rank
+    """
+
+    step: int
+    weights: Weights
+    optimizer: dict[str, Any]
+    images: list[dict[str, Any]] = field(default_factory=list)
+
+    def restore(self, parts: Mapping[str, nn.Module]) -> None:
+        """Put the weights into the parts of a run, wherever those are."""
+        for name, module in parts.items():
+            module.load_state_dict(self.weights[name])
+
+
+def copy_weights(parts: Mapping[str, nn.Module]) -> Weights:
+    """Each part's parameters and buffers as they are now, on the CPU."""
+    return {
+        name: {
+            key: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for key, tensor in module.state_dict().items()
+        }
+        for name, module in parts.items()
+    }
+
+
+def all_finite(weights: Weights) -> bool:
+    """Whether no weight is infinite or not a number."""
+    tensors = [tensor for part in weights.values() for tensor in part.values()]
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors if tensor.is_floating_point())
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
+    """Write `step_00000300/` atomically and remove all but the latest `keep` ones."""
+    path = folder / f"step_{checkpoint.step:08d}"
+    if not path.exists():
+        with atomic_folder(path) as aside:
+            _write_weights(aside, checkpoint.weights)
+            torch.save(checkpoint.optimizer, aside / "optimizer.pt")
+            state = {"step": checkpoint.step, "images": checkpoint.images}
+            (aside / "state.json").write_text(json.dumps(state))
+    for old in find_checkpoints(folder)[:-keep]:
+        atomic_remove(old)
+    return path
+
+
+def save_best(folder: Path, step: int, weights: Weights) -> Path:
+    """Write `best_00000300/`, weights alone, and remove the one that was best before."""
+    path = folder / f"best_{step:08d}"
+    if not path.exists():
+        with atomic_folder(path) as aside:
+            _write_weights(aside, weights)
+            (aside / "state.json").write_text(json.dumps({"step": step}))
+    for old in folder.glob("best_*"):
+        if old != path:
+            atomic_remove(old)
+    return path
+
+
+def find_checkpoints(folder: Path) -> list[Path]:
+    """Complete checkpoints, oldest first."""
+    return sorted(folder.glob("step_*")) if folder.is_dir() else []
+
+
+def find_best(folder: Path) -> Path | None:
+    """The weights at which the k-nearest-neighbour probe was best, if a run has kept them."""
+    found = sorted(folder.glob("best_*")) if folder.is_dir() else []
+    return found[-1] if found else None
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint onto the CPU.
+
+    Raises FileNotFoundError if the folder is not a complete checkpoint.
+    """
+    for name in ("backbone.safetensors", "optimizer.pt", "state.json"):
+        if not (path / name).is_file():
+            raise FileNotFoundError(f"{path} is not a checkpoint to go on from: it has no {name}")
+    state = json.loads((path / "state.json").read_text())
+    return Checkpoint(
+        step=int(state["step"]),
+        weights={file.stem: load_file(file) for file in sorted(path.glob("*.safetensors"))},
+        optimizer=torch.load(path / "optimizer.pt", map_location="cpu", weights_only=True),
+        images=state["images"],
+    )
+
+
+def _write_weights(folder: Path, weights: Weights) -> None:
+    for name, tensors in weights.items():
+        save_file(dict(tensors), folder / f"{name}.safetensors")

@@ -1,0 +1,185 @@
+"""Work that processes do ahead of the training, in order."""
+
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.connection import Connection, wait
+from multiprocessing.util import Finalize
+from typing import Any, Generic, TypeVar
+
+from eigenstep.machine import set_threads
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+About = TypeVar("About")
+
+# Tasks that are under way or done for every process, so that none of them waits for the training.
+AHEAD = 2
+
+
+class Decoding(Generic[Task, Result]):
+    """Processes that each do one task after another; with none, the work is done where it is asked for.
+
+    Every process is led by a thread of this one, and tasks are drawn from their iterator by one more, so
+    that reading them is ahead of the training too. A process that ends unexpectedly is an error where its
+    result was to be had, and only there: torch's DataLoader raises it in whatever line the main thread has
+    come to. Results come through pipes, so no shared memory is needed, which containers have little of.
+
+    The processes let SIGINT and SIGTERM pass: these go to all processes of a job, and the training still
+    needs images for its last step. They end with `close`, with this process, or when it is gone.
+
+    Parameters
+    ----------
+    work : takes a task; both have to be picklable where processes are not forked
+    processes : how many
+    """
+
+    def __init__(self, work: Callable[[Task], Result], processes: int) -> None:
+        self._work = work
+        self._closed = threading.Event()
+        self._processes: list[_Process] = []
+        self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
+        # Like multiprocessing.Pool: runs at exit before the processes are waited for.
+        self._end = Finalize(self, _end, args=(self._processes, self._closed), exitpriority=15)
+        for _ in range(processes):
+            self._processes.append(_Process(work))
+            self._idle.put(self._processes[-1])
+
+    def map(self, tasks: Iterator[tuple[About, Task]]) -> Generator[tuple[About, Result]]:
+        """The results in the order of their tasks, each with what came with its task.
+
+        Raises what the work or the iterator of tasks raised, when its turn comes; ChildProcessError if the
+        process that was to do it has ended.
+        """
+        if not self._processes:
+            for about, task in tasks:
+                yield about, self._work(task)
+            return
+        ahead: queue.Queue[tuple[Any, Future] | None] = queue.Queue(AHEAD * len(self._processes))
+        threading.Thread(target=self._read, args=(tasks, ahead), daemon=True).start()
+        while True:
+            try:
+                entry = ahead.get(timeout=1)
+            except queue.Empty:
+                if self._closed.is_set():
+                    raise ChildProcessError("the processes that decode images have been ended") from None
+                continue
+            if entry is None:
+                return
+            about, future = entry
+            yield about, future.result()
+
+    def close(self) -> None:
+        self._end()
+
+    def _read(self, tasks: Iterator[tuple[Any, Task]], ahead: queue.Queue) -> None:
+        threads = ThreadPoolExecutor(len(self._processes))
+        try:
+            for about, task in tasks:
+                if not self._put(ahead, (about, threads.submit(self._do, task))):
+                    return
+            self._put(ahead, None)
+        except BaseException as error:  # is raised in the thread that waits for the results
+            failed: Future = Future()
+            failed.set_exception(error)
+            self._put(ahead, (None, failed))
+        finally:
+            threads.shutdown(wait=False)
+
+    def _put(self, ahead: queue.Queue, entry: Any) -> bool:
+        """False if nobody wants it any more."""
+        while not self._closed.is_set():
+            try:
+                ahead.put(entry, timeout=0.2)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def _do(self, task: Task) -> Result:
+        process = self._idle.get()
+        try:
+            return process.do(task)
+        finally:
+            self._idle.put(process)
+
+
+class _Process:
+    """A process at the other end of a pipe."""
+
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        context = multiprocessing.get_context()
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(work, theirs, os.getpid()), daemon=True)
+        self._process.start()
+        theirs.close()  # so that the pipe is at its end when the process is
+
+    def do(self, task: Any) -> Any:
+        try:
+            self._pipe.send(task)
+            wait([self._pipe, self._process.sentinel])
+            if not self._pipe.poll():
+                raise EOFError
+            result, error = self._pipe.recv()
+        except (EOFError, OSError) as end:
+            self._process.join(1)
+            raise ChildProcessError(
+                f"a process that decodes images ended unexpectedly ({_reason(self._process.exitcode)});"
+                " if memory was short, set fewer --images.workers"
+            ) from end
+        if error is not None:
+            raise error
+        return result
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+
+
+def _serve(work: Callable[[Any], Any], pipe: Connection, parent: int) -> None:
+    """The process: does tasks until it is killed or its parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    set_threads(1)
+    try:
+        while True:
+            while not pipe.poll(1):
+                if _is_orphan(parent):
+                    return
+            pipe.send(_answer(work, pipe.recv()))
+    except (EOFError, OSError):  # nobody is at the other end
+        return
+
+
+def _is_orphan(parent: int) -> bool:
+    """The pipe need not tell: its other end may live on in processes that were forked later."""
+    begun_by = multiprocessing.parent_process()
+    if multiprocessing.get_start_method() == "forkserver":
+        return begun_by is None or not begun_by.is_alive()
+    return os.getppid() != parent
+
+
+def _answer(work: Callable[[Any], Any], task: Any) -> tuple[Any, Exception | None]:
+    try:
+        return work(task), None
+    except Exception as error:
+        if not isinstance(error, OSError | ValueError):  # where it came from is not to be lost
+            error.add_note(traceback.format_exc())
+        return None, error
+
+
+def _end(processes: list[_Process], closed: threading.Event) -> None:
+    closed.set()
+    for process in processes:
+        process.kill()
+
+
+def _reason(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"killed by {signal.Signals(-exit_code).name}"
+    return f"exit code {exit_code}"

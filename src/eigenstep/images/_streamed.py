@@ -1,0 +1,147 @@
+"""What all data sets that are decoded while training have in common."""
+
+import dataclasses
+import os
+from abc import abstractmethod
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from eigenstep.images._batches import Batch, Images, Sharing, to_device
+from eigenstep.images._config import ImagesConfig
+from eigenstep.images._decoding import Decoding
+from eigenstep.images._images import broken_image
+
+MOST_WORKERS = 8
+
+
+@dataclass
+class Decoded:
+    """This process's rows of one step's batch, as decoded.
+
+    Attributes
+    ----------
+    images : uint8 (b, 3, S, S)
+    broken : for each image that cannot be decoded its place in the batch and its name
+    enlarged : how many images were smaller than S
+    labels : int64 (b,), or None
+    """
+
+    images: np.ndarray
+    broken: list[tuple[int, str]]
+    enlarged: int
+    labels: np.ndarray | None = None
+
+
+@dataclass
+class Tally:
+    """What happened to the images of the first epoch, each of which is drawn once in it, up to a step."""
+
+    step: int = 0
+    used: int = 0
+    broken: int = 0
+    broken_names: list[str] = field(default_factory=list)
+    enlarged: int = 0
+
+    NAMES: ClassVar[int] = 20
+
+    def add(self, step: int, epoch: int, decoded: Decoded) -> None:
+        if epoch or step < self.step:  # a resumed run sees its last step again
+            return
+        self.step = step + 1
+        self.used += len(decoded.images) - len(decoded.broken)
+        self.broken += len(decoded.broken)
+        self.broken_names = [*self.broken_names, *(name for _, name in decoded.broken)][: self.NAMES]
+        self.enlarged += decoded.enlarged
+
+
+class StreamedImages(Images):
+    """Decodes in processes of their own, ahead of the training; see `ImagesConfig.workers`.
+
+    An implementation says what is to be decoded for each step, by which callable, and replaces images that
+    cannot be decoded: by which others is determined by the data, the seed and the step.
+    """
+
+    def __init__(
+        self, data: str, config: ImagesConfig, sharing: Sharing, count: int | None, classes: int | None
+    ) -> None:
+        super().__init__(sharing, count, classes)
+        self.data = data
+        self.config = config
+        self.size = config.stored_size or config.size
+        self._tally = Tally()
+        self._decodings: list[Decoding] = []
+
+    @abstractmethod
+    def _tasks(self, start: int) -> Iterator[tuple[tuple[int, Any], Any]]:
+        """From step `start` on: the epoch, whatever `_complete` needs, and what a process is to decode."""
+
+    @abstractmethod
+    def _work(self) -> Any:
+        """The callable that makes a `Decoded` of such a task."""
+
+    @abstractmethod
+    def _complete(self, decoded: Decoded, about: Any) -> None:
+        """Put in what still is missing: labels, and what replaces broken images."""
+
+    def _batches(self, start: int) -> Generator[Batch]:
+        device, refuse = self.sharing.device, self.config.on_broken == "refuse"
+        decoding: Decoding = Decoding(self._work(), self._processes())
+        self._decodings.append(decoding)
+        results = decoding.map(self._tasks(start))
+        try:
+            for step, ((epoch, about), decoded) in enumerate(results, start):
+                if refuse and decoded.broken:
+                    raise ValueError(broken_image(self.data, decoded.broken[0][1]))
+                self._complete(decoded, about)
+                self._tally.add(step, epoch, decoded)
+                images = to_device(torch.from_numpy(decoded.images), device)
+                labels = None
+                if decoded.labels is not None:
+                    labels = to_device(torch.from_numpy(decoded.labels), device)
+                yield Batch(images, labels)
+        finally:
+            results.close()
+            decoding.close()
+            self._decodings.remove(decoding)
+
+    def _processes(self) -> int:
+        if self.config.workers is not None:
+            return self.config.workers
+        return min(max(_cores() // local_processes(self.sharing.processes), 1), MOST_WORKERS)
+
+    def facts(self) -> dict[str, Any]:
+        facts = dataclasses.asdict(self._tally)
+        del facts["step"]
+        return facts
+
+    def joint_facts(self, facts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        names = [name for part in facts for name in part["broken_names"]][: Tally.NAMES]
+        counts = {key: sum(part[key] for part in facts) for key in ("used", "broken", "enlarged")}
+        return facts[0] | counts | {"broken_names": names}
+
+    def state(self) -> dict[str, Any]:
+        return {"tally": dataclasses.asdict(self._tally), "count": self.count}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._tally = Tally(**state["tally"])
+        self.count = state["count"]
+
+    def close(self) -> None:
+        for decoding in list(self._decodings):
+            decoding.close()
+
+
+def local_processes(processes: int) -> int:
+    """How many of the training's processes are on this machine, as torchrun tells."""
+    return min(int(os.environ.get("LOCAL_WORLD_SIZE", processes)), processes)
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1

@@ -1,0 +1,111 @@
+"""Tar shards as WebDataset writes them: files of one sample follow each other and share a name."""
+
+import json
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from eigenstep.images._config import ImagesConfig
+from eigenstep.images._records import Sample, Value
+
+LABEL_KEYS = ("label", "cls")
+
+
+@dataclass(frozen=True)
+class TarShard:
+    """One archive, read from its beginning to its end.
+
+    `datasets` reads such archives too, but decodes every file of a sample while it does, labels included,
+    and refuses samples that are not all of the same files; here only what is asked for is looked at.
+
+    Parameters
+    ----------
+    data : the data set's name, for what may go wrong
+    path : of the archive, or its address on the hub
+    config : `column` is the image's file ending, `label` that of the label or its key in the json file
+    images, labels : whether they are read
+    """
+
+    data: str
+    path: str
+    config: ImagesConfig
+    images: bool
+    labels: bool
+
+    def samples(self) -> Iterator[Sample]:
+        """Raises ValueError if the archive is broken or a sample has more than one image to choose from."""
+        from datasets.download.streaming_download_manager import StreamingDownloadManager
+
+        name, files = None, dict[str, bytes]()
+        try:
+            for path, file in StreamingDownloadManager().iter_archive(self.path):
+                sample, ending = _split(path)
+                if sample != name and name is not None:
+                    yield self._sample(name, files)
+                if sample != name:
+                    name, files = sample, {}
+                if ending in files:
+                    raise ValueError(f"{self._where(name)} is there twice with a file .{ending}")
+                files[ending] = file.read() if self._is_needed(ending) else b""
+        except (tarfile.TarError, EOFError) as error:
+            raise ValueError(f"{self.data}: the archive {self.path} is broken ({error}); mend it") from error
+        if name is not None:
+            yield self._sample(name, files)
+
+    def _is_needed(self, ending: str) -> bool:
+        if self._is_image(ending):
+            return self.images
+        return self.labels and ending in ("cls", "json", self.config.label)
+
+    def _is_image(self, ending: str) -> bool:
+        from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
+
+        if self.config.column:
+            return ending == self.config.column
+        return "." + ending.rpartition(".")[2].lower() in ImageFolder.EXTENSIONS
+
+    def _sample(self, name: str, files: dict[str, bytes]) -> Sample:
+        endings = [ending for ending in files if self._is_image(ending)]
+        if len(endings) > 1:
+            raise ValueError(
+                f"{self._where(name)} has several images; set --images.column to one of {', '.join(endings)}"
+            )
+        label = self._label(name, files) if self.labels else None
+        if not endings:
+            return Sample(self._within(name), None, label)
+        path = f"{name}.{endings[0]}"
+        return Sample(self._within(path), {"bytes": files[endings[0]], "path": path}, label)
+
+    def _label(self, name: str, files: dict[str, bytes]) -> Value:
+        """The label's own file, or what the json file has under its key; None if there is neither."""
+        wanted = (self.config.label,) if self.config.label else LABEL_KEYS
+        for ending in wanted:
+            if ending in files and ending != "json":
+                return _number_or_text(files[ending].decode(errors="replace"))
+        if "json" not in files:
+            return None
+        try:
+            content = json.loads(files["json"])
+        except ValueError as error:
+            raise ValueError(f"{self._where(name)}.json is no JSON ({error})") from error
+        values = [content[key] for key in wanted if key in content] if isinstance(content, dict) else []
+        return values[0] if values and isinstance(values[0], int | str) else None
+
+    def _within(self, name: str) -> str:
+        return f"{PurePosixPath(self.path).name}/{name}"
+
+    def _where(self, name: str) -> str:
+        return f"{self.data}: {self._within(name)}"
+
+
+def _split(path: str) -> tuple[str, str]:
+    """The sample's name and the file's ending: everything after the first dot of the file's own name."""
+    folder, slash, name = path.rpartition("/")
+    sample, _, ending = name.partition(".")
+    return folder + slash + sample, ending
+
+
+def _number_or_text(text: str) -> int | str:
+    text = text.strip()
+    return int(text) if text.removeprefix("-").isdecimal() else text

@@ -1,0 +1,112 @@
+"""A configuration: a tree of frozen dataclasses in Python, the same names and values in YAML."""
+
+import dataclasses
+import types
+import typing
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from eigenstep.spelling import nearest
+
+Node = TypeVar("Node")
+
+
+def read_tree(path: str | Path) -> dict[str, Any]:
+    """The names and values of a YAML file.
+
+    Raises FileNotFoundError if there is no such file, ValueError if it holds anything else.
+    """
+    import yaml  # not needed by those who only watch or predict
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no configuration file {path}")
+    try:
+        tree = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(tree, dict):
+        raise ValueError(f"{path}: expected a tree of names and values, got {type(tree).__name__}")
+    return tree
+
+
+def as_dataclass(node: type[Node], tree: dict[str, Any]) -> Node:
+    """A dataclass from a tree of names and values; names that are left out take their defaults.
+
+    Raises ValueError for a name or a value that does not fit.
+    """
+    return _node(node, tree, "")
+
+
+def as_yaml(config: Any) -> str:
+    """A dataclass as YAML text, which `read_tree` and `as_dataclass` read back to an equal one."""
+    import yaml
+
+    return yaml.safe_dump(_plain(dataclasses.asdict(config)), sort_keys=False)
+
+
+def differences(config: Any, other: Any) -> list[str]:
+    """Where two dataclasses of one type differ, as `name: value, not other value`."""
+    left, right = _leaves(dataclasses.asdict(config)), _leaves(dataclasses.asdict(other))
+    return [f"{name}: {left[name]}, not {right[name]}" for name in left if left[name] != right[name]]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _leaves(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for name, value in tree.items():
+        leaves |= _leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return leaves
+
+
+def _node(node: type, tree: dict[str, Any], prefix: str) -> Any:
+    kinds = typing.get_type_hints(node)
+    for name in tree:
+        if name not in kinds:
+            raise ValueError(f"unknown name {prefix}{name} in the configuration.{nearest(str(name), kinds)}")
+    values = {}
+    for name, value in tree.items():
+        kind = kinds[name]
+        if dataclasses.is_dataclass(kind):
+            if not isinstance(value, dict):
+                raise ValueError(f"{prefix}{name}: expected a tree of names and values, got {value!r}")
+            values[name] = _node(typing.cast(type, kind), value, f"{prefix}{name}.")
+        else:
+            values[name] = _convert(kind, value, prefix + name)
+    try:
+        return node(**values)
+    except ValueError as error:
+        raise ValueError(f"{prefix}{error}") from error
+
+
+def _convert(kind: Any, value: Any, name: str) -> Any:
+    """The value as the field's type; YAML reads `1e-3` as text and tuples as lists."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        if value in arguments:
+            return value
+        raise ValueError(f"{name}: expected one of {', '.join(map(str, arguments))}, got {value!r}")
+    if origin is types.UnionType or origin is typing.Union:
+        if value is None and type(None) in arguments:
+            return None
+        return _convert(next(a for a in arguments if a is not type(None)), value, name)
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{name}: expected a list, got {value!r}")
+        if Ellipsis not in arguments and len(arguments) != len(value):
+            raise ValueError(f"{name}: expected {len(arguments)} values, got {value!r}")
+        kinds = [arguments[0]] * len(value) if Ellipsis in arguments else arguments
+        return tuple(_convert(item_kind, item, name) for item_kind, item in zip(kinds, value, strict=True))
+    if kind is float and not isinstance(value, bool):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            pass
+    elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    raise ValueError(f"{name}: expected {kind.__name__}, got {value!r}")

@@ -1,0 +1,162 @@
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms import functional
+
+import eigenstep
+from eigenstep.encoders import load_encoder
+from eigenstep.record import read_record
+from eigenstep.spectrum import principal_projections
+from eigenstep.training import (
+    CheckpointConfig,
+    ImagesConfig,
+    ProjectorConfig,
+    RecordConfig,
+    TrainConfig,
+    load_images,
+    train,
+)
+
+
+def noise(*shape, seed=0):
+    return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(("asked", "step"), [("last", 10), ("best", 5), (5, 5)])
+def test_the_encoder_of_a_checkpoint_comes_back_bit_by_bit_in_evaluation_mode(
+    write_run, network, config, asked, step
+):
+    encoder = load_encoder(write_run(best=5), asked)
+    images = torch.randn(7, 3, 16, 16)
+    expected = network(config, step)(images)
+    assert all(torch.equal(found, wanted) for found, wanted in zip(encoder(images), expected, strict=True))
+    assert not any(module.training for module in encoder.modules())
+    assert encoder.num_features == expected[0].shape[1]
+    assert torch.equal(encoder.backbone(images), expected[0])
+
+
+def test_two_lines_are_enough(write_run):
+    run = write_run()
+    encoder = eigenstep.load_encoder(run)
+    features, embeddings = encoder(encoder.prepare(noise(2, 3, 30, 40)))
+    assert (features.shape, embeddings.shape) == ((2, 256), (2, 5))
+
+
+def test_loading_touches_no_random_state(write_run):
+    run = write_run()
+    states = torch.get_rng_state(), random.getstate()
+    load_encoder(run)
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert random.getstate() == states[1]
+
+
+def test_a_trained_run_gives_back_the_embeddings_that_it_recorded_of_its_probe_batch(tmp_path):
+    # Without batch normalisation, whose statistics a measurement moves on from the checkpoint's.
+    config = TrainConfig(
+        backbone="test_vit",
+        steps=6,
+        batch_size=16,
+        threads=1,
+        device="cpu",
+        images=ImagesConfig(size=32, stored_size=40, patches=40),
+        record=RecordConfig(every=3, probe=10, directions=3),
+        checkpoint=CheckpointConfig(every=3),
+    )
+    record = train(config, tmp_path / "run")
+    for checkpoint, row in (("3", 1), ("last", 2)):
+        encoder = load_encoder(tmp_path / "run", checkpoint)
+        thumbnails = torch.from_numpy(record.probe).permute(0, 3, 1, 2)
+        with torch.no_grad():
+            embeddings = encoder(encoder.prepare(thumbnails))[1]
+        points = record.projections["points"][row]
+        np.testing.assert_allclose(
+            principal_projections(embeddings, 3), points, atol=1e-6 * np.abs(points).max()
+        )
+    assert read_record(tmp_path / "run").summary["state"] == "finished"
+
+
+def test_prepared_images_of_the_stored_size_are_resized_and_normalised(write_run, config):
+    images = noise(4, 3, 20, 20)
+    resized = functional.resize(images / 255, [16, 16], antialias=True)
+    expected = functional.normalize(resized, list(config.views.mean), list(config.views.std))
+    torch.testing.assert_close(load_encoder(write_run()).prepare(images), expected, rtol=0, atol=1e-5)
+
+
+def test_prepared_files_are_what_a_run_reads_of_the_same_folder(write_run, tmp_path, config):
+    (tmp_path / "images").mkdir()
+    for number, (height, width) in enumerate([(20, 20), (31, 50), (50, 31), (7, 9)]):
+        pixels = noise(height, width, 4, seed=number).numpy()
+        mode = "RGBA" if number == 1 else "RGB"
+        Image.fromarray(pixels[..., : len(mode)], mode).save(tmp_path / "images" / f"{number}.png")
+    encoder = load_encoder(write_run())
+    paths = sorted((tmp_path / "images").iterdir())
+    stored = load_images(str(tmp_path / "images"), config.images).images
+    assert torch.equal(encoder.prepare(paths), encoder.prepare(stored))
+    assert torch.equal(encoder.prepare(str(paths[1])), encoder.prepare(stored[1:2]))
+
+
+def test_images_of_pil_and_tensors_of_any_size_are_cropped_as_files_are(write_run, tmp_path):
+    encoder = load_encoder(write_run())
+    pixels = noise(2, 3, 31, 50)
+    opened = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in pixels]
+    for number, image in enumerate(opened):
+        image.save(tmp_path / f"{number}.png")
+    expected = encoder.prepare([tmp_path / "0.png", str(tmp_path / "1.png")])
+    assert torch.equal(encoder.prepare(opened), expected)
+    assert torch.equal(encoder.prepare(opened[0]), expected[:1])
+    assert torch.equal(encoder.prepare(pixels), expected)
+
+
+def test_the_whole_height_of_a_wide_image_is_kept_and_its_middle(write_run):
+    image = torch.zeros(1, 3, 20, 60, dtype=torch.uint8)
+    image[..., 20:40] = 255
+    prepared = load_encoder(write_run()).prepare(image)
+    white = load_encoder(write_run(name="other")).prepare(torch.full((1, 3, 20, 20), 255, dtype=torch.uint8))
+    assert torch.equal(prepared, white)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (
+            torch.zeros(2, 3, 20, 20),
+            r"expected images as uint8 \(n, 3, H, W\), got torch.float32 \(2, 3, 20, 20\)",
+        ),
+        (torch.zeros(20, 20, 3, dtype=torch.uint8), r"got torch.uint8 \(20, 20, 3\)"),
+        (torch.zeros(1, 1, 20, 20, dtype=torch.uint8), r"got torch.uint8 \(1, 1, 20, 20\)"),
+        ([], "at least one image"),
+        ([Image.new("L", (20, 20))], "expected an RGB image, got mode L"),
+        ([np.zeros((20, 20, 3))], "expected paths or RGB images of PIL, got ndarray"),
+        ("nowhere.png", "there is no image nowhere.png"),
+        (Path(__file__), r"test_encoder\.py cannot be decoded as an image"),
+    ],
+)
+def test_what_is_no_image_is_refused(write_run, images, message):
+    encoder = load_encoder(write_run())
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        encoder.prepare(images)
+
+
+def test_weights_of_another_configuration_are_refused_naming_them(write_run):
+    run = write_run()
+    other = write_run(name="other", projector=ProjectorConfig(hidden=(12,), dim=6, batch_norm=True))
+    (run / "config.yaml").write_text((other / "config.yaml").read_text())
+    with pytest.raises(
+        ValueError,
+        match=r"projector\.safetensors does not fit the run's .*\.yaml: 3\.weight is 5×12, expected 6×12$",
+    ):
+        load_encoder(run)
+
+
+def test_a_checkpoint_without_weights_is_refused(write_run):
+    run = write_run()
+    (run / "checkpoints" / "step_00000010" / "projector.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=r"there is no file of weights .*projector\.safetensors"):
+        load_encoder(run)
+    (run / "checkpoints" / "step_00000010" / "backbone.safetensors").write_bytes(b"torn")
+    with pytest.raises(ValueError, match=r"backbone\.safetensors cannot be read as weights"):
+        load_encoder(run)

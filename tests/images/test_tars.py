@@ -1,0 +1,103 @@
+import io
+import json
+import tarfile
+
+import datasets
+import pytest
+
+from eigenstep.images._tars import TarShard
+from eigenstep.training import ImagesConfig
+
+
+def read(path, *, images=True, labels=False, **options):
+    return list(TarShard("shards", str(path), ImagesConfig(**options), images, labels).samples())
+
+
+@pytest.fixture
+def shard(write_tars):
+    return lambda *samples: write_tars({"a.tar": list(samples)}) / "a.tar"
+
+
+def test_samples_are_read_as_the_datasets_library_reads_them(write_tars, png):
+    samples = [(f"deep/{row}", {"cls": b"1", "png": png(row), "txt": b"a word"}) for row in range(7)]
+    folder = write_tars({"train-0.tar": samples[:4], "train-1.tar": samples[4:]})
+    found = [sample for number in range(2) for sample in read(folder / f"train-{number}.tar", labels=True)]
+    reference = datasets.load_dataset("webdataset", data_dir=str(folder), split="train", streaming=True)
+    reference = list(reference.cast_column("png", datasets.Image(decode=False)))
+    assert [sample.record for sample in found] == [expected["png"] for expected in reference]
+    assert [sample.label for sample in found] == [expected["cls"] for expected in reference]
+    assert found[5].name == "train-1.tar/deep/5.png"
+
+
+def test_images_of_other_formats_and_samples_of_other_files_are_read_alike(shard, png):
+    path = shard(
+        ("a", {"png": png(1)}), ("b.c/d", {"JPEG": png(2), "json": b"{}"}), ("e", {"txt": b"no image"})
+    )
+    found = read(path)
+    assert [sample.record and sample.record["bytes"] for sample in found] == [png(1), png(2), None]
+    assert [sample.name for sample in found] == ["a.tar/a.png", "a.tar/b.c/d.JPEG", "a.tar/e"]
+
+
+def test_of_several_images_one_has_to_be_named(shard, png):
+    path = shard(("a", {"png": png(1), "mask.png": png(2)}))
+    with pytest.raises(
+        ValueError, match=r"a\.tar/a has several images; .* --images\.column .* png, mask\.png"
+    ):
+        read(path)
+    assert read(path, column="mask.png")[0].record["bytes"] == png(2)
+    assert read(path, column="png")[0].record["bytes"] == png(1)
+
+
+@pytest.mark.parametrize(
+    ("files", "label", "expected"),
+    [
+        ({"cls": b"3"}, None, 3),
+        ({"cls": b" 12\n"}, None, 12),
+        ({"cls": b"-1"}, None, -1),
+        ({"cls": b"tench"}, None, "tench"),
+        ({"json": json.dumps({"label": 4}).encode()}, None, 4),
+        ({"json": json.dumps({"cls": "dog", "other": 1}).encode()}, None, "dog"),
+        ({"json": json.dumps({"species": "dog", "label": 1}).encode()}, "species", "dog"),
+        ({"cls": b"3", "txt": b"cat"}, "txt", "cat"),
+        ({"json": json.dumps({"label": [1, 2]}).encode()}, None, None),
+        ({"json": b"[1]"}, None, None),
+        ({"txt": b"a picture"}, None, None),
+    ],
+)
+def test_a_label_is_the_cls_file_or_a_key_of_the_json_file(shard, png, files, label, expected):
+    path = shard(("a", {"png": png(0)} | files))
+    assert read(path, labels=True, label=label)[0].label == expected
+    assert read(path, label=label)[0].label is None
+
+
+def test_what_is_not_asked_for_is_not_read(shard, png):
+    path = shard(("a", {"png": png(0), "cls": b"1", "json": b"no json"}))
+    assert read(path)[0].record["bytes"] == png(0)
+    only_label = read(path, images=False, labels=True)[0]
+    assert only_label.label == 1
+    assert not only_label.record["bytes"]
+    with pytest.raises(ValueError, match=r"a\.tar/a\.json is no JSON"):
+        read(path, labels=True, label="species")
+
+
+def test_a_shard_can_be_compressed(tmp_path, png):
+    with tarfile.open(tmp_path / "a.tar", "w:gz") as archive:
+        member = tarfile.TarInfo("a.png")
+        member.size = len(png(5))
+        archive.addfile(member, io.BytesIO(png(5)))
+    assert read(tmp_path / "a.tar")[0].record["bytes"] == png(5)
+
+
+@pytest.mark.parametrize("keep", [100, 540, 1560])
+def test_a_broken_archive_is_named_in_one_line(shard, png, keep):
+    path = shard(("a", {"png": png(0)}), ("b", {"png": png(1)}))
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match=r"the archive .*a\.tar is broken \(.*\); mend it$") as broken:
+        read(path)
+    assert "\n" not in str(broken.value)
+
+
+def test_a_sample_that_has_a_file_twice_is_refused(shard, png):
+    path = shard(("a", {"png": png(0)}), ("a", {"png": png(1)}))
+    with pytest.raises(ValueError, match=r"a\.tar/a is there twice with a file \.png"):
+        read(path)

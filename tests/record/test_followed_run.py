@@ -1,0 +1,130 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from eigenstep.live._state import state_of
+from eigenstep.record import ROWS, FollowedRun, kept_record, read_record
+
+
+def look(path):
+    run = FollowedRun(path, path.name)
+    run.refresh()
+    return run
+
+
+def indices(run):
+    return [index for index, _ in run.kept["eigenvalues"].since(0)]
+
+
+def test_a_short_run_is_kept_whole_as_read_record_reads_it(grow_run):
+    run = grow_run(rows=40)
+    followed, record = look(run.path), read_record(run.path)
+    kept = kept_record(followed, eigenvalues=indices(followed), projections=indices(followed))
+    assert followed.problems == []
+    assert list(kept.metrics) == list(record.metrics)
+    for name, column in record.metrics.items():
+        np.testing.assert_array_equal(kept.metrics[name], column)
+    np.testing.assert_array_equal(kept.eigenvalues, record.eigenvalues)
+    np.testing.assert_array_equal(kept.projections, record.projections)
+
+
+def test_following_a_run_row_by_row_keeps_what_reading_it_at_the_end_keeps(grow_run, monkeypatch):
+    monkeypatch.setattr("eigenstep.record._followed_run.ROWS", 16)
+    assert ROWS > 16
+    run = grow_run(rows=1)
+    followed = look(run.path)
+    for rows in (1, 5, 30, 1, 60):
+        run.append(rows)
+        followed.refresh()
+    at_the_end = look(run.path)
+    for name, kept in followed.kept.items():
+        assert kept.stride == at_the_end.kept[name].stride
+        np.testing.assert_array_equal(kept.rows(), at_the_end.kept[name].rows())
+    assert len(followed.kept["metrics"].rows()) <= 17
+
+
+def test_a_measure_that_comes_later_is_a_column_with_gaps_before(grow_run):
+    run = grow_run(rows=3)
+    with open(run.path / "metrics.jsonl", "a") as file:
+        file.write(json.dumps({"step": 6, "time": 0.6, "loss": 1, "measures": {"rank_me": 2.5}}) + "\n")
+    metrics = kept_record(look(run.path)).metrics
+    np.testing.assert_array_equal(metrics["measures/rank_me"], [np.nan, np.nan, np.nan, 2.5])
+
+
+def test_a_run_that_went_back_to_a_checkpoint_is_another_generation(grow_run):
+    run = grow_run(rows=20)
+    followed = look(run.path)
+    before = followed.generation
+    followed.refresh()
+    assert followed.generation == before
+    run.writer.truncate(10)
+    run.step = 10
+    run.append(2, loss=77.0)
+    followed.refresh()
+    assert followed.generation != before
+    assert kept_record(followed).metrics["loss"][-2:].tolist() == [77.0, 77.0]
+    assert kept_record(followed).metrics["step"].tolist() == [0, 2, 4, 6, 8, 10, 12]
+
+
+def test_a_folder_that_is_deleted_and_made_again_is_read_anew(grow_run, writer):
+    run = grow_run(rows=20)
+    followed = look(run.path)
+    shutil.rmtree(run.path)
+    followed.refresh()
+    assert followed.kept["metrics"].count == 0
+    writer(run.path).append(5)
+    followed.refresh()
+    assert kept_record(followed).metrics["step"].tolist() == [0, 2, 4, 6, 8]
+
+
+BROKEN = {
+    "config.yaml": "a: [1",
+    "summary.json": '{"state": "fin',
+    "prediction.json": "[]",
+    "spectrum/eigenvalues.json": "{",
+    "spectrum/projections.json": '{"columns": 3}',
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_file_that_cannot_be_read_costs_one_line_and_the_rest_is_shown(grow_run, name):
+    run = grow_run(rows=5)
+    (run.path / name).write_text(BROKEN[name])
+    followed = look(run.path)
+    assert len(followed.problems) == 1
+    assert "\n" not in followed.problems[0]
+    assert name.rsplit("/", 1)[-1] in followed.problems[0]
+    assert followed.kept["metrics"].count == 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"epoch": 1, "accuracy": 0.5}\n' * 3,
+        "not json\n",
+        '{"step": "three"}\n{"step": [1]}\n',
+        '{"step": 1' + "0" * 400 + "}\n",
+        "[" * 100_000 + "\n",
+        "\x00\x01\n",
+    ],
+    ids=["other names", "no json", "no numbers", "too large a number", "too deep", "bytes"],
+)
+def test_a_foreign_file_is_told_in_a_line(tmp_path, text):
+    (tmp_path / "metrics.jsonl").write_text(text)
+    run = look(tmp_path)
+    assert len(run.problems) >= 1
+    assert all("\n" not in problem for problem in run.problems)
+    assert state_of(run, 1e12) == "unreadable"
+
+
+def test_a_torn_line_in_the_middle_leaves_the_others(grow_run):
+    run = grow_run(rows=4)
+    with open(run.path / "metrics.jsonl", "a") as file:
+        file.write('{"step": 8, "lo{"step": 8}\n')
+    run.step = 10
+    run.append(2)
+    followed = look(run.path)
+    assert followed.problems == []
+    assert kept_record(followed).metrics["step"].tolist() == [0, 2, 4, 6, 10, 12]

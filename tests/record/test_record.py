@@ -1,0 +1,158 @@
+import json
+
+import numpy as np
+import pytest
+
+from eigenstep.record import RecordWriter, find_runs, is_run, read_record
+
+
+def write(path, steps, dim=3, probe=4):
+    writer = RecordWriter(path, dim, features=2, probe=probe, directions=2)
+    writer.write_probe(np.full((probe, 5, 5, 3), 7, np.uint8))
+    for step in steps:
+        append(writer, step, dim, probe)
+    return writer
+
+
+def append(writer, step, dim=3, probe=4):
+    values = step + np.arange(dim, dtype=float)
+    writer.append(
+        step,
+        0.1 * step,
+        {"cross_correlation": values, "covariance": 2 * values, "features": np.array([step, 0.5])},
+        np.full((probe, 2), step),
+        terms={"invariance": step / 2},
+        loss=10.0 - step,
+        learning_rate=0.1,
+    )
+
+
+def contents(path):
+    return {file.name: file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    write(tmp_path, [0, 10, 20])
+    record = read_record(tmp_path)
+    assert record.metrics["step"].tolist() == [0, 10, 20]
+    assert record.metrics["loss"].tolist() == [10, 0, -10]
+    assert record.metrics["terms/invariance"].tolist() == [0, 5, 10]
+    assert record.eigenvalues["cross_correlation"][1].tolist() == [10, 11, 12]
+    assert record.eigenvalues["time"].tolist() == [0, 1, 2]
+    assert record.projections["points"].shape == (3, 4, 2)
+    assert record.probe.shape == (4, 5, 5, 3)
+    assert record.summary is None
+    assert record.config == {}
+
+
+def test_the_documented_lines_read_a_table_without_eigenstep(tmp_path):
+    write(tmp_path, [0, 10])
+    layout = json.loads((tmp_path / "spectrum/eigenvalues.json").read_text())
+    dtype = np.dtype([(name, kind, tuple(shape)) for name, kind, shape in layout["columns"]])
+    rows = np.fromfile(tmp_path / "spectrum/eigenvalues.bin", dtype)
+    assert rows["step"].tolist() == [0, 10]
+    assert rows["covariance"][0].tolist() == [0, 2, 4]
+
+
+def test_files_cut_at_any_byte_still_open_with_their_complete_rows(tmp_path):
+    write(tmp_path, [0, 10, 20])
+    for name in ("metrics.jsonl", "spectrum/eigenvalues.bin", "spectrum/projections.bin"):
+        whole = (tmp_path / name).read_bytes()
+        for cut in range(1, len(whole), 7):
+            (tmp_path / name).write_bytes(whole[:cut])
+            record = read_record(tmp_path)
+            lengths = [len(record.metrics.get("step", [])), len(record.eigenvalues), len(record.projections)]
+            assert sorted(lengths)[1:] == [3, 3]
+            assert min(lengths) == min(3, 3 * cut // len(whole)) or name == "metrics.jsonl"
+        (tmp_path / name).write_bytes(whole)
+
+
+def test_a_record_cut_back_and_continued_equals_an_uninterrupted_one(tmp_path):
+    write(tmp_path / "whole", range(0, 50, 10))
+    writer = write(tmp_path / "cut", range(0, 50, 10))
+    for name in ("metrics.jsonl", "spectrum/eigenvalues.bin", "spectrum/projections.bin"):
+        with open(tmp_path / "cut" / name, "ab") as file:
+            file.write(b'{"torn')
+    writer = RecordWriter(tmp_path / "cut", 3, features=2, probe=4, directions=2)
+    writer.truncate(20)
+    for step in range(20, 50, 10):
+        append(writer, step)
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+
+
+def test_a_loss_that_is_not_finite_is_written_as_json_null_and_read_as_nan(tmp_path):
+    writer = RecordWriter(tmp_path, 1)
+    writer.append(0, 0.0, {"cross_correlation": np.ones(1), "covariance": np.ones(1)}, loss=float("nan"))
+    assert json.loads((tmp_path / "metrics.jsonl").read_text())["loss"] is None
+    assert (
+        "loss" not in read_record(tmp_path).metrics or np.isnan(read_record(tmp_path).metrics["loss"]).all()
+    )
+
+
+def test_a_folder_of_another_layout_is_refused_and_kept(tmp_path):
+    write(tmp_path, [0])
+    before = contents(tmp_path)
+    with pytest.raises(ValueError, match="use another run folder"):
+        RecordWriter(tmp_path, dim=5)
+    assert contents(tmp_path) == before
+
+
+def test_runs_are_found_in_a_folder_by_name_and_foreign_folders_are_passed_over(tmp_path):
+    for name in ("b", "a"):
+        write(tmp_path / name, [0])
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "readme.txt").write_text("not a run")
+    assert [run.name for run in find_runs(tmp_path)] == ["a", "b"]
+    assert find_runs(tmp_path / "a") == [tmp_path / "a"]
+    assert not is_run(tmp_path / "notes")
+
+
+@pytest.mark.parametrize("read", [read_record, find_runs])
+def test_a_folder_without_runs_is_refused_in_one_line(tmp_path, read):
+    with pytest.raises(FileNotFoundError, match=r"expected a (run )?folder"):
+        read(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "missing")
+
+
+def test_a_broken_line_inside_the_metrics_is_named(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 0}\nnonsense\n{"step": 2}\n')
+    with pytest.raises(ValueError, match="not a JSON object"):
+        read_record(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.yaml", "a: [1", "holds no configuration"),
+        ("config.yaml", "hello", "holds no configuration .*got str"),
+        ("summary.json", "[1]", "is not a JSON object .*got list"),
+        ("prediction.json", "{", "is not a JSON object"),
+        ("spectrum/eigenvalues.json", "{}", "does not describe a table's columns"),
+        ("spectrum/eigenvalues.json", '{"columns": [1]}', "does not describe a table's columns"),
+        ("spectrum/probe.npy", "", "holds no array"),
+        ("metrics.jsonl", "3\n", "a line that is not a JSON object .*got int"),
+        ("metrics.jsonl", '{"step": 0, "terms": [1]}\n', "names and values as terms, got list"),
+        ("metrics.jsonl", '{"step": 0, "terms": {"a": "b"}}\n', "a value that is no number"),
+    ],
+)
+def test_a_file_in_another_form_is_refused_by_its_name(tmp_path, name, content, message):
+    write(tmp_path, [0])
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        read_record(tmp_path)
+    assert str(tmp_path / name) in str(caught.value)
+
+
+def test_a_measurement_without_its_step_is_left_out(tmp_path):
+    write(tmp_path, [0, 10])
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"time": 3.0, "loss": 1.0}\n')
+    assert read_record(tmp_path).metrics["step"].tolist() == [0, 10]
+
+
+def test_timings_are_read_as_columns_and_are_empty_where_none_were_written(tmp_path):
+    write(tmp_path, [0])
+    assert read_record(tmp_path).timings == {}
+    (tmp_path / "timings.jsonl").write_text('{"step": 0, "seconds": 1.5}\n{"step": 9, "seconds": 3.0}\n')
+    assert read_record(tmp_path).timings["seconds"].tolist() == [1.5, 3.0]
