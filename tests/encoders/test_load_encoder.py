@@ -28,11 +28,11 @@ def noise(*shape, seed=0):
 
 @pytest.mark.parametrize(("asked", "step"), [("last", 10), ("best", 5), (5, 5)])
 def test_the_encoder_of_a_checkpoint_comes_back_bit_by_bit_in_evaluation_mode(
-    write_run, network, config, asked, step
+    write_run, network, settings, asked, step
 ):
     encoder = load_encoder(write_run(best=5), asked)
     images = torch.randn(7, 3, 16, 16)
-    expected = network(config, step)(images)
+    expected = network(settings, step)(images)
     assert all(torch.equal(found, wanted) for found, wanted in zip(encoder(images), expected, strict=True))
     assert not any(module.training for module in encoder.modules())
     assert encoder.num_features == expected[0].shape[1]
@@ -56,7 +56,7 @@ def test_loading_touches_no_random_state(write_run):
 
 def test_a_trained_run_gives_back_the_embeddings_that_it_recorded_of_its_probe_batch(tmp_path):
     # Without batch normalisation, whose statistics a measurement moves on from the checkpoint's.
-    config = TrainConfig(
+    settings = TrainConfig(
         backbone="test_vit",
         steps=6,
         batch_size=16,
@@ -66,7 +66,7 @@ def test_a_trained_run_gives_back_the_embeddings_that_it_recorded_of_its_probe_b
         record=RecordConfig(every=3, probe=10, directions=3),
         checkpoint=CheckpointConfig(every=3),
     )
-    record = train(config, tmp_path / "run")
+    record = train(settings, tmp_path / "run")
     for checkpoint, row in (("3", 1), ("last", 2)):
         encoder = load_encoder(tmp_path / "run", checkpoint)
         thumbnails = torch.from_numpy(record.probe).permute(0, 3, 1, 2)
@@ -79,14 +79,14 @@ def test_a_trained_run_gives_back_the_embeddings_that_it_recorded_of_its_probe_b
     assert read_record(tmp_path / "run").summary["state"] == "finished"
 
 
-def test_prepared_images_of_the_stored_size_are_resized_and_normalised(write_run, config):
+def test_prepared_images_of_the_stored_size_are_resized_and_normalised(write_run, settings):
     images = noise(4, 3, 20, 20)
     resized = functional.resize(images / 255, [16, 16], antialias=True)
-    expected = functional.normalize(resized, list(config.views.mean), list(config.views.std))
+    expected = functional.normalize(resized, list(settings.views.mean), list(settings.views.std))
     torch.testing.assert_close(load_encoder(write_run()).prepare(images), expected, rtol=0, atol=1e-5)
 
 
-def test_prepared_files_are_what_a_run_reads_of_the_same_folder(write_run, tmp_path, config):
+def test_prepared_files_are_what_a_run_reads_of_the_same_folder(write_run, tmp_path, settings):
     (tmp_path / "images").mkdir()
     for number, (height, width) in enumerate([(20, 20), (31, 50), (50, 31), (7, 9)]):
         pixels = noise(height, width, 4, seed=number).numpy()
@@ -94,7 +94,7 @@ def test_prepared_files_are_what_a_run_reads_of_the_same_folder(write_run, tmp_p
         Image.fromarray(pixels[..., : len(mode)], mode).save(tmp_path / "images" / f"{number}.png")
     encoder = load_encoder(write_run())
     paths = sorted((tmp_path / "images").iterdir())
-    stored = load_images(str(tmp_path / "images"), config.images).images
+    stored = load_images(str(tmp_path / "images"), settings.images).images
     assert torch.equal(encoder.prepare(paths), encoder.prepare(stored))
     assert torch.equal(encoder.prepare(str(paths[1])), encoder.prepare(stored[1:2]))
 

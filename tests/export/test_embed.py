@@ -89,7 +89,7 @@ def test_numpy_files_hold_the_same(write_run, tmp_path, labelled_folder):
     assert np.array_equal(np.load(tmp_path / "all.npy", allow_pickle=False), rows["features"])
 
 
-def test_the_runs_own_photographs_are_embedded_where_no_data_is_named(write_run, tmp_path, config):
+def test_the_runs_own_photographs_are_embedded_where_no_data_is_named(write_run, tmp_path, settings):
     run = write_run()
     written = embed(run, tmp_path / "own.parquet")
     rows = columns(tmp_path / "own.parquet")
@@ -98,7 +98,7 @@ def test_the_runs_own_photographs_are_embedded_where_no_data_is_named(write_run,
     assert rows["path"] == [None] * 40
     encoder = load_encoder(run)
     with torch.no_grad():
-        features, _ = encoder(encoder.prepare(load_images("photos", config.images, config.seed).images))
+        features, _ = encoder(encoder.prepare(load_images("photos", settings.images, settings.seed).images))
     np.testing.assert_allclose(rows["features"], features, rtol=1e-4, atol=1e-5)
 
 

@@ -30,15 +30,15 @@ def passed(encoder, prepare, split):
         return [outputs.double().numpy() for outputs in encoder.eval()(prepare(split.images))]
 
 
-def test_the_accuracies_are_those_of_the_checkpoint_of_the_start_and_of_pixels(run, config):
+def test_the_accuracies_are_those_of_the_checkpoint_of_the_start_and_of_pixels(run, settings):
     found = probe_run(run, 5, ["ridge"])
     train, test = (
-        load_labelled(load_config(run / "config.yaml").data, config.images, s, None)
+        load_labelled(load_config(run / "config.yaml").data, settings.images, s, None)
         for s in ("train", "test")
     )
     trained = load_encoder(run, 5)
-    torch.manual_seed(config.seed)
-    start = build_encoder("convnet", 16, config.projector)
+    torch.manual_seed(settings.seed)
+    start = build_encoder("convnet", 16, settings.projector)
     for suffix, encoder in (("", trained), (" at step 0", start)):
         outputs = zip(
             passed(encoder, trained.prepare, train), passed(encoder, trained.prepare, test), strict=True
@@ -49,13 +49,13 @@ def test_the_accuracies_are_those_of_the_checkpoint_of_the_start_and_of_pixels(r
     assert found["pixels"] == {"ridge": pytest.approx(ridge(*pixels, train, test))}
 
 
-def test_the_start_is_that_of_training(run, labelled_folder, config, tmp_path):
+def test_the_start_is_that_of_training(run, labelled_folder, settings, tmp_path):
     """A rate at which no weight moves: probes of the trained features are then those of the start."""
     still = dataclasses.replace(
-        config,
+        settings,
         data=str(labelled_folder),
         backbone="test_vit",
-        images=dataclasses.replace(config.images, size=32, stored_size=None),
+        images=dataclasses.replace(settings.images, size=32, stored_size=None),
         steps=1,
         batch_size=16,
         threads=1,
