@@ -1,5 +1,6 @@
 """What a record says: which modes were learned and when, the next one, the verdict."""
 
+from eigenstep.analysis._learned import learned_rises, summarise
 from eigenstep.analysis._learned_modes import learned_modes
 from eigenstep.analysis._rises import Rise, find_rises, running_median, separate_steps
 from eigenstep.analysis._rows import Matrix, checked_pair, weighted
@@ -41,8 +42,10 @@ __all__ = [
     "judge_snapshot",
     "judge_spectra",
     "learned_modes",
+    "learned_rises",
     "running_median",
     "separate_steps",
+    "summarise",
     "track_modes",
     "weighted",
 ]
