@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from eigenstep.losses import BarlowTwinsLoss
-from eigenstep.prediction._course import Course, Descent, closed_course
-from eigenstep.prediction._linear_training import train_linear_model
+from eigenstep.prediction import Course, Descent, closed_course, train_linear_model
 from eigenstep.theory import half_times, mode_eigenvalues
 
 GAMMA = np.array([2.0, 1.0, 0.3])
@@ -100,3 +99,35 @@ def test_modes_are_counted_in_the_order_of_time():
     first, second = course.eigenvalues(np.array([time]))[0]
     assert count == 1
     assert second > 0.9 > 0.1 > first
+
+
+def at(half_times, rates=1.0, plateaus=1.0):
+    """A course with these half-times."""
+    half_times = np.array(half_times)
+    of_each = np.ones(len(half_times))
+    return Course(of_each, of_each, rates * of_each, plateaus * of_each, half_times)
+
+
+def test_between_two_modes_is_where_their_shares_of_their_plateaus_sum_to_one():
+    course = at([1.0, 4.0], rates=np.array([4.0, 0.5]), plateaus=np.array([2.0, 0.7]))
+    ((_, time),) = course.moments_between()
+    assert (course.eigenvalues(np.array([time])) / course.plateaus).sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("contrast", "moments"), [(1.99, 0), (2.01, 1)])
+def test_between_two_modes_the_eigenvalue_of_the_learned_one_is_twice_the_other(contrast, moments):
+    """Half-way between curves of one rate r, e^{r (t_2 - t_1)} is how many times the other it is."""
+    assert len(at([1.0, 1.0 + np.log(contrast)]).moments_between()) == moments
+
+
+def test_all_that_are_learned_stand_out_from_all_that_are_not():
+    assert [count for count, _ in at([1.0, 5.0, 9.0]).moments_between()] == [1, 2]
+    # Half-way to the third mode it has 2 % of its plateau: more than half of all that the first ends at.
+    low = at([1.0, 5.0, 9.0], plateaus=np.array([0.03, 1.0, 1.0]))
+    assert [count for count, _ in low.moments_between()] == []
+
+
+def test_no_moment_is_before_the_start_or_beside_a_mode_that_was_always_learned():
+    assert at([-3.0, 1.0]).moments_between() == []
+    assert [count for count, _ in at([-1.0, 3.0]).moments_between()] == [1]
+    assert [count for count, _ in at([-np.inf, 1.0, 5.0]).moments_between()] == [2]

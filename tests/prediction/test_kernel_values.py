@@ -4,10 +4,8 @@ import torch
 from sklearn.metrics.pairwise import rbf_kernel
 
 from eigenstep.methods import Embeddings, build_objective
-from eigenstep.prediction import NTKConfig, PredictConfig
-from eigenstep.prediction._kernel_values import check_memory, kernel_values
-from eigenstep.prediction._network import embed_views, network_at
-from eigenstep.training import load_config
+from eigenstep.prediction import NTKConfig, PredictConfig, embed_views, kernel_values, network_at, predict
+from eigenstep.training import ImagesConfig, ProjectorConfig, load_config
 
 
 def test_kernels_of_pixels_are_scikit_learns():
@@ -70,7 +68,16 @@ def test_a_network_in_training_mode_has_no_tangent_kernel(network):
         kernel_values(PredictConfig(kernel="ntk"), encoder.train(), [])(views, None)
 
 
-def test_a_kernel_that_cannot_fit_is_refused():
-    check_memory(100)
-    with pytest.raises(ValueError, match="set a smaller --pairs"):
-        check_memory(10**7)
+@pytest.mark.parametrize(("free", "fits"), [(365_714, False), (365_715, True)])
+def test_a_kernel_and_what_is_done_with_it_take_at_most_seven_tenths_of_the_memory(
+    tmp_path, monkeypatch, free, fits
+):
+    """Five matrices of 80 views: 256,000 bytes."""
+    monkeypatch.setattr("eigenstep.prediction._kernel_values.available_memory", lambda: free)
+    images, projector = ImagesConfig(size=8, patches=40), ProjectorConfig(dim=2)
+    config = PredictConfig(kernel="linear", pairs=40, probe=4, images=images, projector=projector)
+    if fits:
+        predict(config, tmp_path / "out")
+        return
+    with pytest.raises(ValueError, match=r"kernel of 80 views .*; set a smaller --pairs"):
+        predict(config, tmp_path / "out")

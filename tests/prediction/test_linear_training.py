@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from eigenstep.losses import BarlowTwinsLoss, NTXentLoss, VICRegLoss
-from eigenstep.prediction import train_linear_model
-from eigenstep.prediction._course import Descent
+from eigenstep.prediction import Descent, random_start, train_linear_model
 
 LOSSES = {
     "barlow_twins": BarlowTwinsLoss(1.0, normalize="none", symmetrize=True),
@@ -54,3 +53,18 @@ def test_a_rate_that_is_too_large_is_told_by_its_step(pairs):
     views = np.concatenate(pairs)
     with pytest.raises(FloatingPointError, match=r"not finite at step \d+; try a smaller --optimizer.lr"):
         list(train_linear_model(views @ views.T, views, LOSSES["barlow_twins"], np.full(50, 1e3)))
+
+
+def test_a_random_start_has_coefficients_of_its_scale_in_the_kernels_functions():
+    values = np.linspace(1, 4, 300)
+    start = random_start(np.diag(values), np.diag(values)[:7], 0.01, 20, seed=3)
+    coefficients = start.views / np.sqrt(values)[:, None]
+    assert coefficients.shape == (300, 20)
+    assert coefficients.std() == pytest.approx(0.01, rel=0.03)
+    np.testing.assert_allclose(start.images, start.views[:7])
+
+
+def test_a_random_start_leaves_out_directions_that_are_rounding():
+    kernel = np.diag([0.9e-10, 1.1e-10, 1.0])
+    moved = (random_start(kernel, kernel, 1.0, 2, seed=0).views != 0).any(axis=1)
+    assert moved.tolist() == [False, True, True]

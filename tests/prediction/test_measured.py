@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from eigenstep.prediction import measured_times
-from eigenstep.prediction._mode_times import mode_times
 from eigenstep.record import RecordWriter, read_record
 
 
@@ -33,15 +32,3 @@ def test_where_no_plateau_is_known_they_are_of_the_runs_own(record):
 
 def test_more_modes_than_the_run_has_dimensions_have_no_time(record):
     assert np.isnan(measured_times(record, np.ones(5))[3:]).all()
-
-
-def test_a_modes_own_time_is_found_whatever_eigenvalue_it_was():
-    """The second predicted mode is learned first, the first later, the third not at all."""
-    modes = np.linalg.qr(np.random.default_rng(0).normal(size=(40, 4)))[0][:, 1:] * np.sqrt(40)
-    modes -= modes.mean(0)
-    times = np.linspace(0, 6, 200)
-    sizes = np.sqrt(np.stack([logistic(times, 3.0), logistic(times, 1.0), 0 * times], axis=1))
-    rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
-    found = mode_times(times, (modes * sizes[:, None]) @ rotation, modes)
-    np.testing.assert_allclose(found[:2], [3.0, 1.0], atol=0.1)
-    assert np.isnan(found[2])

@@ -3,9 +3,7 @@ import pytest
 import torch
 
 from eigenstep.methods import Embeddings, build_objective
-from eigenstep.prediction._linear_training import train_linear_model
-from eigenstep.prediction._modes import find_modes, scales_of_start
-from eigenstep.prediction._objective import small_start
+from eigenstep.prediction import find_modes, mode_times, scales_of_start, small_start, train_linear_model
 from eigenstep.theory import cross_correlation, solve_linear, subspace_overlap
 from eigenstep.training import BarlowTwinsConfig, TrainConfig
 
@@ -67,3 +65,30 @@ def test_fewer_modes_than_dimensions_are_found_where_fewer_are_learned():
     assert modes.gamma.shape == (2,)
     assert subspace_overlap(modes.views, views) == pytest.approx(1)
     assert torch.from_numpy(modes.images).isfinite().all()
+
+
+def logistic(times, half_time, rate=8.0):
+    return 1 / (1 + np.exp(-rate * (times - half_time)))
+
+
+def test_a_modes_own_time_is_found_whatever_eigenvalue_it_was():
+    """The second predicted mode is learned first, the first later, the third not at all."""
+    modes = np.linalg.qr(np.random.default_rng(0).normal(size=(40, 4)))[0][:, 1:] * np.sqrt(40)
+    modes -= modes.mean(0)
+    times = np.linspace(0, 6, 200)
+    sizes = np.sqrt(np.stack([logistic(times, 3.0), logistic(times, 1.0), 0 * times], axis=1))
+    rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
+    found = mode_times(times, (modes * sizes[:, None]) @ rotation, modes)
+    np.testing.assert_allclose(found[:2], [3.0, 1.0], atol=0.1)
+    assert np.isnan(found[2])
+
+
+@pytest.mark.parametrize(("share", "is_learned"), [(0.29, False), (0.31, True)])
+def test_a_mode_is_learned_that_comes_to_three_tenths_of_the_largest(share, is_learned):
+    modes = np.linalg.qr(np.random.default_rng(0).normal(size=(40, 3)))[0] * np.sqrt(40)
+    modes -= modes.mean(0)
+    times = np.linspace(0, 6, 200)
+    sizes = np.sqrt(np.stack([logistic(times, 1.0), share * logistic(times, 3.0)], axis=1))
+    modes = np.linalg.qr(modes)[0][:, :2] * np.sqrt(40)
+    found = mode_times(times, modes * sizes[:, None], modes)
+    assert np.isfinite(found).tolist() == [True, is_learned]

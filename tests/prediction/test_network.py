@@ -4,26 +4,25 @@ import numpy as np
 import pytest
 import torch
 
+from eigenstep.encoders import initial_encoder
 from eigenstep.images import open_images
-from eigenstep.prediction._network import embed_views, has_batch_norm, network_at, settle_statistics
+from eigenstep.prediction import PredictConfig, draw_pairs, embed_views, network_at, predict
 from eigenstep.record import read_record
 from eigenstep.spectrum import cross_correlation_eigenvalues
-from eigenstep.training import ProjectorConfig, build_encoder, load_config
-from eigenstep.training._seeds import derived_seed
+from eigenstep.training import ImagesConfig, ProjectorConfig, TrainConfig, derived_seed, load_config
 from eigenstep.views import TwoViews
 
 
-def test_settled_statistics_make_evaluation_what_training_sees_in_these_views():
-    torch.manual_seed(0)
-    encoder = build_encoder("convnet", 32, ProjectorConfig(dim=3)).eval()
+def test_statistics_at_init_make_evaluation_what_training_sees_in_these_views():
+    config = TrainConfig(images=ImagesConfig(size=32), projector=ProjectorConfig(dim=3))
     views = torch.randn(100, 3, 32, 32) + 1
-    before = {name: value.clone() for name, value in encoder.named_parameters()}
-    settle_statistics(encoder, views)
+    encoder = network_at(config, None, "init", views)
     assert not any(module.training for module in encoder.modules())
     twin = copy.deepcopy(encoder).train()
     # Running variances are unbiased, those of a batch are not.
     gap = (encoder(views)[1] - twin(views)[1]).abs().max()
     assert gap < 5e-3 * twin(views)[1].std()
+    before = dict(initial_encoder(config).named_parameters())
     assert all(torch.equal(value, before[name]) for name, value in encoder.named_parameters())
     assert encoder.backbone[1].momentum == 0.1
 
@@ -61,6 +60,25 @@ def test_moments_that_are_not_there_and_training_mode_are_refused(trained):
         embed_views(network_at(config, trained, "init", views).train(), views)
 
 
-def test_batch_normalisation_is_noticed():
-    assert has_batch_norm(build_encoder("convnet", 8, ProjectorConfig(dim=3)))
-    assert not has_batch_norm(torch.nn.Linear(2, 2))
+@pytest.mark.parametrize(("backbone", "noted"), [("convnet", True), ("test_vit", False)])
+def test_batch_normalisation_is_noticed(tmp_path, backbone, noted):
+    config = PredictConfig(
+        kernel="ntk",
+        backbone=backbone,
+        pairs=4,
+        probe=3,
+        steps=5,
+        threads=1,
+        images=ImagesConfig(size=32, patches=8),
+        projector=ProjectorConfig(hidden=(), dim=2),
+    )
+    notes = predict(config, tmp_path / "out").prediction["notes"]
+    assert any("batch normalisation is taken in evaluation mode" in note for note in notes) == noted
+
+
+def test_pairs_are_drawn_from_a_stream_of_the_seed_that_training_leaves_alone():
+    config, images = TrainConfig(seed=3, images=ImagesConfig(size=8)), torch.randint(256, (5, 3, 8, 8)).byte()
+    generator = torch.Generator().manual_seed(derived_seed(3, 4))
+    expected = TwoViews(config.views, 8)(images[[0, 1, 2, 3, 4, 0, 1]], generator)
+    for view, of_view in zip(draw_pairs(images, config, 7), expected, strict=True):
+        assert torch.equal(view, of_view)

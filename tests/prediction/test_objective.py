@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from eigenstep.prediction._objective import small_start
+from eigenstep.prediction import small_start
 from eigenstep.theory import loss_curve
 from eigenstep.training import BarlowTwinsConfig, ProjectorConfig, SimCLRConfig, TrainConfig
 

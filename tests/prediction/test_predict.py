@@ -8,15 +8,16 @@ from eigenstep.analysis import find_rises
 from eigenstep.comparison import space_overlap
 from eigenstep.images import image_hashes
 from eigenstep.prediction import (
+    Course,
     NTKConfig,
     PredictConfig,
-    _clock,
     config_of_run,
+    draw_pairs,
     is_prediction,
     predict,
     read_predicted,
+    some_images,
 )
-from eigenstep.prediction._images import draw_pairs, some_images
 from eigenstep.record import RecordWriter, read_record
 from eigenstep.report import write_report
 from eigenstep.theory import half_times, solve_linear
@@ -26,6 +27,7 @@ from eigenstep.training import (
     OptimizerConfig,
     ProjectorConfig,
     TrainConfig,
+    learning_rates,
     load_images,
 )
 
@@ -142,7 +144,7 @@ def test_a_course_in_steps_goes_on_until_the_last_mode_is_learned(tmp_path, mome
 
 
 def test_a_course_in_steps_is_no_longer_than_can_be_computed_and_that_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(_clock, "MOST", 350)
+    monkeypatch.setattr("eigenstep.prediction._clock.MOST_STEPS", 350)
     slow = OptimizerConfig(lr=1e-7)
     record = predict(changed(course="steps", optimizer=slow), tmp_path / "cut")
     assert record.metrics["step"][-1] == 350
@@ -150,6 +152,71 @@ def test_a_course_in_steps_is_no_longer_than_can_be_computed_and_that_is_said(tm
     assert "--steps" in note
     record = predict(changed(course="steps", optimizer=slow, steps=10), tmp_path / "asked")
     assert not any("the course ends" in note for note in record.prediction["notes"])
+
+
+@pytest.mark.parametrize(("rate", "steps"), [(1.0, 300), (1e-9, 20_000)])
+def test_a_course_in_steps_has_at_least_300_steps_and_at_most_20_000(tmp_path, monkeypatch, rate, steps):
+    class Begun(Exception):
+        """Raised with how many steps the course would have."""
+
+    def begin(kernel, to_images, start, modes, loss, rates, *given, **options):
+        raise Begun(len(rates))
+
+    monkeypatch.setattr("eigenstep.prediction._predict.stepped_moments", begin)
+    with pytest.raises(Begun, match=f"^{steps}$"):
+        predict(changed(course="steps", optimizer=OptimizerConfig(lr=rate)), tmp_path / "out")
+
+
+@pytest.mark.parametrize(("steps", "recorded"), [(40, 1), (399, 1), (400, 2), (603, 3)])
+def test_of_a_course_in_steps_about_200_are_recorded_and_the_last_one(tmp_path, steps, recorded):
+    record = predict(changed(**IN_STEPS | {"steps": steps}, pairs=6, probe=4), tmp_path / "out")
+    assert record.metrics["step"].tolist() == sorted({*range(0, steps, recorded), steps})
+
+
+def test_gradient_flow_grows_the_fastest_mode_by_a_tenth_a_step_until_a_little_after_the_last(tmp_path):
+    record = predict(SMALL, tmp_path / "out")
+    (rate,) = set(record.metrics["learning_rate"])
+    assert rate * record.prediction["growth_rates"][0] == pytest.approx(0.1)
+    assert record.metrics["step"][-1] == np.ceil(1.15 * max(record.prediction["half_times"]) / rate)
+
+
+@pytest.mark.parametrize("dim", [4, 34])
+def test_moments_are_even_in_time_and_dense_around_the_first_32_half_times(tmp_path, dim):
+    record = predict(changed(kernel="rbf", projector=ProjectorConfig(dim=dim)), tmp_path / "out")
+    rate, end = record.metrics["learning_rate"][0], record.metrics["time"][-1]
+    half_times, growth = (np.array(record.prediction[name]) for name in ("half_times", "growth_rates"))
+    assert len(half_times) == dim
+    widths = np.log(0.9 / 0.1) / growth  # from 10 to 90 %
+    around = half_times[:32] + widths[:32] * np.linspace(-1.5, 1.5, 15)[:, None]
+    wanted = np.concatenate([np.linspace(0, end, 200), around[(around >= 0) & (around <= end)]])
+    steps = record.metrics["step"]
+    assert len(steps) == pytest.approx(len(set((wanted / rate).round())), abs=1)
+    assert all(np.abs(steps - step).min() < 0.51 for step in wanted / rate)
+
+
+def test_embeddings_are_kept_between_the_first_32_steps(tmp_path):
+    config = changed(kernel="rbf", projector=ProjectorConfig(dim=40), init_scale=1e-140)
+    prediction = predict(config, tmp_path / "out").prediction
+    names = ("gamma", "start_scales", "growth_rates", "plateaus", "half_times")
+    moments = Course(*(np.array(prediction[name]) for name in names)).moments_between()
+    assert len(moments) > 32
+    found = read_predicted(tmp_path / "out")
+    assert found.between_learned.tolist() == [learned for learned, _ in moments[:32]]
+    np.testing.assert_allclose(found.between_time, [time for _, time in moments[:32]])
+
+
+@pytest.mark.parametrize(("steps", "stride"), [(10**6, 1), (4 * 10**6, 4)])
+def test_time_is_summed_up_over_a_million_steps_at_most(tmp_path, steps, stride):
+    """Of a rate that falls to zero a sum over every so many steps is too large, by half a stride less one."""
+    optimizer = OptimizerConfig(lr=0.01, schedule="cosine")
+    config = changed(kernel="ntk", pairs=4, probe=3, steps=steps, optimizer=optimizer)
+    time = predict(config, tmp_path / "out").metrics["time"][-1]
+    assert (time - learning_rates(optimizer, steps).sum()) / 0.01 == pytest.approx((stride - 1) / 2, abs=1e-3)
+
+
+def test_where_neither_run_nor_number_says_256_images_are_embedded(tmp_path):
+    images = dataclasses.replace(SMALL.images, patches=300)
+    assert len(predict(changed(probe=None, images=images), tmp_path / "out").probe) == 256
 
 
 def test_a_run_gives_its_data_its_probe_batch_and_its_networks_own_start(trained, tmp_path):

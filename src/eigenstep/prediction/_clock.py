@@ -1,4 +1,4 @@
-"""How time and steps belong together in a prediction."""
+"""The gradient descent that is predicted, and how time and steps belong together in it."""
 
 import math
 from collections.abc import Callable
@@ -9,21 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eigenstep.prediction._config import PredictConfig
-from eigenstep.prediction._course import Descent
 from eigenstep.record import read_record
-from eigenstep.training import TrainConfig
-from eigenstep.training._optimizer import learning_rates
+from eigenstep.training import TrainConfig, learning_rates
 
 # Of gradient flow: a step is such that the fastest mode grows by e^{this}.
 NOMINAL_GROWTH = 0.1
-# The last mode's half-time is at 1 / MARGIN of the course, where nothing else says how far it goes.
-MARGIN = 1.15
-# Steps of a course that is computed step by step, where nothing else says how far it goes.
-FEWEST, MOST = 300, 20_000
+# Where nothing else says how far a course goes: to so many times the last mode's half-time,
+TIME_BEYOND_LAST_MODE = 1.15
+# and one that is computed step by step from so many steps to so many.
+FEWEST_STEPS, MOST_STEPS = 300, 20_000
 
 
 @dataclass(frozen=True)
-class Clock:
+class Descent:
+    """Gradient descent as torch's SGD does it."""
+
+    learning_rate: float
+    momentum: float = 0.0
+    nesterov: bool = False
+
+
+@dataclass(frozen=True)
+class CourseClock:
     """Learning rates by step.
 
     rates : the learning rates of steps (T,), (T,)
@@ -36,27 +43,27 @@ class Clock:
     descent: Descent | None
 
     def steps_in_full(self, time: float, said: list[str]) -> int:
-        """The same of a course of which every step is computed: from `FEWEST` to `MOST` where nothing tells.
+        """The same of a course of which every step is computed: neither few nor many where nothing tells.
 
         time : when the closed form learns the last mode, which a true loss may do later
         said : is told where the course ends before that
         """
         steps = self.steps_until(time)
-        if self.steps is None and steps > MOST:
+        if self.steps is None and steps > MOST_STEPS:
             said.append(
-                f"the course ends at step {MOST:,}, before the closed form learns the last mode;"
+                f"the course ends at step {MOST_STEPS:,}, before the closed form learns the last mode;"
                 f" --steps {steps} goes as far"
             )
-        return steps if self.steps is not None else min(max(steps, FEWEST), MOST)
+        return steps if self.steps is not None else min(max(steps, FEWEST_STEPS), MOST_STEPS)
 
     def steps_until(self, time: float) -> int:
         """How many steps the course has: as many as are known, or until a little after the time."""
         if self.steps is not None:
             return self.steps
-        return max(1, math.ceil(MARGIN * time / float(self.rates(np.zeros(1))[0])))
+        return max(1, math.ceil(TIME_BEYOND_LAST_MODE * time / float(self.rates(np.zeros(1))[0])))
 
 
-def network_clock(config: PredictConfig, training: TrainConfig, run: str | Path | None) -> Clock:
+def network_clock(config: PredictConfig, training: TrainConfig, run: str | Path | None) -> CourseClock:
     """The clock of a network's own training.
 
     Raises ValueError for a schedule whose length nothing tells.
@@ -71,10 +78,10 @@ def network_clock(config: PredictConfig, training: TrainConfig, run: str | Path 
             raise ValueError(f"{run} has no measurement yet: expected one, which tells its learning rate")
         known, used = metrics["step"].astype(float), metrics["learning_rate"]
         steps = config.steps or training.steps or int(known[-1])
-        return Clock(lambda at: np.interp(at, known, used), steps, descent)
+        return CourseClock(lambda at: np.interp(at, known, used), steps, descent)
     if config.steps is not None:
         scheduled = learning_rates(optimizer, config.steps)
-        return Clock(
+        return CourseClock(
             lambda at: scheduled[np.minimum(at.astype(int), len(scheduled) - 1)],
             config.steps,
             descent,
@@ -82,10 +89,10 @@ def network_clock(config: PredictConfig, training: TrainConfig, run: str | Path 
     if optimizer.schedule != "constant" or optimizer.warmup_steps or optimizer.warmup_epochs:
         raise ValueError("a learning rate that changes needs the number of steps: expected --steps")
     rate = optimizer.lr
-    return Clock(lambda at: np.full(len(at), rate), None, descent)
+    return CourseClock(lambda at: np.full(len(at), rate), None, descent)
 
 
-def nominal_clock(config: PredictConfig, fastest: float) -> Clock:
+def nominal_clock(config: PredictConfig, fastest: float) -> CourseClock:
     """Steps for gradient flow, whose fastest mode grows as s ~ e^{fastest t}: for plots alone."""
     rate = NOMINAL_GROWTH / fastest
-    return Clock(lambda at: np.full(len(at), rate), config.steps, None)
+    return CourseClock(lambda at: np.full(len(at), rate), config.steps, None)

@@ -6,19 +6,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from eigenstep.prediction._clock import Descent
 from eigenstep.theory import momentum_growth
 
-# Eigenvalues of modes that are learned and of those that are not yet differ by this factor at least.
-CONTRAST = 2.0
-
-
-@dataclass(frozen=True)
-class Descent:
-    """Gradient descent as torch's SGD does it."""
-
-    learning_rate: float
-    momentum: float = 0.0
-    nesterov: bool = False
+# A moment is between two modes if the eigenvalues of all that are learned are at least so many times those of
+# all that are not.
+LEARNED_OVER_NEXT = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +36,8 @@ class Course:
         """lambda_j(t), (T, k)."""
         exponents = 2 * self.growth_rates * (np.asarray(times, dtype=np.float64)[:, None] - self.half_times)
         with np.errstate(over="ignore"):
-            return self.plateaus / (1 + np.exp(-exponents))
+            values: NDArray[np.float64] = self.plateaus / (1 + np.exp(-exponents))
+        return values
 
     def scales(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """s_j(t) = sqrt(lambda_j / gamma_j), (T, k): what multiplies the unit-norm mode in the embedding."""
@@ -53,8 +47,8 @@ class Course:
         """Moments at which just the first modes have been learned: how many, and when.
 
         Between two half times the one mode's share of its plateau plus the other's is 1 at the moment
-        returned. Where eigenvalues do not differ by `CONTRAST` there, the two are learned as one step and no
-        moment is between them.
+        returned. Where eigenvalues do not differ by `LEARNED_OVER_NEXT` there, the two are learned as one
+        step and no moment is between them.
         """
         order = np.argsort(self.half_times, kind="stable")
         moments = []
@@ -64,7 +58,7 @@ class Course:
             rates = self.growth_rates[[now, later]]
             time = float(rates @ self.half_times[[now, later]] / rates.sum())
             values = self.eigenvalues(np.array([time]))[0]
-            if time > 0 and values[order[:count]].min() >= CONTRAST * values[order[count:]].max():
+            if time > 0 and values[order[:count]].min() >= LEARNED_OVER_NEXT * values[order[count:]].max():
                 moments.append((count, time))
         return moments
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eigenstep.methods import is_centered
-from eigenstep.prediction._clock import Clock
+from eigenstep.prediction._clock import CourseClock
 from eigenstep.prediction._config import PredictConfig
 from eigenstep.prediction._course import Course
 from eigenstep.prediction._measured import fit_time
-from eigenstep.prediction._modes import Modes
+from eigenstep.prediction._modes import KernelModes
 from eigenstep.prediction._moments import Predicted
 from eigenstep.record import RunRecord
 from eigenstep.training import TrainConfig
@@ -21,7 +21,7 @@ from eigenstep.training import TrainConfig
 
 def written_config(config: PredictConfig, run: str | Path | None) -> dict[str, Any]:
     """The content of `config.yaml`: the configuration, of what is not used nothing."""
-    tree = json.loads(json.dumps(dataclasses.asdict(config)))
+    tree: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
     if config.kernel != "ntk":
         unused = ["ntk"] if run else ["ntk", "backbone", "backbone_weights"]
         tree = {name: value for name, value in tree.items() if name not in unused}
@@ -29,7 +29,12 @@ def written_config(config: PredictConfig, run: str | Path | None) -> dict[str, A
 
 
 def described(
-    config: PredictConfig, training: TrainConfig, modes: Modes, course: Course, clock: Clock, found: Predicted
+    config: PredictConfig,
+    training: TrainConfig,
+    modes: KernelModes,
+    course: Course,
+    clock: CourseClock,
+    found: Predicted,
 ) -> dict[str, Any]:
     """The content of `prediction.json`, without a fit.
 
@@ -78,7 +83,7 @@ def fitted(
 
 
 def notes(
-    config: PredictConfig, training: TrainConfig, modes: Modes, clock: Clock, batch_norm: bool
+    config: PredictConfig, training: TrainConfig, modes: KernelModes, clock: CourseClock, batch_norm: bool
 ) -> list[str]:
     """What a reader of the figures should know of how they came about."""
     dim, found, said = config.projector.dim, len(modes.gamma), []
@@ -106,7 +111,8 @@ def _steps(times: NDArray[np.float64], found: Predicted) -> NDArray[np.float64]:
     """The steps at these times; beyond the course its last learning rate stays."""
     steps, clock = (np.array([getattr(row, name) for row in found.rows]) for name in ("step", "time"))
     beyond = np.maximum(times - clock[-1], 0) / found.rows[-1].learning_rate
-    return np.interp(times, clock, steps) + beyond
+    found_steps: NDArray[np.float64] = np.interp(times, clock, steps) + beyond
+    return found_steps
 
 
 def _finite(values: NDArray[np.float64]) -> list[float | None]:

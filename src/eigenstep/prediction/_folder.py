@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from eigenstep.prediction._moments import Row
+from eigenstep.prediction._moments import PredictedRow
 from eigenstep.record import ASIDE, RecordWriter, atomic_folder
 from eigenstep.training import free_folder
 
@@ -86,7 +86,7 @@ def write_folder(
     out: Path,
     config: dict[str, Any],
     prediction: dict[str, Any],
-    rows: list[Row],
+    rows: list[PredictedRow],
     embeddings: PredictedEmbeddings,
     thumbnails: NDArray[np.uint8],
     *,
@@ -155,7 +155,7 @@ def _fill(
     new: Path,
     config: dict[str, Any],
     prediction: dict[str, Any],
-    rows: list[Row],
+    rows: list[PredictedRow],
     embeddings: PredictedEmbeddings,
     thumbnails: NDArray[np.uint8],
 ) -> None:

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from eigenstep.images import load_images, open_images
 from eigenstep.images._batches import spread
-from eigenstep.training import TrainConfig
-from eigenstep.training._seeds import derived_seed
+from eigenstep.training import TrainConfig, derived_seed
 from eigenstep.views import TwoViews
 
 # Which of the seed's streams the views of pairs are drawn from; training has 0 to 3.

@@ -1,6 +1,7 @@
-"""Kernel values between views, as float64 matrices."""
+"""Kernel values between views: of their pixels, or of the network whose learning is predicted."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -9,15 +10,18 @@ from numpy.typing import NDArray
 from sklearn.metrics.pairwise import rbf_kernel
 from torch import Tensor, nn
 
-from eigenstep.encoders import Encoder
+from eigenstep.encoders import Encoder, initial_encoder, load_encoder
 from eigenstep.kernel import empirical_ntk
 from eigenstep.machine import available_memory, find_device
 from eigenstep.prediction._config import PredictConfig
+from eigenstep.training import TrainConfig
 
 Matrix: TypeAlias = NDArray[np.float64]
 
-# Of the memory that is free: the eigenproblem works on copies of the kernel.
-_SHARE, _COPIES = 0.7, 5
+# Of the memory that is free, for the kernel and the copies of it that the eigenproblem works on.
+SHARE_OF_MEMORY, KERNEL_COPIES = 0.7, 5
+# Views that pass the network at once; of pairs, which its statistics are of, twice as many.
+VIEWS_AT_ONCE = 512
 
 
 def kernel_values(
@@ -48,12 +52,70 @@ def kernel_values(
 
 def check_memory(views: int) -> None:
     """Raise ValueError if a kernel matrix of so many views, and what is done with it, cannot fit."""
-    needed, free = _COPIES * 8 * views**2, available_memory()
-    if free is not None and needed > _SHARE * free:
+    needed, free = KERNEL_COPIES * 8 * views**2, available_memory()
+    if free is not None and needed > SHARE_OF_MEMORY * free:
         raise ValueError(
             f"the kernel of {views:,} views and its modes take about {needed / 2**30:.1f} GiB, of which"
             f" {free / 2**30:.1f} GiB are free; set a smaller --pairs"
         )
+
+
+def network_at(
+    config: TrainConfig, run: str | Path | None, at: str, views: Tensor, device: str = "cpu"
+) -> Encoder:
+    """The encoder in evaluation mode at "init", at "final" or at a step of a run, on the device.
+
+    Before training, batch normalisation gets the statistics of the given views, as it would see them in
+    training: it has none of its own. Raises what `load_encoder` raises, ValueError for a step without a run.
+    """
+    place = find_device(device)
+    if at == "init":
+        encoder = initial_encoder(config).to(place)
+        settle_statistics(encoder, views)
+        return encoder.eval()
+    if run is None:
+        raise ValueError(f"ntk.at {at} is a moment of a run: expected --run RUN, or init")
+    return load_encoder(run, "last" if at == "final" else at).to(place)
+
+
+def embed_views(encoder: Encoder, views: Tensor) -> Tensor:
+    """Embeddings (N, d) of views (N, 3, S, S), in float64 on the CPU.
+
+    Raises ValueError for an encoder in training mode, whose embeddings depend on what else is in the batch.
+    """
+    if encoder.training:
+        raise ValueError("expected the network in evaluation mode, got it in training mode; call .eval()")
+    place = next(encoder.parameters()).device
+    with torch.no_grad():
+        return torch.cat(
+            [encoder(part.to(place))[1].cpu() for part in torch.split(views, VIEWS_AT_ONCE)]
+        ).double()
+
+
+def settle_statistics(encoder: nn.Module, views: Tensor) -> None:
+    """Set the running statistics of batch normalisation to the views' own, whatever they were."""
+    norms = [module for module in encoder.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    tracked = [norm for norm in norms if norm.track_running_stats]
+    if not tracked:
+        return
+    momenta = [norm.momentum for norm in tracked]
+    modes = {module: module.training for module in encoder.modules()}
+    for norm in tracked:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over the batches
+    encoder.train()
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        for part in views.tensor_split(-(-len(views) // (2 * VIEWS_AT_ONCE))):
+            encoder(part.to(next(encoder.parameters()).device))
+    for norm, momentum in zip(tracked, momenta, strict=True):
+        norm.momentum = momentum
+    for module, mode in modes.items():
+        module.training = mode
+
+
+def has_batch_norm(encoder: nn.Module) -> bool:
+    """Whether a view's embedding depends, in training, on the other views of its batch."""
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in encoder.modules())
 
 
 def _tangent_kernel(

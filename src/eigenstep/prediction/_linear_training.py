@@ -8,11 +8,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.prediction._course import Descent
+from eigenstep.prediction._clock import Descent
+
+# Directions of the kernel's functions below this share of the largest are rounding.
+ROUNDING_OF_KERNEL = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
+class LinearModelMoment:
     """The linear model at one step.
 
     step, time : time is the sum of the learning rates of the steps taken
@@ -34,7 +37,7 @@ def train_linear_model(
     loss: Callable[[Tensor, Tensor], Tensor],
     rates: NDArray[np.float64],
     descent: Descent | None = None,
-) -> Iterator[Moment]:
+) -> Iterator[LinearModelMoment]:
     """Yield the linear model before each step of gradient descent on all pairs, and after the last one.
 
         F = F_0 + K M,      V <- mu V + dL/dF,      M <- M - eta V       (Nesterov: M - eta (dL/dF + mu V))
@@ -74,7 +77,7 @@ def train_linear_model(
             raise FloatingPointError(
                 f"the linear model's loss is not finite at step {step}; try a smaller --optimizer.lr"
             )
-        yield Moment(step, time, value.item(), embeddings.detach(), moved)
+        yield LinearModelMoment(step, time, value.item(), embeddings.detach(), moved)
         if step == len(rates):
             return
         (gradient,) = torch.autograd.grad(value, embeddings)
@@ -82,3 +85,26 @@ def train_linear_model(
         rate = float(rates[step])
         moved = moved - rate * (gradient + momentum * velocity if nesterov else velocity)
         time += rate
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """views : (N, d) embeddings of the views; images : (m, d) of the images that are predicted."""
+
+    views: NDArray[np.float64]
+    images: NDArray[np.float64]
+
+
+def random_start(
+    kernel: NDArray[np.float64], to_images: NDArray[np.float64], scale: float, dim: int, seed: int
+) -> Start:
+    """A function with independent normal coefficients, of standard deviation `scale`, in d outputs.
+
+    In an orthonormal basis of the kernel's functions on the views (N, N); `to_images` (m, N) are kernel
+    values of the images with the views. Every mode has an s_j(0) of the order of `scale`.
+    """
+    values, vectors = np.linalg.eigh(kernel)
+    kept = values > ROUNDING_OF_KERNEL * values[-1]
+    normal = np.random.default_rng(seed).normal(size=(int(kept.sum()), dim))
+    coefficients = vectors[:, kept] @ (scale * normal / np.sqrt(values[kept])[:, None])
+    return Start(kernel @ coefficients, to_images @ coefficients)

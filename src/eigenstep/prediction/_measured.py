@@ -1,4 +1,4 @@
-"""Measured times beside predicted ones, and the one constant that may be fitted between them."""
+"""When modes were learned, measured beside predicted, and the one constant that may be fitted between."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from eigenstep.analysis import TimeComparison, compare_times, find_rises
 from eigenstep.images import image_hashes
 from eigenstep.prediction._folder import PredictedEmbeddings
-from eigenstep.prediction._mode_times import mode_times
+from eigenstep.prediction._modes import mode_times
 from eigenstep.record import RunRecord, read_record
 
 

@@ -1,18 +1,23 @@
-"""The modes of a kernel over pairs, and where a network's initial embeddings stand in them."""
+"""The modes of a kernel over pairs: where a network starts in them, and when a course has learned each."""
 
 import dataclasses
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from eigenstep.analysis import find_rises, learned_modes
 from eigenstep.kernel import ContrastiveKernelPCA
 from eigenstep.prediction._objective import SmallStart
 
+# What a mode must come to, beside the most that any comes to, to count as learned: modes that are not have
+# some of those that are in them, as kernel and network do not agree wholly on what a mode is.
+LEAST_OF_LARGEST = 0.3
+
 
 @dataclass(frozen=True, eq=False)
-class Modes:
+class KernelModes:
     """What a loss learns first, in the order of its speed.
 
     gamma : (k,) eigenvalues of the operator, positive, descending; k <= d
@@ -33,7 +38,7 @@ class Modes:
 
 def find_modes(
     kernel: NDArray[np.float64], to_images: NDArray[np.float64], learning: SmallStart, dim: int
-) -> Modes:
+) -> KernelModes:
     """The first d modes of n pairs.
 
     Parameters
@@ -47,7 +52,8 @@ def find_modes(
     values = np.concatenate([kernel, to_images])
 
     def looked_up(rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.float64]:
-        return values[np.ix_(rows[:, 0].astype(int), columns[:, 0].astype(int))]
+        block: NDArray[np.float64] = values[np.ix_(rows[:, 0].astype(int), columns[:, 0].astype(int))]
+        return block
 
     # A precomputed kernel would be one of groups of views; VICReg treats the two views of pairs apart.
     model = ContrastiveKernelPCA(
@@ -66,7 +72,7 @@ def find_modes(
         model.fit(*np.split(views, 2))
     gamma = model.eigenvalues_
     known = learning.objective.closed_form
-    return Modes(
+    return KernelModes(
         gamma=gamma,
         next_gamma=model.next_eigenvalue_,
         plateaus=model.trajectory(np.inf)[0] if known else np.ones_like(gamma),
@@ -76,7 +82,7 @@ def find_modes(
     )
 
 
-def scales_of_start(modes: Modes, embeddings: NDArray[np.float64]) -> NDArray[np.float64]:
+def scales_of_start(modes: KernelModes, embeddings: NDArray[np.float64]) -> NDArray[np.float64]:
     """s_j(0) of a network's initial embeddings (N, d) of the views, (k,).
 
     A small embedding F moves as d(a_j^T F)/dt = 4 gamma_j a_j^T F, so a_j^T F is what it has of mode j in
@@ -85,4 +91,20 @@ def scales_of_start(modes: Modes, embeddings: NDArray[np.float64]) -> NDArray[np
     has no part in it.
     """
     coordinates = embeddings.T @ modes.coefficients
-    return np.abs(np.diagonal(np.linalg.qr(coordinates, mode="r")))
+    scales: NDArray[np.float64] = np.abs(np.diagonal(np.linalg.qr(coordinates, mode="r")))
+    return scales
+
+
+def mode_times(times: ArrayLike, embeddings: ArrayLike, modes: ArrayLike) -> NDArray[np.float64]:
+    """When the variance of the embeddings along each mode passed half of where it settled, (k,); else NaN.
+
+    Parameters
+    ----------
+    times : (T,)
+    embeddings : (T, m, d) of the same m images at each, in any rotation
+    modes : (m, k) the modes' values on them
+    """
+    found = np.full(np.shape(modes)[1], np.nan)
+    for rise in find_rises(times, learned_modes(embeddings, modes), fraction=LEAST_OF_LARGEST):
+        found[rise.mode] = rise.half_time
+    return found

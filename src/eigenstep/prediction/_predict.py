@@ -14,24 +14,28 @@ from eigenstep.images import image_hashes
 from eigenstep.machine import set_threads
 from eigenstep.methods import Embeddings, build_objective, is_centered
 from eigenstep.prediction._clock import network_clock, nominal_clock
-from eigenstep.prediction._closed_moments import closed_moments
 from eigenstep.prediction._config import PredictConfig, training_config
 from eigenstep.prediction._course import closed_course
 from eigenstep.prediction._describe import described, fitted, notes, written_config
 from eigenstep.prediction._folder import PredictedEmbeddings, check_folder, write_folder
 from eigenstep.prediction._images import draw_pairs, some_images
-from eigenstep.prediction._kernel_values import check_memory, kernel_values
+from eigenstep.prediction._kernel_values import (
+    check_memory,
+    embed_views,
+    has_batch_norm,
+    kernel_values,
+    network_at,
+)
+from eigenstep.prediction._linear_training import Start, random_start
 from eigenstep.prediction._measured import measured_run
-from eigenstep.prediction._modes import Modes, find_modes, scales_of_start
-from eigenstep.prediction._moments import Predicted
-from eigenstep.prediction._network import embed_views, has_batch_norm, network_at
+from eigenstep.prediction._modes import KernelModes, find_modes, scales_of_start
+from eigenstep.prediction._moments import Predicted, closed_moments, stepped_moments
 from eigenstep.prediction._objective import small_start
-from eigenstep.prediction._start import Start, random_start
-from eigenstep.prediction._stepped_moments import stepped_moments
 from eigenstep.record import RunRecord, check_writable, read_record
 from eigenstep.training import TrainConfig, resolve
 
-PROBE = 256
+# Images whose embeddings are predicted, where neither a run nor the caller says how many.
+DEFAULT_PROBE = 256
 
 
 def predict(
@@ -185,7 +189,7 @@ def _probe_images(config: PredictConfig, training: TrainConfig, run: str | Path 
     kept = None if run is None or config.probe is not None else read_record(run).probe
     if kept is not None and len(kept):
         return torch.from_numpy(kept).permute(0, 3, 1, 2).contiguous()
-    return some_images(training, config.probe or PROBE)
+    return some_images(training, config.probe or DEFAULT_PROBE)
 
 
 def _start(
@@ -204,7 +208,7 @@ def _start(
     return None
 
 
-def _embeddings(stored: Tensor, modes: Modes, predicted: Predicted) -> PredictedEmbeddings:
+def _embeddings(stored: Tensor, modes: KernelModes, predicted: Predicted) -> PredictedEmbeddings:
     snapshots: list[Any] = predicted.snapshots
     between = [each.embedding for each in snapshots] or np.empty((0, *predicted.end.shape))
     return PredictedEmbeddings(

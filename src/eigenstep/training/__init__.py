@@ -13,11 +13,16 @@ from eigenstep.methods import (
     VICRegConfig,
     WMSEConfig,
 )
+from eigenstep.training._compile import compile_network
+from eigenstep.training._loggers import build_loggers, check_loggers
 from eigenstep.training._loop import train
+from eigenstep.training._optimizer import build_optimizer, learning_rates
 from eigenstep.training._preemption import Preempted
 from eigenstep.training._progress import Progress
 from eigenstep.training._resolve import resolve
 from eigenstep.training._run_folder import foreign_entries, free_folder
+from eigenstep.training._seeds import derived_seed
+from eigenstep.training._sync_batch_norm import SyncBatchNorm, synchronize_batch_norms
 from eigenstep.training.config import (
     CheckpointConfig,
     LoggerConfig,
@@ -48,16 +53,24 @@ __all__ = [
     "SimSiamConfig",
     "SpectralContrastiveConfig",
     "SupConConfig",
+    "SyncBatchNorm",
     "TrainConfig",
     "VICRegConfig",
     "WMSEConfig",
     "build_encoder",
+    "build_loggers",
+    "build_optimizer",
+    "check_loggers",
+    "compile_network",
+    "derived_seed",
     "dump_config",
     "foreign_entries",
     "free_folder",
+    "learning_rates",
     "load_config",
     "load_images",
     "photo_patches",
     "resolve",
+    "synchronize_batch_norms",
     "train",
 ]
