@@ -4,12 +4,9 @@ Each operation of SimCLR's augmentation takes a whole batch and one parameter pe
 torchvision's operation of the same name applied to each sample with that sample's parameter.
 """
 
-from eigenstep.views._blur import gaussian_blur
-from eigenstep.views._config import ViewsConfig
-from eigenstep.views._crop import resized_crop
-from eigenstep.views._jitter import color_jitter
-from eigenstep.views._parameters import ViewParameters, sample_parameters
-from eigenstep.views._tone import grayscale, normalize, solarize
+from eigenstep.views._color import color_jitter, grayscale, normalize, solarize
+from eigenstep.views._parameters import ViewParameters, ViewsConfig, sample_parameters
+from eigenstep.views._resample import gaussian_blur, resized_crop
 from eigenstep.views._two_views import TwoViews
 
 __all__ = [

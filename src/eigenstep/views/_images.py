@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, cast
 
 import torch
 from torch import Tensor
@@ -21,7 +21,8 @@ def full_precision(
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
             return operation(images, *args, **kwargs)
 
-    return run
+    # Callers may name the images, which a type of Concatenate cannot say.
+    return cast(Callable[Concatenate[Tensor, Rest], Tensor], run)
 
 
 def check_images(images: Tensor) -> None:

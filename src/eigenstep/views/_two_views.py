@@ -1,13 +1,12 @@
+"""Both views of a batch, on its own device."""
+
 import torch
 from torch import Tensor
 
-from eigenstep.views._blur import gaussian_blur_
-from eigenstep.views._config import ViewsConfig
-from eigenstep.views._crop import check_boxes, resized_crop_into
+from eigenstep.views._color import color_jitter_, grayscale_, jitter_arrangement, normalize_, solarize_
 from eigenstep.views._images import check_images, float_images
-from eigenstep.views._jitter import color_jitter_, jitter_arrangement
-from eigenstep.views._parameters import ViewParameters, sample_parameters
-from eigenstep.views._tone import grayscale_, normalize_, solarize_
+from eigenstep.views._parameters import ViewParameters, ViewsConfig, sample_parameters
+from eigenstep.views._resample import check_boxes, gaussian_blur_, resized_crop_into
 
 # Floats, for each thread, of one slice of the batch on a CPU: about a core's second-level cache, yet so
 # many that the fixed cost of some two hundred small operations a slice does not count.
