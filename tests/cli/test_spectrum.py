@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eigenstep.cli import main
-from eigenstep.spectrum import _measure_file, measure_file
+from eigenstep.spectrum import measure_file
 from eigenstep.spectrum.moments import LeadingDirections
 
 GENERATOR = np.random.default_rng(0)
@@ -41,9 +41,10 @@ def test_everything_fits_into_the_terminals_width(capsys, monkeypatch, width):
 
 
 def test_of_many_dimensions_the_chart_shows_the_first_and_says_so(capsys, monkeypatch):
-    monkeypatch.setattr(_measure_file, "LEADING", 6)
+    monkeypatch.setattr("eigenstep.spectrum._measure_file.LEADING_EIGENVALUES", 6)
     monkeypatch.setattr(
-        _measure_file, "LeadingDirections", lambda count: LeadingDirections(count, largest_dense=10)
+        "eigenstep.spectrum._measure_file.LeadingDirections",
+        lambda count: LeadingDirections(count, largest_dense=10),
     )
     assert main(["spectrum", "full.npy"]) == 0
     output = capsys.readouterr().out

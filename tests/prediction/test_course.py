@@ -130,4 +130,5 @@ def test_all_that_are_learned_stand_out_from_all_that_are_not():
 def test_no_moment_is_before_the_start_or_beside_a_mode_that_was_always_learned():
     assert at([-3.0, 1.0]).moments_between() == []
     assert [count for count, _ in at([-1.0, 3.0]).moments_between()] == [1]
-    assert [count for count, _ in at([-np.inf, 1.0, 5.0]).moments_between()] == [2]
+    with np.errstate(invalid="raise"):
+        assert [count for count, _ in at([-np.inf, 1.0, 5.0]).moments_between()] == [2]

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from eigenstep.spectrum import (
-    _measure_file,
     covariance_eigenvalues,
     cross_correlation_eigenvalues,
     measure_file,
@@ -21,7 +20,7 @@ SECOND = FIRST + 0.3 * GENERATOR.normal(size=FIRST.shape)
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch):
     """Several blocks of a small file."""
-    monkeypatch.setattr(_measure_file, "NUMBERS", 2**13)
+    monkeypatch.setattr("eigenstep.spectrum._measure_file.NUMBERS_IN_BLOCK", 2**13)
 
 
 @pytest.mark.parametrize("kind", [".npy", ".npz", ".pt", ".safetensors", ".parquet"])
@@ -79,9 +78,10 @@ def test_fewer_rows_than_dimensions_have_as_many_directions_and_are_not_collapse
 
 
 def test_of_many_dimensions_the_leading_eigenvalues_and_the_trace_are_found(save, monkeypatch):
-    monkeypatch.setattr(_measure_file, "LEADING", 6)
+    monkeypatch.setattr("eigenstep.spectrum._measure_file.LEADING_EIGENVALUES", 6)
     monkeypatch.setattr(
-        _measure_file, "LeadingDirections", lambda count: LeadingDirections(count, largest_dense=10)
+        "eigenstep.spectrum._measure_file.LeadingDirections",
+        lambda count: LeadingDirections(count, largest_dense=10),
     )
     found = measure_file(save(".npy", z=FIRST))
     z = torch.from_numpy(FIRST)
@@ -120,7 +120,7 @@ def test_views_of_two_shapes_are_refused(tmp_path, save):
 
 
 def test_more_dimensions_than_memory_holds_are_refused_before_anything_is_read(save, monkeypatch):
-    monkeypatch.setattr(_measure_file, "available_memory", lambda: 1000)
+    monkeypatch.setattr("eigenstep.spectrum._measure_file.available_memory", lambda: 1000)
     with pytest.raises(
         ValueError, match="the covariance of 12 dimensions needs 0 GB, and 0 GB of memory are free"
     ):
@@ -136,7 +136,7 @@ def own_memory():
 @pytest.mark.skipif(sys.platform != "linux", reason="reads its own memory from Linux's /proc")
 @pytest.mark.parametrize("kind", [".npy", ".npz", ".pt", ".safetensors", ".parquet"])
 def test_memory_does_not_grow_with_the_file(save, kind, monkeypatch):
-    monkeypatch.setattr(_measure_file, "NUMBERS", 2**15)
+    monkeypatch.setattr("eigenstep.spectrum._measure_file.NUMBERS_IN_BLOCK", 2**15)
     rows = np.random.default_rng(0).normal(size=(150_000, 64)).astype(np.float32)
     measure_file(save(kind, z=rows[:15_000]))  # what allocators keep for themselves, they have from now on
     path = save(kind, z=rows)

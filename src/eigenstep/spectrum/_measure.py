@@ -53,6 +53,16 @@ def principal_projections(embeddings: Tensor, count: int) -> np.ndarray:
     return points
 
 
+def check_embeddings(z_a: Tensor, z_b: Tensor | None, dim: int | None) -> None:
+    """Raise ValueError unless one view or both are (n, dim), not empty and of a floating-point type."""
+    given = [tuple(z.shape) for z in (z_a, z_b) if z is not None]
+    wanted = dim or (given[0][1] if len(given[0]) == 2 else "d")
+    if len(set(given)) > 1 or len(given[0]) != 2 or given[0][1] != wanted or 0 in given[0]:
+        raise ValueError(f"expected embeddings of shape (n, {wanted}), got {' and '.join(map(str, given))}")
+    if not z_a.is_floating_point():
+        raise ValueError(f"expected embeddings of a floating-point type, got {z_a.dtype}")
+
+
 def _both(z_a: Tensor, z_b: Tensor, center: bool) -> Tensor:
     if z_a.shape != z_b.shape or z_a.ndim != 2:
         raise ValueError(f"expected two views of shape (n, d), got {tuple(z_a.shape)} and {tuple(z_b.shape)}")

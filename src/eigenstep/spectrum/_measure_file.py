@@ -8,14 +8,13 @@ import torch
 from torch import Tensor
 
 from eigenstep.analysis.verdicts import Verdict, judge_snapshot
-from eigenstep.embeddings._open_rows import open_rows
-from eigenstep.embeddings._rows import Rows
+from eigenstep.embeddings import Rows, open_rows
 from eigenstep.machine import available_memory
 from eigenstep.spectrum._spectrum import Spectrum, spectrum_of
 from eigenstep.spectrum.moments import LeadingDirections, Moments, PairMoments
 
 # Numbers of a block, and how many eigenvalues are computed where there are too many for all.
-NUMBERS, LEADING = 2**21, 128
+NUMBERS_IN_BLOCK, LEADING_EIGENVALUES = 2**21, 128
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def measure_file(
     pairs = _read(first, other, progress or (lambda *_: None))
     if pairs.count < 2:
         raise ValueError(f"{path}: of {first.count} rows {pairs.count} are finite; expected two or more")
-    kept = first.dim if pairs.is_complete else LEADING
+    kept = first.dim if pairs.is_complete else LEADING_EIGENVALUES
     spectrum = spectrum_of(pairs, step=0, time=0.0, center=True, kept=kept)
     verdict = judge_snapshot(
         spectrum.covariance,
@@ -89,8 +88,8 @@ def measure_file(
 
 def _read(first: Rows, second: Rows | None, tell: Callable[[int, int], None]) -> PairMoments:
     views = 1 if second is None else 2
-    blocks = _floating(first, second, max(NUMBERS // first.dim, 1), tell)
-    leading = LeadingDirections(LEADING)
+    blocks = _floating(first, second, max(NUMBERS_IN_BLOCK // first.dim, 1), tell)
+    leading = LeadingDirections(LEADING_EIGENVALUES)
     if views * first.count <= first.dim:
         return leading.of_rows(torch.cat(list(blocks), dim=1))
     _check_memory(first.dim, views)

@@ -11,12 +11,9 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from eigenstep.spectrum._background import Background
-from eigenstep.spectrum._cadence import LogSpaced
-from eigenstep.spectrum._embeddings import check_embeddings
-from eigenstep.spectrum._measure import principal_projections
+from eigenstep.spectrum._measure import check_embeddings, principal_projections
 from eigenstep.spectrum._monitor_folder import MonitorFolder, check_folder, resumed_position
-from eigenstep.spectrum._monitor_settings import MonitorSettings
+from eigenstep.spectrum._monitor_settings import Background, LogSpaced, MonitorSettings
 from eigenstep.spectrum._spectrum import Spectrum
 from eigenstep.spectrum.moments import (
     Finish,

@@ -1,10 +1,11 @@
-"""What a monitor measures, over which embeddings, and when."""
+"""What a monitor measures, over which embeddings, when, and beside what."""
 
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from numbers import Integral
 from typing import Any
 
-from eigenstep.spectrum._cadence import LogSpaced
 from eigenstep.spectrum._spectrum import Spectrum, spectrum_of
 from eigenstep.spectrum.moments import (
     FORMS,
@@ -14,6 +15,30 @@ from eigenstep.spectrum.moments import (
     default_window,
     make_form,
 )
+
+
+@dataclass(frozen=True)
+class LogSpaced:
+    """Measure at steps that are evenly spaced on a logarithmic axis: every step at first, rarely later.
+
+    >>> cadence = LogSpaced(per_decade=4)
+    >>> [step for step in range(1, 101) if cadence.is_due(step)]
+    [1, 2, 4, 6, 10, 18, 32, 57, 100]
+    """
+
+    per_decade: int = 20
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.per_decade <= 200:
+            raise ValueError(f"expected 1 to 200 measurements a decade, got {self.per_decade}")
+
+    def is_due(self, step: int) -> bool:
+        """Whether `step` is the first one at or after one of the points 10^(i / per_decade)."""
+        return step == 1 or self._passed(step) > self._passed(step - 1)
+
+    def _passed(self, step: int) -> int:
+        """How many of the points lie at or below `step`, by exact integers: 10^i <= step^per_decade."""
+        return len(str(step**self.per_decade)) - 1
 
 
 @dataclass(frozen=True)
@@ -91,3 +116,31 @@ class MonitorSettings:
 
     def _every(self, dim: int) -> int | LogSpaced:
         return self.every or (10 if dim <= 1024 else 20)
+
+
+class Background:
+    """Runs one job after the other, each in a thread beside the caller or, if not `beside`, at once.
+
+    A second job waits for the first, so at most one is under way; an error of a job is raised at the next
+    call. A process that ends normally finishes its job first.
+    """
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._job: Future[None] | None = None
+
+    def run(self, job: Callable[[], None], *, beside: bool) -> None:
+        """Do the job, when the one before is done."""
+        self.wait()
+        if not beside:
+            job()
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="eigenstep-monitor")
+        self._job = self._pool.submit(job)
+
+    def wait(self) -> None:
+        """Return when nothing is under way. Raises what the job raised."""
+        job, self._job = self._job, None
+        if job is not None:
+            job.result()

@@ -12,13 +12,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from eigenstep.spectrum._embeddings import as_embeddings, join_batches, pair_outputs
-from eigenstep.spectrum._layers import find_layers
+from eigenstep.spectrum._layers import ProbeBatch, as_embeddings, find_layers, join_batches, pair_outputs
 from eigenstep.spectrum._monitor import SpectrumMonitor
-from eigenstep.spectrum._probe_batch import ProbeBatch
 
 # After so many steps a layer that gave nothing is a mistake, and after so many outputs a step is overdue.
-PATIENCE, OVERDUE = 3, 512
+STEPS_OF_SILENCE, OUTPUTS_OF_A_STEP = 3, 512
 
 
 def watch(
@@ -160,7 +158,7 @@ class Watch:
         for name, monitor in self.monitors.items():
             if given[name]:
                 self._update(name, *join_batches(given[name]), loss, learning_rate)
-            elif self._steps >= PATIENCE and name not in self._paired:
+            elif self._steps >= STEPS_OF_SILENCE and name not in self._paired:
                 raise RuntimeError(
                     f"layer {name!r} gave nothing in {self._steps} steps: it was not called, or only in"
                     " evaluation mode or under torch.no_grad, or in a compiled model that had run before"
@@ -217,13 +215,13 @@ class Watch:
             elif name in self._forward:
                 return
             given = self._given[name]
-            if len(given) >= OVERDUE and not self._follows:
+            if len(given) >= OUTPUTS_OF_A_STEP and not self._follows:
                 self._let_go(name)
                 return
-            if len(given) >= OVERDUE:
+            if len(given) >= OUTPUTS_OF_A_STEP:
                 raise RuntimeError(
-                    f"layer {name!r} gave {OVERDUE} outputs and no optimizer that holds a parameter of the"
-                    " watched model has stepped; give it as watch(..., optimizer=...)"
+                    f"layer {name!r} gave {OUTPUTS_OF_A_STEP} outputs and no optimizer that holds a parameter"
+                    " of the watched model has stepped; give it as watch(..., optimizer=...)"
                 )
             given.append(as_embeddings(self._pool(output) if self._pool else output, name))
 
@@ -232,7 +230,8 @@ class Watch:
     def _let_go(self, name: str) -> None:
         """Whoever ran the loop has left it, for example by Ctrl-C, and uses the model for something else."""
         warnings.warn(
-            f"layer {name!r} gave {OVERDUE} outputs and no step was told of: it is no longer watched",
+            f"layer {name!r} gave {OUTPUTS_OF_A_STEP} outputs and no step was told of: it is no longer"
+            " watched",
             stacklevel=4,
         )
         self.close("interrupted")

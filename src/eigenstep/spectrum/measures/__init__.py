@@ -12,14 +12,15 @@ from eigenstep.spectrum.measures._collapse import (
     normalized_std,
     normalized_std_from_moments,
 )
-from eigenstep.spectrum.measures._complete_spectrum import complete_spectrum
 from eigenstep.spectrum.measures._effective_rank import effective_rank, effective_rank_from_eigenvalues
+from eigenstep.spectrum.measures._eigenvalues import complete_spectrum
 from eigenstep.spectrum.measures._from_moments import MEASURES, measures_from_moments
 from eigenstep.spectrum.measures._learned_modes import learned_modes, learned_modes_from_eigenvalues
 from eigenstep.spectrum.measures._lidar import lidar, lidar_from_moments
 from eigenstep.spectrum.measures._modes_above_noise import (
     modes_above_noise,
     modes_above_noise_from_eigenvalues,
+    noise_edge,
 )
 from eigenstep.spectrum.measures._participation_ratio import (
     participation_ratio,
@@ -45,6 +46,7 @@ __all__ = [
     "measures_from_moments",
     "modes_above_noise",
     "modes_above_noise_from_eigenvalues",
+    "noise_edge",
     "normalized_std",
     "normalized_std_from_moments",
     "participation_ratio",

@@ -3,8 +3,11 @@
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from eigenstep.spectrum.measures._eigenvalues import checked_eigenvalues, second_moment_eigenvalues
-from eigenstep.spectrum.measures._entropy_rank import entropy_rank
+from eigenstep.spectrum.measures._eigenvalues import (
+    checked_eigenvalues,
+    entropy_rank,
+    second_moment_eigenvalues,
+)
 
 
 def effective_rank(embeddings: ArrayLike | Tensor, *, center: bool = True) -> float:

@@ -1,8 +1,9 @@
-"""The eigenvalues that a measure is taken of: of embeddings, or as somebody's moments gave them."""
+"""The eigenvalues that measures are taken of: of embeddings, of moments, or but the leading ones."""
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from scipy.special import xlogy
 from torch import Tensor
 
 
@@ -16,7 +17,8 @@ def second_moment_eigenvalues(embeddings: ArrayLike | Tensor, *, center: bool) -
     if not torch.isfinite(z).all():
         return np.full(min(z.shape), np.nan)
     z = centered(z) if center else z
-    return (torch.linalg.svdvals(z).square() / len(z)).numpy()
+    values: np.ndarray = (torch.linalg.svdvals(z).square() / len(z)).numpy()
+    return values
 
 
 def checked_eigenvalues(eigenvalues: ArrayLike) -> np.ndarray:
@@ -32,6 +34,36 @@ def checked_eigenvalues(eigenvalues: ArrayLike) -> np.ndarray:
         return np.full(len(values), np.nan)
     values = np.sort(values)[::-1]
     return np.where(values > len(values) * np.finfo(np.float64).eps * values[0], values, 0.0).clip(0)
+
+
+def complete_spectrum(leading: ArrayLike, *, trace: float, size: int) -> np.ndarray:
+    """Leading eigenvalues (k,), continued to `size` by equal ones that carry the rest of the trace.
+
+    Of all spectra with these leading values the continued one has the largest entropy and participation
+    ratio, so those measures become upper bounds; the stable rank stays exact.
+
+    Parameters
+    ----------
+    trace : sum of all eigenvalues
+    size : how many there are, min(d, rows)
+
+    >>> complete_spectrum([4.0, 2.0], trace=7.0, size=4)
+    array([4. , 2. , 0.5, 0.5])
+    """
+    values = np.asarray(leading, np.float64)
+    missing = size - len(values)
+    if missing <= 0:
+        return values
+    return np.concatenate([values, np.full(missing, max(trace - values.sum(), 0.0) / missing)])
+
+
+def entropy_rank(values: np.ndarray, *, eps: float) -> float:
+    """exp(-sum_k p_k log p_k) with p_k = values_k / sum(values) + eps; 0 if all values are zero."""
+    total = values.sum()
+    if total == 0:
+        return 0.0
+    p = values / total + eps
+    return float(np.exp(-xlogy(p, p).sum()))
 
 
 def embedding_rows(embeddings: ArrayLike | Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from eigenstep.spectrum.measures._entropy_rank import entropy_rank
+from eigenstep.spectrum.measures._eigenvalues import entropy_rank
 
 
 def lidar(

@@ -4,8 +4,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from eigenstep.spectrum.measures._eigenvalues import checked_eigenvalues, second_moment_eigenvalues
-from eigenstep.spectrum.measures._entropy_rank import entropy_rank
+from eigenstep.spectrum.measures._eigenvalues import (
+    checked_eigenvalues,
+    entropy_rank,
+    second_moment_eigenvalues,
+)
 
 
 def rank_me(embeddings: ArrayLike | Tensor, *, center: bool = False, eps: float = 1e-7) -> float:

@@ -1,12 +1,10 @@
 """Streaming moments of two views' embeddings, and what spectra are computed from."""
 
 from eigenstep.spectrum.moments._across_ranks import is_leader, joint_moments, world_size
-from eigenstep.spectrum.moments._forms import FORMS, Finish, Form, default_window, make_form
-from eigenstep.spectrum.moments._leading import LeadingPairs, leading_pairs
-from eigenstep.spectrum.moments._leading_moments import LARGEST_DENSE, LeadingDirections
+from eigenstep.spectrum.moments._forms import FORMS, EmbeddingWindow, Finish, Form, default_window, make_form
+from eigenstep.spectrum.moments._leading import LARGEST_DENSE, LeadingDirections, LeadingPairs, leading_pairs
 from eigenstep.spectrum.moments._moments import Moments, half_life_decay
 from eigenstep.spectrum.moments._pair_moments import PairMoments, pair_moments, pair_moments_of_rows
-from eigenstep.spectrum.moments._window import EmbeddingWindow
 
 __all__ = [
     "FORMS",

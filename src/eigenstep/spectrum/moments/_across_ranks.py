@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from eigenstep.spectrum.moments._collapse_sums import CollapseSums
-from eigenstep.spectrum.moments._moments import Moments
+from eigenstep.spectrum.moments._moments import CollapseSums, Moments
 
 
 def world_size() -> int:

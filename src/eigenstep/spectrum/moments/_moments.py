@@ -1,17 +1,17 @@
-"""Streaming moments of two views' embeddings, on their own device."""
+"""Streaming moments of two views' embeddings, on their own device: finite samples, summed with all digits."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Self
 
 import torch
 from torch import Tensor
 
-from eigenstep.spectrum.moments._collapse_sums import CollapseSums
-from eigenstep.spectrum.moments._finite import finite_samples
-from eigenstep.spectrum.moments._full_precision import full_precision
-
 # Columns that are multiplied at once: the fewer, the less of the upper triangle is computed in vain.
-BLOCK = 512
+COLUMNS_AT_ONCE = 512
+# Embeddings count as finite while the sum of so many samples' squares would be finite too.
+SUMMABLE_SAMPLES = 2**30
 
 
 class Moments:
@@ -129,16 +129,6 @@ class Moments:
         return {name: getattr(self, name) for name in names} | {"collapse": self.collapse.sums}
 
 
-def _add_scatter(scatter: Tensor, rows: Tensor, decay: float) -> None:
-    """Add products of rows (n, d) to the decayed lower triangle."""
-    for block in _blocks(len(scatter)):
-        scatter[block, : block.stop].addmm_(rows[:, block].T, rows[:, : block.stop], beta=decay)
-
-
-def _blocks(dim: int) -> list[slice]:
-    return [slice(first, min(first + BLOCK, dim)) for first in range(0, dim, BLOCK)]
-
-
 def half_life_decay(steps: float) -> float:
     """The factor by which a weight decays in one step, to halve in so many.
 
@@ -148,3 +138,105 @@ def half_life_decay(steps: float) -> float:
     if not steps > 0:
         raise ValueError(f"expected a positive half-life in steps, got {steps}")
     return math.exp(-math.log(2) / steps)
+
+
+class CollapseSums:
+    """Sums over embeddings of ||z||, and of z / ||z|| and its squares coordinate by coordinate.
+
+    Parameters
+    ----------
+    sums : (2 d + 1,), what was summed so far
+    """
+
+    def __init__(self, sums: Tensor) -> None:
+        self.sums = sums
+
+    def update(self, z: Tensor, decay: float = 1.0) -> None:
+        """Add embeddings (views, n, d) to the decayed sums. A zero embedding has no direction."""
+        flat = z.flatten(0, 1)
+        norms = torch.linalg.vector_norm(flat, dim=1, keepdim=True)
+        units = flat / torch.where(norms == 0, 1, norms)
+        self.sums = self.sums * decay + torch.cat([norms.sum(0), units.sum(0), units.square().sum(0)])
+
+    def divided(self, weight: Tensor | float) -> Self:
+        """Means, of so many embeddings, in float64 on the CPU."""
+        return type(self)((self.sums / weight).cpu().double())
+
+    @property
+    def norm(self) -> Tensor:
+        """Sum of the norms, a scalar."""
+        return self.sums[0]
+
+    @property
+    def unit(self) -> Tensor:
+        """Sum of the directions, (d,)."""
+        return self.sums[1 : (len(self.sums) + 1) // 2]
+
+    @property
+    def unit_square(self) -> Tensor:
+        """Sum of the directions' squared coordinates, (d,)."""
+        return self.sums[(len(self.sums) + 1) // 2 :]
+
+
+def finite_samples(z: Tensor) -> tuple[Tensor, Tensor]:
+    """Embeddings (views, n, d) with samples that are not finite in all views set to zero, and which are (n,).
+
+    Of the type that squares are summed in: what these cannot hold is not finite.
+
+    >>> finite_samples(torch.tensor([[[1.0], [float("nan")]], [[2.0], [3.0]]]))
+    (tensor([[[1.],
+             [0.]],
+            [[2.],
+             [0.]]]), tensor([ True, False]))
+    """
+    valid = _summable(z)
+    return torch.where(valid[:, None], z, 0), valid
+
+
+def finite_rows(rows: Tensor) -> tuple[Tensor, int]:
+    """Embeddings (views, n, d) without samples that are not finite, and how many these were.
+
+    >>> finite_rows(torch.tensor([[[1.0], [float("inf")]]]))
+    (tensor([[[1.]]]), 1)
+    """
+    # A finite sum has finite terms, and is found sooner than these are looked at one by one. The squares of
+    # smaller types are always finite in float64, in which they are summed.
+    if rows.dtype != torch.float64 and bool(torch.isfinite(rows.sum(2)).all()):
+        return rows, 0
+    valid = _summable(rows.double())
+    return rows[:, valid], int((~valid).sum())
+
+
+@contextmanager
+def full_precision(like: Tensor) -> Iterator[None]:
+    """Switch off, for products of such tensors, autocasting and the float32 modes with fewer digits (TF32).
+
+    >>> with torch.autocast("cpu", torch.bfloat16), full_precision(torch.zeros(0)):
+    ...     (torch.eye(2) @ torch.eye(2)).dtype
+    torch.float32
+    """
+    kind, precision = like.device.type, torch.get_float32_matmul_precision()
+    casts = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    lowers = like.dtype == torch.float32 and precision != "highest"
+    with torch.autocast(kind, enabled=False) if casts else nullcontext():
+        if lowers:
+            torch.set_float32_matmul_precision("highest")
+        try:
+            yield
+        finally:
+            if lowers:
+                torch.set_float32_matmul_precision(precision)
+
+
+def _add_scatter(scatter: Tensor, rows: Tensor, decay: float) -> None:
+    """Add products of rows (n, d) to the decayed lower triangle."""
+    for block in _blocks(len(scatter)):
+        scatter[block, : block.stop].addmm_(rows[:, block].T, rows[:, : block.stop], beta=decay)
+
+
+def _blocks(dim: int) -> list[slice]:
+    return [slice(first, min(first + COLUMNS_AT_ONCE, dim)) for first in range(0, dim, COLUMNS_AT_ONCE)]
+
+
+def _summable(z: Tensor) -> Tensor:
+    return torch.isfinite(SUMMABLE_SAMPLES * z.square().sum(dim=2)).all(dim=0)

@@ -9,9 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eigenstep.spectrum.moments._collapse_sums import CollapseSums
-from eigenstep.spectrum.moments._finite import finite_rows
-from eigenstep.spectrum.moments._moments import Moments
+from eigenstep.spectrum.moments._moments import CollapseSums, Moments, finite_rows
 
 # Large temporary arrays cost more than the arithmetic on them.
 ROWS_AT_ONCE, SAMPLES_IN_CACHE, COLUMNS_IN_CACHE, ROWS_IN_BLOCK = 4096, 16, 1024, 128
@@ -93,7 +91,7 @@ def pair_moments_of_rows(rows: Tensor) -> PairMoments:
     views, count, dim = z.shape
     if views * count >= dim or not count:
         moments = Moments(dim, views)
-        for part in z.split(ROWS_AT_ONCE, dim=1):
+        for part in torch.split(z, ROWS_AT_ONCE, dim=1):
             moments.update(*part)
         return replace(pair_moments(moments), nonfinite=nonfinite)
     flat = z.flatten(0, 1)
@@ -115,7 +113,8 @@ def pair_moments_of_rows(rows: Tensor) -> PairMoments:
         deviations = flat.double() - mean
 
         def along(block: Tensor) -> Tensor:
-            return deviations.T @ (vectors @ (block / lengths[:, None]))
+            directions: Tensor = vectors @ (block / lengths[:, None])
+            return deviations.T @ directions
 
         rest = (mean - along(inside[:, None])[:, 0]) / across.clamp(min=torch.finfo(mean.dtype).tiny)
         return along(wanted[:-1]) + torch.outer(rest, wanted[-1])
@@ -139,7 +138,7 @@ def pair_moments_of_rows(rows: Tensor) -> PairMoments:
 def collapse_means(z: Tensor) -> CollapseSums:
     """Of embeddings (views, n, d) in any floating type, in float64."""
     collapse = CollapseSums(torch.zeros(2 * z.shape[2] + 1, dtype=torch.float64))
-    for part in z.split(SAMPLES_IN_CACHE, dim=1):
+    for part in torch.split(z, SAMPLES_IN_CACHE, dim=1):
         collapse.update(part.double())
     return collapse.divided(z.shape[0] * z.shape[1])
 
@@ -152,7 +151,7 @@ def _centred_gram(flat: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
     gram = mean.new_zeros(len(flat), len(flat))
     along_mean = mean.new_zeros(len(flat))
     for columns, mean_part in zip(
-        flat.split(COLUMNS_IN_CACHE, dim=1), mean.split(COLUMNS_IN_CACHE), strict=True
+        torch.split(flat, COLUMNS_IN_CACHE, dim=1), torch.split(mean, COLUMNS_IN_CACHE), strict=True
     ):
         part = columns.double() - mean_part
         for first in range(0, len(part), ROWS_IN_BLOCK):
