@@ -1,23 +1,34 @@
 """Eigenstep: watch, predict and explain how self-supervised networks learn one eigenmode at a time."""
 
+from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
 __all__ = ["ContrastiveKernelPCA", "SpectrumMonitor", "load_encoder", "watch"]
 
+# Where the public names are from, and the rooms that are names themselves: all imported when they are used,
+# so that `import eigenstep` costs nothing.
+_HOMES = {
+    "ContrastiveKernelPCA": "kernel",
+    "SpectrumMonitor": "spectrum",
+    "load_encoder": "encoders",
+    "watch": "spectrum",
+}
+_ROOMS = (
+    *("analysis", "comparison", "embeddings", "encoders", "export", "images", "integrations", "kernel"),
+    *("live", "losses", "machine", "methods", "prediction", "probes", "record", "report", "reproduce"),
+    *("spectrum", "theory", "training", "views"),
+)
+
 
 def __getattr__(name: str) -> Any:
-    """Public names are imported when they are used, so that `import eigenstep` costs nothing."""
-    if name in ("SpectrumMonitor", "watch"):
-        from eigenstep import spectrum
-
-        return getattr(spectrum, name)
-    if name == "ContrastiveKernelPCA":
-        from eigenstep.kernel import ContrastiveKernelPCA
-
-        return ContrastiveKernelPCA
-    if name == "load_encoder":
-        from eigenstep.encoders import load_encoder
-
-        return load_encoder
+    """Public names and rooms, imported when they are used."""
+    if name in _HOMES:
+        return getattr(import_module(f"eigenstep.{_HOMES[name]}"), name)
+    if name in _ROOMS:
+        return import_module(f"eigenstep.{name}")
     raise AttributeError(f"module 'eigenstep' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES, *_ROOMS})
