@@ -2,8 +2,7 @@ import json
 
 import pytest
 
-from eigenstep.reproduce import Outcome, OutcomeTable, Row
-from eigenstep.reproduce._outcome import markdown, read_outcome
+from eigenstep.reproduce import Outcome, OutcomeTable, Row, markdown, read_outcome
 
 
 def test_an_outcome_is_read_back_as_it_was_written(tmp_path):

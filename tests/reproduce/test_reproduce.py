@@ -9,13 +9,17 @@ from PIL import Image
 from eigenstep.cli import main
 from eigenstep.machine import set_threads
 from eigenstep.record import read_record
-from eigenstep.reproduce import EXPERIMENTS, Choices, LinearModelExperiment, TwoLayerExperiment, reproduce
-from eigenstep.reproduce import _e1_linear_model as e1
-from eigenstep.reproduce import _e2_three_losses as e2
-from eigenstep.reproduce import _e3_initialisation as e3
-from eigenstep.reproduce import _e4_agreement as e4
-from eigenstep.reproduce._e5_directions import participation
-from eigenstep.reproduce._outcome import read_outcome
+from eigenstep.reproduce import (
+    EXPERIMENTS,
+    Choices,
+    LinearModelExperiment,
+    TwoLayerExperiment,
+    loss_configuration,
+    network_configuration,
+    participation,
+    read_outcome,
+    reproduce,
+)
 from eigenstep.training import ImagesConfig
 
 TINY = Choices(threads=1)
@@ -25,7 +29,11 @@ TINY = Choices(threads=1)
 def _tiny():
     """Every experiment as it is, but with fewer images, pixels, steps and runs."""
     linear, two_layers = LinearModelExperiment, TwoLayerExperiment
-    configuration, network = e2.loss_configuration, e3.network_configuration
+    configuration, network = loss_configuration, network_configuration
+    e1, e2, e3, e4 = (
+        f"eigenstep.reproduce._{name}"
+        for name in ("e1_linear_model", "e2_three_losses", "e3_initialisation", "e4_agreement")
+    )
 
     def shorter(config, steps):
         return dataclasses.replace(
@@ -38,28 +46,26 @@ def _tiny():
         )
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(e1, "IMAGES", 40)
-        patch.setattr(e3, "IMAGES", 30)
-        patch.setattr(e3, "LINEAR_SCALES", (1e-5, 1e-2))
-        patch.setattr(e3, "NETWORK_SCALES", (1e-2, 1.0))
+        patch.setattr(f"{e1}.IMAGES", 40)
+        patch.setattr(f"{e3}.IMAGES", 30)
+        patch.setattr(f"{e3}.LINEAR_SCALES", (1e-5, 1e-2))
+        patch.setattr(f"{e3}.NETWORK_SCALES", (1e-2, 1.0))
         patch.setattr(
-            e1,
-            "LinearModelExperiment",
+            f"{e1}.LinearModelExperiment",
             lambda **given: linear(**given | {"records": 60, "crop": 8, "dim": 4}),
         )
         patch.setattr(
-            e3, "LinearModelExperiment", lambda **options: linear(**options | {"dim": 3, "crop": 6})
+            f"{e3}.LinearModelExperiment", lambda **options: linear(**options | {"dim": 3, "crop": 6})
         )
         patch.setattr(
-            e4,
-            "TwoLayerExperiment",
+            f"{e4}.TwoLayerExperiment",
             lambda **options: two_layers(**options | {"width": 512, "steps": 30, "crop": 6, "records": 20}),
         )
         patch.setattr(
-            e2, "loss_configuration", lambda loss, choices: shorter(configuration(loss, choices), 30)
+            f"{e2}.loss_configuration", lambda loss, choices: shorter(configuration(loss, choices), 30)
         )
         patch.setattr(
-            e3, "network_configuration", lambda scale, choices: shorter(network(scale, choices), 20)
+            f"{e3}.network_configuration", lambda scale, choices: shorter(network(scale, choices), 20)
         )
         yield
 

@@ -7,9 +7,13 @@ from torch import nn
 from torch.func import functional_call, jacrev, vmap
 
 from eigenstep.record import read_record
-from eigenstep.reproduce import TwoLayerExperiment
-from eigenstep.reproduce._e4_agreement import kernel_change, within_overlap
-from eigenstep.reproduce._two_layer import predicted_modes, tangent_kernel
+from eigenstep.reproduce import (
+    TwoLayerExperiment,
+    kernel_change,
+    predicted_modes,
+    tangent_kernel,
+    within_overlap,
+)
 from eigenstep.training import photo_patches
 
 SMALL = TwoLayerExperiment(width=512, dim=4, crop=6, subtract_crop_mean=True, steps=500, records=40)

@@ -1,9 +1,12 @@
 """The experiments of the source paper, each from data to figures and tables (arXiv:2303.15438)."""
 
 from eigenstep.reproduce._choices import Choices
-from eigenstep.reproduce._e2_three_losses import GENTLE_VIEWS
+from eigenstep.reproduce._e2_three_losses import GENTLE_VIEWS, loss_configuration
+from eigenstep.reproduce._e3_initialisation import network_configuration
+from eigenstep.reproduce._e4_agreement import kernel_change, within_overlap
+from eigenstep.reproduce._e5_directions import participation
 from eigenstep.reproduce._linear_model import LinearModelExperiment, random_crops
-from eigenstep.reproduce._outcome import HEADER, Outcome, OutcomeTable, Row
+from eigenstep.reproduce._outcome import HEADER, Outcome, OutcomeTable, Row, markdown, read_outcome
 from eigenstep.reproduce._reproduce import EXPERIMENTS, reproduce
 from eigenstep.reproduce._sharpness import (
     measured_crossings,
@@ -11,7 +14,7 @@ from eigenstep.reproduce._sharpness import (
     separate_share,
     step_sharpness,
 )
-from eigenstep.reproduce._two_layer import TwoLayerExperiment
+from eigenstep.reproduce._two_layer import TwoLayerExperiment, predicted_modes, tangent_kernel
 
 __all__ = [
     "Choices",
@@ -23,10 +26,19 @@ __all__ = [
     "OutcomeTable",
     "Row",
     "TwoLayerExperiment",
+    "kernel_change",
+    "loss_configuration",
+    "markdown",
     "measured_crossings",
+    "network_configuration",
+    "participation",
     "predicted_crossings",
+    "predicted_modes",
     "random_crops",
+    "read_outcome",
     "reproduce",
     "separate_share",
     "step_sharpness",
+    "tangent_kernel",
+    "within_overlap",
 ]

@@ -7,11 +7,13 @@ from torch import Tensor
 
 from eigenstep.record import RunRecord
 from eigenstep.reproduce._choices import PHOTOS, Choices, finished, made_anew
+from eigenstep.reproduce._figure_style import INK, figure, mark_half_times, mode_colours
 from eigenstep.reproduce._linear_model import LinearModelExperiment
 from eigenstep.reproduce._outcome import Cell, Outcome, OutcomeTable, Row
-from eigenstep.reproduce.figures import staircase_figure
 from eigenstep.terminal import progress_line
+from eigenstep.theory import loss_curve, mode_eigenvalues
 
+# How many images, and how far from the closed form a half-time may be.
 IMAGES, TOLERANCE = 500, 0.03
 # Read off the paper's figure 1, 500 CIFAR-10 images, d = 10.
 PAPER_TIMES = (0.0076, 0.0251, 0.0394, 0.0418, 0.0894, 0.132, 0.157, 0.174, 0.217, 0.251)
@@ -109,3 +111,30 @@ def _ratios(paper: list[Cell], predicted: np.ndarray, measured: list[float | Non
         for mode in range(len(predicted))
     ]
     return OutcomeTable("Half-times over the first mode's", ("mode", "paper", "predicted", "measured"), rows)
+
+
+def staircase_figure(record: RunRecord, path: Path) -> None:
+    """Write `path`.png and `path`.pdf of a run that has a prediction."""
+    assert record.prediction is not None
+    assert record.eigenvalues is not None
+    gamma, scales, half_times = (
+        np.array(record.prediction[name]) for name in ("gamma", "start_scales", "half_times")
+    )
+    times, measured = record.eigenvalues["time"], record.eigenvalues["cross_correlation"]
+    first = times[times >= half_times.min() / 6][0]
+    grid = np.geomspace(first, times[-1], 1500)
+    curves = mode_eigenvalues(gamma, scales, grid, record.prediction["learning_rate"])
+    shown = times >= first
+    with figure(path, 4.0) as drawn:
+        above, below = drawn.subplots(2, 1, sharex=True)
+        mark_half_times((above, below), half_times.tolist())
+        above.plot(times[shown], record.metrics["loss"][shown], color=INK, linewidth=2.2, alpha=0.35)
+        above.plot(grid, loss_curve(curves), color=INK, linewidth=0.9, linestyle=(0, (4, 2)))
+        for mode, colour in enumerate(mode_colours(len(gamma))):
+            below.plot(times[shown], measured[shown, mode], color=colour, linewidth=2.2, alpha=0.35)
+            below.plot(grid, curves[:, mode], color=colour, linewidth=0.9, linestyle=(0, (4, 2)))
+        above.set(xscale="log", ylabel="loss", title="Barlow Twins loss of a linear model")
+        above.set_yticks(range(0, len(gamma) + 1, 2))
+        above.legend(above.get_lines()[-2:], ["trained", "closed form"], loc="upper right")
+        below.set(xlabel="t = learning rate × step", ylabel="eigenvalues of C", xlim=(first, times[-1]))
+        below.set_title("one eigenvalue at a time")

@@ -1,21 +1,24 @@
 """E4: what three losses learn, against the tangent kernel's prediction and against each other."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 from numpy.typing import NDArray
 from torch import Tensor
 
 from eigenstep.reproduce._choices import LOSSES, PHOTOS, Choices, finished, made_anew
+from eigenstep.reproduce._figure_style import INK, RULE, figure
 from eigenstep.reproduce._outcome import Cell, Outcome, OutcomeTable, Row
-from eigenstep.reproduce._two_layer import TwoLayerExperiment, is_centred, predicted_modes
-from eigenstep.reproduce.figures import agreement_figure
+from eigenstep.reproduce._two_layer import TwoLayerExperiment, is_centered, predicted_modes
 from eigenstep.terminal import progress_line
 from eigenstep.theory import subspace_overlap
 
 IMAGES = 50
 ENDS = {"kernel_initial": "initial kernel", "kernel_final": "final kernel"}
+SHADES = LinearSegmentedColormap.from_list("overlap", ["#fdfcfa", "#cfd3ee", "#7d83d8", "#3a35c4", "#211d80"])
 
 
 def agreement(choices: Choices, folder: Path) -> Outcome:
@@ -101,14 +104,15 @@ def judge_agreement(
 def within_overlap(arrays: dict[str, NDArray[np.float64]], end: str, loss: str, dim: int) -> float:
     """Overlap of a loss's embeddings with what a kernel predicts that it learns."""
     spaces = [arrays["embeddings"], predicted_space(arrays[end], loss, dim)]
-    if is_centred(loss):
-        spaces = [_centred(space) for space in spaces]
+    if is_centered(loss):
+        spaces = [_centered(space) for space in spaces]
     return subspace_overlap(*spaces)
 
 
 def predicted_space(kernel: NDArray[np.float64], loss: str, dim: int) -> NDArray[np.float64]:
     """Values (N, d) of the first modes on the views: a basis of the space that the kernel predicts."""
-    return kernel @ predicted_modes(kernel, loss, dim).dual_coef_
+    values: NDArray[np.float64] = kernel @ predicted_modes(kernel, loss, dim).dual_coef_
+    return values
 
 
 def kernel_change(arrays: dict[str, NDArray[np.float64]]) -> float:
@@ -125,10 +129,39 @@ def overlap_matrix(
     for end, title in ENDS.items():
         for loss, arrays in learned.items():
             spaces[f"{LOSSES[loss]}, {title}"] = predicted_space(arrays[end], loss, dim)
-    centred = [_centred(space) for space in spaces.values()]
-    matrix = np.array([[subspace_overlap(one, other) for other in centred] for one in centred])
+    centered = [_centered(space) for space in spaces.values()]
+    matrix = np.array([[subspace_overlap(one, other) for other in centered] for one in centered])
     return list(spaces), matrix
 
 
-def _centred(space: NDArray[np.float64]) -> NDArray[np.float64]:
-    return space - space.mean(axis=0)
+def _centered(space: NDArray[np.float64]) -> NDArray[np.float64]:
+    centered: NDArray[np.float64] = space - space.mean(axis=0)
+    return centered
+
+
+def agreement_figure(names: Sequence[str], matrix: np.ndarray, chance: float, path: Path) -> None:
+    """Write `path`.png and `path`.pdf: overlaps (k, k) of the spaces named, in groups of three."""
+    count = len(names)
+    with figure(path, 4.3, 6.0) as drawn:
+        axes = drawn.subplots()
+        image = axes.imshow(matrix, vmin=0, vmax=1, cmap=SHADES)
+        for row in range(count):
+            for column in range(count):
+                value = matrix[row, column]
+                ink = "white" if value > 0.55 else INK
+                text = "1" if row == column else f"{value:.2f}".lstrip("0")
+                axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=7)
+        for edge in range(3, count, 3):
+            axes.axhline(edge - 0.5, color="white", linewidth=2.5)
+            axes.axvline(edge - 0.5, color="white", linewidth=2.5)
+        short = [name.split(",")[0] for name in names]
+        axes.set_xticks(range(count), short, rotation=40, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(count), names)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        axes.set_title("Overlap of the spaces spanned over the views")
+        bar = drawn.colorbar(image, shrink=0.75, aspect=24)
+        bar.outline.set_visible(False)
+        bar.ax.axhline(chance, color=INK, linewidth=0.8)
+        bar.ax.set_yticks([0, chance, 0.5, 1], ["0", "chance", "0.5", "1"])
+        bar.ax.tick_params(length=0, color=RULE)

@@ -7,10 +7,13 @@ from sklearn.isotonic import isotonic_regression
 from eigenstep.theory import half_times
 
 QUANTILES = (0.1, 0.5, 0.9)
-# Where separate steps begin, in gaps over widths; `eigenstep.spectrum.separate_steps` draws the same line.
-SEPARATE = 0.5
+# Where separate steps begin, in gaps over widths; `eigenstep.analysis.separate_steps` draws the same line.
+SEPARATE_GAP = 0.5
 # An eigenvalue counts as learned from this share of the largest plateau on, as in `find_rises`.
-LEARNED = 0.15
+LEARNED_SHARE = 0.15
+# A rise has settled when its record goes on for so many of its widths after its half: an exponential spends
+# 0.63 of its own width above half of its own last value.
+SETTLED_WIDTHS = 0.75
 
 
 def step_sharpness(crossings: ArrayLike) -> float:
@@ -34,7 +37,7 @@ def step_sharpness(crossings: ArrayLike) -> float:
 def separate_share(crossings: ArrayLike) -> float:
     """The share of neighbouring modes that are more than half a width apart; NaN with fewer than two."""
     gaps = step_gaps(crossings)
-    return float(np.mean(gaps > SEPARATE)) if len(gaps) else float("nan")
+    return float(np.mean(gaps > SEPARATE_GAP)) if len(gaps) else float("nan")
 
 
 def step_gaps(crossings: ArrayLike) -> NDArray[np.float64]:
@@ -43,7 +46,8 @@ def step_gaps(crossings: ArrayLike) -> NDArray[np.float64]:
     widths = most - tenth
     means = (widths[1:] + widths[:-1]) / 2
     # Modes that start beyond 90 % have no width and no gap: nothing rises.
-    return np.divide(np.diff(half), means, out=np.zeros(len(means)), where=means > 0)
+    gaps: NDArray[np.float64] = np.divide(np.diff(half), means, out=np.zeros(len(means)), where=means > 0)
+    return gaps
 
 
 def predicted_crossings(
@@ -96,11 +100,10 @@ def measured_crossings(
     largest = float(levels.max())
     columns = []
     for fit, level in zip(fits.T, levels, strict=True):
-        if level < LEARNED * largest or fit[-1] < QUANTILES[-1] * level:
+        if level < LEARNED_SHARE * largest or fit[-1] < QUANTILES[-1] * level:
             continue
         tenth, half, most = (_first_time(moments, fit, q * level) for q in QUANTILES)
-        # An exponential spends 0.63 of its own width above half of its own last value.
-        if plateau is not None or moments[-1] - half >= 0.75 * (most - tenth):
+        if plateau is not None or moments[-1] - half >= SETTLED_WIDTHS * (most - tenth):
             columns.append((tenth, half, most))
     return np.array(columns, float).reshape(-1, len(QUANTILES)).T
 

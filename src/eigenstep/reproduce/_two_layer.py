@@ -73,7 +73,7 @@ class TwoLayerExperiment:
         # The gradient's factors; VICReg's weight is 25, and its terms are means over d.
         factor = {"barlow_twins": 4.0, "simclr": 2.0, "vicreg": 2 * 25 / self.dim}[self.loss]
         rate = RATES[self.loss] / (factor * float(gamma[0]))
-        run = FullBatchRun(out, self._config(len(images), rate), crops[0], self.dim, is_centred(self.loss))
+        run = FullBatchRun(out, self._config(len(images), rate), crops[0], self.dim, is_centered(self.loss))
         pair = run.descend(
             lambda: network(views).split(len(images)),
             network.parameters(),
@@ -110,7 +110,7 @@ class TwoLayerExperiment:
         }
 
 
-def is_centred(loss: str) -> bool:
+def is_centered(loss: str) -> bool:
     """Whether the loss sees embeddings without their mean alone."""
     return loss != "barlow_twins"
 
@@ -123,4 +123,5 @@ def predicted_modes(kernel: NDArray[np.float64], loss: str, dim: int) -> Contras
 
 def tangent_kernel(network: nn.Module, views: Tensor) -> NDArray[np.float64]:
     """The empirical tangent kernel between all views, averaged over the outputs, float64 (N, N)."""
-    return empirical_ntk(network, views, dtype=torch.float64).matrix.numpy()
+    kernel: NDArray[np.float64] = empirical_ntk(network, views, dtype=torch.float64).matrix.numpy()
+    return kernel
