@@ -11,8 +11,7 @@ from pathlib import Path
 import torch
 from torch import distributed as dist
 
-from eigenstep.training import load_config, train
-from eigenstep.training._sync_batch_norm import synchronize_batch_norms
+from eigenstep.training import load_config, synchronize_batch_norms, train
 
 
 def sync_batch_norm(x):

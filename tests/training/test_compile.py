@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from eigenstep.training import _compile
+from eigenstep.training import compile_network
 
 
 @pytest.fixture
@@ -14,8 +14,8 @@ def compile_with(monkeypatch):
 
     def compiled(network, backend):
         torch._dynamo.reset()
-        monkeypatch.setattr(_compile.torch, "compile", functools.partial(torch.compile, backend=backend))
-        return _compile.compile_network(network)
+        monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
+        return compile_network(network)
 
     yield compiled
     torch._dynamo.reset()

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from eigenstep.cli import main
-from eigenstep.encoders._checkpoints import find_checkpoints
 
 STEPS = 120
 ARGUMENTS = [
@@ -46,8 +45,8 @@ def start():
 
 
 def latest(out: Path) -> int:
-    found = find_checkpoints(out / "checkpoints")
-    return int(found[-1].name.removeprefix("step_")) if found else 0
+    found = (out / "checkpoints").glob("step_*")
+    return max((int(path.name.removeprefix("step_")) for path in found), default=0)
 
 
 def wait(reached: Callable[[], bool], alive: Callable[[], bool]) -> None:

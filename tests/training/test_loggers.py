@@ -16,8 +16,7 @@ from dataclasses import replace
 import pytest
 
 from eigenstep.record import read_record
-from eigenstep.training import LoggerConfig, TrainConfig, train
-from eigenstep.training._loggers import build_loggers, check_loggers
+from eigenstep.training import LoggerConfig, TrainConfig, build_loggers, check_loggers, train
 
 NEEDS = {
     "csv": ["lightning_fabric"],

@@ -4,8 +4,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, SequentialLR
 
-from eigenstep.training import OptimizerConfig
-from eigenstep.training._optimizer import build_optimizer, learning_rates
+from eigenstep.training import OptimizerConfig, build_optimizer, learning_rates
 
 
 def rates_of_torch(lr, steps, warmup, schedule):

@@ -7,7 +7,7 @@ import timm
 import torch
 from torch import nn
 
-from eigenstep.training._sync_batch_norm import SyncBatchNorm, synchronize_batch_norms
+from eigenstep.training import SyncBatchNorm, synchronize_batch_norms
 
 CPU = torch.device("cpu")
 

@@ -15,12 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lightning_fabric.loggers import CSVLogger, TensorBoardLogger
+from lightning_fabric.loggers.csv_logs import CSVLogger
+from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
 from eigenstep.training.config import LoggerConfig, TrainConfig, dump_config
 
 # Seconds for which Weights & Biases keeps rows back: those that a SIGKILL loses.
-KEPT_BACK = 1.0
+SECONDS_KEPT_BACK = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ def _open_wandb(config: TrainConfig, folder: Path, start: int) -> Sink:
         project=_project(config, "WANDB_PROJECT"),
         save_dir=os.environ.get("WANDB_DIR") or folder,
         id=run,
-        settings=wandb.Settings(console="off", mode=mode, x_transaction_log_flush_interval=KEPT_BACK),
+        settings=wandb.Settings(console="off", mode=mode, x_transaction_log_flush_interval=SECONDS_KEPT_BACK),
     )
     logger.log_hyperparams(dataclasses.asdict(config))
     _write_mark(mark, run, sent)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from timm.optim import Lars
+from timm.optim.lars import Lars
 from torch import nn
 
 from eigenstep.training.config import OptimizerConfig

@@ -1,9 +1,10 @@
 """Batch normalisation over the batches of all processes, on any device."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
-from timm.layers import BatchNormAct2d, convert_sync_batchnorm
+from timm.layers.norm_act import BatchNormAct2d, convert_sync_batchnorm
 from torch import Tensor, nn
 from torch import distributed as dist
 from torch.autograd.function import once_differentiable
@@ -21,7 +22,8 @@ def synchronize_batch_norms(module: nn.Module, device: torch.device) -> nn.Modul
     )
     """
     if device.type == "cuda":
-        return convert_sync_batchnorm(module)
+        convert = cast(Callable[[nn.Module], nn.Module], convert_sync_batchnorm)
+        return convert(module)
     if isinstance(module, _BatchNorm):
         return module if isinstance(module, SyncBatchNorm) else SyncBatchNorm.like(module)
     for name, child in module.named_children():
@@ -62,10 +64,12 @@ class SyncBatchNorm(_BatchNorm):
         axes = [axis for axis in range(x.ndim) if axis != 1]
         shape = [-1 if axis == 1 else 1 for axis in range(x.ndim)]
         own = torch.full((1,), x.numel() / x.shape[1], dtype=values.dtype, device=x.device)
-        *total, count = _SumOverProcesses.apply(torch.cat([values.sum(axes), own])).split([x.shape[1], 1])
-        mean = total[0] / count
+        sums: Tensor = _SumOverProcesses.apply(torch.cat([values.sum(axes), own]))
+        total, count = torch.split(sums, [x.shape[1], 1])
+        mean = total / count
         centered = values - mean.reshape(shape)
-        variance = _SumOverProcesses.apply(centered.square().sum(axes)) / count
+        squares: Tensor = _SumOverProcesses.apply(centered.square().sum(axes))
+        variance = squares / count
         if self.track_running_stats:
             self._follow(mean.detach(), variance.detach() * (count / (count - 1)))
         scale = (variance + self.eps).rsqrt()
