@@ -1,10 +1,10 @@
 import dataclasses
-from pathlib import Path
+import os
 
 import pytest
 
-from eigenstep.prediction import PredictConfig, _folder, predict, read_predicted
-from eigenstep.record import read_record
+from eigenstep.prediction import PredictConfig, predict, read_predicted
+from eigenstep.record import RecordWriter, read_record
 from eigenstep.training import ImagesConfig, ProjectorConfig, TrainConfig, train
 
 TINY = PredictConfig(
@@ -47,68 +47,54 @@ def test_a_prediction_that_fails_leaves_the_old_one(folder, monkeypatch):
     def broken(*_args, **_named):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_folder.RecordWriter, "append", broken)
+    monkeypatch.setattr(RecordWriter, "append", broken)
     with pytest.raises(KeyboardInterrupt):
         predict(TINY, folder, overwrite=True)
     assert (read_predicted(folder).end == before).all()
 
 
-@pytest.fixture
-def meanwhile(monkeypatch):
-    """`meanwhile(do)`: do something while the next prediction is computed."""
-    from eigenstep.prediction import _predict
-
-    def arrange(do):
-        described = _predict.described
-
-        def interrupted(*given):
-            do()
-            return described(*given)
-
-        monkeypatch.setattr(_predict, "described", interrupted)
-
-    return arrange
+def meanwhile(do):
+    """Progress that does something when the prediction has nearly been computed."""
+    return lambda stage: do() if stage == "following the course" else None
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_what_has_come_to_the_folder_since_the_start_is_left_alone(tmp_path, meanwhile, overwrite):
+def test_what_has_come_to_the_folder_since_the_start_is_left_alone(tmp_path, overwrite):
     def come():
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "notes.txt").write_text("mine")
 
-    meanwhile(come)
     with pytest.raises(FileExistsError, match="out exists"):
-        predict(TINY, tmp_path / "out", overwrite=overwrite)
+        predict(TINY, tmp_path / "out", overwrite=overwrite, progress=meanwhile(come))
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "notes.txt"]
 
 
-def test_two_predictions_of_one_name_at_once_are_both_kept(tmp_path, meanwhile):
-    write, other = _folder._fill, dataclasses.replace(TINY, seed=1)
+def test_two_predictions_of_one_name_at_once_are_both_kept(tmp_path, monkeypatch):
+    write, other = RecordWriter.write_prediction, dataclasses.replace(TINY, seed=1)
     order = []
 
-    def slow(new, *given):
-        order.append(new)
+    def slow(writer, prediction):
+        order.append(writer)
         if len(order) == 1:  # while the first is written the second begins and ends
             order.append(predict(other, tmp_path / "out", numbered=True).path)
-        write(new, *given)
+        write(writer, prediction)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_folder, "_fill", slow)
-        first = predict(TINY, tmp_path / "out", numbered=True)
+    monkeypatch.setattr(RecordWriter, "write_prediction", slow)
+    first = predict(TINY, tmp_path / "out", numbered=True)
     assert first.path == tmp_path / "out-2"
     assert (first.config["seed"], read_record(tmp_path / "out").config["seed"]) == (0, 1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out-2"]
 
 
 def test_a_prediction_that_cannot_be_moved_into_place_leaves_the_old_one(folder, monkeypatch):
-    before, rename = read_predicted(folder).end, Path.rename
+    before, rename = read_predicted(folder).end, os.rename
 
     def broken(path, target):
-        if path.name == "new":
+        if os.path.basename(path) == "new":
             raise OSError("no space")
         return rename(path, target)
 
-    monkeypatch.setattr(Path, "rename", broken)
+    monkeypatch.setattr(os, "rename", broken)
     with pytest.raises(OSError, match="no space"):
         predict(TINY, folder, overwrite=True)
     assert (read_predicted(folder).end == before).all()

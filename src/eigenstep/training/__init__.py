@@ -13,11 +13,13 @@ from eigenstep.methods import (
     VICRegConfig,
     WMSEConfig,
 )
+from eigenstep.record import foreign_entries, free_folder
 from eigenstep.training._loop import train
 from eigenstep.training._preemption import Preempted
 from eigenstep.training._progress import Progress
 from eigenstep.training._resolve import resolve
-from eigenstep.training._run_folder import foreign_entries, free_folder
+from eigenstep.training._run_folder import check_folder
+from eigenstep.training._seeds import derived_seed
 from eigenstep.training.config import (
     CheckpointConfig,
     LoggerConfig,
@@ -52,6 +54,8 @@ __all__ = [
     "VICRegConfig",
     "WMSEConfig",
     "build_encoder",
+    "check_folder",
+    "derived_seed",
     "dump_config",
     "foreign_entries",
     "free_folder",
