@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from eigenstep.live import RunsFolder, detail, window
+from eigenstep.live import Analyst, RunsFolder, detail, window
 from eigenstep.record import read_record
 
 SOURCES = ("metrics", "eigenvalues")
@@ -25,7 +25,7 @@ def entry(folder, grow_run):
     def look():
         folder.refresh()
         (found,) = folder.entries.values()
-        found.judge()
+        Analyst(folder).judge(found)
         return found
 
     look.run = run

@@ -1,5 +1,6 @@
 """The live page: a folder of runs in the browser, followed while they train."""
 
+from eigenstep.live._analyst import Analyst
 from eigenstep.live._app import build_app
 from eigenstep.live._detail import detail
 from eigenstep.live._run_folder import RunsFolder
@@ -8,6 +9,7 @@ from eigenstep.live._state import state_of
 from eigenstep.live._window import window
 
 __all__ = [
+    "Analyst",
     "FIRST_PORT",
     "HOST",
     "RunsFolder",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eigenstep.live._analysis import Analysis, analyse, basis_of, record_to_judge
+from eigenstep.live._analysis import Analysis
 from eigenstep.live._card import Card
 from eigenstep.live._cloud_frames import CloudFrames
 from eigenstep.record import FollowedRun, RunFinder
@@ -28,10 +28,6 @@ class Entry:
     cloud: CloudFrames = field(default_factory=CloudFrames)
     version: int = 0
     asked: float = 0.0
-
-    def judge(self) -> None:
-        """Judge the rows kept by now, at once; while a page is open a thread does so."""
-        self.analysis = analyse(record_to_judge(self.run), basis_of(self.run))
 
 
 class RunsFolder:
