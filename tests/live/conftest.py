@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from eigenstep.live import RunsFolder, build_app
-from eigenstep.live._serve import listen
+from eigenstep.live import RunsFolder, build_app, listen
 
 
 @contextmanager

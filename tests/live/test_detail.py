@@ -4,10 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from eigenstep.live import RunsFolder
-from eigenstep.live._analysis import analyse, basis_of, record_to_judge
-from eigenstep.live._detail import detail
-from eigenstep.live._window import window
+from eigenstep.live import Analyst, RunsFolder, detail, window
 from eigenstep.record import read_record
 
 SOURCES = ("metrics", "eigenvalues")
@@ -28,7 +25,7 @@ def entry(folder, grow_run):
     def look():
         folder.refresh()
         (found,) = folder.entries.values()
-        found.analysis = analyse(record_to_judge(found.run), basis_of(found.run))
+        Analyst(folder).judge(found)
         return found
 
     look.run = run

@@ -377,8 +377,8 @@ def test_an_open_run_that_goes_back_to_its_checkpoint_is_drawn_anew(live, writer
 
 
 def test_a_zoom_brings_rows_that_the_whole_run_leaves_out(live, writer, tmp_path, monkeypatch):
-    monkeypatch.setattr("eigenstep.record._followed_run.ROWS", 16)
-    monkeypatch.setattr("eigenstep.live._window.ROWS", 16)
+    monkeypatch.setattr("eigenstep.record._followed_run.ROWS_KEPT", 16)
+    monkeypatch.setattr("eigenstep.live._window.ROWS_KEPT", 16)
     writer(tmp_path / "run").append(100)
     live.open("run")
     assert live.plot("loss", "data[0].x.length") <= 17

@@ -2,8 +2,7 @@ import shutil
 
 import pytest
 
-from eigenstep.live import RunsFolder
-from eigenstep.live._analysis import analyse, basis_of, record_to_judge
+from eigenstep.live import Analyst, RunsFolder
 
 
 @pytest.fixture
@@ -105,8 +104,7 @@ def test_modes_that_were_learned_are_marked_where_they_were(folder, grow_run):
     grow_run(rows=200).finish()
     folder.refresh()
     (entry,) = folder.entries.values()
-    entry.analysis = analyse(record_to_judge(entry.run), basis_of(entry.run))
-    folder.say(entry, 0)
+    Analyst(folder).judge(entry)
     (card,) = folder.table(0)["cards"]
     assert card["learned"] == 6
     assert card["verdict"]["state"] == "saturated"

@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 
 from eigenstep.cli import main
-from eigenstep.live._serve import FIRST_PORT, HOST, listen
+from eigenstep.live import FIRST_PORT, HOST, listen
 
 
 def test_the_socket_is_this_machines_own(tmp_path):

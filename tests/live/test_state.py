@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from eigenstep.live._state import state_of
+from eigenstep.live import state_of
 from eigenstep.record import FollowedRun
 
 

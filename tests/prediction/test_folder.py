@@ -1,5 +1,5 @@
 import dataclasses
-from pathlib import Path
+import os
 
 import pytest
 
@@ -54,7 +54,7 @@ def test_a_prediction_that_fails_leaves_the_old_one(folder, monkeypatch):
 
 
 def meanwhile(do):
-    """For `progress`: do something while a prediction is computed."""
+    """Progress that does something when the prediction has nearly been computed."""
     return lambda stage: do() if stage == "following the course" else None
 
 
@@ -70,32 +70,31 @@ def test_what_has_come_to_the_folder_since_the_start_is_left_alone(tmp_path, ove
 
 
 def test_two_predictions_of_one_name_at_once_are_both_kept(tmp_path, monkeypatch):
-    append, other = RecordWriter.append, dataclasses.replace(TINY, seed=1)
+    write, other = RecordWriter.write_prediction, dataclasses.replace(TINY, seed=1)
     order = []
 
-    def slow(*given, **named):
-        if not order:  # while the first is written the second begins and ends
-            order.append("the first")
+    def slow(writer, prediction):
+        order.append(writer)
+        if len(order) == 1:  # while the first is written the second begins and ends
             order.append(predict(other, tmp_path / "out", numbered=True).path)
-        append(*given, **named)
+        write(writer, prediction)
 
-    monkeypatch.setattr(RecordWriter, "append", slow)
+    monkeypatch.setattr(RecordWriter, "write_prediction", slow)
     first = predict(TINY, tmp_path / "out", numbered=True)
-    assert order[1] == tmp_path / "out"
     assert first.path == tmp_path / "out-2"
     assert (first.config["seed"], read_record(tmp_path / "out").config["seed"]) == (0, 1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out-2"]
 
 
 def test_a_prediction_that_cannot_be_moved_into_place_leaves_the_old_one(folder, monkeypatch):
-    before, rename = read_predicted(folder).end, Path.rename
+    before, rename = read_predicted(folder).end, os.rename
 
     def broken(path, target):
-        if path.name == "new":
+        if os.path.basename(path) == "new":
             raise OSError("no space")
         return rename(path, target)
 
-    monkeypatch.setattr(Path, "rename", broken)
+    monkeypatch.setattr(os, "rename", broken)
     with pytest.raises(OSError, match="no space"):
         predict(TINY, folder, overwrite=True)
     assert (read_predicted(folder).end == before).all()

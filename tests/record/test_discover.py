@@ -61,11 +61,10 @@ def test_a_folder_that_may_not_be_read_or_is_gone_holds_no_runs(make, tmp_path):
         os.chmod(tmp_path / "a", 0o700)
 
 
-def test_a_tree_of_very_many_folders_is_left_after_a_while_and_that_is_told(make, tmp_path, monkeypatch):
-    monkeypatch.setattr("eigenstep.record._discover.MOST_FOLDERS", 10)
+def test_a_tree_of_very_many_folders_is_left_after_a_while_and_that_is_told(make, tmp_path):
     for number in range(5):
         make(f"few/{number}")
-    finder = RunFinder(tmp_path)
+    finder = RunFinder(tmp_path, most=10)
     finder.find()
     assert finder.complete
     for number in range(20):

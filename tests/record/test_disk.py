@@ -2,7 +2,16 @@ import os
 
 import pytest
 
-from eigenstep.record import atomic_folder, atomic_remove, atomic_write, remove_asides
+from eigenstep.record import (
+    atomic_file,
+    atomic_folder,
+    atomic_remove,
+    atomic_write,
+    free_folder,
+    is_aside,
+    remove_asides,
+    replace_folder,
+)
 
 
 class Killed(BaseException):
@@ -126,7 +135,7 @@ def test_everything_left_aside_is_found_again_and_nothing_else(tmp_path, fail_at
         (tmp_path / name).touch()
     fill(tmp_path / "deep" / "step")
     with monkeypatch.context() as patch:  # a killed process cleans nothing up
-        patch.setattr("eigenstep.record._disk.shutil.rmtree", lambda *_, **__: None)
+        patch.setattr("shutil.rmtree", lambda *_, **__: None)
         patch.setattr("pathlib.Path.unlink", lambda *_, **__: None)
         fail_at("replace")
         for write in (lambda: atomic_write(tmp_path / "deep" / "file", ""), lambda: fill(tmp_path / "other")):
@@ -137,3 +146,53 @@ def test_everything_left_aside_is_found_again_and_nothing_else(tmp_path, fail_at
     remove_asides(tmp_path)
     assert names(tmp_path) == [".hidden", "deep"]
     assert names(tmp_path / "deep") == [".gitignore", "left.aside", "step"]
+
+
+def test_what_is_aside_is_hidden_and_ends_so():
+    assert is_aside(".step.aside")
+    assert not is_aside("step.aside")
+    assert not is_aside(".step")
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_file_that_another_writes_appears_when_it_is_whole(tmp_path, fail_at, step):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with atomic_file(path) as aside:
+        aside.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    fail_at(step)
+    with pytest.raises(Killed), atomic_file(path) as aside:
+        aside.write_text("newer")
+    assert (path.read_text(), names(tmp_path)) == ("new", ["file"])
+
+
+def writes(content):
+    return lambda folder: (folder / "weights").write_text(content)
+
+
+def test_a_folder_is_replaced_by_one_that_is_whole(tmp_path):
+    for content in ("old", "new"):
+        assert replace_folder(tmp_path / "run", writes(content)) == tmp_path / "run"
+        assert (tmp_path / "run" / "weights").read_text() == content
+    assert names(tmp_path) == ["run"]
+
+
+def test_a_folder_that_may_not_be_replaced_stays_and_the_new_one_goes(tmp_path):
+    replace_folder(tmp_path / "run", writes("old"))
+
+    def refuse():
+        raise FileExistsError("mine")
+
+    with pytest.raises(FileExistsError, match="mine"):
+        replace_folder(tmp_path / "run", writes("new"), check=refuse)
+    assert (tmp_path / "run" / "weights").read_text() == "old"
+    assert names(tmp_path) == ["run"]
+
+
+def test_folders_of_one_name_are_numbered_from_two(tmp_path):
+    found = [replace_folder(tmp_path / "run", writes(str(n)), numbered=True) for n in range(3)]
+    assert [path.name for path in found] == ["run", "run-2", "run-3"]
+    assert [(path / "weights").read_text() for path in found] == ["0", "1", "2"]
+    assert free_folder(tmp_path, "run").name == "run-4"

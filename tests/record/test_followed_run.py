@@ -4,8 +4,8 @@ import shutil
 import numpy as np
 import pytest
 
-from eigenstep.live._state import state_of
-from eigenstep.record import ROWS, FollowedRun, kept_record, read_record
+from eigenstep.live import state_of
+from eigenstep.record import ROWS_KEPT, FollowedRun, read_record
 
 
 def look(path):
@@ -21,7 +21,7 @@ def indices(run):
 def test_a_short_run_is_kept_whole_as_read_record_reads_it(grow_run):
     run = grow_run(rows=40)
     followed, record = look(run.path), read_record(run.path)
-    kept = kept_record(followed, eigenvalues=indices(followed), projections=indices(followed))
+    kept = followed.record(eigenvalues=indices(followed), projections=indices(followed))
     assert followed.problems == []
     assert list(kept.metrics) == list(record.metrics)
     for name, column in record.metrics.items():
@@ -31,8 +31,8 @@ def test_a_short_run_is_kept_whole_as_read_record_reads_it(grow_run):
 
 
 def test_following_a_run_row_by_row_keeps_what_reading_it_at_the_end_keeps(grow_run, monkeypatch):
-    monkeypatch.setattr("eigenstep.record._followed_run.ROWS", 16)
-    assert ROWS > 16
+    monkeypatch.setattr("eigenstep.record._followed_run.ROWS_KEPT", 16)
+    assert ROWS_KEPT > 16
     run = grow_run(rows=1)
     followed = look(run.path)
     for rows in (1, 5, 30, 1, 60):
@@ -49,7 +49,7 @@ def test_a_measure_that_comes_later_is_a_column_with_gaps_before(grow_run):
     run = grow_run(rows=3)
     with open(run.path / "metrics.jsonl", "a") as file:
         file.write(json.dumps({"step": 6, "time": 0.6, "loss": 1, "measures": {"rank_me": 2.5}}) + "\n")
-    metrics = kept_record(look(run.path)).metrics
+    metrics = look(run.path).record().metrics
     np.testing.assert_array_equal(metrics["measures/rank_me"], [np.nan, np.nan, np.nan, 2.5])
 
 
@@ -64,8 +64,8 @@ def test_a_run_that_went_back_to_a_checkpoint_is_another_generation(grow_run):
     run.append(2, loss=77.0)
     followed.refresh()
     assert followed.generation != before
-    assert kept_record(followed).metrics["loss"][-2:].tolist() == [77.0, 77.0]
-    assert kept_record(followed).metrics["step"].tolist() == [0, 2, 4, 6, 8, 10, 12]
+    assert followed.record().metrics["loss"][-2:].tolist() == [77.0, 77.0]
+    assert followed.record().metrics["step"].tolist() == [0, 2, 4, 6, 8, 10, 12]
 
 
 def test_a_folder_that_is_deleted_and_made_again_is_read_anew(grow_run, writer):
@@ -76,7 +76,7 @@ def test_a_folder_that_is_deleted_and_made_again_is_read_anew(grow_run, writer):
     assert followed.kept["metrics"].count == 0
     writer(run.path).append(5)
     followed.refresh()
-    assert kept_record(followed).metrics["step"].tolist() == [0, 2, 4, 6, 8]
+    assert followed.record().metrics["step"].tolist() == [0, 2, 4, 6, 8]
 
 
 BROKEN = {
@@ -127,4 +127,4 @@ def test_a_torn_line_in_the_middle_leaves_the_others(grow_run):
     run.append(2)
     followed = look(run.path)
     assert followed.problems == []
-    assert kept_record(followed).metrics["step"].tolist() == [0, 2, 4, 6, 10, 12]
+    assert followed.record().metrics["step"].tolist() == [0, 2, 4, 6, 10, 12]

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from eigenstep.record import GrowingLines, GrowingTable, Table
-from eigenstep.record._growing import CHUNK
 
 
 @pytest.fixture
@@ -34,9 +33,8 @@ def test_what_is_no_object_is_a_line_without_content(lines):
     assert lines.read(range(len(lines))) == [None, None, {"step": 1}, None, None]
 
 
-def test_a_long_file_is_read_in_pieces(lines, monkeypatch):
-    monkeypatch.setattr("eigenstep.record._growing.CHUNK", 7)
-    assert CHUNK > 7
+def test_a_long_file_is_read_in_pieces(tmp_path):
+    lines = GrowingLines(tmp_path / "metrics.jsonl", chunk=7)
     append(lines, "".join(json.dumps({"step": step}) + "\n" for step in range(200)))
     lines.refresh()
     assert [row["step"] for row in lines.read(range(200))] == list(range(200))

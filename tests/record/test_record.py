@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from eigenstep.record import RecordWriter, find_runs, is_run, read_record
+from eigenstep.record import FollowedRun, RecordWriter, find_runs, is_run, read_record
 
 
 def write(path, steps, dim=3, probe=4):
@@ -156,3 +156,61 @@ def test_timings_are_read_as_columns_and_are_empty_where_none_were_written(tmp_p
     assert read_record(tmp_path).timings == {}
     (tmp_path / "timings.jsonl").write_text('{"step": 0, "seconds": 1.5}\n{"step": 9, "seconds": 3.0}\n')
     assert read_record(tmp_path).timings["seconds"].tolist() == [1.5, 3.0]
+
+
+def test_a_writer_that_begins_writes_its_configuration_and_one_that_goes_on_forgets_how_it_ended(tmp_path):
+    write(tmp_path, [0, 10, 20])
+    RecordWriter(tmp_path, 3, features=2, probe=4, directions=2, config="a: 1").finish(
+        "stopped", 20, images=3
+    )
+    record = read_record(tmp_path)
+    assert record.config == {"a": 1}
+    assert record.summary == {"state": "stopped", "step": 20, "images": 3}
+    RecordWriter(tmp_path, 3, features=2, probe=4, directions=2, config="a: 2", start=20)
+    record = read_record(tmp_path)
+    assert (record.config, record.summary) == ({"a": 2}, None)
+    assert record.metrics["step"].tolist() == record.eigenvalues["step"].tolist() == [0, 10]
+
+
+def test_lines_beside_the_measurements_are_read_as_columns_and_forgotten_with_them(tmp_path):
+    writer = write(tmp_path, [0, 10])
+    for step in (0, 10):
+        writer.append_to("timings", {"step": step, "seconds": 0.5})
+        writer.append_to("probes", {"step": step, "time": 0.1, "knn_features": 0.25})
+    record = read_record(tmp_path)
+    assert record.timings["seconds"].tolist() == [0.5, 0.5]
+    assert record.probes["knn_features"].tolist() == [0.25, 0.25]
+    writer.truncate(10)
+    record = read_record(tmp_path)
+    assert record.timings["step"].tolist() == record.probes["step"].tolist() == [0]
+
+
+def test_a_closed_form_is_kept_as_it_is_and_refused_with_numbers_that_json_lacks(tmp_path):
+    writer = RecordWriter(tmp_path, 1)
+    writer.write_prediction({"gamma": [2.0, 1.0]})
+    assert read_record(tmp_path).prediction == {"gamma": [2.0, 1.0]}
+    with pytest.raises(ValueError, match="JSON"):
+        writer.write_prediction({"half_times": [float("inf")]})
+    assert read_record(tmp_path).prediction == {"gamma": [2.0, 1.0]}
+
+
+def test_a_metric_that_nobody_knows_is_a_column_for_who_reads_and_for_who_follows(tmp_path):
+    line = {"step": 0, "time": 0.0, "loss": 1.0, "novel": 2.5, "advice": {"risk": 0.5, "note": "x"}}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    followed = FollowedRun(tmp_path, "run")
+    followed.refresh()
+    for record in (read_record(tmp_path), followed.record()):
+        assert {name: column.tolist() for name, column in record.metrics.items()} == {
+            "step": [0],
+            "time": [0.0],
+            "loss": [1.0],
+            "novel": [2.5],
+            "advice/risk": [0.5],
+        }
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "[" * 100_000])
+def test_a_number_or_a_depth_beyond_all_bounds_is_refused_by_the_files_name(tmp_path, number):
+    (tmp_path / "metrics.jsonl").write_text(f'{{"step": {number}}}\n')
+    with pytest.raises(ValueError, match=r"metrics\.jsonl has a"):
+        read_record(tmp_path)

@@ -10,10 +10,10 @@ from eigenstep.training import (
     CheckpointConfig,
     RecordConfig,
     build_encoder,
+    derived_seed,
     photo_patches,
     train,
 )
-from eigenstep.training._seeds import derived_seed
 from eigenstep.views import TwoViews, ViewsConfig
 
 # Which of 64 images a probe batch of 12 holds.

@@ -3,8 +3,8 @@ import os
 
 import pytest
 
-from eigenstep.training import TrainConfig, dump_config, free_folder
-from eigenstep.training._run_folder import check_folder, open_folder
+from eigenstep.record import open_folder
+from eigenstep.training import TrainConfig, check_folder, dump_config, free_folder
 
 CONFIG = TrainConfig(seed=3)
 
@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
 
 
 def test_replacing_leaves_the_new_configuration_and_nothing_else(run, listing):
-    open_folder(run, TrainConfig(seed=4), overwrite=True)
+    open_folder(run, dump_config(TrainConfig(seed=4)), overwrite=True)
     assert listing(run) == {"config.yaml": dump_config(TrainConfig(seed=4)).encode()}
 
 
@@ -112,7 +112,7 @@ def test_resuming_keeps_everything_but_the_summary_of_how_the_run_ended(run, lis
     before = listing(run)
     (run / ".config.yaml-x.aside").touch()
     (run / "checkpoints" / ".step_00000400.aside").mkdir()
-    open_folder(run, CONFIG, overwrite=False)
+    open_folder(run, dump_config(CONFIG), overwrite=False)
     assert before.pop("summary.json")
     assert listing(run) == before
 
@@ -146,7 +146,7 @@ def test_wherever_replacing_ends_the_folder_is_still_a_run_and_no_part_of_it_is_
     for change in range(100):
         run = write_run(tmp_path / str(change))
         before = listing(run)
-        replace = functools.partial(open_folder, run, TrainConfig(seed=4), overwrite=True)
+        replace = functools.partial(open_folder, run, dump_config(TrainConfig(seed=4)), overwrite=True)
         ended = end_at_change(monkeypatch, change, replace)
         check_folder(run, TrainConfig(seed=5), resume=False, overwrite=True)
         if not ended:
@@ -168,7 +168,7 @@ def test_a_folder_left_by_a_process_that_ended_before_its_configuration_was_writ
 
 
 def test_a_run_that_ended_before_its_first_measurement_is_resumed_or_replaced(tmp_path):
-    open_folder(tmp_path / "run", CONFIG, overwrite=False)
+    open_folder(tmp_path / "run", dump_config(CONFIG), overwrite=False)
     check_folder(tmp_path / "run", CONFIG, resume=True, overwrite=False)
     check_folder(tmp_path / "run", TrainConfig(), resume=False, overwrite=True)
 

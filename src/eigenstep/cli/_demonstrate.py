@@ -1,10 +1,10 @@
 """The demonstration: a linear model against its closed form, three networks, one report."""
 
-import shutil
 from pathlib import Path
 
 from eigenstep.images import photo_patches
 from eigenstep.machine import set_threads
+from eigenstep.record import atomic_remove
 from eigenstep.report import write_report
 from eigenstep.reproduce import GENTLE_VIEWS as VIEWS
 from eigenstep.reproduce import LinearModelExperiment
@@ -54,4 +54,4 @@ def _make_room(out: Path, overwrite: bool) -> None:
         raise FileExistsError(
             f"{out} holds what is not a demonstration ({', '.join(others[:3])}); use another --out"
         )
-    shutil.rmtree(out)
+    atomic_remove(out)

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from eigenstep.record import atomic_folder, atomic_remove
+from eigenstep.record import atomic_folder, atomic_remove, write_part
 
 Weights = Mapping[str, Mapping[str, torch.Tensor]]
 
@@ -63,7 +63,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
             _write_weights(aside, checkpoint.weights)
             torch.save(checkpoint.optimizer, aside / "optimizer.pt")
             state = {"step": checkpoint.step, "images": checkpoint.images}
-            (aside / "state.json").write_text(json.dumps(state))
+            write_part(aside / "state.json", json.dumps(state))
     for old in find_checkpoints(folder)[:-keep]:
         atomic_remove(old)
     return path
@@ -75,7 +75,7 @@ def save_best(folder: Path, step: int, weights: Weights) -> Path:
     if not path.exists():
         with atomic_folder(path) as aside:
             _write_weights(aside, weights)
-            (aside / "state.json").write_text(json.dumps({"step": step}))
+            write_part(aside / "state.json", json.dumps({"step": step}))
     for old in folder.glob("best_*"):
         if old != path:
             atomic_remove(old)

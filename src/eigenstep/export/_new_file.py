@@ -1,11 +1,10 @@
 """A file that is there when it is whole, however long it took to write."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from eigenstep.record import ASIDE
+from eigenstep.record import atomic_file
 
 
 @contextmanager
@@ -17,14 +16,8 @@ def new_file(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     """
     path = Path(path)
     check_new_file(path, overwrite)
-    aside = path.parent / f".{path.name}-{os.getpid()}{ASIDE}"
-    try:
+    with atomic_file(path) as aside:
         yield aside
-        with aside.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def check_new_file(path: Path, overwrite: bool) -> None:

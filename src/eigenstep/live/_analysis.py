@@ -7,7 +7,7 @@ import numpy as np
 
 from eigenstep.analysis.tracking import Estimate, Forecast, ModeFit, follow_modes
 from eigenstep.analysis.verdicts import judge
-from eigenstep.record import FollowedRun, RunRecord, StepClock, kept_record
+from eigenstep.record import FollowedRun, RunRecord, StepClock
 
 Basis = tuple[int, int, float]  # generation, records, and when the summary was written
 
@@ -65,7 +65,7 @@ def record_to_judge(run: FollowedRun) -> RunRecord:
     """The kept rows of a run, eigenvalues in full; with the probe batch where it was recorded each time."""
     indices = [index for index, _ in run.kept["eigenvalues"].since(0)]
     beside = len(run.projections) >= run.kept["eigenvalues"].count
-    return kept_record(run, eigenvalues=indices, projections=indices if beside else [])
+    return run.record(eigenvalues=indices, projections=indices if beside else [])
 
 
 def _mode(fit: ModeFit, step_at: StepClock) -> dict[str, Any]:

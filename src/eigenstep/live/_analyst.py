@@ -38,7 +38,7 @@ class Analyst(threading.Thread):
                 self._stopped.wait(0.25)
                 continue
             first = entry.analysis.basis is None
-            self._judge(entry)
+            self.judge(entry)
             spent = time.monotonic() - began
             self._spent[entry.run.name] = (time.monotonic(), spent)
             if not first:
@@ -67,7 +67,8 @@ class Analyst(threading.Thread):
         looked_at = now - entry.asked < LOOKED_AT_SECONDS
         return looked_at or ended != known.basis[2] or count >= known.basis[1] * (1 + LONGER)
 
-    def _judge(self, entry: Entry) -> None:
+    def judge(self, entry: Entry) -> None:
+        """Judge one run by what is kept of it, and bring its card up to date."""
         folder = self.folder
         with folder.lock:
             basis = basis_of(entry.run)

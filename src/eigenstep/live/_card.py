@@ -6,12 +6,12 @@ import numpy as np
 
 from eigenstep.live._analysis import Analysis
 from eigenstep.live._state import state_of
-from eigenstep.record import FollowedRun, RunRecord, padded
+from eigenstep.record import FollowedRun, padded
 from eigenstep.report import _facts as facts
 
-MOMENTS = 64
+SPARK_MOMENTS = 64
 # A sparkline is drawn anew when the record is longer by this share, which moves it by less than a pixel.
-LONGER = 1 / 96
+REDRAWN_WHEN_LONGER = 1 / 96
 
 
 class Card:
@@ -25,6 +25,7 @@ class Card:
     def __init__(self) -> None:
         self.content: dict[str, Any] = {}
         self._key: Any = None
+        self._about: tuple[str, dict[str, Any]] = ("", {})
         self._drawn: tuple[int, int, Any] = (0, 0, None)
 
     def update(self, run: FollowedRun, analysis: Analysis, now: float) -> bool:
@@ -34,11 +35,13 @@ class Card:
         if key == self._key:
             return False
         self._key = key
+        if self._about[0] != run.facts_version:
+            self._about = (run.facts_version, _about(run))
         content = {
             "name": run.name,
             "state": state,
             "problem": next(iter(run.problems), analysis.problem),
-            **_about(run),
+            **self._about[1],
             **_latest(run),
             "learned": analysis.learned if analysis.verdict else None,
             "verdict": analysis.verdict and {k: analysis.verdict[k] for k in ("state", "sentence", "alarm")},
@@ -52,7 +55,8 @@ class Card:
     def _shape(self, run: FollowedRun, analysis: Analysis) -> dict[str, Any]:
         drawn_for, *drawn_of = self._drawn
         count = run.kept["metrics"].count
-        if drawn_of == [run.generation, analysis.basis] and drawn_for <= count < drawn_for * (1 + LONGER):
+        as_long = drawn_for <= count < drawn_for * (1 + REDRAWN_WHEN_LONGER)
+        if as_long and drawn_of == [run.generation, analysis.basis]:
             return {name: self.content[name] for name in ("spark", "ticks")}
         self._drawn = (count, run.generation, analysis.basis)
         table = padded([row[:3] for row in run.kept["metrics"].rows()], 3)
@@ -70,7 +74,7 @@ def _spark(steps: np.ndarray, loss: np.ndarray) -> list[int | None]:
     if not finite.any():
         return []
     low, high = loss[finite].min(), loss[finite].max()
-    moments = np.linspace(steps[0], steps[-1], MOMENTS)
+    moments = np.linspace(steps[0], steps[-1], SPARK_MOMENTS)
     with np.errstate(over="ignore", invalid="ignore"):
         heights = 100 * (np.interp(moments, steps, loss) - low) / ((high - low) or 1.0)
     return [round(float(height)) if np.isfinite(height) else None for height in heights]
@@ -95,7 +99,7 @@ def _latest(run: FollowedRun) -> dict[str, Any]:
 
 def _about(run: FollowedRun) -> dict[str, Any]:
     """What the run's configuration says it is."""
-    record = RunRecord(run.path, run.config, {}, {}, {}, None, None, None, run.prediction, run.summary)
+    record = run.record()
     monitor = _monitor(run)
     named = None if record.is_prediction else run.config.get("backbone")
     backbone = named or facts.backbone_name(record)

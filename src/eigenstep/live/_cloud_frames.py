@@ -7,10 +7,11 @@ from typing import Any
 
 from eigenstep.analysis import Rise
 from eigenstep.live._analysis import Analysis
-from eigenstep.record import FollowedRun, kept_record, stride_for
+from eigenstep.record import FollowedRun, stride_for
 from eigenstep.report._cloud import FRAMES, point_cloud
 
-BYTES = 3 * 2
+# A point of a frame is three integers of two bytes.
+BYTES_OF_A_POINT = 3 * 2
 
 _versions = itertools.count()
 
@@ -39,7 +40,7 @@ class CloudFrames:
         self._align(run, analysis)
         if self._cloud is None:
             return None
-        size = self._cloud["samples"] * BYTES
+        size = self._cloud["samples"] * BYTES_OF_A_POINT
         frames, before = len(self._points) // size, known.get("frames")
         before = before if isinstance(before, int) else 0
         if known.get("version") == self._version:
@@ -64,7 +65,7 @@ class CloudFrames:
         if not indices or not run.kept["metrics"].count:
             return
         new = self._thumbnails_of != run.generation
-        record = kept_record(run, projections=indices, thumbnails=new)
+        record = run.record(projections=indices, thumbnails=new)
         cloud = point_cloud(record, [Rise(mode, time, 1.0, 0.0) for mode, time in enumerate(learned)], True)
         if cloud is None:
             return

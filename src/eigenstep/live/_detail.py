@@ -4,7 +4,7 @@ from typing import Any
 
 from eigenstep.live._packing import pack_rows
 from eigenstep.live._run_folder import Entry
-from eigenstep.record import RunRecord, StepClock, kept_record
+from eigenstep.record import RunRecord, StepClock
 from eigenstep.report import _facts as facts
 from eigenstep.report._curves import predicted_curves
 from eigenstep.report._numbers import plain
@@ -60,7 +60,7 @@ def _count(value: Any) -> int:
 
 def _facts(entry: Entry) -> dict[str, Any]:
     """What the configuration, the summary and the closed form say."""
-    record = kept_record(entry.run)
+    record = entry.run.record()
     dimension = entry.card.content.get("dimension")
     return {
         "description": facts.description(record, dimension),

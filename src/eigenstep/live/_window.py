@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from eigenstep.live._packing import pack_rows
-from eigenstep.record import ROWS, FollowedRun, stride_for
+from eigenstep.record import ROWS_KEPT, FollowedRun, stride_for
 
 AXES = {"step": 0, "time": 1}
 
@@ -28,7 +28,7 @@ def window(run: FollowedRun, source: str, axis: str, start: float, end: float) -
     places = range(kept.count)
     first = max(bisect_left(places, start, key=moment) - 1, 0)
     last = min(bisect_left(places, end, key=moment) + 1, kept.count)
-    stride = stride_for(last - first, ROWS)
+    stride = stride_for(last - first, ROWS_KEPT)
     if stride >= kept.stride:
         return None
     indices = range(first - first % stride, last, stride)

@@ -1,10 +1,6 @@
 """A prediction on disk: a run folder that says that it is one, and the embeddings that were predicted."""
 
 import io
-import json
-import shutil
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,18 +10,22 @@ import yaml
 from numpy.typing import NDArray
 
 from eigenstep.prediction._moments import PredictedRow
-from eigenstep.record import ASIDE, RecordWriter, atomic_folder
-from eigenstep.training import free_folder
-
-ENTRIES = (
-    "config.yaml",
-    "metrics.jsonl",
-    "prediction.json",
-    "predicted.npz",
-    "report.html",
-    "spectrum",
-    "summary.json",
+from eigenstep.record import (
+    CONFIG,
+    METRICS,
+    PREDICTION,
+    REPORT,
+    SPECTRUM,
+    SUMMARY,
+    Owner,
+    RecordWriter,
+    found_entries,
+    replace_folder,
+    write_part,
 )
+from eigenstep.record import check_folder as check_owned
+
+EMBEDDINGS = "predicted.npz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class PredictedEmbeddings:
 
 def is_prediction(folder: str | Path) -> bool:
     """Whether a folder holds what `predict` has computed."""
-    return (Path(folder) / "predicted.npz").is_file() and (Path(folder) / "prediction.json").is_file()
+    return (Path(folder) / EMBEDDINGS).is_file() and (Path(folder) / PREDICTION).is_file()
 
 
 def read_predicted(folder: str | Path) -> PredictedEmbeddings:
@@ -62,7 +62,7 @@ def read_predicted(folder: str | Path) -> PredictedEmbeddings:
         raise FileNotFoundError(
             f"there is no prediction in {folder}: expected a folder that eigenstep predict has written"
         )
-    path = Path(folder) / "predicted.npz"
+    path = Path(folder) / EMBEDDINGS
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return PredictedEmbeddings(**{name: arrays[name] for name in arrays.files})
@@ -72,14 +72,18 @@ def read_predicted(folder: str | Path) -> PredictedEmbeddings:
 
 def check_folder(out: Path, overwrite: bool) -> None:
     """Raise FileExistsError if something is at `out` that may not be replaced; changes nothing."""
-    if not out.exists():
-        return
-    if not overwrite:
-        raise FileExistsError(f"{out} exists; use --overwrite to replace it, or another --out")
-    found = [entry.name for entry in out.iterdir()] if out.is_dir() else [out.name]
-    others = [name for name in found if name not in ENTRIES and not name.endswith(ASIDE)]
-    if others or (found and not is_prediction(out)):
-        raise FileExistsError(f"{out} exists and is no prediction alone; move it, or use another --out")
+    check_owned(out, PREDICTIONS, overwrite=overwrite)
+
+
+PREDICTIONS = Owner(
+    (CONFIG, METRICS, PREDICTION, EMBEDDINGS, REPORT, SPECTRUM, SUMMARY),
+    made=is_prediction,
+    occupied="{out} exists; use --overwrite to replace it, or another --out",
+    foreign="{out} exists and is no prediction alone; move it, or use another --out",
+    mixed="{out} exists and is no prediction alone; move it, or use another --out",
+    found=lambda out: found_entries(out) if out.is_dir() or not out.exists() else [out.name],
+    is_taken=Path.exists,
+)
 
 
 def write_folder(
@@ -102,73 +106,16 @@ def write_folder(
 
     Returns where it is. Raises FileExistsError if something is at `out` now that may not be replaced.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own: others may be writing a prediction of the same name.
-    place = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-", suffix=ASIDE))
-    try:
-        new = place / "new"
-        _fill(new, config, prediction, rows, embeddings, thumbnails)
-        if numbered:
-            return _move_to_free(new, out)
-        check_folder(out, overwrite)
-        _exchange(new, out, place / "old")
-        return out
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        with suppress(OSError):  # an older prediction that could not be moved back stays here
-            place.rmdir()
 
-
-def _move_to_free(new: Path, out: Path) -> Path:
-    """Move a folder to `out`, or to the first of `out-2`, `out-3`, ... that is free at that very moment."""
-    while True:
-        free = free_folder(out.parent, out.name)
-        try:
-            new.rename(free)
-        except OSError:
-            if not free.exists():
-                raise
-        else:
-            return free
-
-
-def _exchange(new: Path, out: Path, old: Path) -> None:
-    """Move a folder to `out` in the place of what is there, which a kill or an error on the way leaves whole.
-
-    old : where that is meanwhile
-    """
-    if not out.exists():
-        new.rename(out)
-        return
-    out.rename(old)
-    try:
-        new.rename(out)
-    except BaseException:
-        old.rename(out)
-        raise
-    if old.is_symlink():
-        old.unlink()
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _fill(
-    new: Path,
-    config: dict[str, Any],
-    prediction: dict[str, Any],
-    rows: list[PredictedRow],
-    embeddings: PredictedEmbeddings,
-    thumbnails: NDArray[np.uint8],
-) -> None:
-    with atomic_folder(new) as folder:
-        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
-        (folder / "config.yaml").write_text(text)
-        (folder / "prediction.json").write_text(json.dumps(prediction, indent=1, allow_nan=False))
+    def fill(folder: Path) -> None:
         writer = RecordWriter(
             folder,
             len(rows[0].cross_correlation),
             probe=len(thumbnails),
             directions=rows[0].points.shape[1],
+            config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         )
+        writer.write_prediction(prediction)
         writer.write_probe(thumbnails)
         for row in rows:
             writer.append(
@@ -181,6 +128,7 @@ def _fill(
             )
         content = io.BytesIO()
         np.savez(content, **vars(embeddings))
-        (folder / "predicted.npz").write_bytes(content.getvalue())
-        summary = {"state": "predicted", "step": rows[-1].step}
-        (folder / "summary.json").write_text(json.dumps(summary, indent=1))
+        write_part(folder / EMBEDDINGS, content.getvalue())
+        writer.finish("predicted", rows[-1].step)
+
+    return replace_folder(out, fill, numbered=numbered, check=lambda: check_folder(out, overwrite))

@@ -35,7 +35,8 @@ def as_dataclass(node: type[Node], tree: dict[str, Any]) -> Node:
 
     Raises ValueError for a name or a value that does not fit.
     """
-    return _node(node, tree, "")
+    built: Node = _node(node, tree, "")
+    return built
 
 
 def as_yaml(config: Any) -> str:

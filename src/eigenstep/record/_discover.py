@@ -1,21 +1,43 @@
-"""Finding run folders below a folder, again and again at little cost."""
+"""Finding run folders: in a folder, and below one again and again at little cost."""
 
 import os
 import time
 from pathlib import Path
 
-DEEPEST, MOST_FOLDERS = 6, 20_000
-# Entries of a run folder that hold no runs and may hold many files.
-INNER = {"spectrum", "checkpoints", "loggers"}
+from eigenstep.record._folder import FOLDERS, METRICS
+
+# How far down runs are looked for, and in how many folders in all.
+LEVELS_SEARCHED, FOLDERS_SEARCHED = 6, 20_000
 # A folder may change twice within the clock of its file system.
 SETTLED_SECONDS = 2.0
+
+
+def is_run(path: str | Path) -> bool:
+    """Whether `path` is a run folder."""
+    return (Path(path) / METRICS).is_file()
+
+
+def find_runs(folder: str | Path) -> list[Path]:
+    """The folder itself if it is a run, else the runs directly in it, by name.
+
+    Raises FileNotFoundError if there is none.
+    """
+    folder = Path(folder)
+    if is_run(folder):
+        return [folder]
+    runs = sorted(entry for entry in folder.iterdir() if is_run(entry)) if folder.is_dir() else []
+    if not runs:
+        raise FileNotFoundError(
+            f"no run found in {folder}: expected a run folder, or a folder of them (each has a metrics.jsonl)"
+        )
+    return runs
 
 
 class RunFinder:
     """The run folders in a folder, at any depth down to six: those with a `metrics.jsonl`.
 
     A folder that has not changed is not listed again; hidden folders are left out, and links are followed
-    once.
+    once. `complete` tells whether the last search was not broken off for the number of folders.
 
     >>> import tempfile
     >>> root = Path(tempfile.mkdtemp())
@@ -25,14 +47,16 @@ class RunFinder:
     {'sweep/a': ...}
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, most: int = FOLDERS_SEARCHED) -> None:
+        self.root, self.most = root, most
         self.complete = True
         self._listed: dict[str, tuple[int, bool, list[str]]] = {}
 
     def find(self) -> dict[str, Path]:
         """The path of each run by its name, which is the path from the root with "/" between the parts."""
-        runs, listed, visited = {}, {}, set()
+        runs: dict[str, Path] = {}
+        listed: dict[str, tuple[int, bool, list[str]]] = {}
+        visited: set[tuple[int, int]] = set()
         waiting = [(str(self.root), self.root.resolve().name, 0)]
         self.complete = True
         while waiting:
@@ -50,16 +74,16 @@ class RunFinder:
             _, is_run, below = entry
             if is_run:
                 runs[_readable(name)] = Path(folder)
-            if depth == DEEPEST:
+            if depth == LEVELS_SEARCHED:
                 continue
-            if len(listed) + len(waiting) + len(below) > MOST_FOLDERS:
+            if len(listed) + len(waiting) + len(below) > self.most:
                 self.complete = False
                 continue
             prefix = f"{name}/" if depth else ""
             waiting += [
                 (os.path.join(folder, inner), prefix + inner, depth + 1)
                 for inner in below
-                if not (is_run and inner in INNER)
+                if not (is_run and inner in FOLDERS)
             ]
         self._listed = listed
         return dict(sorted(runs.items()))
@@ -74,7 +98,7 @@ def _list(folder: str, status: os.stat_result) -> tuple[int, bool, list[str]]:
     is_run, below = False, []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name == "metrics.jsonl":
+            if entry.name == METRICS:
                 is_run = entry.is_file()
             elif not entry.name.startswith(".") and entry.is_dir():
                 below.append(entry.name)

@@ -1,18 +1,21 @@
-"""One run folder, read on as it grows."""
+"""One run folder, followed: read on as it grows."""
 
 import itertools
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
+from eigenstep.record._folder import CONFIG, EIGENVALUES, METRICS, PREDICTION, PROBES, PROJECTIONS, SUMMARY
 from eigenstep.record._growing import GrowingLines, GrowingTable, SmallFile
-from eigenstep.record._thinned import Thinned
+from eigenstep.record._parsing import numbers_of, parse_config, parse_object
+from eigenstep.record._record import RunRecord, read_thumbnails
+from eigenstep.record._thinned import Thinned, padded
 
-ROWS, EIGENVALUES = 1024, 32
+# Of a long record about so many rows are kept, and of each row so many of the largest eigenvalues.
+ROWS_KEPT, EIGENVALUES_KEPT = 1024, 32
 
 T = TypeVar("T")
 _generations = itertools.count(1)
@@ -26,6 +29,7 @@ class FollowedRun:
     name : the run's path below the folder that is served
     generation : another number whenever what was read before no longer holds: the folder was made anew, or
         a resumed run went back to its checkpoint
+    eigenvalues, projections : the tables, whose rows are read when they are asked for
     kept : rows of `metrics`, `probes` and `eigenvalues`, the largest 32 of them, as float64 (columns,)
     columns : the names of a row's entries, in their order, step and time first; earlier rows may be shorter
     problems : one line for each file that cannot be read
@@ -33,15 +37,19 @@ class FollowedRun:
 
     def __init__(self, path: Path, name: str) -> None:
         self.path, self.name = path, name
-        self._config = SmallFile(path / "config.yaml", _parse_config)
-        self._summary = SmallFile(path / "summary.json", _parse_object)
-        self._prediction = SmallFile(path / "prediction.json", _parse_object)
-        self._lines = {each: GrowingLines(path / f"{each}.jsonl") for each in ("metrics", "probes")}
-        self._tables = {
-            each: GrowingTable(path / "spectrum" / each) for each in ("eigenvalues", "projections")
+        self._config = SmallFile(path / CONFIG, parse_config)
+        self._summary = SmallFile(path / SUMMARY, parse_object)
+        self._prediction = SmallFile(path / PREDICTION, parse_object)
+        self._lines = {"metrics": GrowingLines(path / METRICS), "probes": GrowingLines(path / PROBES)}
+        self.eigenvalues, self.projections = (
+            GrowingTable(path / each) for each in (EIGENVALUES, PROJECTIONS)
+        )
+        self._sources: dict[str, GrowingLines | GrowingTable] = {
+            **self._lines,
+            "eigenvalues": self.eigenvalues,
+            "projections": self.projections,
         }
-        self._sources: dict[str, GrowingLines | GrowingTable] = {**self._lines, **self._tables}
-        self.kept = {each: Thinned(ROWS) for each in ("metrics", "probes", "eigenvalues")}
+        self.kept = {each: Thinned(ROWS_KEPT) for each in ("metrics", "probes", "eigenvalues")}
         self._begin()
 
     def _begin(self) -> None:
@@ -54,23 +62,18 @@ class FollowedRun:
 
     @property
     def config(self) -> dict[str, Any]:
-        return self._config.content or {}
+        config: dict[str, Any] | None = self._config.content
+        return config or {}
 
     @property
     def summary(self) -> dict[str, Any] | None:
-        return self._summary.content
+        summary: dict[str, Any] | None = self._summary.content
+        return summary
 
     @property
     def prediction(self) -> dict[str, Any] | None:
-        return self._prediction.content
-
-    @property
-    def projections(self) -> GrowingTable:
-        return self._tables["projections"]
-
-    @property
-    def eigenvalues(self) -> GrowingTable:
-        return self._tables["eigenvalues"]
+        prediction: dict[str, Any] | None = self._prediction.content
+        return prediction
 
     @property
     def started(self) -> float:
@@ -89,7 +92,7 @@ class FollowedRun:
         return self._summary.modified if self.summary is not None else 0.0
 
     @property
-    def fingerprint(self) -> tuple:
+    def fingerprint(self) -> tuple[Any, ...]:
         """Something else whenever there is something else to tell."""
         counts = tuple(kept.count for kept in self.kept.values())
         small = (self._config.modified, self.ended, self._prediction.modified)
@@ -118,18 +121,49 @@ class FollowedRun:
             self.problems.insert(0, "metrics.jsonl is not a run's: expected lines with step, time and loss")
 
     def reader(self, name: str) -> Callable[[Iterable[int]], list[np.ndarray]]:
-        """A function that reads rows of a source as they are kept, at any indices."""
+        """A function that reads rows of a source in `kept`, as they are kept there, at any indices."""
         if name in self._lines:
             return lambda indices: [self._row(name, line) for line in self._lines[name].read(indices)]
-        return lambda indices: _leading(self._tables[name].read(indices))
+        return lambda indices: _leading(self.eigenvalues.read(indices))
+
+    def record(
+        self,
+        *,
+        eigenvalues: Sequence[int] = (),
+        projections: Sequence[int] = (),
+        thumbnails: bool = False,
+    ) -> RunRecord:
+        """The rows kept of the metrics, and those rows of the tables, in full, that are asked for by index.
+
+        Without timings and probes. Raises OSError or ValueError if the folder no longer holds what it held.
+        """
+        return RunRecord(
+            path=self.path,
+            config=self.config,
+            metrics=self._metrics(),
+            timings={},
+            probes={},
+            eigenvalues=self.eigenvalues.read(eigenvalues) if eigenvalues else None,
+            projections=self.projections.read(projections) if projections else None,
+            probe=read_thumbnails(self.path) if thumbnails else None,
+            prediction=self.prediction,
+            summary=self.summary,
+        )
+
+    def _metrics(self) -> dict[str, np.ndarray]:
+        names = list(self.columns["metrics"])
+        table = padded(self.kept["metrics"].rows(), len(names))
+        columns = dict(zip(names, table[np.isfinite(table[:, 0])].T, strict=True))
+        columns["step"] = columns["step"].astype(int)
+        return columns
 
     def _row(self, name: str, line: dict[str, Any] | None) -> np.ndarray:
-        values = _numbers(line or {})
+        values = numbers_of(line or {})
         if "step" in values:
             values.setdefault("time", values["step"])
         columns = self.columns[name]
         if not values.keys() <= columns.keys():
-            columns |= dict.fromkeys(values)
+            columns |= {each: None for each, value in values.items() if not np.isnan(float(value))}
         return np.array([values.get(column, np.nan) for column in columns], float)
 
     def _try(self, attempt: Callable[[], T]) -> T | None:
@@ -145,34 +179,5 @@ def _leading(rows: np.ndarray) -> list[np.ndarray]:
     names = rows.dtype.names or ()
     if "cross_correlation" not in names:
         raise ValueError(f"eigenvalues.json lacks the column cross_correlation, it has {', '.join(names)}")
-    values = rows["cross_correlation"].reshape(len(rows), -1)[:, :EIGENVALUES]
+    values = rows["cross_correlation"].reshape(len(rows), -1)[:, :EIGENVALUES_KEPT]
     return list(np.column_stack([rows["step"], rows["time"], values]))
-
-
-def _numbers(row: dict[str, Any]) -> dict[str, float]:
-    """The numbers in a line, those in objects as OBJECT/NAME."""
-    values = {}
-    for name, value in row.items():
-        if type(value) is float or type(value) is int:
-            values[name] = value
-        elif type(value) is dict:
-            values |= {f"{name}/{inner}": number for inner, number in _numbers(value).items()}
-    return values
-
-
-def _parse_config(text: str) -> dict[str, Any]:
-    if text.lstrip().startswith("{"):
-        return _parse_object(text)
-    import yaml
-
-    return _object(yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {})
-
-
-def _parse_object(text: str) -> dict[str, Any]:
-    return _object(json.loads(text))
-
-
-def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"expected names and values, got {type(value).__name__}")
-    return value

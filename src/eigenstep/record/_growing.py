@@ -1,15 +1,17 @@
 """Files that another process appends to, read on from where they were left."""
 
-import json
 import os
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-CHUNK = 1 << 24
+from eigenstep.record._parsing import parse_layout, parse_object
+
+# How much of a file is in memory at a time.
+CHUNK_BYTES = 1 << 24
 Stamp = tuple[int, int, int]
 
 
@@ -28,8 +30,8 @@ class GrowingLines:
     (2, [{'step': 5}])
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, chunk: int = CHUNK_BYTES) -> None:
+        self.path, self.chunk = path, chunk
         self.modified = 0.0
         self._clear()
 
@@ -63,11 +65,11 @@ class GrowingLines:
     def read(self, indices: Iterable[int]) -> list[dict[str, Any] | None]:
         """The lines at some indices; None for one that is not a JSON object."""
         with open(self.path, "rb", buffering=0) as file:
-            return [_object(self._line(file.fileno(), index)) for index in indices]
+            return [_object_or_none(self._line(file.fileno(), index)) for index in indices]
 
     def _scan(self, file: int) -> None:
         start = end = self._ends[-1] if self._ends else 0
-        while chunk := os.pread(file, CHUNK, end):
+        while chunk := os.pread(file, self.chunk, end):
             newlines = np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n")) + end + 1
             self._ends.frombytes(newlines.astype(np.int64).tobytes())
             end += len(chunk)
@@ -89,7 +91,7 @@ class GrowingTable:
     """
 
     def __init__(self, path: Path) -> None:
-        self.rows, self.layout = path.with_suffix(".bin"), SmallFile(path.with_suffix(".json"), _layout)
+        self.rows, self.layout = path.with_suffix(".bin"), SmallFile(path.with_suffix(".json"), parse_layout)
         self.modified = 0.0
         self._clear()
 
@@ -102,8 +104,9 @@ class GrowingTable:
         return self._count
 
     @property
-    def dtype(self) -> np.dtype | None:
-        return self.layout.content
+    def dtype(self) -> np.dtype[Any] | None:
+        layout: np.dtype[Any] | None = self.layout.content
+        return layout
 
     def refresh(self) -> bool:
         """As of GrowingLines. Raises ValueError if the layout is not in the documented form."""
@@ -149,7 +152,7 @@ class GrowingTable:
 class SmallFile:
     """A file that is written in one go, parsed anew whenever it is another one; None where there is none."""
 
-    def __init__(self, path: Path, parse: Any) -> None:
+    def __init__(self, path: Path, parse: Callable[[str], Any]) -> None:
         self.path, self.parse = path, parse
         self.modified = 0.0
         self.content: Any = None
@@ -180,16 +183,8 @@ def _stamp(path: Path) -> tuple[Stamp | None, float]:
     return (status.st_ino, status.st_size, status.st_mtime_ns), status.st_mtime
 
 
-def _object(line: bytes) -> dict[str, Any] | None:
+def _object_or_none(line: bytes) -> dict[str, Any] | None:
     try:
-        value = json.loads(line)
+        return parse_object(line)
     except ValueError:
         return None
-    return value if isinstance(value, dict) else None
-
-
-def _layout(text: str) -> np.dtype:
-    dtype = np.dtype([(name, kind, tuple(shape)) for name, kind, shape in json.loads(text)["columns"]])
-    if dtype.hasobject or not {"step", "time"} <= set(dtype.names or ()):
-        raise ValueError("expected columns step, time and numbers")
-    return dtype

@@ -1,13 +1,28 @@
 """Reading a run folder, whoever wrote it and whether or not the run still goes on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from eigenstep.record._run_files import read_array, read_config, read_metrics, read_object
+from eigenstep.record._discover import is_run
+from eigenstep.record._folder import (
+    CONFIG,
+    EIGENVALUES,
+    METRICS,
+    PREDICTION,
+    PROBES,
+    PROJECTIONS,
+    SUMMARY,
+    THUMBNAILS,
+    TIMINGS,
+)
+from eigenstep.record._parsing import numbers_of, parse_config, parse_object
 from eigenstep.record._table import read_table
+
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True)
@@ -62,34 +77,66 @@ def read_record(path: str | Path) -> RunRecord:
         )
     return RunRecord(
         path=path,
-        config=read_config(path / "config.yaml"),
-        metrics=read_metrics(path / "metrics.jsonl"),
-        timings=read_metrics(path / "timings.jsonl"),
-        probes=read_metrics(path / "probes.jsonl"),
-        eigenvalues=read_table(path / "spectrum" / "eigenvalues"),
-        projections=read_table(path / "spectrum" / "projections"),
-        probe=read_array(path / "spectrum" / "probe.npy"),
-        prediction=read_object(path / "prediction.json"),
-        summary=read_object(path / "summary.json"),
+        config=_small_file(path / CONFIG, parse_config, "holds no configuration") or {},
+        metrics=_columns(path / METRICS),
+        timings=_columns(path / TIMINGS),
+        probes=_columns(path / PROBES),
+        eigenvalues=read_table(path / EIGENVALUES),
+        projections=read_table(path / PROJECTIONS),
+        probe=read_thumbnails(path),
+        prediction=_small_file(path / PREDICTION, parse_object, "is not a JSON object"),
+        summary=_small_file(path / SUMMARY, parse_object, "is not a JSON object"),
     )
 
 
-def is_run(path: str | Path) -> bool:
-    """Whether `path` is a run folder."""
-    return (Path(path) / "metrics.jsonl").is_file()
+def read_thumbnails(path: Path) -> np.ndarray | None:
+    """The probe batch's thumbnails in a run folder; None if there are none."""
+    file = path / THUMBNAILS
+    if not file.exists():
+        return None
+    try:
+        thumbnails: np.ndarray = np.load(file)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{file} holds no array ({error})") from error
+    return thumbnails
 
 
-def find_runs(folder: str | Path) -> list[Path]:
-    """The folder itself if it is a run, else the runs directly in it, by name.
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The complete lines of a JSON-lines file, none if there is no such file."""
+    if not path.exists():
+        return []
+    *lines, _torn = path.read_bytes().split(b"\n")
+    try:
+        return [parse_object(line) for line in lines if line]
+    except ValueError as error:
+        raise ValueError(f"{path} has a line that is not a JSON object ({error})") from error
 
-    Raises FileNotFoundError if there is none.
+
+def _columns(path: Path) -> dict[str, np.ndarray]:
+    """Columns of a JSON-lines file; a measurement that lacks a column has NaN there.
+
+    One that lacks its step is left out.
     """
-    folder = Path(folder)
-    if is_run(folder):
-        return [folder]
-    runs = sorted(entry for entry in folder.iterdir() if is_run(entry)) if folder.is_dir() else []
-    if not runs:
-        raise FileNotFoundError(
-            f"no run found in {folder}: expected a run folder, or a folder of them (each has a metrics.jsonl)"
-        )
-    return runs
+    lines = read_lines(path)
+    try:
+        rows = [numbers_of(line, strict=True) for line in lines]
+        rows = [row for row in rows if np.isfinite(float(row.get("step", np.nan)))]
+        names = dict.fromkeys(name for row in rows for name in row)
+        columns = {name: np.array([row.get(name, np.nan) for row in rows], float) for name in names}
+    except OverflowError as error:
+        raise ValueError(f"{path} has a value that is no number ({error})") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if "step" in columns:
+        columns["step"] = columns["step"].astype(int)
+    return columns
+
+
+def _small_file(path: Path, parse: Callable[[str], Parsed], complaint: str) -> Parsed | None:
+    """What a file that is written in one go says; None if there is no such file."""
+    if not path.exists():
+        return None
+    try:
+        return parse(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} {complaint} ({error})") from error

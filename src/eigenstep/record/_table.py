@@ -1,13 +1,13 @@
 """A table of fixed-size rows on disk: appended to a row at a time, readable by `numpy.fromfile`."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from eigenstep.record._disk import atomic_write
+from eigenstep.record._disk import append, atomic_write, truncate
+from eigenstep.record._parsing import parse_layout
 
 
 class Table:
@@ -24,47 +24,43 @@ class Table:
     """
 
     def __init__(self, path: Path, columns: dict[str, tuple[str, tuple[int, ...]]]) -> None:
-        self.path = path
-        layout: list[list] = [["step", "<i8", []], ["time", "<f8", []]]
+        self.path, self.rows = path, path.with_suffix(".bin")
+        layout: list[list[Any]] = [["step", "<i8", []], ["time", "<f8", []]]
         layout += [[name, kind, list(shape)] for name, (kind, shape) in columns.items()]
-        self.dtype = _dtype(layout)
+        text = json.dumps({"columns": layout}, indent=1)
+        self.dtype = parse_layout(text)
         description = path.with_suffix(".json")
-        if description.exists() and (found := _read_dtype(description)) != self.dtype:
+        if description.exists() and (found := _read_layout(description)) != self.dtype:
             raise ValueError(f"{path} holds rows of {found}, expected {self.dtype}; use another run folder")
-        atomic_write(description, json.dumps({"columns": layout}, indent=1))
-        rows = path.with_suffix(".bin")
-        rows.touch()
-        os.truncate(rows, rows.stat().st_size // self.dtype.itemsize * self.dtype.itemsize)
+        atomic_write(description, text)
+        self._keep(self.rows.stat().st_size // self.dtype.itemsize if self.rows.exists() else 0)
 
     def append(self, **values: Any) -> None:
         """Write one row by one system call."""
         row = np.zeros((), self.dtype)
         for name, value in values.items():
             row[name] = value
-        with open(self.path.with_suffix(".bin"), "ab", buffering=0) as file:
-            file.write(row.tobytes())
+        append(self.rows, row.tobytes())
 
     def truncate(self, step: int) -> None:
         """Drop every row at or after `step`."""
         rows = read_table(self.path)
-        keep = int(np.searchsorted(rows["step"], step)) if rows is not None else 0
-        os.truncate(self.path.with_suffix(".bin"), keep * self.dtype.itemsize)
+        self._keep(int(np.searchsorted(rows["step"], step)) if rows is not None else 0)
+
+    def _keep(self, count: int) -> None:
+        truncate(self.rows, count * self.dtype.itemsize)
 
 
 def read_table(path: Path) -> np.ndarray | None:
     """The complete rows of a table as a structured array; None if there is no such table."""
-    description = path.with_suffix(".json")
-    if not description.exists() or not path.with_suffix(".bin").exists():
+    description, rows = path.with_suffix(".json"), path.with_suffix(".bin")
+    if not description.exists() or not rows.exists():
         return None
-    return np.fromfile(path.with_suffix(".bin"), _read_dtype(description))
+    return np.fromfile(rows, _read_layout(description))
 
 
-def _read_dtype(description: Path) -> np.dtype:
+def _read_layout(description: Path) -> np.dtype[Any]:
     try:
-        return _dtype(json.loads(description.read_text())["columns"])
-    except (ValueError, KeyError, TypeError) as error:
+        return parse_layout(description.read_text())
+    except ValueError as error:
         raise ValueError(f"{description} does not describe a table's columns ({error})") from error
-
-
-def _dtype(layout: list) -> np.dtype:
-    return np.dtype([(name, kind, tuple(shape)) for name, kind, shape in layout])

@@ -1,17 +1,28 @@
-"""Writing the record of a run while it goes on."""
+"""Writing the record of a run while it goes on: the one writer of run folders."""
 
 import io
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from eigenstep.record._disk import atomic_write
-from eigenstep.record._run_files import read_lines
+from eigenstep.record._disk import append, atomic_write, make_folder
+from eigenstep.record._folder import (
+    EIGENVALUES,
+    METRICS,
+    PREDICTION,
+    PROBES,
+    PROJECTIONS,
+    SPECTRUM,
+    SUMMARY,
+    THUMBNAILS,
+    TIMINGS,
+    open_folder,
+)
+from eigenstep.record._record import read_lines
 from eigenstep.record._table import Table
 
 
@@ -25,28 +36,44 @@ class RecordWriter:
     features : how many eigenvalues of the backbone's features are kept
     probe : images in the probe batch, 0 for none
     directions : principal directions of the probe batch that are kept
+    config : text of `config.yaml`; the run begins or goes on, so the summary of how it ended is removed.
+        By default both are left as they are
+    start : the step that the run goes on from, see `truncate`; by default every measurement stays
+
+    Raises ValueError if the folder holds a record of another shape; nothing of it is changed then.
+
+    >>> import tempfile
+    >>> writer = RecordWriter(tempfile.mkdtemp(), dim=2, config="loss: mine")
+    >>> spectrum = {"cross_correlation": np.ones(2), "covariance": np.ones(2)}
+    >>> writer.append(0, 0.0, spectrum, loss=1.5, measures={"rank_me": 2.0})
+    >>> writer.finish("finished", step=0)
     """
 
     def __init__(
-        self, path: str | Path, dim: int, features: int = 0, probe: int = 0, directions: int = 0
+        self,
+        path: str | Path,
+        dim: int,
+        features: int = 0,
+        probe: int = 0,
+        directions: int = 0,
+        *,
+        config: str | None = None,
+        start: int | None = None,
     ) -> None:
         self.path = Path(path)
-        spectrum = self.path / "spectrum"
-        spectrum.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path / SPECTRUM)
         columns = {"cross_correlation": dim, "covariance": dim} | ({"features": features} if features else {})
         self._eigenvalues = Table(
-            spectrum / "eigenvalues", {name: ("<f8", (n,)) for name, n in columns.items()}
+            self.path / EIGENVALUES, {name: ("<f8", (n,)) for name, n in columns.items()}
         )
         self._projections = (
-            Table(spectrum / "projections", {"points": ("<f4", (probe, directions))}) if probe else None
+            Table(self.path / PROJECTIONS, {"points": ("<f4", (probe, directions))}) if probe else None
         )
-        (self.path / "metrics.jsonl").touch()
-
-    def write_probe(self, thumbnails: np.ndarray) -> None:
-        """Keep the probe batch's thumbnails, uint8 (n, height, width, 3)."""
-        content = io.BytesIO()
-        np.save(content, thumbnails)
-        atomic_write(self.path / "spectrum" / "probe.npy", content.getvalue())
+        if config is not None:
+            open_folder(self.path, config)
+        append(self.path / METRICS, "")
+        if start is not None:
+            self.truncate(start)
 
     def append(
         self,
@@ -66,27 +93,52 @@ class RecordWriter:
         for name, group in (("terms", terms), ("measures", measures)):
             if group:
                 row[name] = {key: _json(value) for key, value in group.items()}
-        append_line(self.path / "metrics.jsonl", row)
+        append_line(self.path / METRICS, row)
+
+    def append_to(self, name: Literal["timings", "probes"], row: Mapping[str, Any]) -> None:
+        """Add a line beside the measurements: how long they took, or what the probes found."""
+        append_line(self.path / {"timings": TIMINGS, "probes": PROBES}[name], row)
+
+    def write_probe(self, thumbnails: np.ndarray) -> None:
+        """Keep the probe batch's thumbnails, uint8 (n, height, width, 3)."""
+        content = io.BytesIO()
+        np.save(content, thumbnails)
+        atomic_write(self.path / THUMBNAILS, content.getvalue())
+
+    def write_prediction(self, prediction: Mapping[str, Any]) -> None:
+        """Keep the closed form, as docs/run-folder.md describes it.
+
+        Raises ValueError for numbers that JSON does not have.
+        """
+        atomic_write(self.path / PREDICTION, json.dumps(prediction, indent=1, allow_nan=False))
 
     def truncate(self, step: int) -> None:
         """Forget every measurement at or after `step`, as a resumed run will make it again."""
         for table in (self._eigenvalues, self._projections):
             if table:
                 table.truncate(step)
-        for name in ("metrics.jsonl", "timings.jsonl", "probes.jsonl"):
+        for name in (METRICS, TIMINGS, PROBES):
             if not (self.path / name).exists():
                 continue
             kept = [row for row in read_lines(self.path / name) if row["step"] < step]
             atomic_write(self.path / name, "".join(json.dumps(row) + "\n" for row in kept))
 
+    def finish(self, state: str, step: int, **facts: Any) -> None:
+        """Write the summary, which says that the run has ended.
+
+        Parameters
+        ----------
+        state : "finished", "diverged", "predicted", or another word for how it ended
+        step : the last one
+        facts : what else is to be said: the modes, as `eigenstep.analysis.summarise` gives them, and more
+        """
+        summary = {"state": state, "step": step, **facts}
+        atomic_write(self.path / SUMMARY, json.dumps(summary, indent=1))
+
 
 def append_line(path: Path, row: Mapping[str, Any]) -> None:
     """Add one line to a JSON-lines file by one system call."""
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-    try:
-        os.write(handle, (json.dumps(row) + "\n").encode())
-    finally:
-        os.close(handle)
+    append(path, json.dumps(row) + "\n")
 
 
 def _json(value: float) -> float | None:

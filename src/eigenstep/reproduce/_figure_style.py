@@ -1,5 +1,6 @@
 """How all figures look, and how they are saved."""
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+
+from eigenstep.record import atomic_write
 
 # A page's text width, in inches.
 WIDTH = 6.75
@@ -57,7 +60,9 @@ def figure(path: Path, height: float, width: float = WIDTH) -> Iterator[Figure]:
         yield drawn
         for suffix in ("png", "pdf"):
             metadata = {"CreationDate": None} if suffix == "pdf" else {}
-            drawn.savefig(path.with_suffix(f".{suffix}"), dpi=180, metadata=metadata)
+            content = io.BytesIO()
+            drawn.savefig(content, format=suffix, dpi=180, metadata=metadata)
+            atomic_write(path.with_suffix(f".{suffix}"), content.getvalue())
 
 
 def mode_colours(count: int) -> list[Any]:

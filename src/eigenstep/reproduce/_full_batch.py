@@ -1,6 +1,5 @@
 """Full-batch gradient descent on pairs of crops, recorded as a run."""
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ import torch
 import yaml
 from torch import Tensor
 
-from eigenstep.analysis import find_rises
-from eigenstep.record import RecordWriter, RunRecord, atomic_write, read_record
+from eigenstep.analysis import summarise
+from eigenstep.record import RecordWriter, RunRecord, read_record
 from eigenstep.spectrum import covariance_eigenvalues, cross_correlation_eigenvalues, principal_projections
 
 # Called with the step, the number of steps and the loss at every measurement.
@@ -32,11 +31,10 @@ class FullBatchRun:
     """
 
     def __init__(self, out: Path, config: dict[str, Any], probe: Tensor, dim: int, center: bool) -> None:
-        out.mkdir(parents=True, exist_ok=True)
-        atomic_write(out / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
         self.out, self.center = out, center
         self.probe, self.directions = len(probe), min(DIRECTIONS, dim)
-        self.writer = RecordWriter(out, dim, probe=self.probe, directions=self.directions)
+        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+        self.writer = RecordWriter(out, dim, probe=self.probe, directions=self.directions, config=text)
         self.writer.write_probe(probe.permute(0, 2, 3, 1).numpy())
 
     def descend(
@@ -82,22 +80,8 @@ class FullBatchRun:
                 optimizer.step()
         return z_a.detach(), z_b.detach()
 
-    def finish(self, plateau: float | None = None) -> RunRecord:
-        """Write the summary, which says that the run is complete, and read the record.
-
-        Parameters
-        ----------
-        plateau : the level that a learned mode reaches, if known
-        """
+    def finish(self) -> RunRecord:
+        """Write the summary, which says that the run is complete, and read the record."""
         record = read_record(self.out)
-        assert record.eigenvalues is not None
-        rows = record.eigenvalues
-        rises = find_rises(rows["time"], rows["cross_correlation"], plateau=plateau)
-        summary = {
-            "state": "finished",
-            "step": int(rows["step"][-1]),
-            "learned_modes": len(rises),
-            "rises": [vars(rise) for rise in rises],
-        }
-        atomic_write(self.out / "summary.json", json.dumps(summary, indent=1))
+        self.writer.finish("finished", int(record.metrics["step"][-1]), **summarise(record))
         return read_record(self.out)

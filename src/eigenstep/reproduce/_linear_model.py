@@ -1,7 +1,6 @@
 """Experiment E1: the linear model on pairs of image crops, trained for real and predicted in closed form."""
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 
 from eigenstep.losses import BarlowTwinsLoss
-from eigenstep.record import RunRecord, atomic_write
+from eigenstep.record import RunRecord
 from eigenstep.reproduce._full_batch import FullBatchRun, Progress
 from eigenstep.theory import LinearSolution, cross_correlation
 
@@ -79,7 +78,7 @@ class LinearModelExperiment:
             records=self.records,
             progress=progress,
         )
-        return run.finish(plateau=1.0)
+        return run.finish()
 
     def _open(
         self, out: Path, solution: LinearSolution, rate: float, steps: int, crops: Tensor
@@ -99,7 +98,7 @@ class LinearModelExperiment:
             "half_times": solution.half_times.tolist(),
             "learning_rate": rate,
         }
-        atomic_write(out / "prediction.json", json.dumps(prediction, indent=1))
+        run.writer.write_prediction(prediction)
         return run
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from eigenstep.record import ASIDE, atomic_remove, atomic_write, check_writable
+from eigenstep.record import atomic_remove, atomic_write, check_writable, found_entries, make_folder
 from eigenstep.reproduce._choices import Choices
 from eigenstep.reproduce._e1_linear_model import linear_model_images
 from eigenstep.reproduce._e2_three_losses import check_three_losses
@@ -43,7 +43,7 @@ def make_room(out: Path, names: list[str], choices: Choices, *, resume: bool, ov
     for name in begin:
         if begin[name] and not _is_empty(out / name):
             atomic_remove(out / name)
-        (out / name).mkdir(parents=True, exist_ok=True)
+        make_folder(out / name)
         atomic_write(out / name / CHOICES, json.dumps(_identity(choices)))
 
 
@@ -71,10 +71,7 @@ def _begins(folder: Path, choices: Choices, resume: bool, overwrite: bool) -> bo
 
 def _is_empty(folder: Path) -> bool:
     """Whether there is nothing but what an experiment that was refused, or killed at once, has left."""
-    if not folder.exists():
-        return True
-    names = [entry.name for entry in folder.iterdir()]
-    return all(name == CHOICES or (name.startswith(".") and name.endswith(ASIDE)) for name in names)
+    return set(found_entries(folder)) <= {CHOICES}
 
 
 def _identity(choices: Choices) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Experiment E4's network: one hidden layer, trained full-batch, its tangent kernel kept at both ends."""
 
 import dataclasses
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from eigenstep.kernel import ContrastiveKernelPCA, empirical_ntk
 from eigenstep.losses import BarlowTwinsLoss, NTXentLoss, VICRegLoss
-from eigenstep.record import RunRecord
+from eigenstep.record import RunRecord, atomic_write
 from eigenstep.reproduce._full_batch import FullBatchRun, Progress
 from eigenstep.reproduce._linear_model import random_crops
 
@@ -83,13 +84,14 @@ class TwoLayerExperiment:
             records=self.records,
             progress=progress,
         )
-        with (out / "embeddings.npz").open("wb") as file:
-            np.savez(
-                file,
-                embeddings=torch.cat(pair).double().numpy(),
-                kernel_initial=initial,
-                kernel_final=tangent_kernel(network, views),
-            )
+        content = io.BytesIO()
+        np.savez(
+            content,
+            embeddings=torch.cat(pair).double().numpy(),
+            kernel_initial=initial,
+            kernel_final=tangent_kernel(network, views),
+        )
+        atomic_write(out / "embeddings.npz", content.getvalue())
         return run.finish()
 
     def _network(self, inputs: int) -> nn.Sequential:

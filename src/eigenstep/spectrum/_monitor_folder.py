@@ -7,8 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from eigenstep.analysis import find_rises
-from eigenstep.record import RecordWriter, atomic_remove, atomic_write, is_run, read_record, remove_asides
+from eigenstep.analysis import summarise
+from eigenstep.record import (
+    CONFIG,
+    METRICS,
+    SUMMARY,
+    Owner,
+    RecordWriter,
+    is_run,
+    read_record,
+)
+from eigenstep.record import check_folder as check_owned
 from eigenstep.spectrum._spectrum import Spectrum
 
 
@@ -18,23 +27,7 @@ def check_folder(path: Path, goes_on: bool) -> None:
     Raises FileExistsError for a record, unless the monitor is to go on with it, and for what something else
     has written.
     """
-    if is_run(path) and (path / "metrics.jsonl").stat().st_size and not goes_on:
-        raise FileExistsError(
-            f"{path} holds a record already; give the monitor another folder, or resume=True to go on"
-        )
-    for name in ("config.yaml", "summary.json"):
-        if (path / name).exists() and not _is_of_a_monitor(path):
-            raise FileExistsError(
-                f"{path} holds a {name} that no monitor has written; give the monitor a folder of its own"
-            )
-
-
-def _is_of_a_monitor(path: Path) -> bool:
-    """Whether config.yaml is a monitor's, as this module writes it."""
-    try:
-        return "monitor" in json.loads((path / "config.yaml").read_text())
-    except (OSError, ValueError):
-        return False
+    check_owned(path, MONITOR, resume=goes_on)
 
 
 def resumed_position(path: Path, step: int | None = None) -> tuple[int, float]:
@@ -51,6 +44,25 @@ def resumed_position(path: Path, step: int | None = None) -> tuple[int, float]:
     if step is None:
         step = int(steps[last])
     return step, float(metrics["time"][last] + (step - steps[last]) * metrics["learning_rate"][last])
+
+
+def _is_of_a_monitor(path: Path) -> bool:
+    """Whether config.yaml is a monitor's, as this module writes it."""
+    try:
+        return "monitor" in json.loads((path / CONFIG).read_text())
+    except (OSError, ValueError):
+        return False
+
+
+# A monitor may share its folder with others, whose files it leaves alone: it looks at those that it replaces.
+MONITOR = Owner(
+    (CONFIG, SUMMARY),
+    made=_is_of_a_monitor,
+    occupied="{out} holds a record already; give the monitor another folder, or resume=True to go on",
+    foreign="{out} holds a {others} that no monitor has written; give the monitor a folder of its own",
+    found=lambda out: [name for name in (CONFIG, SUMMARY) if (out / name).exists()][:1],
+    is_taken=lambda out: is_run(out) and (out / METRICS).stat().st_size > 0,
+)
 
 
 class MonitorFolder:
@@ -72,11 +84,14 @@ class MonitorFolder:
     ) -> None:
         self.path = path
         self._warned = False
-        self._writer = RecordWriter(path, dim, probe=probe, directions=directions)
-        remove_asides(path)
-        atomic_remove(path / "summary.json")
-        atomic_write(path / "config.yaml", json.dumps({"monitor": settings}, indent=1) + "\n")
-        self._writer.truncate(step + 1)
+        self._writer = RecordWriter(
+            path,
+            dim,
+            probe=probe,
+            directions=directions,
+            config=json.dumps({"monitor": settings}, indent=1) + "\n",
+            start=step + 1,
+        )
 
     def append(
         self, spectrum: Spectrum, points: np.ndarray | None, loss: float, learning_rate: float
@@ -108,13 +123,4 @@ class MonitorFolder:
 
     def close(self, state: str, step: int) -> None:
         """Write the summary."""
-        table = read_record(self.path).eigenvalues
-        assert table is not None, "the writer has made it"
-        rises = find_rises(table["time"], table["cross_correlation"])
-        summary = {
-            "state": state,
-            "step": step,
-            "learned_modes": len(rises),
-            "rises": [vars(rise) for rise in rises],
-        }
-        atomic_write(self.path / "summary.json", json.dumps(summary, indent=1))
+        self._writer.finish(state, step, **summarise(read_record(self.path)))

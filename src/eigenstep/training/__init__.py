@@ -13,6 +13,7 @@ from eigenstep.methods import (
     VICRegConfig,
     WMSEConfig,
 )
+from eigenstep.record import foreign_entries, free_folder
 from eigenstep.training._compile import compile_network
 from eigenstep.training._loggers import build_loggers, check_loggers
 from eigenstep.training._loop import train
@@ -20,7 +21,7 @@ from eigenstep.training._optimizer import build_optimizer, learning_rates
 from eigenstep.training._preemption import Preempted
 from eigenstep.training._progress import Progress
 from eigenstep.training._resolve import resolve
-from eigenstep.training._run_folder import foreign_entries, free_folder
+from eigenstep.training._run_folder import check_folder
 from eigenstep.training._seeds import derived_seed
 from eigenstep.training._sync_batch_norm import SyncBatchNorm, synchronize_batch_norms
 from eigenstep.training.config import (
@@ -60,6 +61,7 @@ __all__ = [
     "build_encoder",
     "build_loggers",
     "build_optimizer",
+    "check_folder",
     "check_loggers",
     "compile_network",
     "derived_seed",

@@ -18,6 +18,7 @@ from typing import Any
 from lightning_fabric.loggers.csv_logs import CSVLogger
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
+from eigenstep.record import atomic_remove, atomic_write, move
 from eigenstep.training.config import LoggerConfig, TrainConfig, dump_config
 
 # Seconds for which Weights & Biases keeps rows back: those that a SIGKILL loses.
@@ -73,7 +74,7 @@ def _open_csv(config: TrainConfig, folder: Path, start: int) -> Sink:
     """
     current, old = folder / "csv" / "metrics.csv", folder / "csv" / "metrics-before.csv"
     if current.exists() and not old.exists():
-        current.rename(old)
+        move(current, old)
     logger = CSVLogger(folder, name="csv", version="")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it tells that it removes what is there
@@ -84,7 +85,7 @@ def _open_csv(config: TrainConfig, folder: Path, start: int) -> Sink:
             if step < start:
                 logger.log_metrics({name: float(value) for name, value in row.items() if value}, step)
         logger.save()
-        old.unlink()
+        atomic_remove(old)
     return Sink(logger)
 
 
@@ -192,6 +193,5 @@ def _read_mark(path: Path) -> tuple[str | None, float]:
 
 def _write_mark(path: Path, run: str, sent: float) -> None:
     """In one go, but without waiting for the disk: it is written at every measurement."""
-    aside = path.with_name(f".{path.name}")
-    aside.write_text(json.dumps({"run": run, "step": None if sent == -math.inf else sent}))
-    os.replace(aside, path)
+    mark = {"run": run, "step": None if sent == -math.inf else sent}
+    atomic_write(path, json.dumps(mark), flush=False)

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 
+from eigenstep.record import LOGGERS, make_folder
 from eigenstep.spelling import nearest
 from eigenstep.training._logger_kinds import KINDS, LOCAL_STORE, Sink, is_installed
 from eigenstep.training.config import TrainConfig
-
-FOLDER = "loggers"
 
 log = logging.getLogger(__name__)
 
@@ -84,10 +83,10 @@ def build_loggers(config: TrainConfig, out: Path, start: int = 0) -> Loggers:
     loggers = Loggers()
     if getattr(rank_zero_only, "rank", 0):
         return loggers
-    folder = out.resolve() / FOLDER
+    folder = out.resolve() / LOGGERS
     for kind in dict.fromkeys(config.logger.kinds):
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             loggers.sinks[kind] = KINDS[kind][0](config, folder, start)
         except Exception as error:
             loggers.close("refused")

@@ -1,7 +1,6 @@
 """What a training run measures of itself, and writes into its folder."""
 
 import bisect
-import json
 import math
 import time
 from collections.abc import Callable
@@ -13,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eigenstep.analysis import find_rises
+from eigenstep.analysis import summarise
 from eigenstep.encoders import Encoder
 from eigenstep.methods import is_centered
-from eigenstep.record import RecordWriter, append_line, atomic_write, read_record
+from eigenstep.record import RecordWriter, read_record
 from eigenstep.spectrum import Spectrum, covariance_eigenvalues, principal_projections, spectrum_of
 from eigenstep.spectrum.moments import pair_moments_of_rows
 from eigenstep.training._loggers import Loggers
@@ -70,8 +69,8 @@ class Recorder:
             features=min(encoder.num_features, FEATURES_KEPT),
             probe=len(probe_images),
             directions=config.record.directions,
+            start=start,
         )
-        self.writer.truncate(start)
         before = read_record(out)
         assert before.eigenvalues is not None, "the writer has just made the table"
         self._times = before.eigenvalues["time"].tolist()
@@ -135,11 +134,11 @@ class Recorder:
             "data_seconds": round(waited, 3),
             "images_per_second": round(self.images_per_second(step), 1),
         }
-        append_line(self.out / "timings.jsonl", row)
+        self.writer.append_to("timings", row)
 
     def add_probes(self, step: int, learning_time: float, accuracies: dict[str, float]) -> bool:
         """Add what the probes found; returns whether the features were better than ever before."""
-        append_line(self.out / "probes.jsonl", {"step": step, "time": learning_time, **accuracies})
+        self.writer.append_to("probes", {"step": step, "time": learning_time, **accuracies})
         self.loggers.log({f"probe/{name}": value for name, value in accuracies.items()}, step)
         best = accuracies["knn_features"] > self._best
         self._best = max(self._best, accuracies["knn_features"])
@@ -147,18 +146,7 @@ class Recorder:
 
     def finish(self, state: str, step: int, images: dict[str, Any]) -> None:
         """Write the summary: "finished", or "diverged" at `step`; `images`: what was read."""
-        record = read_record(self.out)
-        rises = []
-        if record.eigenvalues is not None:
-            rises = find_rises(record.eigenvalues["time"], record.eigenvalues["cross_correlation"])
-        summary = {
-            "state": state,
-            "step": step,
-            "learned_modes": len(rises),
-            "rises": [vars(rise) for rise in rises],
-            "images": images,
-        }
-        atomic_write(self.out / "summary.json", json.dumps(summary, indent=1))
+        self.writer.finish(state, step, **summarise(read_record(self.out)), images=images)
         self.loggers.close(state)
 
     def _count_modes(self, learning_time: float, eigenvalues: np.ndarray) -> None:

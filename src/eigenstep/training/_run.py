@@ -22,6 +22,7 @@ from eigenstep.encoders._checkpoints import (
     save_checkpoint,
 )
 from eigenstep.images import Images
+from eigenstep.record import CHECKPOINTS, open_folder
 from eigenstep.training._learner import Learner, Outcome
 from eigenstep.training._loggers import build_loggers
 from eigenstep.training._optimizer import build_optimizer, learning_rates, set_rate
@@ -36,9 +37,8 @@ from eigenstep.training._processes import (
 )
 from eigenstep.training._progress import Progress
 from eigenstep.training._recorder import Recorder
-from eigenstep.training._run_folder import open_folder
 from eigenstep.training._seeds import derived_seed
-from eigenstep.training.config import TrainConfig
+from eigenstep.training.config import TrainConfig, dump_config
 from eigenstep.views import TwoViews
 
 
@@ -81,8 +81,8 @@ class Run:
         """Make the folder ready, and take up what its last checkpoint holds."""
 
         def prepare() -> Checkpoint | None:
-            open_folder(self.out, self.config, overwrite)
-            found = find_checkpoints(self.out / "checkpoints")
+            open_folder(self.out, dump_config(self.config), overwrite=overwrite)
+            found = find_checkpoints(self.out / CHECKPOINTS)
             return load_checkpoint(found[-1]) if found else None
 
         checkpoint = on_leader(self.fabric, prepare)
@@ -189,7 +189,7 @@ class Run:
             accuracies = self.probe.measure(self.learner.encoder)
         best = self.recorder.add_probes(step, float(self.times[step]), accuracies)
         if best and self.config.checkpoint.best:
-            save_best(self.out / "checkpoints", step, weights)
+            save_best(self.out / CHECKPOINTS, step, weights)
 
     def _save(self, step: int, weights: Weights, images: list[dict[str, Any]]) -> bool:
         """Write a checkpoint, or return False if a weight is not finite: the last good one stays."""
@@ -200,7 +200,7 @@ class Run:
             "precision": self.fabric.strategy.precision.state_dict(),
         }
         checkpoint = Checkpoint(step, weights, states, images)
-        save_checkpoint(self.out / "checkpoints", checkpoint, self.config.checkpoint.keep)
+        save_checkpoint(self.out / CHECKPOINTS, checkpoint, self.config.checkpoint.keep)
         return True
 
     def _see(self, step: int, loss: Tensor) -> None:
@@ -220,7 +220,7 @@ class Run:
 
     def _diverged(self, step: int, what: str) -> NoReturn:
         self._finish("diverged", step)
-        kept = on_leader(self.fabric, lambda: find_checkpoints(self.out / "checkpoints"))
+        kept = on_leader(self.fabric, lambda: find_checkpoints(self.out / CHECKPOINTS))
         raise FloatingPointError(
             f"{what} is not finite at step {step}; "
             + (f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint was due before")

@@ -1,32 +1,10 @@
-"""Making, resuming and replacing run folders without losing what is in them."""
+"""Whether a training run may use a folder."""
 
 from pathlib import Path
 
-from eigenstep.record import (
-    ASIDE,
-    atomic_remove,
-    atomic_write,
-    check_writable,
-    differences,
-    is_run,
-    remove_asides,
-)
-from eigenstep.training.config import TrainConfig, dump_config, load_config
-
-# What a run folder holds. The last two tell that it is one, so they are removed last.
-ENTRIES = (
-    "checkpoints",
-    "spectrum",
-    "timings.jsonl",
-    "summary.json",
-    "prediction.json",
-    "probes.jsonl",
-    "probes.json",
-    "loggers",
-    "report.html",
-    "metrics.jsonl",
-    "config.yaml",
-)
+from eigenstep.record import CONFIG, ENTRIES, Owner, check_writable, differences, is_run
+from eigenstep.record import check_folder as check_owned
+from eigenstep.training.config import TrainConfig, load_config
 
 
 def check_folder(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -> None:
@@ -38,20 +16,9 @@ def check_folder(out: Path, config: TrainConfig, resume: bool, overwrite: bool) 
     """
     if resume and overwrite:
         raise ValueError("expected one of --resume and --overwrite, got both")
-    if _entries(out):
-        if not (resume or overwrite):
-            raise FileExistsError(
-                f"{out} exists; use --resume to go on, --overwrite to replace it, or another --out"
-            )
-        if not is_run(out) and not _is_configured(out):
-            raise FileExistsError(f"{out} exists and is not a run folder; use another --out")
-        if overwrite and (others := foreign_entries(out)):
-            raise FileExistsError(
-                f"{out} also holds what no run has written ({', '.join(others[:3])}); move it, or use"
-                " another --out"
-            )
-    if resume and (out / "config.yaml").exists():
-        changed = differences(config, load_config(out / "config.yaml"))
+    check_owned(out, TRAINING, resume=resume, overwrite=overwrite)
+    if resume and (out / CONFIG).exists():
+        changed = differences(config, load_config(out / CONFIG))
         if changed:
             raise ValueError(
                 f"{out} was made with another configuration ({'; '.join(changed)}); use another --out"
@@ -59,41 +26,21 @@ def check_folder(out: Path, config: TrainConfig, resume: bool, overwrite: bool) 
     check_writable(out)
 
 
-def open_folder(out: Path, config: TrainConfig, overwrite: bool) -> None:
-    """Make the run folder, empty but for its configuration unless the run is resumed.
-
-    A process killed in here leaves a folder that `check_folder` still knows as a run.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    remove_asides(out)
-    for name in ENTRIES[:-1] if overwrite else ("summary.json",):
-        atomic_remove(out / name)
-    atomic_write(out / "config.yaml", dump_config(config))
-
-
-def free_folder(parent: Path, name: str) -> Path:
-    """`parent/name`, or the first of `parent/name-2`, `parent/name-3`, ... that does not exist."""
-    candidate, number = parent / name, 2
-    while candidate.exists():
-        candidate, number = parent / f"{name}-{number}", number + 1
-    return candidate
-
-
-def foreign_entries(out: Path) -> list[str]:
-    """Names of what is in a folder and no run has written there."""
-    return [name for name in _entries(out) if name not in ENTRIES]
-
-
-def _entries(out: Path) -> list[str]:
-    """Names of what the folder holds, without what a killed process left aside."""
-    names = sorted(entry.name for entry in out.iterdir()) if out.is_dir() else []
-    return [name for name in names if not (name.startswith(".") and name.endswith(ASIDE))]
-
-
-def _is_configured(out: Path) -> bool:
-    """Whether a run was begun here and not yet measured."""
+def _is_begun(out: Path) -> bool:
+    """Whether a run was measured here, or begun and not yet measured."""
+    if is_run(out):
+        return True
     try:
-        load_config(out / "config.yaml")
+        load_config(out / CONFIG)
     except (OSError, ValueError):
         return False
     return True
+
+
+TRAINING = Owner(
+    ENTRIES,
+    made=_is_begun,
+    occupied="{out} exists; use --resume to go on, --overwrite to replace it, or another --out",
+    foreign="{out} exists and is not a run folder; use another --out",
+    mixed="{out} also holds what no run has written ({others}); move it, or use another --out",
+)

@@ -1,0 +1,54 @@
+"""Modules that had another name in an earlier version: they are still found by it, with a warning."""
+
+import importlib
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_loader
+from types import ModuleType
+
+MOVED = {
+    "eigenstep.demo": "eigenstep.cli._demonstrate",
+    "eigenstep.atomic": "eigenstep.record",
+    "eigenstep.memory": "eigenstep.machine",
+    "eigenstep.process_group": "eigenstep.machine",
+    "eigenstep.side_by_side": "eigenstep.comparison",
+    "eigenstep.spectrum.files": "eigenstep.embeddings",
+    "eigenstep.spectrum.tracking": "eigenstep.analysis.tracking",
+    "eigenstep.spectrum.verdicts": "eigenstep.analysis.verdicts",
+    "eigenstep.stopped": "eigenstep.machine",
+    "eigenstep.threads": "eigenstep.machine",
+    "eigenstep.training.data": "eigenstep.images",
+    "eigenstep.training.networks": "eigenstep.encoders",
+    "eigenstep.training.objectives": "eigenstep.methods",
+}
+
+
+class MovedModules(MetaPathFinder, Loader):
+    """Finds a module under its old name, as the module of the new one."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return spec_from_loader(fullname, self) if fullname in MOVED else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        new = MOVED[spec.name]
+        warnings.warn(f"{spec.name} is now {new}", DeprecationWarning, stacklevel=2)
+        # A module of its own: importing changes the names that a module has for itself.
+        module = ModuleType(spec.name, f"{new} by its old name.")
+        vars(module).update(
+            {name: value for name, value in vars(importlib.import_module(new)).items() if name[:2] != "__"}
+        )
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing is left to do."""
+
+
+def install() -> None:
+    """Let the old names be found."""
+    if not any(isinstance(finder, MovedModules) for finder in sys.meta_path):
+        sys.meta_path.append(MovedModules())

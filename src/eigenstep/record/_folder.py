@@ -1,0 +1,105 @@
+"""A run folder before it is written to: the names of its entries, and whether it may be used."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from eigenstep.record._disk import atomic_remove, atomic_write, is_aside, make_folder, remove_asides
+
+CONFIG, SUMMARY, PREDICTION, REPORT = "config.yaml", "summary.json", "prediction.json", "report.html"
+METRICS, TIMINGS, PROBES = "metrics.jsonl", "timings.jsonl", "probes.jsonl"
+SPECTRUM, CHECKPOINTS, LOGGERS = "spectrum", "checkpoints", "loggers"
+# Of tables without extension.
+EIGENVALUES, PROJECTIONS = f"{SPECTRUM}/eigenvalues", f"{SPECTRUM}/projections"
+THUMBNAILS = f"{SPECTRUM}/probe.npy"
+# Entries that hold no runs and may hold many files.
+FOLDERS = (CHECKPOINTS, SPECTRUM, LOGGERS)
+# What a run folder holds. The last two tell that it is one, so they are removed last.
+ENTRIES = (
+    CHECKPOINTS,
+    SPECTRUM,
+    TIMINGS,
+    SUMMARY,
+    PREDICTION,
+    PROBES,
+    "probes.json",
+    LOGGERS,
+    REPORT,
+    METRICS,
+    CONFIG,
+)
+
+
+def found_entries(out: Path) -> list[str]:
+    """Names of what a folder holds, without what a killed process left aside."""
+    names = sorted(entry.name for entry in out.iterdir()) if out.is_dir() else []
+    return [name for name in names if not is_aside(name)]
+
+
+def foreign_entries(out: Path) -> list[str]:
+    """Names of what is in a folder and no run has written there."""
+    return [name for name in found_entries(out) if name not in ENTRIES]
+
+
+@dataclass(frozen=True)
+class Owner:
+    """One who writes run folders: which ones it may use, and what it says of the others.
+
+    In what it says `{out}` is the folder, and `{others}` are up to three names of what stands in the way.
+
+    Attributes
+    ----------
+    entries : names of what it writes, and may replace
+    made : whether it has made a folder in which something is
+    occupied : said if something is there which it was not told to resume or to replace
+    foreign : said if another has made what is there
+    mixed : said if it was told to replace the folder, and others' entries are there beside its own; one who
+        replaces nothing needs none
+    found : names of what there is in a folder that concerns it; by default all
+    is_taken : whether there is something to resume or to replace; by default if anything concerns it
+    """
+
+    entries: tuple[str, ...]
+    made: Callable[[Path], bool]
+    occupied: str
+    foreign: str
+    mixed: str = ""
+    found: Callable[[Path], list[str]] = found_entries
+    is_taken: Callable[[Path], bool] | None = None
+
+
+def check_folder(out: Path, owner: Owner, *, resume: bool = False, overwrite: bool = False) -> None:
+    """See that an owner may write its run to `out`; changes nothing.
+
+    Raises FileExistsError, in the owner's words, if something is there and neither `resume` nor `overwrite`
+    is given, if another has made it, or if `overwrite` would remove what another has written.
+
+    >>> import tempfile
+    >>> here = Path(tempfile.mkdtemp())
+    >>> words = "{out} exists", "{out} is another's", "{out} also holds {others}"
+    >>> check_folder(here, Owner(ENTRIES, lambda out: (out / METRICS).exists(), *words))
+    """
+    found = owner.found(out)
+    taken = bool(found) if owner.is_taken is None else owner.is_taken(out)
+    others = [name for name in found if name not in owner.entries]
+    words = None
+    if taken and not (resume or overwrite):
+        words = owner.occupied
+    elif found and not owner.made(out):
+        words, others = owner.foreign, others or found
+    elif overwrite and others:
+        words = owner.mixed
+    if words is not None:
+        raise FileExistsError(words.format(out=out, others=", ".join(others[:3])))
+
+
+def open_folder(out: Path, config: str, *, overwrite: bool = False) -> None:
+    """Make a run folder with its configuration, without a summary, and empty of all else if `overwrite`.
+
+    A process killed in here leaves a folder that is still known as a run, by its configuration.
+    """
+    make_folder(out)
+    remove_asides(out)
+    for name in ENTRIES[:-1] if overwrite else (SUMMARY,):
+        atomic_remove(out / name)
+    atomic_write(out / CONFIG, config)
