@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.reproduce._choices import LOSSES, PHOTOS, Choices, finished, made_anew
+from eigenstep.reproduce._choices import LOSSES, Choices, finished, made_anew
 from eigenstep.reproduce._outcome import Cell, Outcome, OutcomeTable, Row
 from eigenstep.reproduce._two_layer import TwoLayerExperiment, is_centred, predicted_modes
 from eigenstep.reproduce.figures import agreement_figure
@@ -20,7 +20,7 @@ ENDS = {"kernel_initial": "initial kernel", "kernel_final": "final kernel"}
 
 def agreement(choices: Choices, folder: Path) -> Outcome:
     """Train a network of one hidden layer under each loss and compare the spaces that are learned."""
-    photos = choices.data_or("cifar10") == PHOTOS
+    photos = choices.on_photographs
     experiment = TwoLayerExperiment(
         width=2048 if choices.full else 1024,
         subtract_crop_mean=photos,
