@@ -8,7 +8,6 @@ from PIL import Image
 
 from eigenstep.encoders import load_encoder
 from eigenstep.export import embed
-from eigenstep.images import _in_order
 from eigenstep.training import load_images
 
 
@@ -60,7 +59,7 @@ def test_blocks_give_what_all_images_at_once_give(write_run, tmp_path, labelled_
     run = write_run()
     embed(run, tmp_path / "once.parquet", str(labelled_folder))
     seen = []
-    monkeypatch.setattr(_in_order, "BLOCK", 5)
+    monkeypatch.setattr("eigenstep.images._in_order.BLOCK", 5)
     embed(
         run,
         tmp_path / "blocks.parquet",
@@ -123,7 +122,7 @@ def test_images_without_labels_have_no_column_of_them(write_run, tmp_path):
 def test_a_file_is_whole_or_as_it_was(write_run, tmp_path, labelled_folder, monkeypatch, suffix):
     run, out = write_run(), tmp_path / f"all.{suffix}"
     out.write_text("before")
-    monkeypatch.setattr(_in_order, "BLOCK", 5)
+    monkeypatch.setattr("eigenstep.images._in_order.BLOCK", 5)
 
     def stop(done, total):
         if done > 10:

@@ -11,9 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from eigenstep.images import _open_images, open_images
-from eigenstep.images._open_dataset import Source
-from eigenstep.training import ImagesConfig
+from eigenstep.images import ImagesConfig, open_images
 
 SIZE = 4
 
@@ -104,34 +102,39 @@ def spoil() -> Callable[[Path, str], Path]:
 
 
 @pytest.fixture
-def open_data(monkeypatch):
+def as_on_hub(monkeypatch):
+    """`as_on_hub(folder)`: a name under which it is read as if it were on the hub; no network is needed."""
+
+    def name(folder: Path | str) -> str:
+        monkeypatch.setattr("eigenstep.images._hub.PLACES", {"hub-data": str(folder)})
+        return "hub-data"
+
+    return name
+
+
+@pytest.fixture
+def open_data(as_on_hub):
     """`open_data("memory", folder, batch_size=4)`: images opened for training, closed after the test.
 
     The kinds are memory, table (streamed in random order), tars, and hub: a table streamed in order.
     """
     opened = []
 
-    def source(data: str) -> Source:
-        return Source(data, data, "hub")
-
     def open_(kind: str, folder: Path, batch_size: int = 4, seed: int = 0, **options):
         config = {"size": SIZE, "workers": 0, "shuffle_buffer": 7, "stream": "never"}
         if kind != "memory":
             config["stream"] = "always"
         others = {key: options.pop(key) for key in ("rank", "processes", "labels") if key in options}
-        with monkeypatch.context() as patch:
-            if kind == "hub":  # no network is needed to stream
-                patch.setattr(_open_images, "find_source", source)
-            opened.append(
-                open_images(
-                    str(folder),
-                    ImagesConfig(**(config | options)),
-                    seed=seed,
-                    batch_size=batch_size,
-                    device=torch.device("cpu"),
-                    **others,
-                )
+        opened.append(
+            open_images(
+                as_on_hub(folder) if kind == "hub" else str(folder),
+                ImagesConfig(**(config | options)),
+                seed=seed,
+                batch_size=batch_size,
+                device=torch.device("cpu"),
+                **others,
             )
+        )
         return opened[-1]
 
     yield open_

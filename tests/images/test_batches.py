@@ -2,9 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-from eigenstep.images import _batches
-from eigenstep.images._batches import spread
-
 KINDS = ["memory", "table", "tars", "hub"]
 RANDOM_ACCESS = ["memory", "table"]
 
@@ -122,7 +119,7 @@ def test_how_many_images_an_epoch_has_is_known_where_it_can_be(kind, data_of, op
 @pytest.mark.parametrize("kind", ["table", "tars"])
 def test_the_time_that_the_caller_takes_is_not_waited_for(kind, data_of, open_data, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(_batches.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr("eigenstep.images._batches.time.perf_counter", lambda: now[0])
     images = open_data(kind, data_of(kind, 22))
     complete = images._complete
 
@@ -138,11 +135,13 @@ def test_the_time_that_the_caller_takes_is_not_waited_for(kind, data_of, open_da
         assert images.waited == 2 * done
 
 
-def test_rows_are_spread_evenly():
-    for count in (1, 7, 100):
-        for n in (1, 3, 7, 200):
-            rows = spread(n, count)
-            assert len(rows) == min(n, count)
-            gaps = np.diff([*rows, count + rows[0]])
-            assert gaps.max() - gaps.min() <= 1
-    assert len(spread(0, 5)) == 0
+@pytest.mark.parametrize("kind", RANDOM_ACCESS)
+@pytest.mark.parametrize("count", [1, 7, 100])
+def test_the_rows_of_a_probe_are_spread_evenly(kind, count, data_of, open_data, rows_of):
+    images = open_data(kind, data_of(kind, count), batch_size=1)
+    for n in (1, 3, 7, 200):
+        rows = rows_of(images.probe(n))
+        assert len(rows) == min(n, count)
+        gaps = np.diff([*rows, count + rows[0]])
+        assert gaps.max() - gaps.min() <= 1
+    assert len(images.probe(0)) == 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eigenstep.images._decode import decode
+from eigenstep.images import decode_image
 
 # What is stored under each value of the EXIF orientation, as it should be seen.
 UPRIGHT = {
@@ -26,7 +26,7 @@ def read_back():
     def read(image: Image.Image, kind: str = "png", **options) -> np.ndarray:
         content = io.BytesIO()
         image.save(content, kind, **options)
-        decoded = decode({"bytes": content.getvalue(), "path": None})
+        decoded = decode_image({"bytes": content.getvalue(), "path": None})
         assert decoded.mode == "RGB"
         return np.asarray(decoded).astype(int)
 
@@ -131,4 +131,4 @@ def test_of_an_animation_the_first_frame_is_taken(read_back):
 @pytest.mark.parametrize("record", [None, {"bytes": None, "path": None}, {"bytes": b"", "path": None}])
 def test_a_row_without_an_image_is_refused(record):
     with pytest.raises(ValueError, match="no image in this row"):
-        decode(record)
+        decode_image(record)

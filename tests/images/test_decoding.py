@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from eigenstep.images._decoding import Decoding
+from eigenstep.images import Workers
 
 
 def double(task):
@@ -39,7 +39,7 @@ def run():
     begun = []
 
     def begin(work, processes, tasks=None):
-        begun.append(Decoding(work, processes))
+        begun.append(Workers(work, processes))
         tasks = itertools.count() if tasks is None else tasks
         return begun[-1], begun[-1].map((f"about {task}", task) for task in tasks)
 
@@ -134,7 +134,7 @@ def test_closing_ends_the_processes_and_what_still_waits_for_them(run):
 
 def begin_and_tell(pipe):
     """What a process does that ends, one way or another, while its own processes are at work."""
-    results = Decoding(sleep_briefly, 2).map((None, task) for task in itertools.count())
+    results = Workers(sleep_briefly, 2).map((None, task) for task in itertools.count())
     next(results)
     pipe.send([process.pid for process in multiprocessing.active_children()])
     if pipe.recv() == "wait":

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from eigenstep.training import ImagesConfig, load_images, photo_patches
+from eigenstep.images import ImagesConfig, load_images, photo_patches
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_whatever_a_decoder_raises_the_image_counts_as_broken(pictures, monkeypa
     def fail(record):
         raise RuntimeError("as the decoder of AVIF does")
 
-    monkeypatch.setattr("eigenstep.images._decode.decode", fail)
+    monkeypatch.setattr("eigenstep.images._decode.decode_image", fail)
     with pytest.raises(ValueError, match=r"none of its 2 images can be decoded, for example a\.png, b\.png"):
         load(folder)
 
@@ -233,12 +233,14 @@ def test_images_that_memory_cannot_hold_are_refused_before_one_is_read(pictures,
     folder = pictures("a.png", "b.png", "c.png")
     need = 3 * 3 * 16 * 16
     for memory, fits in [(need, False), (2 * need, True)]:
-        monkeypatch.setattr("eigenstep.images._memory.available_memory", lambda memory=memory: memory)
+        monkeypatch.setattr("eigenstep.images._stored.available_memory", lambda memory=memory: memory)
         if fits:
             assert len(load(folder)) == 3
         else:
             with monkeypatch.context() as patch:
-                patch.setattr("eigenstep.images._decode.decode", lambda _: pytest.fail("an image was read"))
+                patch.setattr(
+                    "eigenstep.images._decode.decode_image", lambda _: pytest.fail("an image was read")
+                )
                 with pytest.raises(
                     ValueError, match=r"3 images of 16×16 px take 0\.0 GiB .* --images\.limit"
                 ):

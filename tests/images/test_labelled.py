@@ -3,21 +3,19 @@ import numpy as np
 import pytest
 import torch
 
-from eigenstep.images import _labelled, find_test_split, load_labelled
-from eigenstep.images._open_dataset import Source
-from eigenstep.training import ImagesConfig
+from eigenstep.images import ImagesConfig, find_test_split, load_labelled
 
 KINDS = ["table", "tars", "hub"]
 
 
 @pytest.fixture
-def load(monkeypatch):
+def load(as_on_hub):
     """`load("hub", folder, limit=5)`, without a network."""
 
     def read(kind, folder, limit=None, split="train", seed=0, **options):
         if kind == "hub":
             options |= {"stream": "always"}
-            monkeypatch.setattr(_labelled, "find_source", lambda data: Source(data, data, "hub"))
+            folder = as_on_hub(folder)
         config = ImagesConfig(size=4, **options)
         return load_labelled(str(folder), config, split, limit, seed)
 
@@ -104,7 +102,7 @@ def test_a_split_that_is_not_there_is_refused(kind, load, data_of):
 
 def test_images_that_memory_cannot_hold_are_refused(load, data_of, monkeypatch):
     folder = data_of("table", 20)
-    monkeypatch.setattr("eigenstep.images._memory.available_memory", lambda: 10 * 3 * 16 / 0.79)
+    monkeypatch.setattr("eigenstep.images._stored.available_memory", lambda: 10 * 3 * 16 / 0.79)
     assert len(load("table", folder, limit=10).labels) == 10
     with pytest.raises(ValueError, match=r"11 images of 4×4 px take .* --probes"):
         load("table", folder, limit=11)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import LabelEncoder
 
-from eigenstep.images._labels import read_labels
+from eigenstep.images import read_labels
 
 
 def test_numbers_stay_as_they_are():

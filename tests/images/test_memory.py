@@ -1,7 +1,6 @@
 import pytest
 
-from eigenstep.images import _memory
-from eigenstep.images._memory import fits_memory
+from eigenstep.images import fits_memory
 
 
 @pytest.mark.parametrize(
@@ -10,10 +9,10 @@ from eigenstep.images._memory import fits_memory
 def test_images_of_all_processes_may_take_four_fifths_of_what_is_available(
     available, processes, fits, monkeypatch
 ):
-    monkeypatch.setattr(_memory, "available_memory", lambda: available)
+    monkeypatch.setattr("eigenstep.images._stored.available_memory", lambda: available)
     assert fits_memory(10, 10, processes) == fits  # 3000 bytes each
 
 
 def test_where_nothing_tells_the_memory_everything_fits(monkeypatch):
-    monkeypatch.setattr(_memory, "available_memory", lambda: None)
+    monkeypatch.setattr("eigenstep.images._stored.available_memory", lambda: None)
     assert fits_memory(10**9, 1000)

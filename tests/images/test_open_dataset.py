@@ -5,7 +5,7 @@ import huggingface_hub
 import numpy as np
 import pytest
 
-from eigenstep.training import ImagesConfig, load_images
+from eigenstep.images import ImagesConfig, load_images
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 

@@ -7,12 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from eigenstep.images import open_images
-from eigenstep.images._in_memory import ImagesInMemory
-from eigenstep.images._stream_images import StreamImages
-from eigenstep.images._table_images import TableImages
-from eigenstep.training import ImagesConfig, load_images
+from eigenstep.images import ImagesConfig, load_images, open_images
 
+# What is opened: decoded at once, or while training in random access or in order.
+IN_MEMORY, ROWS, IN_ORDER = "ImagesInMemory", "StreamedRows", "StreamedShards"
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 
 
@@ -29,12 +27,16 @@ def open_folder(folder, size=4, batch_size=4, labels=False, progress=None, proce
     )
 
 
+def kind_of(images):
+    return type(images).__name__
+
+
 @pytest.fixture
 def memory(monkeypatch):
     """`memory(bytes)`: as much is available."""
 
     def have(available):
-        monkeypatch.setattr("eigenstep.images._memory.available_memory", lambda: available)
+        monkeypatch.setattr("eigenstep.images._stored.available_memory", lambda: available)
 
     return have
 
@@ -43,14 +45,14 @@ def test_what_fits_is_in_memory_and_what_does_not_is_streamed(data_of, memory):
     folder = data_of("table", 10)
     need = 10 * 3 * 4 * 4
     for available, processes, kind in [
-        (need / 0.79, 1, ImagesInMemory),
-        (need / 0.81, 1, TableImages),
-        (need / 0.79, 2, TableImages),
-        (2 * need / 0.79, 2, ImagesInMemory),
+        (need / 0.79, 1, IN_MEMORY),
+        (need / 0.81, 1, ROWS),
+        (need / 0.79, 2, ROWS),
+        (2 * need / 0.79, 2, IN_MEMORY),
     ]:
         memory(available)
-        assert type(open_folder(folder, processes=processes)) is kind
-        assert type(open_folder(folder, processes=processes, stream="always")) is TableImages
+        assert kind_of(open_folder(folder, processes=processes)) == kind
+        assert kind_of(open_folder(folder, processes=processes, stream="always")) == ROWS
     memory(need / 0.81)
     with pytest.raises(ValueError, match=r"10 images of 4×4 px take .* use --images\.stream auto"):
         open_folder(folder, stream="never")
@@ -58,10 +60,10 @@ def test_what_fits_is_in_memory_and_what_does_not_is_streamed(data_of, memory):
 
 def test_tars_are_read_in_order_unless_that_is_not_wished(data_of, rows_of):
     folder = data_of("tars", 10)
-    assert type(open_folder(folder)) is StreamImages
-    assert type(open_folder(folder, stream="always")) is StreamImages
+    assert kind_of(open_folder(folder)) == IN_ORDER
+    assert kind_of(open_folder(folder, stream="always")) == IN_ORDER
     whole = open_folder(folder, stream="never", labels=True)
-    assert type(whole) is ImagesInMemory
+    assert kind_of(whole) == IN_MEMORY
     assert rows_of(whole.probe(10)) == list(range(10))
     batch = next(whole.batches(0))
     assert batch.labels.tolist() == [row % 3 for row in rows_of(batch.images)]

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 
-from eigenstep.images._open_dataset import Source, find_source
-from eigenstep.images._records import Sample
-from eigenstep.images._stream import Stream, open_stream, stream_labels
-from eigenstep.training import ImagesConfig
+from eigenstep.images import ImagesConfig, Sample, Shards, find_source
+
+IN_ORDER = ImagesConfig(stream="always")
 
 
 class Numbers:
@@ -21,7 +20,7 @@ class Numbers:
 
 
 def numbered(shards, each, limit=None):
-    return Stream("numbers", [Numbers(*range(s * each, (s + 1) * each)) for s in range(shards)], limit)
+    return Shards("numbers", [Numbers(*range(s * each, (s + 1) * each)) for s in range(shards)], limit)
 
 
 def order(stream, buffer, seed=0):
@@ -68,34 +67,33 @@ def test_with_a_limit_always_the_same_samples_are_read():
     assert numbered(5, 6, limit=80).count() == 30
 
 
-def test_a_table_is_streamed_with_no_other_column_than_what_is_asked_for(data_of, png):
-    folder = str(data_of("table", 9, label=lambda row: row + 40))
-    source = Source(folder, folder, "hub")
-    images = list(open_stream(source, ImagesConfig()).samples())
+def test_a_table_is_streamed_with_no_other_column_than_what_is_asked_for(data_of, png, as_on_hub):
+    source = find_source(as_on_hub(data_of("table", 9, label=lambda row: row + 40)))
+    images = list(source.open(IN_ORDER).samples())
     assert [sample.record["bytes"] for sample in images] == [png(row) for row in range(9)]
     assert {sample.label for sample in images} == {None}
-    labels = list(open_stream(source, ImagesConfig(), images=False, labels=True).samples())
-    assert [sample.label for sample in labels] == list(range(40, 49))
-    assert {sample.record for sample in labels} == {None}
-    assert stream_labels(source, ImagesConfig()).numbers.tolist() == list(range(40, 49))
+    both = list(source.open(IN_ORDER, labels=True).samples())
+    assert [sample.record["bytes"] for sample in both] == [png(row) for row in range(9)]
+    assert [sample.label for sample in both] == list(range(40, 49))
+    assert source.labels(IN_ORDER).numbers.tolist() == list(range(40, 49))
+    assert source.count(IN_ORDER) == 9
 
 
-def test_labels_are_read_without_the_images(data_of, spoil):
-    folder = str(spoil(data_of("table", 9), "img.bytes"))
-    source = Source(folder, folder, "hub")
-    assert stream_labels(source, ImagesConfig()).numbers.tolist() == [0, 1, 2] * 3
+def test_labels_are_read_without_the_images(data_of, spoil, as_on_hub):
+    source = find_source(as_on_hub(spoil(data_of("table", 9), "img.bytes")))
+    assert source.labels(IN_ORDER).numbers.tolist() == [0, 1, 2] * 3
     with pytest.raises(Exception, match=r"\w"):
-        list(open_stream(source, ImagesConfig()).samples())
+        list(source.open(IN_ORDER).samples())
 
 
-def test_files_of_a_table_are_shards(write_parquet, png):
+def test_files_of_a_table_are_shards(write_parquet, png, as_on_hub):
     for part in range(3):
         folder = write_parquet({"img": [{"bytes": png(part), "path": None}]}, images=["img"])
         (folder / "train-00000-of-00001.parquet").rename(folder / f"train-{part}.parquet")
-    stream = open_stream(Source("parts", str(folder), "hub"), ImagesConfig())
-    assert len(stream.shards) == 3
-    assert [sample.record["bytes"] for sample in stream.samples()] == [png(part) for part in range(3)]
-    assert [sample.name for sample in stream.samples()] == [f"image 0 of shard {part}" for part in range(3)]
+    opened = find_source(as_on_hub(folder)).open(IN_ORDER)
+    assert len(opened.shards) == 3
+    assert [sample.record["bytes"] for sample in opened.samples()] == [png(part) for part in range(3)]
+    assert [sample.name for sample in opened.samples()] == [f"image 0 of shard {part}" for part in range(3)]
 
 
 def test_splits_are_told_apart(write_tars, png):
@@ -106,10 +104,10 @@ def test_splits_are_told_apart(write_tars, png):
     source = find_source(str(folder))
     assert source.splits() == ["train", "validation"]
     for split, row in [("train", 0), ("validation", 1)]:
-        samples = list(open_stream(source, ImagesConfig(split=split)).samples())
+        samples = list(source.open(ImagesConfig(split=split)).samples())
         assert [sample.record["bytes"] for sample in samples] == [png(row)]
     with pytest.raises(ValueError, match=r"no split 'test'; set --images.split to one of train, validation"):
-        open_stream(source, ImagesConfig(split="test"))
+        source.open(ImagesConfig(split="test"))
 
 
 def test_names_of_classes_have_one_number_in_all_splits(write_tars, png):
@@ -121,5 +119,5 @@ def test_names_of_classes_have_one_number_in_all_splits(write_tars, png):
     )
     source = find_source(str(folder))
     for split, numbers in [("train", [2, 0]), ("test", [2, 1])]:
-        labels = stream_labels(source, ImagesConfig(split=split))
+        labels = source.labels(ImagesConfig(split=split))
         assert (labels.numbers.tolist(), labels.names) == (numbers, ["ape", "cat", "dog"])

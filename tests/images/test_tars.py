@@ -5,12 +5,12 @@ import tarfile
 import datasets
 import pytest
 
-from eigenstep.images._tars import TarShard
-from eigenstep.training import ImagesConfig
+from eigenstep.images import ImagesConfig, find_source
 
 
-def read(path, *, images=True, labels=False, **options):
-    return list(TarShard("shards", str(path), ImagesConfig(**options), images, labels).samples())
+def read(path, *, labels=False, **options):
+    """The samples of the folder that holds this shard."""
+    return list(find_source(str(path.parent)).open(ImagesConfig(**options), labels=labels).samples())
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def shard(write_tars):
 def test_samples_are_read_as_the_datasets_library_reads_them(write_tars, png):
     samples = [(f"deep/{row}", {"cls": b"1", "png": png(row), "txt": b"a word"}) for row in range(7)]
     folder = write_tars({"train-0.tar": samples[:4], "train-1.tar": samples[4:]})
-    found = [sample for number in range(2) for sample in read(folder / f"train-{number}.tar", labels=True)]
+    found = read(folder / "train-0.tar", labels=True)
     reference = datasets.load_dataset("webdataset", data_dir=str(folder), split="train", streaming=True)
     reference = list(reference.cast_column("png", datasets.Image(decode=False)))
     assert [sample.record for sample in found] == [expected["png"] for expected in reference]
@@ -70,12 +70,18 @@ def test_a_label_is_the_cls_file_or_a_key_of_the_json_file(shard, png, files, la
     assert read(path, label=label)[0].label is None
 
 
-def test_what_is_not_asked_for_is_not_read(shard, png):
-    path = shard(("a", {"png": png(0), "cls": b"1", "json": b"no json"}))
+def test_what_is_not_asked_for_is_not_read(shard, png, monkeypatch):
+    path, seen = shard(("a", {"png": png(0), "cls": b"1", "json": b"no json"})), []
+    whole = tarfile.ExFileObject.read
+    monkeypatch.setattr(tarfile.ExFileObject, "read", lambda file: seen.append(whole(file)) or seen[-1])
     assert read(path)[0].record["bytes"] == png(0)
-    only_label = read(path, images=False, labels=True)[0]
-    assert only_label.label == 1
-    assert not only_label.record["bytes"]
+    assert seen == [png(0)]
+    seen.clear()
+    assert find_source(str(path.parent)).labels(ImagesConfig()).numbers.tolist() == [1]
+    assert set(seen) == {b"1", b"no json"}
+    seen.clear()
+    assert find_source(str(path.parent)).count(ImagesConfig()) == 1
+    assert seen == []
     with pytest.raises(ValueError, match=r"a\.tar/a\.json is no JSON"):
         read(path, labels=True, label="species")
 

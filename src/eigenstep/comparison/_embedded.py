@@ -13,7 +13,7 @@ from eigenstep.comparison._inputs import Input
 from eigenstep.comparison._rows import Rows, What
 from eigenstep.encoders import encode, find_checkpoint, initial_encoder, load_encoder
 from eigenstep.encoders._checkpoints import find_checkpoints
-from eigenstep.images._stored_images import stored_images
+from eigenstep.images import stored_images
 from eigenstep.machine import find_device
 from eigenstep.methods import is_centered
 from eigenstep.prediction import read_predicted

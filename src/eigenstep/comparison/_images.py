@@ -10,13 +10,12 @@ from torch import Tensor
 
 from eigenstep.comparison._inputs import Input
 from eigenstep.comparison._rows import Rows, described_data
-from eigenstep.images import image_hashes, load_images
+from eigenstep.images import find_source, image_hashes, load_images, load_spread
 from eigenstep.prediction import read_predicted
-from eigenstep.prediction._images import some_images
 from eigenstep.record import read_record
 from eigenstep.training import TrainConfig, load_config
 
-IMAGES, PHOTOS = 512, "photos"
+IMAGES = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +57,8 @@ def common_images(
     named = {name: hashes for name, hashes in fixed.items() if hashes is not None}
     lengths = {name: len(files[name].values) for name in fixed if name in files and name not in named}
     if not named and not lengths:
-        stored = some_images(_of_data(_config(runs[0]), data, split), IMAGES if count is None else count)
+        config = _of_data(_config(runs[0]), data, split)
+        stored = load_spread(config.data, config.images, IMAGES if count is None else count, config.seed)
         return CommonImages(image_hashes(stored), len(stored), stored)
     wanted = _smallest(named) if named else None
     size = len(wanted) if wanted is not None else next(iter(lengths.values()))
@@ -119,7 +119,7 @@ def _pixels(
     of_file = next((each for each in described if each and data in (None, each[0])), None)
     if of_file is not None:
         data = of_file[0]
-        split = split or (None if data == PHOTOS else of_file[1])  # photos are embedded under a split's name
+        split = split or (of_file[1] if _has_splits(data) else None)  # a file may name one nevertheless
     config = _of_data(_config(runs[0]), data, split)
     stored = load_images(config.data, config.images, config.seed).images
     if wanted is None:
@@ -147,7 +147,11 @@ def _chosen(stored: Tensor, wanted: np.ndarray | None) -> Tensor | None:
 
 
 def _words(config: TrainConfig) -> str:
-    return config.data if config.data == PHOTOS else f"{config.data} ({config.images.split})"
+    return f"{config.data} ({config.images.split})" if _has_splits(config.data) else config.data
+
+
+def _has_splits(data: str) -> bool:
+    return "splits" not in find_source(data).lacks
 
 
 def _config(run: Input) -> TrainConfig:
@@ -157,10 +161,10 @@ def _config(run: Input) -> TrainConfig:
 def _of_data(config: TrainConfig, data: str | None, split: str | None) -> TrainConfig:
     """The run's configuration with other images than its own.
 
-    Raises ValueError for a split of photographs.
+    Raises ValueError for a split of images that have none.
     """
-    if split and (data or config.data) == PHOTOS:
-        raise ValueError(f"expected no --split of {PHOTOS}, which have none, got {split}")
+    if split and not _has_splits(data or config.data):
+        raise ValueError(f"expected no --split of {data or config.data}, which have none, got {split}")
     images = dataclasses.replace(config.images, split=split or config.images.split)
     if data not in (None, config.data):  # its columns have names of their own
         images = dataclasses.replace(images, column=None, label=None, limit=None)

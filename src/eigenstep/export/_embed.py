@@ -8,8 +8,7 @@ from pathlib import Path
 from eigenstep.encoders import encode, load_encoder
 from eigenstep.export._columns import Columns, check_suffix, open_columns
 from eigenstep.export._new_file import check_new_file, new_file
-from eigenstep.images import image_hashes
-from eigenstep.images._in_order import open_in_order
+from eigenstep.images import image_hashes, open_in_order
 from eigenstep.machine import find_device
 
 
@@ -106,9 +105,4 @@ def embed(
                 tell(block.end, found.count)
         finally:
             file.close()
-        if not count:
-            raise ValueError(
-                f"{name}: none of its {found.count} images can be decoded, for example"
-                f" {', '.join(broken[:3])}"
-            )
     return Embedded(count, broken, found.labels is not None)

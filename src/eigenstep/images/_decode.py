@@ -1,31 +1,25 @@
-"""One encoded image, of whatever kind, as upright RGB."""
+"""Encoded images, of whatever kind, as upright RGB: one of them, and many with the broken ones counted."""
 
 import io
 import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from eigenstep.images._records import Record
+from eigenstep.images._samples import Record, Sample
 
 
-def decode_square(record: Record, size: int) -> tuple[np.ndarray, bool]:
-    """The middle square of an image, resized: uint8 (3, size, size), and whether it had to be enlarged.
+def decode_image(record: Record) -> Image.Image:
+    """An RGB image from encoded bytes, a path, or pixels; upright by its EXIF tag.
 
-    Raises whatever the image's decoder raises, which may be any exception.
+    Transparency is laid on white, 16-bit grey is scaled to 8 bits, CMYK and palettes are converted. Raises
+    whatever the image's decoder raises, which may be any exception.
     """
-    image = decode(record)
-    enlarged = min(image.size) < size
-    if image.size != (size, size):
-        image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
-    return np.asarray(image).transpose(2, 0, 1), enlarged
-
-
-def decode(record: Record) -> Image.Image:
-    """An RGB image from encoded bytes or a path; upright by its EXIF tag.
-
-    Transparency is laid on white, 16-bit grey is scaled to 8 bits, CMYK and palettes are converted.
-    """
+    if isinstance(record, np.ndarray):
+        return Image.fromarray(record)
     if record is None or not (record["bytes"] or record["path"]):
         raise ValueError("there is no image in this row")
     content = record["bytes"]
@@ -40,6 +34,83 @@ def decode(record: Record) -> Image.Image:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")
+
+
+def middle_square(image: Image.Image, size: int) -> np.ndarray:
+    """The middle square of an image, resized: uint8 (3, size, size)."""
+    if image.size != (size, size):
+        image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
+    return np.asarray(image).transpose(2, 0, 1)
+
+
+@dataclass
+class Decoded:
+    """Samples that were decoded, those that could not be aside.
+
+    Attributes
+    ----------
+    images : uint8 (n, 3, S, S)
+    kept : int64, places among the samples of those that could be decoded
+    broken : places among the samples and names of the others
+    enlarged : how many images were smaller than S
+    labels : int64 (n,), or None; whoever knows them puts them in
+    """
+
+    images: np.ndarray
+    kept: np.ndarray
+    broken: list[tuple[int, str]]
+    enlarged: int
+    labels: np.ndarray | None = None
+
+    @property
+    def broken_names(self) -> list[str]:
+        return [name for _, name in self.broken]
+
+
+def decode_squares(
+    samples: Iterable[Sample], into: np.ndarray, *, gaps: bool = False, refused_of: str | None = None
+) -> Decoded:
+    """Decode samples to middle squares of one size, until there are no more or the room is full.
+
+    No sample is drawn that there is no room for.
+
+    Parameters
+    ----------
+    into : the room for them, uint8 (m, 3, size, size), on whose beginning what is returned is a view
+    gaps : leave the room of a broken image as it is, in place of moving up those that follow it
+    refused_of : refuse broken images: the data set's name, for what is said then
+
+    Raises ValueError in one line for an image that cannot be decoded, if it is to be refused.
+    """
+    size = into.shape[-1]
+    kept, broken, enlarged, rest = list[int](), list[tuple[int, str]](), 0, iter(samples)
+    for place in count():
+        row = place if gaps else len(kept)
+        sample = next(rest, None) if row < len(into) else None
+        if sample is None:
+            break
+        try:
+            image = decode_image(sample.record)
+            into[row] = middle_square(image, size)
+        except Exception as error:  # decoders raise SyntaxError, RuntimeError, struct.error and more
+            if refused_of is not None:
+                raise ValueError(broken_image(refused_of, sample.name)) from error
+            broken.append((place, sample.name))
+            continue
+        kept.append(place)
+        enlarged += min(image.size) < size
+    filled = into if gaps else into[: len(kept)]
+    return Decoded(filled, np.array(kept, dtype=np.int64), broken, enlarged)
+
+
+def broken_image(data: str, name: str) -> str:
+    """What is said where a broken image is refused."""
+    return f"{data}: {name} cannot be decoded; mend it, or use --images.on-broken skip"
+
+
+def no_images(data: str, total: int, broken: Sequence[str]) -> str:
+    """What is said where nothing can be decoded."""
+    return f"{data}: none of its {total} images can be decoded, for example {', '.join(broken[:3])}"
 
 
 def _to_eight_bits(pixels: np.ndarray) -> np.ndarray:

@@ -1,6 +1,8 @@
-"""A data set that was decoded once, on the device where it fits."""
+"""A data set that is decoded once, into memory, and kept on the device where it fits."""
 
-from collections.abc import Generator, Sequence
+import dataclasses
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -8,10 +10,82 @@ import torch
 from torch import Tensor
 
 from eigenstep.images._batches import Batch, Images, Sharing, spread, to_device
-from eigenstep.images._images import ImageSet
+from eigenstep.images._config import ImagesConfig
+from eigenstep.images._decode import decode_squares, no_images
+from eigenstep.images._find_source import find_source
+from eigenstep.images._samples import Sample
+from eigenstep.images._source import RandomAccess, Shards
+from eigenstep.images._stored import check_memory
+
+# Is called with the number of images done and the number in all.
+CountImages = Callable[[int, int], None]
 
 # Of a GPU's free memory: the network and its activations need the rest.
 DEVICE_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images of one size, with what happened while they were read.
+
+    Attributes
+    ----------
+    images : uint8 (n, 3, size, size)
+    broken : names of the images that could not be decoded and were skipped
+    enlarged : how many images were smaller than `size` and were enlarged
+    """
+
+    images: Tensor
+    broken: list[str] = field(default_factory=list)
+    enlarged: int = 0
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def load_images(
+    data: str, config: ImagesConfig, seed: int = 0, progress: CountImages | None = None
+) -> ImageSet:
+    """Read the images that `data` names; see `TrainConfig.data`.
+
+    Parameters
+    ----------
+    progress : called now and then with the number of images done and the number in all
+
+    Raises ValueError or FileNotFoundError in one line if the name is unknown, the folder holds no images,
+    the column or split does not exist, the images would not fit into memory, or an image is broken and
+    `config.on_broken` is "refuse".
+
+    >>> load_images("photos", ImagesConfig(size=32, patches=10)).images.shape
+    torch.Size([10, 3, 32, 32])
+    """
+    source = find_source(data)
+    opened = source.open(dataclasses.replace(config, stream="never"), seed)
+    return read_images(opened, config, None if source.is_made else progress)[0]
+
+
+def read_images(
+    opened: RandomAccess | Shards, config: ImagesConfig, progress: CountImages | None = None
+) -> tuple[ImageSet, np.ndarray]:
+    """All images that can be decoded, and which they are: (n,) places in the data set."""
+    size = config.stored_size or config.size
+    data, total = opened.data, opened.count()
+    check_memory(data, total, size, "use --images.stream auto, or set a smaller --images.limit")
+    images = torch.empty((total, 3, size, size), dtype=torch.uint8)
+    samples = _counted(opened.samples(), total, progress) if progress else opened.samples()
+    refused_of = data if config.on_broken == "refuse" else None
+    decoded = decode_squares(samples, images.numpy(), refused_of=refused_of)
+    if not len(decoded.kept):
+        raise ValueError(no_images(data, total, decoded.broken_names))
+    kept = images[: len(decoded.kept)]
+    return ImageSet(kept, decoded.broken_names, decoded.enlarged), decoded.kept
+
+
+def _counted(samples: Iterable[Sample], total: int, progress: CountImages) -> Iterator[Sample]:
+    for index, sample in enumerate(samples):
+        if index % 500 == 0 or index + 1 == total:
+            progress(index + 1, total)
+        yield sample
 
 
 class ImagesInMemory(Images):

@@ -1,7 +1,7 @@
 """The images of a data set in its own order, a block at a time, with their labels."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,13 +11,10 @@ import torch
 from torch import Tensor
 
 from eigenstep.images._config import ImagesConfig
-from eigenstep.images._decode import decode_square
-from eigenstep.images._images import load_photos
-from eigenstep.images._labels import Labels
-from eigenstep.images._open_dataset import find_source
-from eigenstep.images._records import Record, Sample
-from eigenstep.images._stream import open_stream, stream_labels
-from eigenstep.images._table import open_table, table_labels
+from eigenstep.images._decode import decode_squares, no_images
+from eigenstep.images._find_source import find_source
+from eigenstep.images._samples import Labels, Record, Sample
+from eigenstep.images._source import Shards, Source
 
 BLOCK = 1024
 
@@ -64,72 +61,63 @@ def open_in_order(data: str, config: ImagesConfig, seed: int = 0) -> InOrder:
     """Open the images that `data` names, as `TrainConfig.data`; `seed` places the photographs' patches.
 
     Labels come along where there are any. Raises ValueError or FileNotFoundError in one line if there are no
-    such images, or if `config.label` names no column of labels.
+    such images, or if `config.label` names no column of labels; reading the blocks does where none of the
+    images can be decoded, at the end.
 
     >>> found = open_in_order("photos", ImagesConfig(patches=5))
     >>> found.count, [block.images.shape for block in found.blocks]
     (5, [torch.Size([5, 3, 32, 32])])
     """
     size = config.stored_size or config.size
-    if data == "photos":
-        images = load_photos(config, seed).images
-        return InOrder(len(images), None, _patches(images))
     source = find_source(data)
-    if source.is_read_in_order(config):
-        labels = _if_any(lambda: stream_labels(source, config), config)
-        # A stream without labels is read once more to count its images.
-        count = len(labels.numbers) if labels else open_stream(source, config, images=False).count()
-        samples = open_stream(source, config).samples()
-    else:
-        table = open_table(source, config)
-        labels = _if_any(lambda: table_labels(source, config), config)
-        count, samples = table.count(), table.samples()
-    return InOrder(count, labels, _decoded(samples, labels, data, size))
+    opened, labels = source.open(config, seed), _labels(source, config)
+    if not isinstance(opened, Shards):
+        count = opened.count()
+    elif labels is not None:
+        count = len(labels.numbers)
+    else:  # it is read once more to count its images
+        count = source.count(config)
+    return InOrder(count, labels, _decoded(opened.samples(), count, labels, data, size))
 
 
-def _decoded(samples: Iterable[Sample], labels: Labels | None, data: str, size: int) -> Iterator[Block]:
-    rest, start = iter(samples), 0
-    while some := list(islice(rest, BLOCK)):
-        images = np.empty((len(some), 3, size, size), np.uint8)
-        kept, broken = list[int](), list[str]()
-        for place, sample in enumerate(some):
-            try:
-                images[len(kept)] = decode_square(sample.record, size)[0]
-                kept.append(place)
-            except Exception:  # decoders raise SyntaxError, RuntimeError, struct.error and more
-                broken.append(sample.name)
-        index = start + np.array(kept, dtype=np.int64)
+def _decoded(
+    samples: Iterator[Sample], count: int, labels: Labels | None, data: str, size: int
+) -> Iterator[Block]:
+    start, found, names = 0, 0, list[str]()
+    while some := list(islice(samples, BLOCK)):
+        decoded = decode_squares(some, np.empty((len(some), 3, size, size), np.uint8))
+        index = start + decoded.kept
         start += len(some)
+        found += len(index)
+        names += decoded.broken_names[: 3 - len(names)]
         yield Block(
-            images=torch.from_numpy(images[: len(kept)]),
+            images=torch.from_numpy(decoded.images),
             index=index,
-            paths=[_path(some[place].record, data) for place in kept],
+            paths=[_path(some[place].record, data) for place in decoded.kept],
             labels=labels.numbers[index] if labels else None,
-            broken=broken,
+            broken=decoded.broken_names,
             end=start,
         )
+    if not found:
+        raise ValueError(no_images(data, count, names))
 
 
-def _patches(images: Tensor) -> Iterator[Block]:
-    for start in range(0, len(images), BLOCK):
-        some = images[start : start + BLOCK]
-        end = start + len(some)
-        yield Block(some, np.arange(start, end), [None] * len(some), None, [], end)
-
-
-def _path(record: Record, data: str) -> str | None:
-    """The image's file, as seen from the data set's folder; the name it had where the data set holds it."""
-    if record is None or not record["path"]:
+def _labels(source: Source, config: ImagesConfig) -> Labels | None:
+    """The labels, if there are any; where `config.label` names them they have to be there."""
+    if "labels" in source.lacks:
         return None
-    if record["bytes"] is None:
-        return os.path.relpath(record["path"], Path(data).expanduser())
-    return record["path"]
-
-
-def _if_any(read: Callable[[], Labels], config: ImagesConfig) -> Labels | None:
     try:
-        return read()
+        return source.labels(config)
     except ValueError:
         if config.label is not None:
             raise
         return None
+
+
+def _path(record: Record, data: str) -> str | None:
+    """The image's file, as seen from the data set's folder; the name it had where the data set holds it."""
+    if not isinstance(record, dict) or not record["path"]:
+        return None
+    if record["bytes"] is None:
+        return os.path.relpath(record["path"], Path(data).expanduser())
+    return str(record["path"])

@@ -1,6 +1,6 @@
 """Labelled images for probes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -9,14 +9,11 @@ import torch
 from torch import Tensor
 
 from eigenstep.images._config import ImagesConfig
-from eigenstep.images._decode import decode_square
-from eigenstep.images._images import broken_image, no_images
-from eigenstep.images._labels import UNLABELLED, Labels
-from eigenstep.images._memory import check_memory
-from eigenstep.images._open_dataset import Source, find_source
-from eigenstep.images._records import Sample
-from eigenstep.images._stream import open_stream, stream_labels
-from eigenstep.images._table import open_table, table_labels
+from eigenstep.images._decode import decode_squares, no_images
+from eigenstep.images._find_source import find_source
+from eigenstep.images._samples import UNLABELLED, Labels, Sample
+from eigenstep.images._source import Shards, Source
+from eigenstep.images._stored import check_memory
 
 
 @dataclass(frozen=True)
@@ -46,50 +43,42 @@ def load_labelled(
 
     Raises ValueError in one line if the split or its labels do not exist, or too many images were asked for.
     """
-    if data == "photos":
-        raise ValueError("photos have no labels; set --probes.data to a labelled data set")
+    source = find_source(data)
+    source.need("labels", option="--probes.data")
     config = replace(config, split=split, limit=None)
-    numbers, samples, names = _subset(find_source(data), config, limit, np.random.default_rng([seed, 0]))
+    numbers, samples, names = _subset(source, config, limit, np.random.default_rng([seed, 0]))
     size = config.stored_size or config.size
     check_memory(data, len(numbers), size, "set smaller limits of --probes")
     images = torch.empty((len(numbers), 3, size, size), dtype=torch.uint8)
-    pixels = images.numpy()
-    kept, broken = list[int](), list[str]()
-    for number, sample in zip(numbers, samples, strict=True):
-        try:
-            pixels[len(kept)] = decode_square(sample.record, size)[0]
-            kept.append(number)
-        except Exception as error:  # decoders raise SyntaxError, RuntimeError, struct.error and more
-            broken.append(sample.name)
-            if config.on_broken == "refuse":
-                raise ValueError(broken_image(data, sample.name)) from error
-    if not kept:
-        raise ValueError(no_images(data, len(numbers), broken))
-    return LabelledImages(images[: len(kept)], torch.tensor(kept), names)
+    refused_of = data if config.on_broken == "refuse" else None
+    decoded = decode_squares(samples, images.numpy(), refused_of=refused_of)
+    if not len(decoded.kept):
+        raise ValueError(no_images(data, len(numbers), decoded.broken_names))
+    labels = torch.from_numpy(numbers[decoded.kept])
+    return LabelledImages(images[: len(labels)], labels, names)
 
 
 def _subset(
     source: Source, config: ImagesConfig, limit: int | None, generator: np.random.Generator
-) -> tuple[list[int], Iterator[Sample], list[str] | None]:
-    """Class numbers, samples, and the classes' names."""
-    if source.is_read_in_order(config):
-        labels = stream_labels(source, config)
-        stream = open_stream(source, config, labels=True)
-        if source.kind == "hub":
-            chosen = [
-                sample
-                for sample in islice(stream.shuffled(config.shuffle_buffer, generator), limit)
-                if labels.number(sample.label) != UNLABELLED
-            ]
-            return [labels.number(sample.label) for sample in chosen], iter(chosen), labels.names
-        rows = _choose(labels, limit, generator)
+) -> tuple[np.ndarray, Iterable[Sample], list[str] | None]:
+    """Class numbers, int64 (n,), samples, and the classes' names."""
+    labels, opened = source.labels(config), source.open(config, labels=True)
+    if isinstance(opened, Shards) and source.is_remote:
+        chosen = [
+            sample
+            for sample in islice(opened.shuffled(config.shuffle_buffer, generator), limit)
+            if labels.number(sample.label) != UNLABELLED
+        ]
+        numbers = [labels.number(sample.label) for sample in chosen]
+        return np.array(numbers, dtype=np.int64), chosen, labels.names
+    rows = _choose(labels, limit, generator)
+    samples: Iterable[Sample]
+    if isinstance(opened, Shards):
         wanted = set(rows.tolist())
-        samples = (sample for place, sample in enumerate(stream.samples()) if place in wanted)
+        samples = (sample for place, sample in enumerate(opened.samples()) if place in wanted)
     else:
-        labels, table = table_labels(source, config), open_table(source, config)
-        rows = _choose(labels, limit, generator)
-        samples = (table.sample(row) for row in rows.tolist())
-    return labels.numbers[rows].tolist(), samples, labels.names
+        samples = map(opened.sample, rows.tolist())
+    return labels.numbers[rows], samples, labels.names
 
 
 def _choose(labels: Labels, limit: int | None, generator: np.random.Generator) -> np.ndarray:

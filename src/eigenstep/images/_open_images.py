@@ -1,19 +1,21 @@
 """Data sets opened for training: in memory where they fit, decoded while training otherwise."""
 
+import dataclasses
+from pathlib import Path
+
 import torch
+from torch import Tensor
 
 from eigenstep.images._batches import Images, Sharing
 from eigenstep.images._config import ImagesConfig
-from eigenstep.images._images import Progress, load_photos, read_images
-from eigenstep.images._in_memory import ImagesInMemory
-from eigenstep.images._labels import UNLABELLED, Labels
-from eigenstep.images._memory import fits_memory
-from eigenstep.images._open_dataset import find_source
-from eigenstep.images._stream import Stream, open_stream, stream_labels
-from eigenstep.images._stream_images import StreamImages
+from eigenstep.images._find_source import find_source
+from eigenstep.images._in_memory import CountImages, ImagesInMemory, read_images
+from eigenstep.images._samples import UNLABELLED, Labels
+from eigenstep.images._source import Shards
+from eigenstep.images._stored import fits_memory
 from eigenstep.images._streamed import local_processes
-from eigenstep.images._table import Table, open_table, table_labels
-from eigenstep.images._table_images import TableImages
+from eigenstep.images._streamed_rows import StreamedRows
+from eigenstep.images._streamed_shards import StreamedShards
 
 
 def open_images(
@@ -26,7 +28,7 @@ def open_images(
     rank: int = 0,
     processes: int = 1,
     labels: bool = False,
-    progress: Progress | None = None,
+    progress: CountImages | None = None,
 ) -> Images:
     """Open the images that `data` names for training; see `TrainConfig.data` and `ImagesConfig.stream`.
 
@@ -50,37 +52,43 @@ def open_images(
     torch.Size([4, 3, 32, 32])
     """
     sharing = Sharing(seed, batch_size, device, rank, processes)
-    if data == "photos":
-        if labels:
-            raise ValueError("photos have no labels; set --data to a labelled data set")
-        return ImagesInMemory(load_photos(config, seed), sharing)
     source = find_source(data)
-    if source.is_read_in_order(config):
-        stream = open_stream(source, config, labels=labels)
-        numbers = _checked(stream_labels(source, config), data, None) if labels else None
-        if config.stream != "never":
-            return StreamImages(stream, numbers, config, sharing)
-        return _in_memory(stream, numbers, config, sharing, progress)
-    table = open_table(source, config)
-    numbers = _checked(table_labels(source, config), data, config.limit) if labels else None
-    size, local = config.stored_size or config.size, local_processes(processes)
-    fits = config.stream == "auto" and fits_memory(table.count(), size, local)
-    if config.stream == "never" or fits:
-        return _in_memory(table, numbers, config, sharing, progress)
-    return TableImages(table, numbers, config, sharing)
+    if labels:
+        source.need("labels", option="--data")
+    opened = source.open(config, seed, labels=labels)
+    in_order = isinstance(opened, Shards)
+    found = _checked(source.labels(config), data, None if in_order else config.limit) if labels else None
+    if in_order or config.stream != "auto" or source.is_made:
+        whole = config.stream == "never" or source.is_made
+    else:
+        size = config.stored_size or config.size
+        whole = fits_memory(opened.count(), size, local_processes(processes))
+    if whole:
+        images, kept = read_images(opened, config, None if source.is_made else progress)
+        return ImagesInMemory(
+            images, sharing, found.numbers[kept] if found else None, found.classes if found else None
+        )
+    if isinstance(opened, Shards):
+        return StreamedShards(opened, found, config, sharing)
+    return StreamedRows(opened, found, config, sharing)
 
 
-def _in_memory(
-    opened: Table | Stream,
-    labels: Labels | None,
-    config: ImagesConfig,
-    sharing: Sharing,
-    progress: Progress | None,
-) -> Images:
-    images, kept = read_images(opened, config, progress)
-    if labels is None:
-        return ImagesInMemory(images, sharing)
-    return ImagesInMemory(images, sharing, labels.numbers[kept], labels.classes)
+def load_spread(data: str, config: ImagesConfig, count: int, seed: int = 0) -> Tensor:
+    """At most `count` images spread over the data, as a run stores them: uint8 (n, 3, S, S).
+
+    As many make up the probe batch of a run on the same data, they are those. Of a folder only they are
+    decoded. Raises what `open_images` raises.
+
+    >>> load_spread("photos", ImagesConfig(size=32, patches=10), 3).shape
+    torch.Size([3, 3, 32, 32])
+    """
+    if Path(data).expanduser().exists():
+        config = dataclasses.replace(config, stream="always")
+    opened = open_images(data, config, seed=seed, batch_size=1, device=torch.device("cpu"))
+    try:
+        return opened.probe(count)
+    finally:
+        opened.close()
 
 
 def _checked(labels: Labels, data: str, limit: int | None) -> Labels:

@@ -3,37 +3,18 @@
 import dataclasses
 import os
 from abc import abstractmethod
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 
 from eigenstep.images._batches import Batch, Images, Sharing, to_device
 from eigenstep.images._config import ImagesConfig
-from eigenstep.images._decoding import Decoding
-from eigenstep.images._images import broken_image
+from eigenstep.images._decode import Decoded, broken_image
+from eigenstep.images._workers import Workers
 
 MOST_WORKERS = 8
-
-
-@dataclass
-class Decoded:
-    """This process's rows of one step's batch, as decoded.
-
-    Attributes
-    ----------
-    images : uint8 (b, 3, S, S)
-    broken : for each image that cannot be decoded its place in the batch and its name
-    enlarged : how many images were smaller than S
-    labels : int64 (b,), or None
-    """
-
-    images: np.ndarray
-    broken: list[tuple[int, str]]
-    enlarged: int
-    labels: np.ndarray | None = None
 
 
 @dataclass
@@ -54,7 +35,7 @@ class Tally:
         self.step = step + 1
         self.used += len(decoded.images) - len(decoded.broken)
         self.broken += len(decoded.broken)
-        self.broken_names = [*self.broken_names, *(name for _, name in decoded.broken)][: self.NAMES]
+        self.broken_names = [*self.broken_names, *decoded.broken_names][: self.NAMES]
         self.enlarged += decoded.enlarged
 
 
@@ -73,14 +54,14 @@ class StreamedImages(Images):
         self.config = config
         self.size = config.stored_size or config.size
         self._tally = Tally()
-        self._decodings: list[Decoding] = []
+        self._at_work: list[Workers[Any, Decoded]] = []
 
     @abstractmethod
     def _tasks(self, start: int) -> Iterator[tuple[tuple[int, Any], Any]]:
         """From step `start` on: the epoch, whatever `_complete` needs, and what a process is to decode."""
 
     @abstractmethod
-    def _work(self) -> Any:
+    def _work(self) -> Callable[[Any], Decoded]:
         """The callable that makes a `Decoded` of such a task."""
 
     @abstractmethod
@@ -89,9 +70,9 @@ class StreamedImages(Images):
 
     def _batches(self, start: int) -> Generator[Batch]:
         device, refuse = self.sharing.device, self.config.on_broken == "refuse"
-        decoding: Decoding = Decoding(self._work(), self._processes())
-        self._decodings.append(decoding)
-        results = decoding.map(self._tasks(start))
+        workers = Workers(self._work(), self._processes())
+        self._at_work.append(workers)
+        results = workers.map(self._tasks(start))
         try:
             for step, ((epoch, about), decoded) in enumerate(results, start):
                 if refuse and decoded.broken:
@@ -105,8 +86,8 @@ class StreamedImages(Images):
                 yield Batch(images, labels)
         finally:
             results.close()
-            decoding.close()
-            self._decodings.remove(decoding)
+            workers.close()
+            self._at_work.remove(workers)
 
     def _processes(self) -> int:
         if self.config.workers is not None:
@@ -131,8 +112,8 @@ class StreamedImages(Images):
         self.count = state["count"]
 
     def close(self) -> None:
-        for decoding in list(self._decodings):
-            decoding.close()
+        for workers in list(self._at_work):
+            workers.close()
 
 
 def local_processes(processes: int) -> int:

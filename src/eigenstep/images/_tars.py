@@ -7,9 +7,42 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from eigenstep.images._config import ImagesConfig
-from eigenstep.images._records import Sample, Value
+from eigenstep.images._library import LibrarySource, image_extensions
+from eigenstep.images._samples import Labels, Sample, Value
+from eigenstep.images._source import Named, Shards, labels_of_shards
 
 LABEL_KEYS = ("label", "cls")
+
+
+class TarShards(LibrarySource):
+    """A folder of such archives, which have no random access."""
+
+    files = "tar shards"
+    module = "webdataset"
+
+    @classmethod
+    def matches(cls, named: Named) -> bool:
+        return ".tar" in named.suffixes
+
+    def open(self, config: ImagesConfig, seed: int = 0, *, labels: bool = False) -> Shards:
+        return open_tars(self, config, labels=labels)
+
+    def labels(self, config: ImagesConfig) -> Labels:
+        return labels_of_shards(
+            lambda of_split: open_tars(self, of_split, images=False, labels=True), self.splits(), config
+        )
+
+    def count(self, config: ImagesConfig) -> int:
+        return open_tars(self, config, images=False).count()
+
+
+def open_tars(
+    source: LibrarySource, config: ImagesConfig, *, images: bool = True, labels: bool = False
+) -> Shards:
+    """The split's archives. Only what is asked for is read of them, images or labels or both."""
+    paths = [path for path in source.paths(config.split) if path.lower().endswith(".tar")]
+    shards = [TarShard(source.data, path, config, images, labels) for path in paths]
+    return Shards(source.data, shards, config.limit)
 
 
 @dataclass(frozen=True)
@@ -59,11 +92,9 @@ class TarShard:
         return self.labels and ending in ("cls", "json", self.config.label)
 
     def _is_image(self, ending: str) -> bool:
-        from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
-
         if self.config.column:
             return ending == self.config.column
-        return "." + ending.rpartition(".")[2].lower() in ImageFolder.EXTENSIONS
+        return "." + ending.rpartition(".")[2].lower() in image_extensions()
 
     def _sample(self, name: str, files: dict[str, bytes]) -> Sample:
         endings = [ending for ending in files if self._is_image(ending)]

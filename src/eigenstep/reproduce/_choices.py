@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-from eigenstep.images import ImagesConfig, load_images
+from eigenstep.images import ImagesConfig, is_photographs, load_images
 from eigenstep.record import RunRecord, atomic_remove, is_run, read_record
 from eigenstep.training import TrainConfig
 
@@ -42,6 +42,11 @@ class Choices:
         """The data chosen, else those of the size."""
         return self.data or (paper if self.full else PHOTOS)
 
+    @property
+    def on_photographs(self) -> bool:
+        """Whether the paper's CIFAR-10 is replaced by patches of photographs."""
+        return is_photographs(self.data_or("cifar10"))
+
     def images(self, count: int, size: int) -> torch.Tensor:
         """The first images of the data, uint8 (n, 3, size, size); of photographs patches of that size.
 
@@ -59,7 +64,7 @@ def check_training_images(config: TrainConfig) -> None:
 
     Raises what `load_images` raises, ValueError if there are fewer.
     """
-    if config.data == PHOTOS:
+    if is_photographs(config.data):
         return
     limit = min(config.images.limit or config.batch_size, config.batch_size)
     read = load_images(config.data, dataclasses.replace(config.images, limit=limit), config.seed)

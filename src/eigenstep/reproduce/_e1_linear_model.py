@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from eigenstep.record import RunRecord
-from eigenstep.reproduce._choices import PHOTOS, Choices, finished, made_anew
+from eigenstep.reproduce._choices import Choices, finished, made_anew
 from eigenstep.reproduce._figure_style import INK, figure, mark_half_times, mode_colours
 from eigenstep.reproduce._linear_model import LinearModelExperiment
 from eigenstep.reproduce._outcome import Cell, Outcome, OutcomeTable, Row
@@ -31,7 +31,7 @@ def train_linear_model(choices: Choices, run: Path) -> RunRecord:
     if record := finished(run):
         return record
     # A photograph's mean level is its strongest mode by far: with it the wait is ten times longer.
-    photos = choices.data_or("cifar10") == PHOTOS
+    photos = choices.on_photographs
     experiment = LinearModelExperiment(subtract_crop_mean=photos, seed=choices.seed)
     images = linear_model_images(choices)
     with progress_line("e1: linear model") as line:
@@ -44,7 +44,7 @@ def train_linear_model(choices: Choices, run: Path) -> RunRecord:
 
 def linear_model_images(choices: Choices) -> Tensor:
     """The images of E1; raises what reading them raises."""
-    return choices.images(IMAGES, 24 if choices.data_or("cifar10") == PHOTOS else 32)
+    return choices.images(IMAGES, 24 if choices.on_photographs else 32)
 
 
 def judge_linear_model(record: RunRecord, choices: Choices) -> Outcome:

@@ -75,7 +75,7 @@ def train_linear(scale: float, choices: Choices, run: Path) -> Measured:
     """The linear model on 12-pixel crops, from the same W(0) times another scale."""
     record = finished(run)
     if record is None:
-        photos = choices.data_or("cifar10") == PHOTOS
+        photos = choices.on_photographs
         experiment = LinearModelExperiment(
             crop=20 if choices.full else 12,
             init_scale=scale,
@@ -98,7 +98,7 @@ def train_linear(scale: float, choices: Choices, run: Path) -> Measured:
 
 def linear_images(choices: Choices) -> Tensor:
     """The linear model's images; raises what reading them raises."""
-    photos = choices.data_or("cifar10") == PHOTOS
+    photos = choices.on_photographs
     return choices.images(500 if choices.full else IMAGES, 16 if photos and not choices.full else 32)
 
 

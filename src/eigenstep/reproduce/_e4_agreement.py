@@ -9,7 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.reproduce._choices import LOSSES, PHOTOS, Choices, finished, made_anew
+from eigenstep.reproduce._choices import LOSSES, Choices, finished, made_anew
 from eigenstep.reproduce._figure_style import INK, RULE, figure
 from eigenstep.reproduce._outcome import Cell, Outcome, OutcomeTable, Row
 from eigenstep.reproduce._two_layer import TwoLayerExperiment, is_centered, predicted_modes
@@ -23,7 +23,7 @@ SHADES = LinearSegmentedColormap.from_list("overlap", ["#fdfcfa", "#cfd3ee", "#7
 
 def agreement(choices: Choices, folder: Path) -> Outcome:
     """Train a network of one hidden layer under each loss and compare the spaces that are learned."""
-    photos = choices.data_or("cifar10") == PHOTOS
+    photos = choices.on_photographs
     experiment = TwoLayerExperiment(
         width=2048 if choices.full else 1024,
         subtract_crop_mean=photos,

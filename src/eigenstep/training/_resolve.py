@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+from eigenstep.images import never_has_labels
 from eigenstep.methods import SUPERVISED, default_rate
 from eigenstep.training._processes import best_precision
 from eigenstep.training.config import Precision, TrainConfig
@@ -96,9 +97,11 @@ def _check_choices(config: TrainConfig) -> None:
         raise ValueError(f"expected steps or epochs, got both ({config.steps} and {config.epochs})")
     if config.optimizer.warmup_steps and config.optimizer.warmup_epochs:
         raise ValueError("expected optimizer.warmup_steps or optimizer.warmup_epochs, got both")
-    if config.data == "photos" and (config.probes.every and not config.probes.data):
-        raise ValueError(
-            "probes need labelled images, photos has none; set --probes.data, or leave out --probes.every"
-        )
-    if config.data == "photos" and config.loss in SUPERVISED:
-        raise ValueError(f"{config.loss} learns from labels, photos has none; set --data")
+    if never_has_labels(config.data):
+        if config.probes.every and not config.probes.data:
+            raise ValueError(
+                f"probes need labelled images, {config.data} has none; set --probes.data, or leave out"
+                " --probes.every"
+            )
+        if config.loss in SUPERVISED:
+            raise ValueError(f"{config.loss} learns from labels, {config.data} has none; set --data")

@@ -22,7 +22,7 @@ About = TypeVar("About")
 AHEAD = 2
 
 
-class Decoding(Generic[Task, Result]):
+class Workers(Generic[Task, Result]):
     """Processes that each do one task after another; with none, the work is done where it is asked for.
 
     Every process is led by a thread of this one, and tasks are drawn from their iterator by one more, so
@@ -60,7 +60,7 @@ class Decoding(Generic[Task, Result]):
             for about, task in tasks:
                 yield about, self._work(task)
             return
-        ahead: queue.Queue[tuple[Any, Future] | None] = queue.Queue(AHEAD * len(self._processes))
+        ahead: queue.Queue[tuple[Any, Future[Any]] | None] = queue.Queue(AHEAD * len(self._processes))
         threading.Thread(target=self._read, args=(tasks, ahead), daemon=True).start()
         while True:
             try:
@@ -77,7 +77,7 @@ class Decoding(Generic[Task, Result]):
     def close(self) -> None:
         self._end()
 
-    def _read(self, tasks: Iterator[tuple[Any, Task]], ahead: queue.Queue) -> None:
+    def _read(self, tasks: Iterator[tuple[Any, Task]], ahead: queue.Queue[Any]) -> None:
         threads = ThreadPoolExecutor(len(self._processes))
         try:
             for about, task in tasks:
@@ -85,13 +85,13 @@ class Decoding(Generic[Task, Result]):
                     return
             self._put(ahead, None)
         except BaseException as error:  # is raised in the thread that waits for the results
-            failed: Future = Future()
+            failed: Future[Any] = Future()
             failed.set_exception(error)
             self._put(ahead, (None, failed))
         finally:
             threads.shutdown(wait=False)
 
-    def _put(self, ahead: queue.Queue, entry: Any) -> bool:
+    def _put(self, ahead: queue.Queue[Any], entry: Any) -> bool:
         """False if nobody wants it any more."""
         while not self._closed.is_set():
             try:
@@ -104,7 +104,8 @@ class Decoding(Generic[Task, Result]):
     def _do(self, task: Task) -> Result:
         process = self._idle.get()
         try:
-            return process.do(task)
+            result: Result = process.do(task)
+            return result
         finally:
             self._idle.put(process)
 

@@ -11,15 +11,15 @@ from torch import Tensor
 
 from eigenstep.images._batches import Sharing
 from eigenstep.images._config import ImagesConfig
-from eigenstep.images._decode import decode_square
-from eigenstep.images._images import no_images
-from eigenstep.images._labels import Labels
-from eigenstep.images._records import Sample
-from eigenstep.images._stream import Stream
-from eigenstep.images._streamed import Decoded, StreamedImages
+from eigenstep.images._decode import Decoded, decode_squares, no_images
+from eigenstep.images._samples import Labels, Sample
+from eigenstep.images._source import Shards
+from eigenstep.images._streamed import StreamedImages
 
 # At least so many samples after a batch can stand in for those of it that cannot be decoded.
 MOST_STAND_INS = 256
+# Of the images of a probe so many are decoded at a time, since their number is not known before.
+BLOCK = 256
 
 
 class _Drawn(NamedTuple):
@@ -30,8 +30,8 @@ class _Drawn(NamedTuple):
     epoch_length: int | None
 
 
-class StreamImages(StreamedImages):
-    """Samples in the order that `Stream.shuffled` gives, a new one every epoch.
+class StreamedShards(StreamedImages):
+    """Samples in the order that `Shards.shuffled` gives, a new one every epoch.
 
     An epoch ends where the stream ends, without its incomplete last batch. To go on in the middle of an
     epoch its encoded samples are read again up to there, so the batches are exactly those of a run that
@@ -45,25 +45,26 @@ class StreamImages(StreamedImages):
     labels : of the samples as they are stored, or None
     """
 
-    def __init__(self, stream: Stream, labels: Labels | None, config: ImagesConfig, sharing: Sharing) -> None:
-        sharing.check(sum(1 for _ in islice(stream.samples(), sharing.batch_size)))
+    def __init__(self, shards: Shards, labels: Labels | None, config: ImagesConfig, sharing: Sharing) -> None:
+        sharing.check(sum(1 for _ in islice(shards.samples(), sharing.batch_size)))
         count = len(labels.numbers) if labels else None
-        super().__init__(stream.data, config, sharing, count, labels.classes if labels else None)
-        self._stream = stream
+        super().__init__(shards.data, config, sharing, count, labels.classes if labels else None)
+        self._shards = shards
         self._labels = labels
 
     def probe(self, n: int) -> Tensor:
-        images, broken = list[np.ndarray](), list[str]()
-        for sample in self._stream.samples():
-            if len(images) == n:
+        rest, found, broken = self._shards.samples(), [_room(0, self.size)], list[str]()
+        while n > 0:
+            decoded = decode_squares(rest, _room(min(n, BLOCK), self.size))
+            broken += decoded.broken_names
+            if not len(decoded.images):
                 break
-            try:
-                images.append(decode_square(sample.record, self.size)[0])
-            except Exception:  # decoders raise SyntaxError, RuntimeError, struct.error and more
-                broken.append(sample.name)
-        if not images and broken:
+            found.append(decoded.images)
+            n -= len(decoded.images)
+        images = np.concatenate(found)
+        if broken and not len(images):
             raise ValueError(no_images(self.data, len(broken), broken))
-        return torch.from_numpy(np.array(images, np.uint8).reshape(-1, 3, self.size, self.size))
+        return torch.from_numpy(images)
 
     def _tasks(self, start: int) -> Iterator[tuple[tuple[int, _Drawn], list[Sample]]]:
         size, rows = self.sharing.batch_size, self.sharing.rows
@@ -87,7 +88,7 @@ class StreamImages(StreamedImages):
     def _epoch(self, epoch: int, length: int | None) -> Iterator[_Drawn]:
         """The epoch's batches, the incomplete last one too."""
         size = self.sharing.batch_size
-        samples = self._stream.shuffled(self.config.shuffle_buffer, self.sharing.generator(epoch))
+        samples = self._shards.shuffled(self.config.shuffle_buffer, self.sharing.generator(epoch))
         ahead = deque(islice(samples, size))
         while ahead:
             ahead.extend(islice(samples, max(size + MOST_STAND_INS - len(ahead), 0)))
@@ -110,11 +111,9 @@ class StreamImages(StreamedImages):
         first = place % max(len(drawn.stand_ins), 1)
         others = drawn.stand_ins[first:] + drawn.stand_ins[:first]
         others += drawn.batch[place + 1 :] + drawn.batch[:place]
-        for other in others:
-            try:
-                return other, decode_square(other.record, self.size)[0]
-            except Exception:  # as in `probe`
-                continue
+        found = decode_squares(others, _room(1, self.size))
+        if len(found.kept):
+            return others[found.kept[0]], found.images[0]
         names = [sample.name for sample in drawn.batch]
         raise ValueError(
             f"{self.data}: none of {len(others) + 1} images that follow each other can be decoded,"
@@ -129,11 +128,8 @@ class SampleDecoder:
         self.size = size
 
     def __call__(self, samples: list[Sample]) -> Decoded:
-        decoded = Decoded(np.zeros((len(samples), 3, self.size, self.size), np.uint8), [], 0)
-        for place, sample in enumerate(samples):
-            try:
-                decoded.images[place], small = decode_square(sample.record, self.size)
-                decoded.enlarged += small
-            except Exception:  # as in `StreamImages.probe`
-                decoded.broken.append((place, sample.name))
-        return decoded
+        return decode_squares(samples, _room(len(samples), self.size), gaps=True)
+
+
+def _room(count: int, size: int) -> np.ndarray:
+    return np.zeros((count, 3, size, size), np.uint8)

@@ -1,14 +1,28 @@
-"""Labels as class numbers."""
+"""What a data set holds: encoded images under their names, and their labels as class numbers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from eigenstep.images._records import Value
+# {"bytes": a file's content or None, "path": where it is or was, or None}; or pixels, uint8 (H, W, 3); None
+# where there is no image.
+Record = dict[str, Any] | np.ndarray | None
+
+# A label as it stands in a data set: the number of a class, its name, or None where there is none.
+Value = int | str | None
 
 UNLABELLED = -1
+
+
+class Sample(NamedTuple):
+    """An encoded image under its name, and its label where labels are read."""
+
+    name: str
+    record: Record
+    label: Value
 
 
 @dataclass(frozen=True)

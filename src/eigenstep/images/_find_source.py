@@ -1,0 +1,67 @@
+"""Which source reads the images that a user names."""
+
+from collections.abc import Sequence
+
+from eigenstep.images._config import ImagesConfig
+from eigenstep.images._hub import HubDataset
+from eigenstep.images._photographs import Photographs
+from eigenstep.images._source import Named, Source
+from eigenstep.images._tables import ImageFolder, Tables
+from eigenstep.images._tars import TarShards
+from eigenstep.spelling import nearest
+
+# Every source that there is. The first that matches what is named reads it.
+SOURCES: tuple[type[Source], ...] = (Photographs, ImageFolder, Tables, TarShards, HubDataset)
+
+
+def find_source(data: str) -> Source:
+    """What `data`, as `TrainConfig.data`, stands for.
+
+    Nothing is looked up on the hub before the source is asked for more. Raises ValueError or
+    FileNotFoundError in one line if it can stand for nothing.
+
+    >>> find_source("photos").lacks
+    ('splits', 'labels')
+    """
+    named = Named(data)
+    for source in SOURCES:
+        if source.matches(named):
+            return source(data)
+    files = [source.files for source in SOURCES if source.files]
+    if named.path.is_dir():
+        raise ValueError(f"{data} is an empty folder; expected {_either(files)} in it")
+    if named.path.exists():
+        raise ValueError(f"{data} is a file; expected a folder {_either([f'of {each}' for each in files])}")
+    if "/" in data or data.startswith("."):
+        raise FileNotFoundError(f"there is no folder {data}")
+    names = [name for source in SOURCES for name in source.names]
+    raise ValueError(
+        f"unknown data set {data!r}: expected {', '.join(names)}, a folder, or OWNER/NAME on the hub."
+        + nearest(data, names)
+    )
+
+
+def never_has_labels(data: str) -> bool:
+    """Whether the name alone tells that these images have no labels; nothing is looked at."""
+    return any(data in source.names and "labels" in source.lacks for source in SOURCES)
+
+
+def find_test_split(data: str, config: ImagesConfig) -> str:
+    """The split to test on: test or, where there is none, validation.
+
+    Raises ValueError, naming the splits, if there is neither.
+    """
+    source = find_source(data)
+    source.need("splits", "labels", option="--probes.data")
+    splits = source.splits()
+    for name in ("test", "validation"):
+        if name in splits and name != config.split:
+            return name
+    raise ValueError(
+        f"{data} has neither a test nor a validation split besides {config.split!r};"
+        f" set --probes.test-split to one of {', '.join(splits)}"
+    )
+
+
+def _either(words: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
