@@ -26,7 +26,7 @@ from eigenstep.kernel._view_rows import ViewRows
 from eigenstep.kernel.functions._half_distances import central_row
 from eigenstep.kernel.functions._inner_product_kernels import LinearKernel
 from eigenstep.kernel.functions._kernel_functions import make_kernel
-from eigenstep.kernel.pairs._objectives import Objective, SimCLR, make_objective
+from eigenstep.kernel.pairs import SimCLR, SmallStartObjective, make_objective
 from eigenstep.kernel.solvers._problem import Problem, Solution, SolverSettings
 from eigenstep.kernel.solvers._run_nystrom import nystrom_solution, start_pass
 from eigenstep.kernel.solvers._solve import solve
@@ -463,7 +463,7 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
 
 
 def _plateaus(
-    objective: Objective, gamma: NDArray[np.float64], solution: Solution, centred: bool
+    objective: SmallStartObjective, gamma: NDArray[np.float64], solution: Solution, centred: bool
 ) -> NDArray[np.float64]:
     """Return where each mode's gamma s^2 ends, (k,)."""
     if not isinstance(objective, SimCLR):

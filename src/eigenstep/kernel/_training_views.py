@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
 from eigenstep.kernel._view_rows import ViewRows, memory_map
-from eigenstep.kernel.pairs._pair_graph import PairGraph, from_matrix, grouped, paired, unpaired
+from eigenstep.kernel.pairs import PairGraph, from_matrix, grouped, paired, unpaired
 
 _SMALL_INTEGERS = ("uint8", "int8", "uint16", "int16", "bool")
 

@@ -6,9 +6,16 @@ import pytest
 import scipy.integrate
 import torch
 
-from eigenstep.kernel.pairs._objectives import OBJECTIVES, make_objective, objective_operator
-from eigenstep.kernel.pairs._pair_graph import from_matrix, grouped, paired, unpaired
-from eigenstep.kernel.pairs._pair_operator import PairOperator
+from eigenstep.kernel.pairs import (
+    OBJECTIVES,
+    PairOperator,
+    from_matrix,
+    grouped,
+    make_objective,
+    objective_operator,
+    paired,
+    unpaired,
+)
 from eigenstep.losses import BarlowTwinsLoss, NTXentLoss, VICRegLoss
 from eigenstep.theory import half_times, mode_eigenvalues
 

@@ -7,8 +7,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 
 from eigenstep.kernel._view_rows import ViewRows
 from eigenstep.kernel.functions._kernel_functions import make_kernel
-from eigenstep.kernel.pairs._objectives import objective_operator
-from eigenstep.kernel.pairs._pair_graph import grouped, paired
+from eigenstep.kernel.pairs import grouped, objective_operator, paired
 from eigenstep.kernel.solvers._landmarks import choose_landmarks
 from eigenstep.kernel.solvers._nystrom import NystromAccumulator
 from eigenstep.kernel.solvers._nystrom_residuals import _rescaling, estimated_residuals

@@ -4,8 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.kernel.pairs._device_copies import DeviceCopies
-from eigenstep.kernel.pairs._pair_graph import PairGraph
+from eigenstep.kernel.pairs._pair_graph import DeviceCopies, PairGraph
 
 LowRank = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -26,7 +25,7 @@ class PairOperator(DeviceCopies):
 
     Examples
     --------
-    >>> from eigenstep.kernel.pairs._pair_graph import paired
+    >>> from eigenstep.kernel.pairs import paired
     >>> PairOperator(paired(1), scale=2.0, diagonal=0.5).dense()
     array([[0.5, 1. ],
            [1. , 0.5]])

@@ -36,7 +36,7 @@ def dense_modes(kernel: NDArray[np.float64], pairs: Pairs, n_modes: int | None, 
 
     Examples
     --------
-    >>> from eigenstep.kernel.pairs._pair_graph import unpaired
+    >>> from eigenstep.kernel.pairs import unpaired
     >>> dense_modes(np.diag([4.0, 2.0]), unpaired(2), None, 1e-16).eigenvalues
     array([2., 1.])
     """

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from eigenstep.kernel._processes import Processes
 from eigenstep.kernel.functions._kernel_blocks import Kernel
-from eigenstep.kernel.pairs._objectives import Objective, make_objective
-from eigenstep.kernel.pairs._pair_graph_base import PairGraph, runs
+from eigenstep.kernel.pairs import PairGraph, SmallStartObjective, make_objective, runs
 from eigenstep.kernel.solvers._landmark_features import LandmarkFeatures
 from eigenstep.kernel.solvers._landmarks import to_float64
 from eigenstep.kernel.solvers._pair_summation import pair_sums
@@ -69,7 +68,7 @@ class NystromAccumulator:
     Examples
     --------
     >>> from eigenstep.kernel.functions._kernel_functions import make_kernel
-    >>> from eigenstep.kernel.pairs._pair_graph import paired
+    >>> from eigenstep.kernel.pairs import paired
     >>> from eigenstep.kernel._view_rows import ViewRows
     >>> first, second = np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([[1.0, 1.0], [0.0, 2.0]])
     >>> landmarks = torch.eye(2, dtype=torch.float64)
@@ -117,7 +116,7 @@ class NystromAccumulator:
         return self
 
     def solve(
-        self, n_modes: int, *, objective: str | Objective = "barlow_twins", centred: bool = False
+        self, n_modes: int, *, objective: str | SmallStartObjective = "barlow_twins", centred: bool = False
     ) -> NystromModes:
         """Return the modes of the largest eigenvalues, fewer than `n_modes` if there are fewer landmarks.
 

@@ -13,9 +13,7 @@ from torch import Tensor
 from eigenstep.kernel._processes import Processes
 from eigenstep.kernel._view_rows import SelectedRows, ViewRows
 from eigenstep.kernel.functions._kernel_blocks import Kernel
-from eigenstep.kernel.pairs._objectives import Objective
-from eigenstep.kernel.pairs._pair_graph_base import PairGraph
-from eigenstep.kernel.pairs._sample_share import sample_share, some_samples
+from eigenstep.kernel.pairs import PairGraph, SmallStartObjective, sample_share, some_samples
 from eigenstep.kernel.solvers._landmarks import choose_landmarks
 from eigenstep.kernel.solvers._nystrom import NystromAccumulator, NystromModes
 from eigenstep.kernel.solvers._nystrom_residuals import estimated_residuals
@@ -44,7 +42,7 @@ class NystromPass:
         rows: ViewRows,
         graph: PairGraph,
         kernel: Kernel,
-        objective: Objective,
+        objective: SmallStartObjective,
         centred: bool,
         n_landmarks: int,
         generator: np.random.Generator,

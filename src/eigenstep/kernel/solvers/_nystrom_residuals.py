@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from eigenstep.kernel.pairs._pair_graph_base import PairGraph, runs
-from eigenstep.kernel.pairs._pair_operator import PairOperator
+from eigenstep.kernel.pairs import PairGraph, PairOperator, runs
 from eigenstep.kernel.solvers._landmarks import to_float64
 from eigenstep.kernel.solvers._nystrom import NystromAccumulator, NystromModes, Views, mode_values
 
@@ -52,7 +51,7 @@ def estimated_residuals(
     Examples
     --------
     >>> from eigenstep.kernel.functions._kernel_functions import make_kernel
-    >>> from eigenstep.kernel.pairs._pair_graph import paired
+    >>> from eigenstep.kernel.pairs import paired
     >>> from eigenstep.kernel._view_rows import ViewRows
     >>> first, second = np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([[1.0, 1.0], [0.0, 2.0]])
     >>> views = ViewRows([first, second], torch.device("cpu"), torch.float64)

@@ -11,8 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.kernel.pairs._grouped_views import GroupedViews
-from eigenstep.kernel.pairs._pair_graph_base import PairGraph, runs
+from eigenstep.kernel.pairs import GroupedViews, PairGraph, runs
 from eigenstep.kernel.solvers._landmarks import to_float64
 from eigenstep.kernel.solvers._pair_sums import PairSums
 
@@ -40,7 +39,7 @@ def pair_sums(
 
     Examples
     --------
-    >>> from eigenstep.kernel.pairs._pair_graph import paired
+    >>> from eigenstep.kernel.pairs import paired
     >>> rows = torch.tensor([[1.0, 0.0], [0.0, 2.0], [1.0, 1.0], [0.0, 2.0]])
     >>> sums = pair_sums(lambda indices: rows[indices], paired(2))
     >>> sums.pairs / sums.n_samples

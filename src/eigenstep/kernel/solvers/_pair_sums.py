@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from eigenstep.kernel.pairs._objectives import Objective, VICReg
+from eigenstep.kernel.pairs import SmallStartObjective, VICReg
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class PairSums:
             pair_moments=None if self.pair_moments is None else self.pair_moments + around_pairs,
         )
 
-    def operator(self, objective: Objective) -> Tensor:
+    def operator(self, objective: SmallStartObjective) -> Tensor:
         """Return the objective's operator on features: Phi^T A Phi (m, m), A its effective one on all views.
 
         Raises

@@ -14,9 +14,7 @@ from eigenstep.kernel._processes import Processes
 from eigenstep.kernel._progress import Progress
 from eigenstep.kernel._view_rows import ViewRows
 from eigenstep.kernel.functions._kernel_functions import Kernel
-from eigenstep.kernel.pairs._objectives import Objective
-from eigenstep.kernel.pairs._pair_graph_base import PairGraph
-from eigenstep.kernel.pairs._pair_operator import PairOperator
+from eigenstep.kernel.pairs import PairGraph, PairOperator, SmallStartObjective
 from eigenstep.kernel.solvers._modes import Modes
 from eigenstep.kernel.solvers._nystrom_pass import NystromPass
 
@@ -52,7 +50,7 @@ class Problem:
 
     rows: ViewRows
     graph: PairGraph
-    objective: Objective
+    objective: SmallStartObjective
     centred: bool
     kernel: Kernel | None
     processes: Processes
