@@ -26,7 +26,7 @@ from sklearn.decomposition import KernelPCA
 from sklearn.exceptions import ConvergenceWarning
 
 from eigenstep import ContrastiveKernelPCA
-from eigenstep.kernel.functions._kernel_functions import make_kernel
+from eigenstep.kernel.functions import make_kernel
 from eigenstep.kernel.solvers._kernel_matrix import PanelKernelMatrix
 from eigenstep.machine import set_threads
 

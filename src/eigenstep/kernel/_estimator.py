@@ -23,9 +23,7 @@ from eigenstep.kernel._processes import check_same_data, join_processes
 from eigenstep.kernel._progress import Progress
 from eigenstep.kernel._training_views import TrainingViews, checked_rows, training_views
 from eigenstep.kernel._view_rows import ViewRows
-from eigenstep.kernel.functions._half_distances import central_row
-from eigenstep.kernel.functions._inner_product_kernels import LinearKernel
-from eigenstep.kernel.functions._kernel_functions import make_kernel
+from eigenstep.kernel.functions import KERNELS, LinearKernel, SparseKernel, central_row, make_kernel
 from eigenstep.kernel.pairs import SimCLR, SmallStartObjective, make_objective
 from eigenstep.kernel.solvers._problem import Problem, Solution, SolverSettings
 from eigenstep.kernel.solvers._run_nystrom import nystrom_solution, start_pass
@@ -455,9 +453,10 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self.kernel in ("linear", "poly", "polynomial", "rbf", "sigmoid", "cosine")
+        tags.input_tags.sparse = self.kernel in SparseKernel.NAMES
         tags.input_tags.pairwise = self.kernel == "precomputed"
-        tags.input_tags.positive_only = self.kernel in ("chi2", "additive_chi2")
+        kind = KERNELS.get(self.kernel) if isinstance(self.kernel, str) else None
+        tags.input_tags.positive_only = kind is not None and not kind.takes_negative_rows
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

@@ -6,7 +6,7 @@ import torch
 from sklearn.metrics.pairwise import rbf_kernel
 
 from eigenstep.kernel._processes import Processes
-from eigenstep.kernel.functions._kernel_functions import make_kernel
+from eigenstep.kernel.functions import make_kernel
 from eigenstep.kernel.solvers._kernel_matrix import PanelKernelMatrix, panel_height, panel_storage
 
 

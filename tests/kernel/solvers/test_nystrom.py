@@ -10,7 +10,7 @@ from sklearn.metrics.pairwise import linear_kernel, pairwise_kernels, rbf_kernel
 
 from eigenstep.kernel._processes import Processes
 from eigenstep.kernel._view_rows import ViewRows
-from eigenstep.kernel.functions._kernel_functions import make_kernel
+from eigenstep.kernel.functions import make_kernel
 from eigenstep.kernel.pairs import OBJECTIVES, from_matrix, grouped, objective_operator, paired, unpaired
 from eigenstep.kernel.solvers._landmarks import choose_landmarks
 from eigenstep.kernel.solvers._nystrom import NystromAccumulator, mode_values

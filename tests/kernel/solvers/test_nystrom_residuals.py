@@ -6,7 +6,7 @@ import torch
 from sklearn.metrics.pairwise import rbf_kernel
 
 from eigenstep.kernel._view_rows import ViewRows
-from eigenstep.kernel.functions._kernel_functions import make_kernel
+from eigenstep.kernel.functions import make_kernel
 from eigenstep.kernel.pairs import grouped, objective_operator, paired
 from eigenstep.kernel.solvers._landmarks import choose_landmarks
 from eigenstep.kernel.solvers._nystrom import NystromAccumulator

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from eigenstep.kernel._memory import large_empty
 from eigenstep.kernel._processes import ALONE, Processes
-from eigenstep.kernel.functions._kernel_functions import Kernel
+from eigenstep.kernel.functions import Kernel
 
 
 class KernelMatrix(ABC):
@@ -59,7 +59,7 @@ class PanelKernelMatrix(KernelMatrix):
 
     Examples
     --------
-    >>> from eigenstep.kernel.functions._kernel_functions import make_kernel
+    >>> from eigenstep.kernel.functions import make_kernel
     >>> rows = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
     >>> kernel = make_kernel("linear", rows)
     >>> PanelKernelMatrix(kernel, kernel.prepare(rows)).product(torch.ones(2, 1)).ravel()

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eigenstep.kernel.functions._kernel_blocks import Kernel
+from eigenstep.kernel.functions import Kernel
 from eigenstep.kernel.solvers._landmarks import to_float64
 
 # A kernel of low rank has a few landmarks, and its whole spectrum among them.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eigenstep.kernel._processes import Processes
-from eigenstep.kernel.functions._kernel_blocks import Kernel
+from eigenstep.kernel.functions import Kernel
 from eigenstep.kernel.pairs import PairGraph, SmallStartObjective, make_objective, runs
 from eigenstep.kernel.solvers._landmark_features import LandmarkFeatures
 from eigenstep.kernel.solvers._landmarks import to_float64
@@ -67,7 +67,7 @@ class NystromAccumulator:
 
     Examples
     --------
-    >>> from eigenstep.kernel.functions._kernel_functions import make_kernel
+    >>> from eigenstep.kernel.functions import make_kernel
     >>> from eigenstep.kernel.pairs import paired
     >>> from eigenstep.kernel._view_rows import ViewRows
     >>> first, second = np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([[1.0, 1.0], [0.0, 2.0]])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from eigenstep.kernel._processes import Processes
 from eigenstep.kernel._view_rows import SelectedRows, ViewRows
-from eigenstep.kernel.functions._kernel_blocks import Kernel
+from eigenstep.kernel.functions import Kernel
 from eigenstep.kernel.pairs import PairGraph, SmallStartObjective, sample_share, some_samples
 from eigenstep.kernel.solvers._landmarks import choose_landmarks
 from eigenstep.kernel.solvers._nystrom import NystromAccumulator, NystromModes

@@ -50,7 +50,7 @@ def estimated_residuals(
 
     Examples
     --------
-    >>> from eigenstep.kernel.functions._kernel_functions import make_kernel
+    >>> from eigenstep.kernel.functions import make_kernel
     >>> from eigenstep.kernel.pairs import paired
     >>> from eigenstep.kernel._view_rows import ViewRows
     >>> first, second = np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([[1.0, 1.0], [0.0, 2.0]])

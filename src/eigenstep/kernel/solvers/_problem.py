@@ -13,7 +13,7 @@ from torch import Tensor
 from eigenstep.kernel._processes import Processes
 from eigenstep.kernel._progress import Progress
 from eigenstep.kernel._view_rows import ViewRows
-from eigenstep.kernel.functions._kernel_functions import Kernel
+from eigenstep.kernel.functions import Kernel
 from eigenstep.kernel.pairs import PairGraph, PairOperator, SmallStartObjective
 from eigenstep.kernel.solvers._modes import Modes
 from eigenstep.kernel.solvers._nystrom_pass import NystromPass
