@@ -443,7 +443,7 @@ def test_a_class_with_a_name_is_a_kernel_of_the_estimator(rng, bump):
 
 
 def test_names_that_are_taken_and_parameters_without_a_value_are_refused(bump):
-    with pytest.raises(ValueError, match="expected a new name for .*, got 'bump'"):
+    with pytest.raises(ValueError, match="expected a new name for BumpKernel, got 'bump'"):
         named("bump")(bump)
 
     class Nameless(LinearKernel):

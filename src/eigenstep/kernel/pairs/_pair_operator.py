@@ -86,7 +86,7 @@ class PairOperator(DeviceCopies):
         low_rank = self._vectors @ (self._middle @ self._vectors.sum(axis=0))
         return self.scale * self.graph.row_sums() + self.diagonal + low_rank
 
-    def centred(self) -> "PairOperator":
+    def center(self) -> "PairOperator":
         """Return H A H with H = I - 11^T/N: the operator of data, or kernel, less its mean over all views.
 
         Modes a of H A H K sum to 0, and they are those of A and the centred kernel H K H. Exact: with
