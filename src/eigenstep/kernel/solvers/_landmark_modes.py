@@ -18,7 +18,7 @@ from eigenstep.kernel.solvers._landmarks import to_float64
 from eigenstep.kernel.solvers._pair_sums import PairSums, pair_sums
 
 # A kernel of low rank has a few landmarks, and its whole spectrum among them.
-_LEAST = 128
+_WHITENED_AT_LEAST = 128
 
 
 class Views(Protocol):
@@ -199,7 +199,7 @@ class LandmarkFeatures:
 
     def __init__(self, kernel: Kernel, landmarks: Any, factor: Tensor) -> None:
         self.kernel, self.landmarks, self.factor = kernel, landmarks, to_float64(factor)
-        self._first = first = min(len(factor), max(_LEAST, -(-len(factor) // 6)))
+        self._first = first = min(len(factor), max(_WHITENED_AT_LEAST, -(-len(factor) // 6)))
         sample = kernel.block(landmarks[:1], landmarks[:1])
         self.rounding = torch.finfo(sample.dtype).eps
         self._mean_row = (self.factor @ self.factor.mean(dim=0)).to(sample)
