@@ -31,7 +31,7 @@ from torch.func import functional_call, jacrev, vmap
 
 import eigenstep.encoders  # registers ResNets for small images with timm
 from eigenstep.kernel import EmpiricalNTK, empirical_ntk
-from eigenstep.kernel.ntk._products import fastest_product
+from eigenstep.kernel.ntk import fastest_product
 from eigenstep.machine import set_threads
 from eigenstep.training import ImagesConfig, load_images
 

@@ -26,8 +26,8 @@ from sklearn.decomposition import KernelPCA
 from sklearn.exceptions import ConvergenceWarning
 
 from eigenstep import ContrastiveKernelPCA
-from eigenstep.kernel.functions._kernel_functions import make_kernel
-from eigenstep.kernel.solvers._kernel_matrix import PanelKernelMatrix
+from eigenstep.kernel.functions import make_kernel
+from eigenstep.kernel.solvers import PanelKernelMatrix
 from eigenstep.machine import set_threads
 
 MODES = 50

@@ -22,14 +22,17 @@ from eigenstep.kernel._learning_curves import LearningCurves
 from eigenstep.kernel._processes import check_same_data, join_processes
 from eigenstep.kernel._progress import Progress
 from eigenstep.kernel._training_views import TrainingViews, checked_rows, training_views
-from eigenstep.kernel._view_rows import ViewRows
-from eigenstep.kernel.functions._half_distances import central_row
-from eigenstep.kernel.functions._inner_product_kernels import LinearKernel
-from eigenstep.kernel.functions._kernel_functions import make_kernel
-from eigenstep.kernel.pairs._objectives import Objective, SimCLR, make_objective
-from eigenstep.kernel.solvers._problem import Problem, Solution, SolverSettings
-from eigenstep.kernel.solvers._run_nystrom import nystrom_solution, start_pass
-from eigenstep.kernel.solvers._solve import solve
+from eigenstep.kernel.functions import KERNELS, LinearKernel, SparseKernel, central_row, make_kernel
+from eigenstep.kernel.pairs import SimCLR, SmallStartObjective, make_objective
+from eigenstep.kernel.solvers import (
+    Problem,
+    Solution,
+    SolverSettings,
+    ViewRows,
+    nystrom_solution,
+    solve,
+    start_pass,
+)
 
 # Kernel values computed at a time when new rows are embedded.
 _TRANSFORM_ENTRIES = 2**24
@@ -455,20 +458,21 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self.kernel in ("linear", "poly", "polynomial", "rbf", "sigmoid", "cosine")
+        tags.input_tags.sparse = self.kernel in SparseKernel.NAMES
         tags.input_tags.pairwise = self.kernel == "precomputed"
-        tags.input_tags.positive_only = self.kernel in ("chi2", "additive_chi2")
+        kind = KERNELS.get(self.kernel) if isinstance(self.kernel, str) else None
+        tags.input_tags.positive_only = kind is not None and not kind.takes_negative_rows
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
 
 def _plateaus(
-    objective: Objective, gamma: NDArray[np.float64], solution: Solution, centred: bool
+    objective: SmallStartObjective, gamma: NDArray[np.float64], solution: Solution, center: bool
 ) -> NDArray[np.float64]:
     """Return where each mode's gamma s^2 ends, (k,)."""
     if not isinstance(objective, SimCLR):
         return np.ones(len(gamma))
     # A mode alone ends where alignment and uniformity, which see its variance, balance to fourth order.
     squares, means = solution.mean_squares[: len(gamma)], solution.means[: len(gamma)]
-    variances = squares if centred else squares - means**2
+    variances = squares if center else squares - means**2
     return objective.temperature * gamma**2 / (squares * variances)

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from eigenstep import theory
-from eigenstep.kernel.pairs._objectives import Objective, SimCLR
+from eigenstep.kernel.pairs import SimCLR, SmallStartObjective
 
 
 class LearningCurves:
@@ -22,7 +22,7 @@ class LearningCurves:
     eigenvalues_: NDArray[np.float64]
     next_eigenvalue_: float
     n_components_: int
-    objective_: Objective
+    objective_: SmallStartObjective
     _plateaus: NDArray[np.float64]
 
     def learning_times(self, init_scale: ArrayLike = 1e-4) -> NDArray[np.float64]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from eigenstep.machine import available_memory
 
@@ -21,15 +19,3 @@ def free_memory(device: torch.device) -> int:
         return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
     available = available_memory()
     return 4 * 2**30 if available is None else available
-
-
-def large_empty(shape: tuple[int, ...], like: Tensor) -> Tensor:
-    """Return a tensor of some shape and of the dtype and device of `like`, with any values.
-
-    >>> large_empty((2, 3), torch.zeros(1)).shape
-    torch.Size([2, 3])
-    """
-    if like.device.type != "cpu":
-        return like.new_empty(shape)
-    # NumPy asks the system for huge pages, PyTorch does not: half the time to touch the memory first.
-    return torch.from_numpy(np.empty(shape, dtype=str(like.dtype).removeprefix("torch.")))

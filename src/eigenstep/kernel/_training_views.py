@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
-from eigenstep.kernel._view_rows import ViewRows, memory_map
-from eigenstep.kernel.pairs._pair_graph import PairGraph, from_matrix, grouped, paired, unpaired
+from eigenstep.kernel.pairs import PairGraph, from_matrix, grouped, paired, unpaired
+from eigenstep.kernel.solvers import ViewRows, memory_map
 
 _SMALL_INTEGERS = ("uint8", "int8", "uint16", "int16", "bool")
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from eigenstep.encoders import ProjectorConfig
 from eigenstep.images import ImagesConfig
-from eigenstep.kernel.pairs._objectives import OBJECTIVES
+from eigenstep.kernel.pairs import OBJECTIVES
 from eigenstep.methods import BarlowTwinsConfig, SimCLRConfig, VICRegConfig
 from eigenstep.record import is_run, read_record
 from eigenstep.training.config import OptimizerConfig, TrainConfig, load_config

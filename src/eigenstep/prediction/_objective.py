@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eigenstep.kernel.pairs._objectives import BarlowTwins, Objective, SimCLR, VICReg
+from eigenstep.kernel.pairs import BarlowTwins, SimCLR, SmallStartObjective, VICReg
 from eigenstep.training.config import TrainConfig
 
 
@@ -18,7 +18,7 @@ class SmallStart:
     scale : a factor of the whole loss, and so of all rates
     """
 
-    objective: Objective
+    objective: SmallStartObjective
     center: bool
     scale: float
 

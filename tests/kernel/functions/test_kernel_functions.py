@@ -9,10 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics.pairwise import KERNEL_PARAMS, PAIRWISE_KERNEL_FUNCTIONS, pairwise_kernels
 
-from eigenstep.kernel.functions import _kernel_blocks
-from eigenstep.kernel.functions._distance_kernels import additive_chi_squared
-from eigenstep.kernel.functions._inner_product_kernels import LinearKernel
-from eigenstep.kernel.functions._kernel_functions import KERNEL_NAMES, make_kernel
+from eigenstep import ContrastiveKernelPCA
+from eigenstep.kernel.functions import (
+    KERNEL_NAMES,
+    KERNELS,
+    LinearKernel,
+    additive_chi_squared,
+    make_kernel,
+    named,
+)
 
 OF_SKLEARN = sorted(PAIRWISE_KERNEL_FUNCTIONS)
 OF_SPARSE_ROWS = ["linear", "poly", "polynomial", "rbf", "sigmoid", "cosine"]
@@ -103,7 +108,7 @@ def test_tiles_of_any_shape_make_up_the_block(name, n_a, n_b, n_features, seed):
     whole, own = values_between(kernel, a, b), kernel.prepare(a)
     square = kernel.block(own, own)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_kernel_blocks, "_tile_shape", small_tiles)
+        patch.setattr("eigenstep.kernel.functions._kernel._tile_shape", small_tiles)
         np.testing.assert_allclose(values_between(kernel, a, b), whole, atol=1e-13)
         np.testing.assert_allclose(kernel.block(own, own), square, atol=1e-13)
     if name in PAIRWISE_KERNEL_FUNCTIONS:
@@ -398,3 +403,64 @@ def test_wrong_names_and_values_are_refused_in_one_line(name, options, message):
 def test_rows_of_other_kinds_are_refused(rows, message):
     with pytest.raises(ValueError, match=message):
         make_kernel("linear", rows)
+
+
+@pytest.fixture
+def bump():
+    """A kernel of a name of its own, with an estimator's parameter, one of its own, and the training rows."""
+    before = dict(KERNELS)
+
+    @named("bump", "hump")
+    class BumpKernel(LinearKernel):
+        def __init__(self, gamma, rows, power=2.0):
+            self.gamma, self.power, self.n_rows = gamma, power, len(rows)
+
+        def _of_products_(self, products):
+            products.mul_(self.gamma).pow_(self.power)
+
+    yield BumpKernel
+    KERNELS.clear()
+    KERNELS.update(before)
+
+
+def test_a_class_with_a_name_is_a_kernel_of_the_estimator(rng, bump):
+    rows = rng.normal(size=(30, 4))
+    kernel = make_kernel("hump", torch.from_numpy(rows), kernel_params={"power": 4.0})
+    assert (type(kernel), kernel.name, kernel.gamma, kernel.power, kernel.n_rows) == (
+        bump,
+        "hump",
+        0.25,
+        4.0,
+        30,
+    )
+    found = ContrastiveKernelPCA(3, kernel="bump", gamma=0.5).fit(rows)
+    same = ContrastiveKernelPCA(3, kernel="poly", degree=2, coef0=0, gamma=0.5).fit(rows)
+    np.testing.assert_allclose(found.eigenvalues_, same.eigenvalues_)
+    with pytest.raises(ValueError, match="'bump' takes gamma, power parameters, got degree"):
+        make_kernel("bump", torch.from_numpy(rows), kernel_params={"degree": 2})
+    with pytest.raises(ValueError, match="'bump' expects gamma > 0"):
+        make_kernel("bump", torch.from_numpy(rows), gamma=0.0)
+
+
+def test_names_that_are_taken_and_parameters_without_a_value_are_refused(bump):
+    with pytest.raises(ValueError, match="expected a new name for BumpKernel, got 'bump'"):
+        named("bump")(bump)
+
+    class Nameless(LinearKernel):
+        def __init__(self, gamma, width):
+            pass
+
+    with pytest.raises(ValueError, match="expected a default of width of Nameless"):
+        named("nameless")(Nameless)
+    assert "nameless" not in KERNELS
+
+
+@pytest.mark.parametrize("name", ["poly", "polynomial", "sigmoid", "rbf", "laplacian", "chi2"])
+def test_gamma_is_one_over_p_by_default_save_of_chi2_and_zero_where_that_is_a_kernel(rng, name):
+    rows = histograms(rng, 6, 5)
+    assert make_kernel(name, rows).gamma == (1.0 if name == "chi2" else 1 / 5)
+    if name in ("poly", "polynomial", "sigmoid"):
+        assert make_kernel(name, rows, gamma=0.0).gamma == 0
+    else:
+        with pytest.raises(ValueError, match="gamma > 0"):
+            make_kernel(name, rows, gamma=0.0)

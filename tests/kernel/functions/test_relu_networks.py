@@ -7,8 +7,7 @@ import pytest
 import torch
 from scipy.integrate import dblquad
 
-from eigenstep.kernel.functions._kernel_functions import make_kernel
-from eigenstep.kernel.functions._relu_networks import arc_cosine, relu_ntk
+from eigenstep.kernel.functions import arc_cosine, make_kernel, relu_ntk
 
 FUNCTIONS = {"arc_cosine": arc_cosine, "relu_ntk": relu_ntk}
 

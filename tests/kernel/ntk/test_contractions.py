@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from eigenstep.kernel.ntk import _computation, _plan
-from eigenstep.kernel.ntk._empirical import empirical_ntk
-from eigenstep.kernel.ntk._factor_contractions import (
+from eigenstep.kernel.ntk import (
+    Computation,
+    FactoredLayer,
     GradientProducts,
+    GradientRows,
     GradientsOfBatches,
     PositionProducts,
+    empirical_ntk,
 )
-from eigenstep.kernel.ntk._layers import FactoredLayer
-from eigenstep.kernel.ntk._row_contractions import GradientRows
 
 KINDS = {
     "positions": PositionProducts,
@@ -39,8 +39,8 @@ def always(kind):
 def test_all_methods_give_the_same_kernel(network, monkeypatch, name, kind, rotated):
     model, samples = network(name)
     expected = empirical_ntk(model, samples).matrix
-    monkeypatch.setattr(_computation, "contraction_of", always(KINDS[kind]))
-    monkeypatch.setattr(_plan, "_worth_rotating", lambda *_: rotated)
+    monkeypatch.setattr("eigenstep.kernel.ntk._computation.contraction_of", always(KINDS[kind]))
+    monkeypatch.setattr("eigenstep.kernel.ntk._plan._worth_rotating", lambda *_: rotated)
     for arguments in ((samples,), (samples[:3], samples[3:])):
         block = empirical_ntk(model, *arguments, chunk_size=4)
         whole = expected if len(arguments) == 1 else expected[:3, 3:]
@@ -63,14 +63,14 @@ def test_the_method_that_costs_least_is_taken(network):
 def test_layers_share_sweeps_as_memory_allows(network):
     model, samples = network("convnet")
     sweeps = []
-    run = _computation.Computation._run
+    run = Computation._run
 
     def counted(self, sweep, *arguments):
         sweeps.append(sweep)
         return run(self, sweep, *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_computation.Computation, "_run", counted)
+        patch.setattr(Computation, "_run", counted)
         empirical_ntk(model, samples)
         assert len(sweeps) == 1
         sweeps.clear()

@@ -6,7 +6,6 @@ from torch import nn
 from torch.func import functional_call, jacrev, vmap
 
 from eigenstep.kernel import NTKOperator, empirical_ntk, ntk_features
-from eigenstep.kernel.ntk import _plan
 
 NAMES = ["mlp", "convnet", "resnet18", "vit", "convnext", "swin", "shared linear", "shared convolution"]
 NAMES += ["tokens", "bare parameters", "scalars", "weight norm", "volumes", "sequences", "signals", "gru"]
@@ -135,7 +134,7 @@ def test_branches_that_start_at_zero_are_read_all_the_same(jacobian):
 
 
 def test_channels_that_wake_up_in_later_samples_are_counted(jacobian, monkeypatch):
-    monkeypatch.setattr(_plan, "_worth_rotating", lambda *_: True)
+    monkeypatch.setattr("eigenstep.kernel.ntk._plan._worth_rotating", lambda *_: True)
     torch.manual_seed(0)
     layers = [nn.Conv2d(2, 40, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(40, 8)]
     model = nn.Sequential(*layers).double()

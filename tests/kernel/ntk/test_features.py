@@ -4,7 +4,7 @@ import torch
 
 from eigenstep import ContrastiveKernelPCA
 from eigenstep.kernel import empirical_ntk, ntk_features
-from eigenstep.kernel.ntk._sketch import CountSketch, TensorSketch
+from eigenstep.kernel.ntk import CountSketch, TensorSketch
 
 
 @pytest.mark.parametrize("name", ["mlp", "convnet", "tokens", "transposed"])

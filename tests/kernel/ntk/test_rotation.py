@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from eigenstep.kernel.ntk._rotation import Rotation, UnexpectedRank
+from eigenstep.kernel.ntk import Rotation, UnexpectedRank
 
 
 def of_rank(rank, count=20, outputs=8, channels=5, positions=3, seed=0):

@@ -6,9 +6,16 @@ import pytest
 import scipy.integrate
 import torch
 
-from eigenstep.kernel.pairs._objectives import OBJECTIVES, make_objective, objective_operator
-from eigenstep.kernel.pairs._pair_graph import from_matrix, grouped, paired, unpaired
-from eigenstep.kernel.pairs._pair_operator import PairOperator
+from eigenstep.kernel.pairs import (
+    OBJECTIVES,
+    PairOperator,
+    from_matrix,
+    grouped,
+    make_objective,
+    objective_operator,
+    paired,
+    unpaired,
+)
 from eigenstep.losses import BarlowTwinsLoss, NTXentLoss, VICRegLoss
 from eigenstep.theory import half_times, mode_eigenvalues
 
@@ -258,7 +265,7 @@ def test_operators_are_their_definitions(graph):
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 2e-15), (torch.float32, 1e-6)])
 def test_the_product_and_the_row_sums_are_those_of_the_dense_operator(operator, dtype, tolerance):
-    for one in (operator, operator.centred(), operator.centred().centred()):
+    for one in (operator, operator.center(), operator.center().center()):
         block = torch.randn(one.n_views, 4, dtype=dtype, generator=torch.Generator().manual_seed(0))
         before = block.clone()
         for _ in range(2):
@@ -270,7 +277,7 @@ def test_the_product_and_the_row_sums_are_those_of_the_dense_operator(operator, 
 
 
 def test_parts_add_up_to_the_dense_operator(operator):
-    for one in (operator, operator.centred()):
+    for one in (operator, operator.center()):
         vectors, middle = one.low_rank
         total = one.scale * one.graph.matrix().toarray() + vectors @ middle @ vectors.T
         total = total + np.diag(np.broadcast_to(one.diagonal, one.n_views))
@@ -281,22 +288,22 @@ def test_centring_is_the_projection_on_both_sides(operator):
     size = operator.n_views
     projector = np.eye(size) - 1 / size
     expected = projector @ operator.dense() @ projector
-    np.testing.assert_allclose(operator.centred().dense(), expected, rtol=1e-13, atol=1e-15)
-    np.testing.assert_allclose(operator.centred().row_sums(), 0, rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(operator.center().dense(), expected, rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(operator.center().row_sums(), 0, rtol=1e-13, atol=1e-15)
 
 
 def test_centring_adds_one_direction_for_equal_row_sums_and_two_for_others():
-    ranks = [len(PairOperator(make()).centred().low_rank[1]) for make in GRAPHS.values()]
+    ranks = [len(PairOperator(make()).center().low_rank[1]) for make in GRAPHS.values()]
     assert ranks == [1, 1, 2, 2]
     # Sizes at which equal row sums differ from their mean by rounding are among these.
-    assert {len(PairOperator(paired(n)).centred().low_rank[1]) for n in range(1, 200)} == {1}
+    assert {len(PairOperator(paired(n)).center().low_rank[1]) for n in range(1, 200)} == {1}
 
 
 @pytest.mark.parametrize("name", ["simclr", "vicreg"])
 def test_contrastive_and_variance_objectives_of_pairs_are_centred_already(name):
     operator = objective_operator(name, paired(6))
     np.testing.assert_allclose(operator.row_sums(), 0, rtol=1e-13, atol=1e-16)
-    np.testing.assert_allclose(operator.centred().dense(), operator.dense(), rtol=1e-13, atol=1e-16)
+    np.testing.assert_allclose(operator.center().dense(), operator.dense(), rtol=1e-13, atol=1e-16)
 
 
 def test_a_pickled_operator_works_and_leaves_its_tensors_behind(operator):

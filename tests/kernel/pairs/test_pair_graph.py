@@ -7,8 +7,7 @@ import pytest
 import scipy.sparse
 import torch
 
-from eigenstep.kernel.pairs import _grouped_views
-from eigenstep.kernel.pairs._pair_graph import from_matrix, grouped, paired, unpaired
+from eigenstep.kernel.pairs import from_matrix, grouped, paired, unpaired
 
 
 def brute_force_groups(ids):
@@ -122,7 +121,7 @@ def test_whole_groups_share_a_block_whose_rows_and_columns_are_one_array():
 
 
 def test_large_groups_come_in_tiles_of_bounded_size(monkeypatch):
-    monkeypatch.setattr(_grouped_views, "_LARGEST_TILE", 4)
+    monkeypatch.setattr("eigenstep.kernel.pairs._grouped_views._LARGEST_TILE", 4)
     ids = [1] * 2 + [2] * 11 + [3] * 3
     once = np.zeros((16, 16))
     for rows, columns, weights in grouped(ids).edge_blocks(9):

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from eigenstep.kernel.pairs._pair_graph import from_matrix, grouped, paired, unpaired
-from eigenstep.kernel.pairs._sample_share import sample_share, some_samples
+from eigenstep.kernel.pairs import from_matrix, grouped, paired, sample_share, some_samples, unpaired
 
 GROUPS = np.array([3, 1, 1, 2, 3, 1, 2, 9, 4, 4, 4, 4])
 

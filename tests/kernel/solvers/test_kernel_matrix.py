@@ -6,8 +6,8 @@ import torch
 from sklearn.metrics.pairwise import rbf_kernel
 
 from eigenstep.kernel._processes import Processes
-from eigenstep.kernel.functions._kernel_functions import make_kernel
-from eigenstep.kernel.solvers._kernel_matrix import PanelKernelMatrix, panel_height, panel_storage
+from eigenstep.kernel.functions import make_kernel
+from eigenstep.kernel.solvers import PanelKernelMatrix, panel_height, panel_storage
 
 
 class Member(Processes):

@@ -5,7 +5,7 @@ import pytest
 import scipy.linalg
 import torch
 
-from eigenstep.kernel.solvers._krylov import krylov_modes
+from eigenstep.kernel.solvers import krylov_modes
 
 
 class Matrix:

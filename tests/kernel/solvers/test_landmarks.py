@@ -5,8 +5,8 @@ import torch
 from scipy.stats import chisquare, ortho_group
 from sklearn.metrics.pairwise import rbf_kernel
 
-from eigenstep.kernel.functions._kernel_functions import make_kernel
-from eigenstep.kernel.solvers._landmarks import choose_landmarks
+from eigenstep.kernel.functions import make_kernel
+from eigenstep.kernel.solvers import choose_landmarks
 
 FLOAT32_FLOOR = 50 * torch.finfo(torch.float32).eps
 

@@ -9,12 +9,9 @@ import torch
 from sklearn.metrics.pairwise import linear_kernel, pairwise_kernels, rbf_kernel
 
 from eigenstep.kernel._processes import Processes
-from eigenstep.kernel._view_rows import ViewRows
-from eigenstep.kernel.functions._kernel_functions import make_kernel
-from eigenstep.kernel.pairs._objectives import OBJECTIVES, objective_operator
-from eigenstep.kernel.pairs._pair_graph import from_matrix, grouped, paired, unpaired
-from eigenstep.kernel.solvers._landmarks import choose_landmarks
-from eigenstep.kernel.solvers._nystrom import NystromAccumulator, mode_values
+from eigenstep.kernel.functions import make_kernel
+from eigenstep.kernel.pairs import OBJECTIVES, from_matrix, grouped, objective_operator, paired, unpaired
+from eigenstep.kernel.solvers import NystromAccumulator, ViewRows, choose_landmarks, mode_values
 
 N = 60
 WIDTH = 0.3
@@ -81,26 +78,24 @@ def values_of(accumulator, modes, views, **options):
 
 @pytest.mark.filterwarnings(ALONE)
 @pytest.mark.parametrize("block_rows", [7, 1000])
-@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("center", [False, True])
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("name", GRAPHS)
-def test_modes_are_those_of_the_operator_on_the_landmarks_span(rows, name, objective, centred, block_rows):
+def test_modes_are_those_of_the_operator_on_the_landmarks_span(rows, name, objective, center, block_rows):
     graph = graphs()[name]
     operator = objective_operator(objective, graph)
     dense = operator.dense()
-    if centred:
+    if center:
         centring = np.eye(N) - 1 / N
         dense = centring @ dense @ centring
     accumulator, indices = started(rows, moments=True)
     views = as_views(rows)
-    modes = accumulator.add(views, graph, block_rows=block_rows).solve(
-        10, objective=objective, centred=centred
-    )
+    modes = accumulator.add(views, graph, block_rows=block_rows).solve(10, objective=objective, center=center)
     gamma, expected = reference(rbf_kernel(rows, gamma=WIDTH), indices, dense)
     assert modes.n_positive == (gamma > 1e-12 * gamma[0]).sum()
     np.testing.assert_allclose(modes.eigenvalues, gamma[:10], atol=1e-11 * abs(gamma).max())
     values = values_of(accumulator, modes, views, block_rows=block_rows)
-    expected = expected[:, :10] - centred * expected[:, :10].mean(axis=0)
+    expected = expected[:, :10] - center * expected[:, :10].mean(axis=0)
     signs = np.sign((values * expected).sum(axis=0))
     np.testing.assert_allclose(values * signs, expected, atol=1e-6 * abs(expected).max())
 
@@ -143,10 +138,10 @@ def test_eigenvalues_grow_with_the_landmarks_towards_the_exact_ones(rng):
 
 
 @pytest.mark.filterwarnings(ALONE)
-@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("center", [False, True])
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("kind", ["pairs", "groups"])
-def test_batches_add_up_to_all_at_once(rows, kind, objective, centred):
+def test_batches_add_up_to_all_at_once(rows, kind, objective, center):
     groups = np.concatenate((np.arange(30), np.arange(20), np.arange(10)))
     first = slice(0, 12)
     if kind == "pairs":
@@ -160,7 +155,7 @@ def test_batches_add_up_to_all_at_once(rows, kind, objective, centred):
         whole, graph = as_views(rows), grouped(groups)
         chosen = groups < 12
         parts = [(as_views(rows[mask]), grouped(groups[mask])) for mask in (chosen, ~chosen)]
-    solve = partial(NystromAccumulator.solve, n_modes=6, objective=objective, centred=centred)
+    solve = partial(NystromAccumulator.solve, n_modes=6, objective=objective, center=center)
     new = partial(started, rows, moments=True)
     expected = solve(new()[0].add(whole, graph))
     in_turn = new()[0].add(*parts[0]).add(*parts[1])

@@ -5,13 +5,15 @@ import pytest
 import torch
 from sklearn.metrics.pairwise import rbf_kernel
 
-from eigenstep.kernel._view_rows import ViewRows
-from eigenstep.kernel.functions._kernel_functions import make_kernel
-from eigenstep.kernel.pairs._objectives import objective_operator
-from eigenstep.kernel.pairs._pair_graph import grouped, paired
-from eigenstep.kernel.solvers._landmarks import choose_landmarks
-from eigenstep.kernel.solvers._nystrom import NystromAccumulator
-from eigenstep.kernel.solvers._nystrom_residuals import _rescaling, estimated_residuals
+from eigenstep.kernel.functions import make_kernel
+from eigenstep.kernel.pairs import grouped, objective_operator, paired
+from eigenstep.kernel.solvers import (
+    NystromAccumulator,
+    ViewRows,
+    choose_landmarks,
+    estimated_residuals,
+    sampled_pairs_factor,
+)
 
 N = 600
 WIDTH = 0.1
@@ -62,8 +64,8 @@ def test_the_residual_is_exact_when_every_view_is_in_the_sample(pairs, objective
 
 
 def test_the_residual_of_centred_modes_is_that_of_the_centred_operator(pairs):
-    operator = objective_operator("barlow_twins", paired(N)).centred()
-    accumulator, modes, indices = solved(as_views(pairs), paired(N), centred=True)
+    operator = objective_operator("barlow_twins", paired(N)).center()
+    accumulator, modes, indices = solved(as_views(pairs), paired(N), center=True)
     found, ratio = estimated_residuals(accumulator, modes, as_views(pairs), operator)
     # Modes of centred data are their functions less a constant, which the operator takes off.
     centring = np.eye(2 * N) - 1 / (2 * N)
@@ -143,5 +145,5 @@ def test_a_mean_over_pairs_of_samples_is_right_over_all_draws():
     for chosen in combinations(range(7), 3):
         part = matrix[np.ix_(chosen, chosen)] / 9
         within = part.trace()
-        estimates.append(3 / 7 * within + _rescaling(3, 3 / 7) * (part.sum() - within))
+        estimates.append(3 / 7 * within + sampled_pairs_factor(3, 3 / 7) * (part.sum() - within))
     np.testing.assert_allclose(np.mean(estimates), matrix.mean(), rtol=1e-12)

@@ -11,7 +11,7 @@ from sklearn.metrics.pairwise import pairwise_kernels
 from torch import Tensor
 
 from eigenstep.kernel.functions._inner_product_kernels import LinearKernel
-from eigenstep.kernel.functions._kernel_blocks import Kernel, same_rows
+from eigenstep.kernel.functions._kernel import Kernel, same_rows
 
 _TWO_VECTORS = (
     "a kernel function takes two blocks of rows, (n_a, p) and (n_b, p), and returns their (n_a, n_b) values; "
@@ -113,15 +113,16 @@ class SparseKernel(Kernel):
     ----------
     name : one of `NAMES`
     parameters : keyword arguments of scikit-learn's kernel
-    dense : the same kernel of dense rows, None for rbf
+    kind : the same kernel of dense rows
     """
 
     NAMES = ("linear", "poly", "polynomial", "rbf", "sigmoid", "cosine")
 
-    def __init__(self, name: str, parameters: Mapping[str, float], dense: LinearKernel | None) -> None:
+    def __init__(self, name: str, parameters: Mapping[str, float], kind: type[Kernel]) -> None:
         self.name = name
         self.parameters = dict(parameters)
-        self.dense = dense
+        # Of rbf the diagonal is known.
+        self.dense = kind(**parameters) if issubclass(kind, LinearKernel) else None
 
     def prepare(self, rows: Any) -> Any:
         return rows.tocsr()

@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
-from eigenstep.kernel.functions._kernel_blocks import Fill, TiledKernel, in_double, squared_norms
+from eigenstep.kernel.functions._kernel import Fill, TiledKernel, in_double, named, squared_norms
 
 
+@named("linear")
 class LinearKernel(TiledKernel):
     """k(x, y) = (x - shift) . (y - shift); without a shift the prepared rows are the rows themselves.
 
@@ -39,10 +40,12 @@ class LinearKernel(TiledKernel):
         """Turn inner products of prepared rows into kernel values, in place."""
 
 
+@named("poly", "polynomial")
 class PolynomialKernel(LinearKernel):
     """k(x, y) = (gamma x . y + coef0)^degree; prepared rows are sqrt(gamma) x."""
 
     name = "poly"
+    takes_zero_gamma = True
 
     def __init__(self, gamma: float, degree: float, coef0: float) -> None:
         self.gamma, self.degree, self.coef0 = gamma, degree, coef0
@@ -61,10 +64,12 @@ class PolynomialKernel(LinearKernel):
             )
 
 
+@named("sigmoid")
 class SigmoidKernel(LinearKernel):
     """k(x, y) = tanh(gamma x . y + coef0), not positive definite; prepared rows are sqrt(gamma) x."""
 
     name = "sigmoid"
+    takes_zero_gamma = True
 
     def __init__(self, gamma: float, coef0: float) -> None:
         self.gamma, self.coef0 = gamma, coef0
@@ -76,6 +81,7 @@ class SigmoidKernel(LinearKernel):
         products.add_(self.coef0).tanh_()
 
 
+@named("cosine")
 class CosineKernel(LinearKernel):
     """k(x, y) = x . y / (|x| |y|), zero if either row is zero; prepared rows are x / |x|."""
 

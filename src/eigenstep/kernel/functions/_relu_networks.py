@@ -1,16 +1,21 @@
 """Infinitely wide fully connected ReLU networks in closed form: arc-cosine and neural tangent kernels."""
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from eigenstep.kernel.functions._half_distances import central_row, half_distances, operands, with_half_norms
+from eigenstep.kernel.functions._distance_kernels import (
+    central_row,
+    half_distances,
+    operands,
+    with_half_norms,
+)
 from eigenstep.kernel.functions._inner_product_kernels import unit_rows
-from eigenstep.kernel.functions._kernel_blocks import Fill, TiledKernel, in_double
+from eigenstep.kernel.functions._kernel import Fill, TiledKernel, in_double, named
 
 
 def arc_cosine(x: Any, y: Any = None, *, depth: int = 1, bias_variance: float = 0.0) -> Any:
@@ -72,7 +77,7 @@ def relu_ntk(x: Any, y: Any = None, *, depth: int = 1, bias_variance: float = 0.
 
 
 class ReluNetworkKernel(TiledKernel):
-    """`arc_cosine` or, with `tangent`, `relu_ntk` on blocks of rows.
+    """`arc_cosine` or, where `tangent`, `relu_ntk` on blocks of rows.
 
     With u the unit vector along (x / sqrt(p), sqrt(b)), prepared rows are w = (u - shift) / sqrt(2), |w|^2/2,
     1 and sqrt(K_0(x, x)), so that one matrix product gives s = |u - v|^2 / 4 = sin^2(t / 2). All layers work
@@ -80,12 +85,16 @@ class ReluNetworkKernel(TiledKernel):
     rows' u, does so for rows in a narrow cone.
     """
 
-    def __init__(self, depth: int, bias_variance: float, rows: Tensor, *, tangent: bool) -> None:
-        self.name = "relu_ntk" if tangent else "arc_cosine"
+    tangent: ClassVar[bool]
+
+    def __init__(self, depth: int, rows: Tensor, bias_variance: float = 0.0) -> None:
         self.depth = depth
         self.bias_variance = bias_variance
-        self.tangent = tangent
         self.shift = central_row(rows, lambda sample: unit_rows(self._biased(sample))[0])
+
+    @classmethod
+    def check_parameters(cls, name: str, parameters: Mapping[str, Any]) -> None:
+        check_network(parameters["depth"], parameters["bias_variance"])
 
     def prepare(self, rows: Tensor) -> Tensor:
         norms = []
@@ -176,6 +185,22 @@ class ReluNetworkKernel(TiledKernel):
         return left_after, right_after
 
 
+@named("arc_cosine")
+class ArcCosineKernel(ReluNetworkKernel):
+    """`arc_cosine` on blocks of rows."""
+
+    name = "arc_cosine"
+    tangent = False
+
+
+@named("relu_ntk")
+class ReluNTKKernel(ReluNetworkKernel):
+    """`relu_ntk` on blocks of rows."""
+
+    name = "relu_ntk"
+    tangent = True
+
+
 def _between(x: Any, y: Any, depth: int, bias_variance: float, *, tangent: bool) -> Any:
     check_network(depth, bias_variance)
     first = _checked_rows(x)
@@ -185,7 +210,8 @@ def _between(x: Any, y: Any, depth: int, bias_variance: float, *, tangent: bool)
             "expected x and y with the same number of features and dtype, got "
             f"{tuple(first.shape)} {first.dtype} and {tuple(second.shape)} {second.dtype}"
         )
-    kernel = ReluNetworkKernel(depth, bias_variance, first, tangent=tangent)
+    kind = ReluNTKKernel if tangent else ArcCosineKernel
+    kernel = kind(depth, first, bias_variance)
     rows = kernel.prepare(first)
     values = kernel.block(rows, rows if second is first else kernel.prepare(second))
     return values if isinstance(x, Tensor) else values.numpy()

@@ -7,14 +7,12 @@ import time
 import torch
 from torch import Tensor
 
-from eigenstep.kernel.ntk._contraction import Contraction
+from eigenstep.kernel.ntk._contraction import Contraction, FunctionRows, LayerAccount
+from eigenstep.kernel.ntk._factor_store import UnexpectedRank
 from eigenstep.kernel.ntk._layers import Layer
 from eigenstep.kernel.ntk._pass import Pass
 from eigenstep.kernel.ntk._plan import Sweep, TooLarge, contraction_of, rotations, sweeps_of
 from eigenstep.kernel.ntk._products import Pairs
-from eigenstep.kernel.ntk._result import LayerAccount
-from eigenstep.kernel.ntk._rotation import UnexpectedRank
-from eigenstep.kernel.ntk._row_contractions import FunctionRows
 from eigenstep.kernel.ntk._samples import Samples
 from eigenstep.kernel.ntk._subject import Subject
 from eigenstep.machine import size_in_words

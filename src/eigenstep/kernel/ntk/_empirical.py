@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
 from eigenstep.kernel.ntk._computation import Computation
+from eigenstep.kernel.ntk._contraction import LayerAccount
 from eigenstep.kernel.ntk._products import Pairs
-from eigenstep.kernel.ntk._result import EmpiricalNTK
 from eigenstep.kernel.ntk._subject import Subject, bytes_to_use
 
 
@@ -98,3 +99,32 @@ def empirical_ntk(
         n_outputs=subject.cotangents.shape[1],
         pass_seconds=computation.pass_seconds,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class EmpiricalNTK:
+    """What `empirical_ntk` returns.
+
+    matrix : (n, m) kernel values, an array or tensor as the samples are
+    layers : the account of every layer, in the network's order
+    notes : parameters without a formula and why, and parameters that outputs do not depend on
+    outputs : "mean", "random" or the output's number
+    n_outputs : O
+    pass_seconds : spent on forward and backward passes
+    """
+
+    matrix: Any
+    layers: tuple[LayerAccount, ...]
+    notes: tuple[str, ...]
+    outputs: str | int
+    n_outputs: int
+    pass_seconds: float
+
+    def __str__(self) -> str:
+        lines = [
+            f"{one.name:40s} {one.method:12s} {one.n_parameters:>12,} parameters"
+            f" {one.flops / 1e9:10.2f} GFLOP {one.seconds:8.2f} s"
+            for one in self.layers
+        ]
+        lines.append(f"{'forward and backward passes':40s} {'':53s} {self.pass_seconds:8.2f} s")
+        return "\n".join([*lines, *self.notes])

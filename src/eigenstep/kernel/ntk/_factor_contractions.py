@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from eigenstep.kernel.ntk._contraction import Contraction
-from eigenstep.kernel.ntk._factor_store import FactorStore, rows_of
+from eigenstep.kernel.ntk._factor_store import FactorStore, Rotation, UnexpectedRank, rows_of
 from eigenstep.kernel.ntk._graph import Node
 from eigenstep.kernel.ntk._layers import FactoredLayer
 from eigenstep.kernel.ntk._network import Network
 from eigenstep.kernel.ntk._pass import Pass
 from eigenstep.kernel.ntk._products import Pairs, fastest_product, outer_sums
-from eigenstep.kernel.ntk._rotation import Rotation, UnexpectedRank
 
 # Positions of all samples of a tile: its two products stay in the cache until they have met.
 _TILE = 512

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from eigenstep.kernel.ntk._factored_uses import (
+    Columns,
+    ConvolutionBiasUse,
+    ConvolutionUse,
+    FactoredUse,
+    LinearBiasUse,
+    Use,
+)
 from eigenstep.kernel.ntk._network import Network
 from eigenstep.kernel.ntk._pass import Pass
 from eigenstep.kernel.ntk._survey import Survey
-from eigenstep.kernel.ntk.uses._convolution import ConvolutionBiasUse, ConvolutionUse
-from eigenstep.kernel.ntk.uses._linear import LinearBiasUse
-from eigenstep.kernel.ntk.uses._use import Columns, FactoredUse, Use
 
 
 @dataclass(frozen=True)

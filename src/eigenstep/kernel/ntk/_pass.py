@@ -1,4 +1,4 @@
-"""A forward pass that knows how each parameter entered it."""
+"""A forward pass that knows how each parameter entered it, and which formula is for which operation."""
 
 from __future__ import annotations
 
@@ -8,11 +8,26 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from eigenstep.kernel.ntk._graph import Graph, Node
+from eigenstep.kernel.ntk._factored_uses import (
+    ConvolutionBiasUse,
+    ConvolutionUse,
+    EmbeddingUse,
+    LinearBiasUse,
+    LinearUse,
+)
+from eigenstep.kernel.ntk._graph import Graph, Meeting, Node
 from eigenstep.kernel.ntk._network import Network
-from eigenstep.kernel.ntk.uses._batch_axis import BatchAxis
-from eigenstep.kernel.ntk.uses._table import use_of
-from eigenstep.kernel.ntk.uses._use import Use
+from eigenstep.kernel.ntk._uses import BatchAxis, BroadcastUse, NoFormula, NormalisationUse, Use
+
+_BROADCASTS = (
+    "AddBackward0",
+    "SubBackward0",
+    "MulBackward0",
+    "ExpandBackward0",
+    "RepeatBackward0",
+    "PreluKernelBackward0",
+)
+_NORMALISATIONS = ("NativeBatchNormBackward0", "NativeLayerNormBackward0", "NativeGroupNormBackward0")
 
 
 @dataclass(frozen=True)
@@ -109,3 +124,21 @@ class Pass:
         return torch.autograd.grad(
             maker, [leaf], gradient.contiguous(), retain_graph=True, is_grads_batched=True
         )[0]
+
+
+def use_of(meeting: Meeting, batch: BatchAxis) -> Use:
+    """Return the formula for a parameter's use; NoFormula, which names the operation, if there is none."""
+    name, index = meeting.node.name(), meeting.index
+    if name == "AddmmBackward0":
+        return LinearBiasUse(meeting, batch) if index == 0 else LinearUse(meeting, batch)
+    if name == "MmBackward0":
+        return LinearUse(meeting, batch)
+    if name == "ConvolutionBackward0":
+        return ConvolutionBiasUse(meeting, batch) if index == 2 else ConvolutionUse(meeting, batch)
+    if name in _NORMALISATIONS:
+        return NormalisationUse(meeting, batch)
+    if name in _BROADCASTS:
+        return BroadcastUse(meeting, batch)
+    if name == "EmbeddingBackward0":
+        return EmbeddingUse(meeting, batch)
+    raise NoFormula(name.removesuffix("Backward0"))

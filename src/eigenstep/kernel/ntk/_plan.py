@@ -7,19 +7,17 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from eigenstep.kernel.ntk._contraction import Contraction
+from eigenstep.kernel.ntk._contraction import Contraction, GradientRows
 from eigenstep.kernel.ntk._factor_contractions import (
     GradientProducts,
     GradientsOfBatches,
     PositionProducts,
 )
-from eigenstep.kernel.ntk._factor_store import FactorStore
+from eigenstep.kernel.ntk._factor_store import FactorStore, Rotation
 from eigenstep.kernel.ntk._layers import FactoredLayer, Layer
 from eigenstep.kernel.ntk._network import Network
 from eigenstep.kernel.ntk._pass import Pass, Reading
 from eigenstep.kernel.ntk._products import Pairs
-from eigenstep.kernel.ntk._rotation import Rotation
-from eigenstep.kernel.ntk._row_contractions import GradientRows
 from eigenstep.machine import size_in_words
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from eigenstep.kernel.ntk.uses._use import Product
+from eigenstep.kernel.ntk._factored_uses import Product
 
 # Rows of a block of a symmetric product: few flops are done twice, and blocks are long enough to be fast.
 _BLOCK = 128
@@ -80,6 +80,15 @@ def fastest_product(device: torch.device, dtype: torch.dtype) -> Product:
     if device.type != "cpu" or dtype != torch.float32 or not _has_onednn():
         return _blas
     return _faster_on_cpu(torch.get_num_threads())
+
+
+def matrix_products() -> tuple[Product, ...]:
+    """Return the products of rows that `fastest_product` chooses from, torch's own first.
+
+    >>> matrix_products()[0](torch.ones(1, 2), torch.ones(1, 2))
+    tensor([[2.]])
+    """
+    return (_blas, _onednn) if _has_onednn() else (_blas,)
 
 
 def _blas(left: Tensor, right: Tensor) -> Tensor:

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from eigenstep.kernel.ntk._function_gradients import function_gradients
 from eigenstep.kernel.ntk._graph import Graph, Node
-from eigenstep.kernel.ntk._network import Network
+from eigenstep.kernel.ntk._network import Network, check_differentiable, check_forward, function_gradients
 from eigenstep.kernel.ntk._pass import Pass, Reading
-from eigenstep.kernel.ntk._refusals import check_differentiable, check_forward
-from eigenstep.kernel.ntk.uses._batch_axis import NoFormula
+from eigenstep.kernel.ntk._uses import NoFormula
 
 
 @dataclass(frozen=True)

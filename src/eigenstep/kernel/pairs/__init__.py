@@ -1,1 +1,42 @@
-"""Which views belong together, and what an objective makes of it."""
+"""Which views belong together, and what an objective makes of that: the operator A of modes A K a = gamma a.
+
+A pair graph says which views are of one sample: `paired`, `grouped`, `from_matrix` and `unpaired` make one.
+`sample_share` and `some_samples` take whole samples out of it. A `SmallStartObjective` (`BarlowTwins`,
+`SimCLR`, `VICReg`; `OBJECTIVES` by name) turns it into the `PairOperator` whose modes a loss learns first.
+"""
+
+from eigenstep.kernel.pairs._grouped_views import GroupedViews, grouped
+from eigenstep.kernel.pairs._objectives import (
+    OBJECTIVES,
+    BarlowTwins,
+    SimCLR,
+    SmallStartObjective,
+    VICReg,
+    make_objective,
+    objective_operator,
+)
+from eigenstep.kernel.pairs._pair_graph import EdgeBlock, PairGraph, paired, runs, unpaired
+from eigenstep.kernel.pairs._pair_operator import PairOperator
+from eigenstep.kernel.pairs._sample_share import sample_share, some_samples
+from eigenstep.kernel.pairs._weighted_pairs import from_matrix
+
+__all__ = [
+    "OBJECTIVES",
+    "BarlowTwins",
+    "EdgeBlock",
+    "GroupedViews",
+    "PairGraph",
+    "PairOperator",
+    "SimCLR",
+    "SmallStartObjective",
+    "VICReg",
+    "from_matrix",
+    "grouped",
+    "make_objective",
+    "objective_operator",
+    "paired",
+    "runs",
+    "sample_share",
+    "some_samples",
+    "unpaired",
+]

@@ -8,7 +8,7 @@ import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from eigenstep.kernel.pairs._pair_graph_base import EdgeBlock, PairGraph, runs
+from eigenstep.kernel.pairs._pair_graph import EdgeBlock, PairGraph, runs
 
 # A tile of a large group has its square of entries, whatever size of blocks was asked for.
 _LARGEST_TILE = 1024

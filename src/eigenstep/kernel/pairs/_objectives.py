@@ -16,12 +16,12 @@ from eigenstep.kernel.pairs._pair_graph import PairGraph
 from eigenstep.kernel.pairs._pair_operator import PairOperator
 
 
-def objective_operator(objective: "str | Objective", graph: PairGraph) -> PairOperator:
+def objective_operator(objective: "str | SmallStartObjective", graph: PairGraph) -> PairOperator:
     """Return the operator A whose top modes A K a = gamma a the objective learns first from a small start.
 
     Parameters
     ----------
-    objective : "barlow_twins", "simclr" or "vicreg" with their losses' defaults, or an `Objective`
+    objective : "barlow_twins", "simclr" or "vicreg" with their losses' defaults, or an instance
     graph : positive pairs over N views
 
     Raises
@@ -30,7 +30,7 @@ def objective_operator(objective: "str | Objective", graph: PairGraph) -> PairOp
 
     Examples
     --------
-    >>> from eigenstep.kernel.pairs._pair_graph import paired
+    >>> from eigenstep.kernel.pairs import paired
     >>> objective_operator("simclr", paired(2)).dense().round(3)
     array([[ 0.   , -0.083,  0.167, -0.083],
            [-0.083,  0.   , -0.083,  0.167],
@@ -40,7 +40,7 @@ def objective_operator(objective: "str | Objective", graph: PairGraph) -> PairOp
     return make_objective(objective).operator(graph)
 
 
-def make_objective(objective: "str | Objective", **options: Any) -> "Objective":
+def make_objective(objective: "str | SmallStartObjective", **options: Any) -> "SmallStartObjective":
     """Return the objective of a name with its options, or the objective itself.
 
     Options given with an objective change it. Raises ValueError for an unknown name or a value out of range,
@@ -49,7 +49,7 @@ def make_objective(objective: "str | Objective", **options: Any) -> "Objective":
     >>> make_objective("simclr", temperature=0.1)
     SimCLR(temperature=0.1)
     """
-    if isinstance(objective, Objective):
+    if isinstance(objective, SmallStartObjective):
         return replace(objective, **options)
     if objective not in OBJECTIVES:
         raise ValueError(f"expected an objective among {', '.join(OBJECTIVES)}, got {objective!r}")
@@ -57,7 +57,7 @@ def make_objective(objective: "str | Objective", **options: Any) -> "Objective":
 
 
 @dataclass(frozen=True)
-class Objective(ABC):
+class SmallStartObjective(ABC):
     """A loss, seen from a small start.
 
     name : as in `objective_operator`
@@ -95,7 +95,7 @@ class Objective(ABC):
 
 
 @dataclass(frozen=True)
-class BarlowTwins(Objective):
+class BarlowTwins(SmallStartObjective):
     """||C - I||_F^2 of embeddings as they are: A is the pair graph, uncentred, s ~ e^{4 gamma t}.
 
     The logistic curve is exact from an aligned start. Source: arXiv:2303.15438, sections 3 and 4.
@@ -123,7 +123,7 @@ class BarlowTwins(Objective):
 
 
 @dataclass(frozen=True)
-class SimCLR(Objective):
+class SimCLR(SmallStartObjective):
     """NT-Xent of embeddings as they are (inner products, not cosines), at a temperature T.
 
         L = -sum_kl A_kl s_kl + 1/N sum_k log sum_{l != k} exp s_kl,     s_kl = z_k . z_l / T
@@ -170,7 +170,7 @@ class SimCLR(Objective):
 
 
 @dataclass(frozen=True)
-class VICReg(Objective):
+class VICReg(SmallStartObjective):
     """VICReg with weights lambda, mu, nu and eps inside its roots, for embeddings smaller than sqrt(eps).
 
         effective A  =  Sigma_c - kappa Delta,     kappa = 2 lambda sqrt(eps) / mu
@@ -229,7 +229,7 @@ class VICReg(Objective):
         return 4 * dim * self.eps**0.5 / self.mu_param
 
 
-OBJECTIVES: dict[str, type[Objective]] = {kind.name: kind for kind in (BarlowTwins, SimCLR, VICReg)}
+OBJECTIVES: dict[str, type[SmallStartObjective]] = {kind.name: kind for kind in (BarlowTwins, SimCLR, VICReg)}
 
 
 def _one_number_if_equal(diagonal: NDArray[np.float64]) -> float | NDArray[np.float64]:

@@ -5,7 +5,10 @@ K over the N views solve A K a = gamma a. Its entries sum to 1 (their magnitudes
 negative), so x^T A y is a mean over positive pairs.
 """
 
+import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -13,11 +16,84 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.kernel.pairs._grouped_views import grouped
-from eigenstep.kernel.pairs._pair_graph_base import EdgeBlock, PairGraph, runs
-from eigenstep.kernel.pairs._weighted_pairs import from_matrix
+EdgeBlock = tuple[NDArray[np.int64], NDArray[np.int64], scipy.sparse.csr_array]
 
-__all__ = ["PairGraph", "from_matrix", "grouped", "paired", "unpaired"]
+
+class DeviceCopies:
+    """Base of objects that keep NumPy or SciPy arrays and multiply tensors with them on any device.
+
+    A copy is made once for each device and precision. Pickles and copies of the object leave them behind.
+    """
+
+    def _copy(self, name: str, like: Tensor) -> Tensor:
+        """Return attribute `name` as a tensor on the device of `like`, and in its precision unless integer.
+
+        SciPy CSR arrays become torch CSR tensors, which exist on CPU and CUDA.
+        """
+        copies = self.__dict__.setdefault("_copies", {})
+        key = name, like.device, like.dtype
+        if key not in copies:
+            copies[key] = _tensor(getattr(self, name), like)
+        return copies[key]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_copies"}
+
+
+class PairGraph(DeviceCopies, ABC):
+    """A symmetric (N, N) matrix over N views: how much each pair of views counts as a positive pair.
+
+    n_views : N
+    n_samples : how many samples the views show; for reports only
+    branches : views whose means and variances a loss takes on their own (VICReg); all views, save in `paired`
+
+    Made by `paired`, `grouped`, `from_matrix` and `unpaired`.
+    """
+
+    n_views: int
+    n_samples: int
+
+    @property
+    def branches(self) -> tuple[slice, ...]:
+        return (slice(0, self.n_views),)
+
+    def product(self, block: Tensor) -> Tensor:
+        """Return A @ block, (N, b) on the block's device, for a float32 or float64 block (N, b).
+
+        Raises ValueError for a block of another shape.
+
+        >>> import torch
+        >>> from eigenstep.kernel.pairs import paired
+        >>> paired(2).product(torch.tensor([[4.0], [8.0], [12.0], [16.0]])).T
+        tensor([[3., 4., 1., 2.]])
+        """
+        if block.ndim != 2 or len(block) != self.n_views:
+            raise ValueError(
+                f"expected a block of shape ({self.n_views}, b), a row a view, got {tuple(block.shape)}"
+            )
+        return self._product(block)
+
+    @abstractmethod
+    def matrix(self) -> scipy.sparse.csr_array:
+        """Return A as float64 CSR; a group of v views has v (v - 1) entries."""
+
+    @abstractmethod
+    def row_sums(self) -> NDArray[np.float64]:
+        """Return A 1, (N,)."""
+
+    @abstractmethod
+    def edge_blocks(self, size: int) -> Iterator[EdgeBlock]:
+        """Yield A in pieces (rows (r,), columns (c,), weights (r, c)) with r and c at most `size`.
+
+            A = sum over pieces of E_rows weights E_columns^T, plus the transpose of that sum
+
+        so that each pair of views comes once, and an entry of the diagonal is halved. Rows, and columns, of a
+        piece are distinct; where they are the same views they are the same array (`columns is rows`).
+        For features Phi, Phi^T A Phi thus needs the features of two short lists of views at a time.
+        """
+
+    @abstractmethod
+    def _product(self, block: Tensor) -> Tensor: ...
 
 
 def paired(n: int) -> PairGraph:
@@ -102,3 +178,27 @@ def _checked_count(n: int) -> int:
 
 def _scaled_identity(size: int, value: float) -> scipy.sparse.csr_array:
     return scipy.sparse.csr_array((np.full(size, value), np.arange(size), np.arange(size + 1)))
+
+
+def runs(count: int, size: int) -> Iterator[NDArray[np.int64]]:
+    """Yield 0 .. count-1 in runs of at most `size`; ValueError for a size below 1."""
+    if size < 1:
+        raise ValueError(f"expected blocks of at least one row, got size {size}")
+    for start in range(0, count, size):
+        yield np.arange(start, min(start + size, count))
+
+
+def _tensor(array: Any, like: Tensor) -> Tensor:
+    if scipy.sparse.issparse(array):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+            return torch.sparse_csr_tensor(
+                torch.tensor(array.indptr),
+                torch.tensor(array.indices),
+                torch.tensor(array.data, dtype=like.dtype),
+                size=array.shape,
+                device=like.device,
+                check_invariants=False,
+            )
+    dtype = like.dtype if array.dtype.kind == "f" else None
+    return torch.tensor(array, dtype=dtype, device=like.device)

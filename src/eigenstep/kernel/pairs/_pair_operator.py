@@ -4,8 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.kernel.pairs._device_copies import DeviceCopies
-from eigenstep.kernel.pairs._pair_graph import PairGraph
+from eigenstep.kernel.pairs._pair_graph import DeviceCopies, PairGraph
 
 LowRank = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -26,7 +25,7 @@ class PairOperator(DeviceCopies):
 
     Examples
     --------
-    >>> from eigenstep.kernel.pairs._pair_graph import paired
+    >>> from eigenstep.kernel.pairs import paired
     >>> PairOperator(paired(1), scale=2.0, diagonal=0.5).dense()
     array([[0.5, 1. ],
            [1. , 0.5]])
@@ -87,7 +86,7 @@ class PairOperator(DeviceCopies):
         low_rank = self._vectors @ (self._middle @ self._vectors.sum(axis=0))
         return self.scale * self.graph.row_sums() + self.diagonal + low_rank
 
-    def centred(self) -> "PairOperator":
+    def center(self) -> "PairOperator":
         """Return H A H with H = I - 11^T/N: the operator of data, or kernel, less its mean over all views.
 
         Modes a of H A H K sum to 0, and they are those of A and the centred kernel H K H. Exact: with

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from eigenstep.kernel.pairs._grouped_views import GroupedViews
-from eigenstep.kernel.pairs._pair_graph import PairedViews, UnpairedViews, from_matrix, paired, unpaired
-from eigenstep.kernel.pairs._pair_graph_base import PairGraph
+from eigenstep.kernel.pairs._pair_graph import PairedViews, PairGraph, UnpairedViews, paired, unpaired
+from eigenstep.kernel.pairs._weighted_pairs import from_matrix
 
 Subgraph = tuple[NDArray[np.int64], PairGraph]
 

@@ -8,7 +8,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.kernel.pairs._pair_graph_base import EdgeBlock, PairGraph, runs
+from eigenstep.kernel.pairs._pair_graph import EdgeBlock, PairGraph, runs
 
 
 def from_matrix(matrix: Any) -> PairGraph:

@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from eigenstep.kernel._memory import large_empty
 from eigenstep.kernel._processes import ALONE, Processes
-from eigenstep.kernel.functions._kernel_functions import Kernel
+from eigenstep.kernel.functions import Kernel
 
 
 class KernelMatrix(ABC):
@@ -59,7 +59,7 @@ class PanelKernelMatrix(KernelMatrix):
 
     Examples
     --------
-    >>> from eigenstep.kernel.functions._kernel_functions import make_kernel
+    >>> from eigenstep.kernel.functions import make_kernel
     >>> rows = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
     >>> kernel = make_kernel("linear", rows)
     >>> PanelKernelMatrix(kernel, kernel.prepare(rows)).product(torch.ones(2, 1)).ravel()
@@ -136,3 +136,15 @@ def panel_height(n_views: int, n_processes: int) -> int:
 def panel_storage(n_views: int, n_processes: int, element_size: int) -> int:
     """Return the bytes that every panel of one process takes."""
     return element_size * n_views * (n_views + panel_height(n_views, n_processes)) // (2 * n_processes)
+
+
+def large_empty(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Return a tensor of some shape and of the dtype and device of `like`, with any values.
+
+    >>> large_empty((2, 3), torch.zeros(1)).shape
+    torch.Size([2, 3])
+    """
+    if like.device.type != "cpu":
+        return like.new_empty(shape)
+    # NumPy asks the system for huge pages, PyTorch does not: half the time to touch the memory first.
+    return torch.from_numpy(np.empty(shape, dtype=str(like.dtype).removeprefix("torch.")))

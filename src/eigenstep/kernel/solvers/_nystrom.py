@@ -1,10 +1,11 @@
-"""Modes from explicit features: Nystrom's method on landmarks, in one pass over the data."""
+"""The solver "nystrom": landmarks, and one pass over the views, in one go or batch by batch."""
 
 from __future__ import annotations
 
+import copy
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,159 +13,199 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eigenstep.kernel._processes import Processes
-from eigenstep.kernel.functions._kernel_blocks import Kernel
-from eigenstep.kernel.pairs._objectives import Objective, make_objective
-from eigenstep.kernel.pairs._pair_graph_base import PairGraph, runs
-from eigenstep.kernel.solvers._landmark_features import LandmarkFeatures
-from eigenstep.kernel.solvers._landmarks import to_float64
-from eigenstep.kernel.solvers._pair_summation import pair_sums
-from eigenstep.kernel.solvers._pair_sums import PairSums
+from eigenstep.kernel.functions import Kernel
+from eigenstep.kernel.pairs import PairGraph, SmallStartObjective, sample_share, some_samples
+from eigenstep.kernel.solvers._krylov import block_width, iterate
+from eigenstep.kernel.solvers._landmark_modes import NystromAccumulator, NystromModes, mode_values
+from eigenstep.kernel.solvers._landmarks import choose_landmarks
+from eigenstep.kernel.solvers._nystrom_residuals import estimated_residuals
+from eigenstep.kernel.solvers._problem import Problem, Solution, SolverSettings
+from eigenstep.kernel.solvers._view_rows import SelectedRows, ViewRows
+
+# Candidates for each landmark, and views that residuals are estimated from.
+_CANDIDATES = 10
+_SAMPLE_VIEWS = 2000
 
 
-class Views(Protocol):
-    """Rows by index: `take` returns finite rows as a tensor on the device, or as CSR."""
+def run_nystrom(
+    problem: Problem, settings: SolverSettings, generator: np.random.Generator, why: str
+) -> Solution:
+    processes = problem.processes
+    if settings.n_modes is None:
+        raise ValueError(
+            "expected n_components as a number for solver='nystrom', got None; landmarks limit the modes"
+        )
+    if why != "as asked":
+        warnings.warn(
+            f"{why}, so landmarks stand for them: late modes and their learning times are biased, residuals_"
+            " tells how much; solver='nystrom' says that this is meant, polish refines it, solver='krylov' is"
+            " exact",
+            UserWarning,
+            stacklevel=4,
+        )
+    summed = start_pass(problem, settings, generator)
+    with processes.together():
+        summed.add(
+            problem.rows,
+            problem.graph,
+            processes,
+            lambda done, total: problem.progress.show(f"{done * processes.size:,} views", done / total),
+        )
+    if settings.polish:
+        return _polished(summed, problem, settings, why)
+    return nystrom_solution(summed, settings.n_modes, why, processes)
 
-    @property
-    def n_views(self) -> int: ...
 
-    def take(self, indices: NDArray[np.integer]) -> Any: ...
+def start_pass(problem: Problem, settings: SolverSettings, generator: np.random.Generator) -> NystromPass:
+    """Choose landmarks among a problem's views; ValueError for a precomputed kernel."""
+    if problem.kernel is None:
+        raise ValueError(
+            "solver='nystrom' saves computing kernel values, which a precomputed kernel has: use 'krylov' or"
+            " 'dense'"
+        )
+    problem.progress.show("choosing landmarks")
+    return NystromPass(
+        problem.rows,
+        problem.graph,
+        problem.kernel,
+        problem.objective,
+        problem.center,
+        settings.n_landmarks,
+        generator,
+        problem.processes,
+    )
 
 
-@dataclass(frozen=True, eq=False)
-class NystromModes:
-    """Mode functions f_j(x) = c_j^T k_m(x) - offset_j, k_m(x) the kernel between the landmarks and x.
+def nystrom_solution(summed: NystromPass, n_modes: int, why: str, processes: Processes) -> Solution:
+    """Return the modes of what a pass over the views has summed up so far, in all processes."""
+    together = summed.reduced(processes)
+    modes = together.modes(n_modes)
+    residuals, ratios = together.estimates(modes)
+    return Solution(
+        eigenvalues=modes.eigenvalues,
+        residuals=residuals * modes.eigenvalues,
+        mean_squares=modes.eigenvalues / ratios,
+        means=together.mean_values(modes),
+        coefficients=modes.coefficients,
+        support=summed.landmarks,
+        passes=1,
+        solver=f"Nystrom, {len(modes.coefficients):,} landmarks, one pass: {why}",
+        summed=summed,
+    )
 
-    eigenvalues : (k,) gamma, descending; what is zero but for rounding is zero
-    coefficients : (m, k) float64 c, of unit norm in the kernel's function space: c_j^T K_mm c_j = 1
-    offsets : (k,) the mean over all views of centred modes, zero of others
-    n_positive : how many eigenvalues are positive, of all m
-    """
 
-    eigenvalues: NDArray[np.float64]
-    coefficients: Tensor
-    offsets: NDArray[np.float64]
-    n_positive: int
+class NystromPass:
+    """Landmarks, the sums over all views so far, and a sample of the views to estimate errors from.
 
-
-class NystromAccumulator:
-    """The operator on the functions that the landmarks span, summed up batch by batch.
-
-        phi(x) = L^{-1} k_m(x),   L L^T = K_mm;   Gamma = Phi^T A Phi,   Gamma u = gamma u,   c = L^{-T} u
-
-    Samples may come in any number of batches, and from several processes: the modes are those of all at once.
-
-    Eigenvalues are those of A and of the kernel as the landmarks approximate it. Positive ones are too small,
-    much so where the spectrum decays slowly: on 2,000 pairs of crops of CIFAR-10 with an rbf kernel of median
-    width the gamma of modes 1, 10, 20 and 50 are off by .02, 6, 14 and 22 % with landmarks for a quarter of
-    the views, and by .2, 20, 36 and 62 % for a sixteenth. Learning times from them are too long by as much.
-    `estimated_residuals` tells how far off they are: by about the square of the relative residual.
+    Landmarks and sample come from the first batch, so later batches should be like it.
 
     Parameters
     ----------
-    kernel : kernel function
-    landmarks : m prepared rows
-    factor : (m, m) lower triangular float64 L, of `choose_landmarks`
-    moments : sum second moments too, which objectives other than Barlow Twins need
-
-    Examples
-    --------
-    >>> from eigenstep.kernel.functions._kernel_functions import make_kernel
-    >>> from eigenstep.kernel.pairs._pair_graph import paired
-    >>> from eigenstep.kernel._view_rows import ViewRows
-    >>> first, second = np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([[1.0, 1.0], [0.0, 2.0]])
-    >>> landmarks = torch.eye(2, dtype=torch.float64)
-    >>> accumulator = NystromAccumulator(make_kernel("linear", landmarks), landmarks, torch.eye(2).double())
-    >>> views = ViewRows([first, second], torch.device("cpu"), torch.float64)
-    >>> accumulator.add(views, paired(2)).solve(2).eigenvalues.round(3)
-    array([2.041, 0.459])
+    rows, graph : the first batch's views and pairs
+    kernel, objective, center : the problem
+    n_landmarks : at most; fewer explain everything of a low-rank kernel
+    generator : where landmarks and sample are drawn from
+    processes : who shares the work; landmarks are the first one's
     """
 
-    def __init__(self, kernel: Kernel, landmarks: Any, factor: Tensor, *, moments: bool = False) -> None:
-        self.features = LandmarkFeatures(kernel, landmarks, factor)
-        self.moments = moments
-        self.sums: PairSums | None = None
+    def __init__(
+        self,
+        rows: ViewRows,
+        graph: PairGraph,
+        kernel: Kernel,
+        objective: SmallStartObjective,
+        center: bool,
+        n_landmarks: int,
+        generator: np.random.Generator,
+        processes: Processes,
+    ) -> None:
+        self.objective, self.center = objective, center
+        self.n_views = 0
+        indices, factor = _shared_landmarks(rows, kernel, n_landmarks, generator, processes)
+        # Rows may be on disk or change later: what is kept of them is a copy.
+        self.landmarks = kernel.prepare(rows.take(indices))
+        self.accumulator = NystromAccumulator(
+            kernel, self.landmarks, factor, moments=objective.name != "barlow_twins"
+        )
+        self._sample = None
+        few = some_samples(graph, _SAMPLE_VIEWS, generator)
+        if few is not None:
+            self._sample = ViewRows([rows.take(few[0])], rows.device, rows.dtype), few[1]
 
     def add(
         self,
-        views: Views,
+        rows: ViewRows,
         graph: PairGraph,
-        *,
-        block_rows: int = 8192,
+        processes: Processes,
         progress: Callable[[int, int], None] | None = None,
-    ) -> NystromAccumulator:
-        """Add the samples of a batch and return self.
+    ) -> None:
+        """Sum up a batch of views; every process takes its share of the samples."""
+        indices, share = sample_share(graph, processes.rank, processes.size)
+        views = rows if processes.size == 1 else SelectedRows(rows, indices)
+        self.accumulator.add(views, share, progress=progress)
+        self.n_views += rows.n_views
 
-        views : rows of the batch
-        graph : which of them belong together
-        block_rows : rows of features in memory at a time, in each of two blocks
-        progress : called with the number of views seen so far, and of all views of the batch
-        """
+    def reduced(self, processes: Processes) -> NystromPass:
+        """Return the same with the sums of all processes; this one keeps its own."""
+        if processes.size == 1:
+            return self
+        together = copy.copy(self)
+        together.accumulator = copy.copy(self.accumulator)
+        together.accumulator.all_reduce(processes)
+        return together
 
-        def features(indices: NDArray[np.int64]) -> Tensor:
-            return self.features.partial(self.features.kernel.prepare(views.take(indices)))
-
-        batch = pair_sums(features, graph, moments=self.moments, block_rows=block_rows, progress=progress)
-        batch = batch.moved(self.features.offset)
-        self.sums = batch if self.sums is None else self.sums + batch
-        return self
-
-    def all_reduce(self, processes: Processes) -> NystromAccumulator:
-        """Add up what the processes saw, each its own samples, and return self.
-
-        Every process must have seen at least one sample.
-        """
-        self.sums = self._seen().each(processes.sum)
-        return self
-
-    def solve(
-        self, n_modes: int, *, objective: str | Objective = "barlow_twins", centred: bool = False
-    ) -> NystromModes:
-        """Return the modes of the largest eigenvalues, fewer than `n_modes` if there are fewer landmarks.
-
-        centred : of features less their mean over all views
-
-        Raises
-        ------
-        ValueError : nothing added yet, sums that are not finite, an objective that needs second moments
-            which were not summed
-        """
-        sums = self._seen()
-        if not all(bool(torch.isfinite(part).all()) for part in (sums.pairs, sums.branch_sums)):
-            raise ValueError("expected finite kernel values, got NaN or infinity; scale the rows down")
-        chosen = make_objective(objective)
-        about_mean = self.features.whitened(sums.moved(-sums.mean).operator(chosen))
-        # Blocks are rounded about their mean, so the mean's own part does not add to what rounding leaves.
-        size = torch.linalg.norm(about_mean).item()
-        operator = about_mean if centred else self.features.whitened(sums.operator(chosen))
-        values, vectors = (part.flip(-1) for part in torch.linalg.eigh(operator.cpu()))
-        values[values.abs() <= max(100 * self.features.rounding, 1e-12) * size] = 0.0
-        n_positive = int((values > 0).sum())
-        peaks = vectors.gather(0, vectors.abs().argmax(dim=0, keepdim=True))
-        vectors = (vectors * peaks.sign())[:, :n_modes].to(sums.mean)
-        offsets = vectors.T @ self.features.whitened(sums.mean) * centred
+    def modes(self, n_modes: int) -> NystromModes:
+        """Return the modes of all that was added, those of positive eigenvalues only."""
+        modes = self.accumulator.solve(n_modes, objective=self.objective, center=self.center)
+        kept = slice(min(n_modes, modes.n_positive))
         return NystromModes(
-            values[:n_modes].numpy(), self.features.coefficients(vectors), offsets.cpu().numpy(), n_positive
+            modes.eigenvalues[kept], modes.coefficients[:, kept], modes.offsets[kept], modes.n_positive
         )
 
-    def _seen(self) -> PairSums:
-        if self.sums is None:
-            raise ValueError("NystromAccumulator has seen no samples; call add(views, graph) first")
-        return self.sums
+    def estimates(self, modes: NystromModes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return each mode's residual relative to its eigenvalue and its invariance ratio, (k,) each."""
+        if self._sample is None:
+            unknown = np.full(len(modes.eigenvalues), np.nan)
+            return unknown, unknown.copy()
+        rows, graph = self._sample
+        operator = self.objective.operator(graph)
+        operator = operator.center() if self.center else operator
+        return estimated_residuals(self.accumulator, modes, rows, operator, n_views=self.n_views)
+
+    def mean_values(self, modes: NystromModes) -> NDArray[np.float64]:
+        """Return the mean over all views of c^T k_m, (k,)."""
+        sums = self.accumulator.sums
+        assert sums is not None
+        features = self.accumulator.features
+        upper = features.factor.T @ modes.coefficients
+        return (upper.T @ features.whitened(sums.mean)).cpu().numpy()
 
 
-def mode_values(
-    kernel: Kernel, landmarks: Any, modes: NystromModes, views: Views, *, block_rows: int = 8192
-) -> Tensor:
-    """Return the values (N, k) of mode functions on all views, in the rows' precision and on their device.
+def _shared_landmarks(
+    rows: ViewRows, kernel: Kernel, n_landmarks: int, generator: np.random.Generator, processes: Processes
+) -> tuple[NDArray[np.int64], Tensor]:
+    """Return the landmarks' views and factor, the same in every process."""
+    n_candidates = min(rows.n_views, _CANDIDATES * n_landmarks)
+    candidates = np.sort(generator.choice(rows.n_views, n_candidates, replace=False))
+    taken = rows.take(candidates)
+    exact = taken if rows.is_sparse or rows.device.type == "mps" else taken.double()
+    chosen = choose_landmarks(kernel, kernel.prepare(exact), n_landmarks, generator, precision=rows.dtype)
+    count = int(processes.same(torch.tensor(len(chosen.indices))))
+    indices = np.zeros(count, dtype=np.int64)
+    indices[: len(chosen.indices)] = candidates[chosen.indices][:count]
+    factor = chosen.factor.new_zeros(count, count)
+    size = min(count, len(chosen.factor))
+    factor[:size, :size] = chosen.factor[:size, :size]
+    return processes.same(torch.from_numpy(indices)).numpy(), processes.same(factor)
 
-    landmarks : the prepared rows that the coefficients belong to
-    """
-    # Coefficients of smooth kernels are large and cancel: in float32 the mean row's part would cost digits.
-    mean_row = kernel.block(landmarks, landmarks).mean(dim=0)
-    offsets = torch.from_numpy(modes.offsets).to(modes.coefficients)
-    constants = to_float64(mean_row) @ modes.coefficients - offsets
-    blocks = []
-    for indices in runs(views.n_views, block_rows):
-        block = kernel.block(kernel.prepare(views.take(indices)), landmarks).sub_(mean_row)
-        blocks.append((block @ modes.coefficients.to(block)).add_(constants.to(block)))
-    return torch.cat(blocks)
+
+def _polished(summed: NystromPass, problem: Problem, settings: SolverSettings, why: str) -> Solution:
+    assert settings.n_modes is not None
+    modes = summed.reduced(problem.processes).modes(settings.n_modes + block_width(settings.n_modes))
+    start = problem.pairs.product(
+        mode_values(summed.accumulator.features.kernel, summed.landmarks, modes, problem.rows)
+    )
+    # One product more measures the residuals.
+    few = replace(settings, max_iter=settings.polish + 1)
+    words = f"{why}, polished from {len(modes.coefficients):,} landmarks"
+    return replace(iterate(problem, few, start, words), summed=summed)

@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from eigenstep.kernel.pairs._pair_graph_base import PairGraph, runs
-from eigenstep.kernel.pairs._pair_operator import PairOperator
+from eigenstep.kernel.pairs import PairGraph, PairOperator, runs
+from eigenstep.kernel.solvers._landmark_modes import NystromAccumulator, NystromModes, Views, mode_values
 from eigenstep.kernel.solvers._landmarks import to_float64
-from eigenstep.kernel.solvers._nystrom import NystromAccumulator, NystromModes, Views, mode_values
 
 
 def estimated_residuals(
@@ -51,9 +50,9 @@ def estimated_residuals(
 
     Examples
     --------
-    >>> from eigenstep.kernel.functions._kernel_functions import make_kernel
-    >>> from eigenstep.kernel.pairs._pair_graph import paired
-    >>> from eigenstep.kernel._view_rows import ViewRows
+    >>> from eigenstep.kernel.functions import make_kernel
+    >>> from eigenstep.kernel.pairs import paired
+    >>> from eigenstep.kernel.solvers import ViewRows
     >>> first, second = np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([[1.0, 1.0], [0.0, 2.0]])
     >>> views = ViewRows([first, second], torch.device("cpu"), torch.float64)
     >>> landmarks = torch.tensor([[0.0, 1.0]], dtype=torch.float64)
@@ -79,7 +78,7 @@ def estimated_residuals(
         within += _quadratic(images[strip], left, images)
     share = len(every) / (n_views or len(every))
     within_part = share * within
-    between_part = _rescaling(n_samples, share) * (whole - within)
+    between_part = sampled_pairs_factor(n_samples, share) * (whole - within)
     squares = torch.maximum(within_part + between_part, within_part).clamp(min=0.0).cpu().numpy()
     if share == 1:
         squares = whole.clamp(min=0.0).cpu().numpy()
@@ -90,7 +89,7 @@ def estimated_residuals(
     return residuals, np.divide(shared, spread, out=np.zeros(len(size)), where=spread > 0)
 
 
-def _rescaling(n_samples: int, share: float) -> float:
+def sampled_pairs_factor(n_samples: int, share: float) -> float:
     """The factor of a sum over views of different samples: n (n - 1) pairs of all, s (s - 1) of the sample.
 
     The sample's operator is a mean over s, that of all over n = s / share.

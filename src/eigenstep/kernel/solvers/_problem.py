@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -12,13 +12,12 @@ from torch import Tensor
 
 from eigenstep.kernel._processes import Processes
 from eigenstep.kernel._progress import Progress
-from eigenstep.kernel._view_rows import ViewRows
-from eigenstep.kernel.functions._kernel_functions import Kernel
-from eigenstep.kernel.pairs._objectives import Objective
-from eigenstep.kernel.pairs._pair_graph_base import PairGraph
-from eigenstep.kernel.pairs._pair_operator import PairOperator
-from eigenstep.kernel.solvers._modes import Modes
-from eigenstep.kernel.solvers._nystrom_pass import NystromPass
+from eigenstep.kernel.functions import Kernel
+from eigenstep.kernel.pairs import PairGraph, PairOperator, SmallStartObjective
+from eigenstep.kernel.solvers._view_rows import ViewRows
+
+if TYPE_CHECKING:
+    from eigenstep.kernel.solvers._nystrom import NystromPass
 
 
 @dataclass(frozen=True)
@@ -46,14 +45,14 @@ class Problem:
     """Views, their pairs and their kernel.
 
     graph, objective : positive pairs, and what is made of them
-    centred : whether the kernel is centred over the views
+    center : whether the kernel is centred over the views
     kernel : None means that the rows are the kernel matrix itself
     """
 
     rows: ViewRows
     graph: PairGraph
-    objective: Objective
-    centred: bool
+    objective: SmallStartObjective
+    center: bool
     kernel: Kernel | None
     processes: Processes
     progress: Progress
@@ -66,11 +65,43 @@ class Problem:
     def pairs(self) -> PairOperator:
         """A over all views, as the objective and centring make it of the graph."""
         operator = self.objective.operator(self.graph)
-        return operator.centred() if self.centred else operator
+        return operator.center() if self.center else operator
 
     @property
     def eps(self) -> float:
         return torch.finfo(self.rows.dtype).eps
+
+
+class SymmetricOperator(Protocol):
+    """A symmetric operator on blocks (N, b) of columns: the kernel matrix, or the pairs."""
+
+    def product(self, block: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Modes:
+    """Modes with A K~ a = gamma a and a^T K~ a = 1: unit norm in the kernel's function space.
+
+    eigenvalues : (k,) gamma, descending, float64
+    vectors : (N, k) a
+    values : (N, k) K~ a, each mode's value on the training views
+    residuals : (k,) ||A K~ a - gamma a||_K~, measured
+    passes : products with K~ that it took
+    indefiniteness : the size of K~'s most negative eigenvalue over the largest, as far as it was seen
+    """
+
+    eigenvalues: NDArray[np.float64]
+    vectors: Tensor
+    values: Tensor
+    residuals: NDArray[np.float64]
+    passes: int = 1
+    indefiniteness: float = 0.0
+
+    @classmethod
+    def none(cls, n_views: int) -> Modes:
+        """Return no mode at all, as of a kernel that vanishes."""
+        empty = torch.empty(n_views, 0, dtype=torch.float64)
+        return cls(np.empty(0), empty, empty.clone(), np.empty(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,9 +137,9 @@ def exact_solution(modes: Modes, problem: Problem, support: Any, words: str, res
     signs = torch.where(peaks < 0, -1.0, 1.0)
     values *= signs
     means = values.mean(dim=0)
-    squares = (values - means * problem.centred).square().mean(dim=0)
+    squares = (values - means * problem.center).square().mean(dim=0)
     kept = gamma > resolution * max(float(gamma.max(initial=0.0)), 0.0)
-    if problem.centred:
+    if problem.center:
         # Of a constant kernel centring leaves rounding, the largest of which is no mode either.
         kept &= squares.sqrt().numpy() > 100 * problem.eps * means.abs().numpy()
     return Solution(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from eigenstep.kernel.solvers._dense import run_dense
+from eigenstep.kernel.solvers._krylov import run_krylov
+from eigenstep.kernel.solvers._nystrom import run_nystrom
 from eigenstep.kernel.solvers._problem import Problem, Solution, SolverSettings
-from eigenstep.kernel.solvers._run_dense import run_dense
-from eigenstep.kernel.solvers._run_krylov import run_krylov
-from eigenstep.kernel.solvers._run_nystrom import run_nystrom
 
 DENSE_VIEWS = 1000
 EXACT_VIEWS = 50_000

@@ -1,13 +1,61 @@
-"""A kernel function as the solvers see it: values between blocks of prepared rows."""
+"""A kernel function as the solvers see it, values between blocks of prepared rows, and the names of all."""
 
+import inspect
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from numbers import Real
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
 Fill: TypeAlias = Callable[[Tensor, Tensor, Tensor], None]
+
+# Every kernel that has a name, by its name; `named` enters them.
+KERNELS: dict[str, "type[Kernel]"] = {}
+
+# Parameters that `make_kernel` has by these names.
+_OF_THE_ESTIMATOR = ("gamma", "degree", "coef0", "depth")
+
+_Kind = TypeVar("_Kind", bound="type[Kernel]")
+
+
+def named(*names: str) -> Callable[[_Kind], _Kind]:
+    """Make a class of kernels known as `kernel="name"`: all that a kernel in this folder needs to be used.
+
+    The keyword arguments of its `__init__` are the kernel's parameters. `gamma`, `degree`, `coef0` and
+    `depth` are the estimator's, others, which have defaults, come by `kernel_params`; an argument `rows`
+    receives the training rows, (n, p), from which a shift can be taken.
+
+    Raises ValueError for a name that another kernel has, or a parameter that would never get a value.
+
+    >>> KERNELS["poly"].__name__
+    'PolynomialKernel'
+    """
+
+    def enter(kind: _Kind) -> _Kind:
+        for parameter, default in parameters_of(kind).items():
+            if default is inspect.Parameter.empty and parameter not in _OF_THE_ESTIMATOR:
+                raise ValueError(f"expected a default of {parameter} of {kind.__name__}, got none")
+        for name in names:
+            if name in KERNELS:
+                raise ValueError(f"expected a new name for {kind.__name__}, got {name!r}, another kernel's")
+            KERNELS[name] = kind
+        return kind
+
+    return enter
+
+
+def parameters_of(kind: type["Kernel"]) -> dict[str, Any]:
+    """Return a kernel's parameters, the arguments of its `__init__` but the rows, with their defaults."""
+    arguments = inspect.signature(kind).parameters.values()
+    return {argument.name: argument.default for argument in arguments if argument.name != "rows"}
+
+
+def takes_rows(kind: type["Kernel"]) -> bool:
+    """Whether a kernel is made from the training rows."""
+    return "rows" in inspect.signature(kind).parameters
 
 
 class Kernel(ABC):
@@ -22,9 +70,28 @@ class Kernel(ABC):
     Attributes
     ----------
     name : what errors and reports call it
+    gamma_by_default : what gamma=None is; None is 1 / p
+    takes_zero_gamma : whether gamma = 0 is a kernel too
+    takes_negative_rows : whether rows may have negative values
     """
 
     name: str
+    gamma_by_default: ClassVar[float | None] = None
+    takes_zero_gamma: ClassVar[bool] = False
+    takes_negative_rows: ClassVar[bool] = True
+
+    @classmethod
+    def check_parameters(cls, name: str, parameters: Mapping[str, Any]) -> None:
+        """Raise ValueError for parameters out of range of the kernel of this name."""
+        for parameter, value in parameters.items():
+            if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
+                raise ValueError(f"kernel {name!r} expects a finite {parameter}, got {value!r}")
+        gamma = parameters.get("gamma", 1.0)
+        if gamma < 0 or (gamma == 0 and not cls.takes_zero_gamma):
+            bound = ">= 0" if cls.takes_zero_gamma else "> 0"
+            raise ValueError(f"kernel {name!r} expects gamma {bound}, got {gamma!r}")
+        if parameters.get("degree", 1) < 1:
+            raise ValueError(f"kernel {name!r} expects degree >= 1, got {parameters['degree']!r}")
 
     @abstractmethod
     def prepare(self, rows: Any) -> Any:

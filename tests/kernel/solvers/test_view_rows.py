@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse
 import torch
 
-from eigenstep.kernel._view_rows import SelectedRows, ViewRows, forget_pages
+from eigenstep.kernel.solvers import SelectedRows, ViewRows, forget_pages
 
 CPU = torch.device("cpu")
 FIRST = np.arange(12.0).reshape(4, 3)

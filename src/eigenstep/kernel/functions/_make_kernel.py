@@ -1,46 +1,13 @@
 """Kernel functions by name: scikit-learn's pairwise kernels, infinitely wide ReLU networks, or a function."""
 
-import math
 from collections.abc import Callable, Mapping
-from numbers import Real
 from typing import Any
 
 import scipy.sparse
 from torch import Tensor
 
-from eigenstep.kernel.functions._distance_kernels import (
-    AdditiveChiSquaredKernel,
-    ChiSquaredKernel,
-    GaussianKernel,
-    LaplacianKernel,
-)
 from eigenstep.kernel.functions._foreign_kernels import FunctionKernel, SparseKernel
-from eigenstep.kernel.functions._inner_product_kernels import (
-    CosineKernel,
-    LinearKernel,
-    PolynomialKernel,
-    SigmoidKernel,
-)
-from eigenstep.kernel.functions._kernel_blocks import Kernel
-from eigenstep.kernel.functions._relu_networks import ReluNetworkKernel, check_network
-
-__all__ = ["KERNEL_NAMES", "Kernel", "make_kernel"]
-
-_PARAMETERS: dict[str, tuple[str, ...]] = {
-    "additive_chi2": (),
-    "arc_cosine": ("depth", "bias_variance"),
-    "chi2": ("gamma",),
-    "cosine": (),
-    "laplacian": ("gamma",),
-    "linear": (),
-    "poly": ("gamma", "degree", "coef0"),
-    "polynomial": ("gamma", "degree", "coef0"),
-    "rbf": ("gamma",),
-    "relu_ntk": ("depth", "bias_variance"),
-    "sigmoid": ("gamma", "coef0"),
-}
-
-KERNEL_NAMES = tuple(_PARAMETERS)
+from eigenstep.kernel.functions._kernel import KERNELS, Kernel, parameters_of, takes_rows
 
 
 def make_kernel(
@@ -70,7 +37,7 @@ def make_kernel(
 
     Parameters
     ----------
-    kernel : a name of `KERNEL_NAMES`, or a function of two blocks of rows that returns their values, as SVC's
+    kernel : a name of `KERNELS`, or a function of two blocks of rows that returns their values, as SVC's
     rows : (n, p) training rows, a float32 or float64 tensor, or a CSR matrix (linear, poly, rbf, sigmoid,
         cosine or a function); (n, ...) for a function. They set p and a shift, and are not kept
     gamma : 1 / p by default, for chi2 1.0
@@ -100,50 +67,29 @@ def make_kernel(
         if callable_gets not in ("numpy", "torch"):
             raise ValueError(f'expected callable_gets "numpy" or "torch", got {callable_gets!r}')
         return FunctionKernel(kernel, given, gets=callable_gets)
-    if not isinstance(kernel, str) or kernel not in _PARAMETERS:
+    if not isinstance(kernel, str) or kernel not in KERNELS:
         raise ValueError(
             f"expected kernel to be a function of two blocks of rows, 'precomputed' or one of "
-            f"{', '.join(KERNEL_NAMES)}; got {kernel!r}"
+            f"{', '.join(sorted(KERNELS))}; got {kernel!r}"
         )
-    accepted = _PARAMETERS[kernel]
+    kind = KERNELS[kernel]
+    accepted = parameters_of(kind)
     if unknown := sorted(set(given) - set(accepted)):
         raise ValueError(
             f"kernel {kernel!r} takes {', '.join(accepted) or 'no'} parameters, got {', '.join(unknown)} in "
             "kernel_params"
         )
     n_features = _checked_features(kernel, rows)
-    usual = {"gamma": gamma, "degree": degree, "coef0": coef0, "depth": depth, "bias_variance": 0.0}
-    parameters = {name: given.get(name, usual[name]) for name in accepted}
+    usual = {"gamma": gamma, "degree": degree, "coef0": coef0, "depth": depth}
+    parameters = accepted | {name: usual[name] for name in accepted if name in usual} | given
     if "gamma" in parameters and parameters["gamma"] is None:
-        parameters["gamma"] = 1.0 if kernel == "chi2" else 1.0 / n_features
-    _check_parameters(kernel, parameters)
-    return _named(kernel, rows, parameters)
-
-
-def _named(kernel: str, rows: Any, parameters: dict[str, Any]) -> Kernel:
-    if kernel in _OF_PRODUCTS:
-        dense = _OF_PRODUCTS[kernel](**parameters)
-        dense.name = kernel
-        return SparseKernel(kernel, parameters, dense) if scipy.sparse.issparse(rows) else dense
-    if kernel == "rbf":
-        sparse = scipy.sparse.issparse(rows)
-        return SparseKernel(kernel, parameters, None) if sparse else GaussianKernel(**parameters, rows=rows)
-    if kernel == "laplacian":
-        return LaplacianKernel(**parameters, rows=rows)
-    if kernel == "chi2":
-        return ChiSquaredKernel(**parameters)
-    if kernel == "additive_chi2":
-        return AdditiveChiSquaredKernel()
-    return ReluNetworkKernel(**parameters, rows=rows, tangent=kernel == "relu_ntk")
-
-
-_OF_PRODUCTS: dict[str, Callable[..., LinearKernel]] = {
-    "linear": LinearKernel,
-    "poly": PolynomialKernel,
-    "polynomial": PolynomialKernel,
-    "sigmoid": SigmoidKernel,
-    "cosine": CosineKernel,
-}
+        parameters["gamma"] = kind.gamma_by_default or 1.0 / n_features
+    kind.check_parameters(kernel, parameters)
+    if scipy.sparse.issparse(rows):
+        return SparseKernel(kernel, parameters, kind)
+    made = kind(**parameters, **({"rows": rows} if takes_rows(kind) else {}))
+    made.name = kernel
+    return made
 
 
 def _checked_features(kernel: str, rows: Any) -> int:
@@ -163,18 +109,3 @@ def _checked_features(kernel: str, rows: Any) -> int:
             "each sample to a row, or pass a kernel function"
         )
     return int(rows.shape[1])
-
-
-def _check_parameters(kernel: str, parameters: Mapping[str, Any]) -> None:
-    if "depth" in parameters:
-        check_network(parameters["depth"], parameters["bias_variance"])
-        return
-    for name, value in parameters.items():
-        if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
-            raise ValueError(f"kernel {kernel!r} expects a finite {name}, got {value!r}")
-    gamma = parameters.get("gamma", 1.0)
-    if gamma < 0 or (gamma == 0 and kernel in ("rbf", "laplacian", "chi2")):
-        bound = ">= 0" if kernel in ("poly", "polynomial", "sigmoid") else "> 0"
-        raise ValueError(f"kernel {kernel!r} expects gamma {bound}, got {gamma!r}")
-    if parameters.get("degree", 1) < 1:
-        raise ValueError(f"kernel {kernel!r} expects degree >= 1, got {parameters['degree']!r}")

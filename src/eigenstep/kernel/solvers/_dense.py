@@ -1,23 +1,47 @@
-"""Every mode of a small problem, exactly: pivoted Cholesky of K~ and one symmetric eigenproblem."""
+"""Every mode of a small problem, exactly: pivoted Cholesky of K~ in float64, and one eigenproblem."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from eigenstep.kernel.solvers._modes import Modes
+from eigenstep.kernel.solvers._problem import (
+    Modes,
+    Problem,
+    Solution,
+    SolverSettings,
+    SymmetricOperator,
+    exact_solution,
+    support_precision,
+)
 
 
-class Pairs(Protocol):
-    def product(self, block: Tensor) -> Tensor: ...
+def run_dense(problem: Problem, settings: SolverSettings, why: str) -> Solution:
+    matrix, support = _dense_matrix(problem)
+    problem.progress.show(f"dense solver, {problem.n_views:,} views")
+    eps = problem.eps if problem.kernel is None else np.finfo(np.float64).eps
+    positive = matrix
+    if problem.center:
+        positive = _center_twice(matrix)
+        # What centring takes off leaves its rounding.
+        eps = eps * max(1.0, _largest(matrix) / (_largest(positive) or 1.0))
+    modes = dense_modes(positive, problem.pairs, settings.n_modes, eps)
+    if problem.center:
+        modes = replace(modes, values=torch.from_numpy(matrix) @ modes.vectors)
+    # New rows meet the modes in the support's precision, in which the slowest of float32 would be noise.
+    later = torch.finfo(support_precision(support, problem)).eps
+    resolution = max(problem.n_views * eps, 100 * later)
+    return exact_solution(modes, problem, support, f"dense: {why}", resolution)
 
 
-def dense_modes(kernel: NDArray[np.float64], pairs: Pairs, n_modes: int | None, eps: float) -> Modes:
+def dense_modes(
+    kernel: NDArray[np.float64], pairs: SymmetricOperator, n_modes: int | None, eps: float
+) -> Modes:
     """Find the modes A K~ a = gamma a, a^T K~ a = 1 of a stored kernel.
 
     With K~ = L L^T the eigenpairs (gamma, c) of the small matrix L^T A L give a = A L c / gamma. L has the
@@ -36,7 +60,7 @@ def dense_modes(kernel: NDArray[np.float64], pairs: Pairs, n_modes: int | None, 
 
     Examples
     --------
-    >>> from eigenstep.kernel.pairs._pair_graph import unpaired
+    >>> from eigenstep.kernel.pairs import unpaired
     >>> dense_modes(np.diag([4.0, 2.0]), unpaired(2), None, 1e-16).eigenvalues
     array([2., 1.])
     """
@@ -91,5 +115,30 @@ def indefinite_message(share: float) -> str:
     )
 
 
-def _apply(pairs: Pairs, block: NDArray[np.float64]) -> NDArray[np.float64]:
+def _apply(pairs: SymmetricOperator, block: NDArray[np.float64]) -> NDArray[np.float64]:
     return pairs.product(torch.from_numpy(np.ascontiguousarray(block))).numpy()
+
+
+def _center_twice(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return H K~ H, which is positive for kernels that are so only on vectors of sum zero."""
+    means = matrix.mean(axis=0)
+    return matrix - means - means[:, None] + means.mean()
+
+
+def _dense_matrix(problem: Problem) -> tuple[NDArray[np.float64], Any]:
+    """Return K~ in float64, whatever the rows' type, and the prepared rows, in float64 where that can be."""
+    rows = problem.rows.all()
+    if problem.kernel is None:
+        given = rows.cpu().double()
+        return ((given + given.T) / 2).numpy(), None
+    sparse = problem.rows.is_sparse
+    prepared = problem.kernel.prepare(rows.astype(np.float64) if sparse else rows.cpu().double())
+    matrix = problem.kernel.block(prepared, prepared).cpu().double().numpy()
+    if not np.isfinite(_largest(matrix)):
+        raise ValueError("expected finite kernel values, got NaN or infinity; scale the rows down")
+    single = sparse or problem.rows.device.type == "mps"
+    return matrix, problem.kernel.prepare(rows) if single else prepared.to(problem.rows.device)
+
+
+def _largest(matrix: NDArray[np.float64]) -> float:
+    return max(float(matrix.max()), -float(matrix.min()))

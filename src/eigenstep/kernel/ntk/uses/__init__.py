@@ -1,1 +1,0 @@
-"""Formulas for the gradients of single samples, one for each way in which parameters meet data."""
