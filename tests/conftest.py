@@ -155,7 +155,7 @@ def two_ranks(tmp_path) -> Callable[..., list[Any]]:
         folder = tmp_path / f"ranks-{name}"
         folder.mkdir(exist_ok=True)
         torch.save({"name": name, "arguments": arguments}, folder / "job.pt")
-        worker = Path(__file__).with_name("rank_worker.py")
+        worker = Path(__file__).parent / "training" / "rank_worker.py"
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         done = subprocess.run(

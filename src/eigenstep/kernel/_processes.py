@@ -1,4 +1,4 @@
-"""The processes that share one computation: the only place of this room that talks to torch.distributed."""
+"""The processes that share one computation, and which rows each of them keeps."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ import torch.distributed
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.machine import close_at_exit
+from eigenstep.machine import close_at_exit, gather_rows, same_everywhere, sum_over_processes
 
 
 class Processes:
@@ -71,25 +72,16 @@ class _ProcessGroup(Processes):
         self._device = torch.device("cuda", torch.cuda.current_device()) if nccl else torch.device("cpu")
 
     def sum(self, tensor: Tensor) -> Tensor:
-        carried = tensor.to(self._device, copy=True).contiguous()
-        torch.distributed.all_reduce(carried)
-        return carried.to(tensor.device)
+        return sum_over_processes(tensor.to(self._device)).to(tensor.device)
 
     def gather_rows(self, local: Tensor, n_rows: int) -> Tensor:
         # A sum of shares padded with zeros would do, at twice the traffic; shares differ by a row at most.
-        longest = -(-n_rows // self.size)
-        padded = torch.zeros(longest, local.shape[1], dtype=local.dtype, device=self._device)
-        padded[: len(local)] = local
-        shares = [torch.empty_like(padded) for _ in range(self.size)]
-        torch.distributed.all_gather(shares, padded)
         bounds = [rank * n_rows // self.size for rank in range(self.size + 1)]
-        rows = [part[: bounds[rank + 1] - bounds[rank]] for rank, part in enumerate(shares)]
-        return torch.cat(rows).to(local.device)
+        counts = [end - start for start, end in pairwise(bounds)]
+        return gather_rows(local.to(self._device), counts).to(local.device)
 
     def same(self, tensor: Tensor) -> Tensor:
-        carried = tensor.to(self._device).contiguous()
-        torch.distributed.broadcast(carried, src=0)
-        return carried.to(tensor.device)
+        return same_everywhere(tensor.to(self._device)).to(tensor.device)
 
 
 ALONE = Processes()

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from eigenstep.losses._contrastive import ContrastiveLoss
+from eigenstep.losses._joint_batch import JointBatch
 from eigenstep.losses._two_view_loss import check_positive
-from eigenstep.machine import JointBatch
 
 
 class DCLLoss(ContrastiveLoss):

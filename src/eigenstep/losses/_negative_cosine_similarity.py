@@ -1,8 +1,8 @@
 from torch import Tensor
 from torch.nn.functional import normalize as normalize_rows
 
+from eigenstep.losses._joint_batch import JointBatch
 from eigenstep.losses._two_view_loss import TwoViewLoss, check_positive
-from eigenstep.machine import JointBatch
 
 
 class NegativeCosineSimilarity(TwoViewLoss):

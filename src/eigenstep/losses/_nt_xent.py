@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from eigenstep.losses._contrastive import ContrastiveLoss
-from eigenstep.machine import JointBatch
+from eigenstep.losses._joint_batch import JointBatch
 
 
 class NTXentLoss(ContrastiveLoss):

@@ -3,8 +3,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from eigenstep.losses._joint_batch import JointBatch
 from eigenstep.losses._two_view_loss import TwoViewLoss, check_choice, check_positive
-from eigenstep.machine import JointBatch
 
 
 class SpectralContrastiveLoss(TwoViewLoss):

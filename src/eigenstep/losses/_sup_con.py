@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from eigenstep.losses._contrastive import ContrastiveLoss, Similarities
-from eigenstep.machine import JointBatch
+from eigenstep.losses._joint_batch import JointBatch
 
 
 class SupConLoss(ContrastiveLoss):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from eigenstep.machine import JointBatch, gather_batch
+from eigenstep.losses._joint_batch import JointBatch, gather_batch
 
 
 class TwoViewLoss(nn.Module, ABC):

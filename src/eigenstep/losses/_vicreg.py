@@ -1,8 +1,8 @@
 import torch
 from torch import Tensor
 
+from eigenstep.losses._joint_batch import JointBatch
 from eigenstep.losses._two_view_loss import TwoViewLoss
-from eigenstep.machine import JointBatch
 
 
 class VICRegLoss(TwoViewLoss):

@@ -2,8 +2,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize as normalize_rows
 
+from eigenstep.losses._joint_batch import JointBatch
 from eigenstep.losses._two_view_loss import TwoViewLoss
-from eigenstep.machine import JointBatch
 
 
 class WMSELoss(TwoViewLoss):

@@ -1,21 +1,57 @@
 """The machine that the work runs on: memory, threads, processes."""
 
-from eigenstep.machine._device import find_device
-from eigenstep.machine._gather import JointBatch, all_gather, gather_batch
+from typing import TYPE_CHECKING, Any
+
 from eigenstep.machine._memory import available_memory, size_in_words
-from eigenstep.machine._process_group import close_at_exit
 from eigenstep.machine._stopped import Stopped
 from eigenstep.machine._threads import set_threads, share_cores
 
+if TYPE_CHECKING:
+    from eigenstep.machine._device import find_device, free_memory
+    from eigenstep.machine._processes import (
+        close_at_exit,
+        gather_later,
+        gather_objects,
+        gather_rows,
+        is_leader,
+        max_over_processes,
+        mean_over_processes,
+        on_leader,
+        own_rank,
+        row_counts,
+        same_everywhere,
+        sum_over_processes,
+        world_size,
+    )
+
 __all__ = [
-    "JointBatch",
     "Stopped",
-    "all_gather",
     "available_memory",
     "close_at_exit",
     "find_device",
-    "gather_batch",
+    "free_memory",
+    "gather_later",
+    "gather_objects",
+    "gather_rows",
+    "is_leader",
+    "max_over_processes",
+    "mean_over_processes",
+    "on_leader",
+    "own_rank",
+    "row_counts",
+    "same_everywhere",
     "set_threads",
     "share_cores",
     "size_in_words",
+    "sum_over_processes",
+    "world_size",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What needs torch is imported when it is used: `share_cores` has to come before torch."""
+    if name not in __all__:
+        raise AttributeError(f"module 'eigenstep.machine' has no attribute {name!r}")
+    from eigenstep.machine import _device, _processes
+
+    return getattr(_device if name in ("find_device", "free_memory") else _processes, name)

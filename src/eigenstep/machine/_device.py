@@ -1,10 +1,14 @@
-"""Where an encoder that is no longer trained computes."""
+"""Devices by name, and the memory that is free on them."""
 
 import torch
 
+from eigenstep.machine._memory import available_memory
+
 
 def find_device(name: str) -> torch.device:
-    """The device of this name; auto: a CUDA device if there is one, else the CPU.
+    """Where an encoder that is no longer trained computes: the device of this name.
+
+    auto: a CUDA device if there is one, else the CPU.
 
     Raises ValueError in one line if it cannot be used here.
 
@@ -20,3 +24,17 @@ def find_device(name: str) -> torch.device:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(f"device {name!r} cannot be used here: {reason}; use cpu") from error
     return device
+
+
+def free_memory(device: torch.device) -> int:
+    """The bytes that are free on a device: the GPU's own, or what the machine and its limits leave.
+
+    >>> free_memory(torch.device("cpu")) > 0
+    True
+    """
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+    available = available_memory()
+    return 4 * 2**30 if available is None else available

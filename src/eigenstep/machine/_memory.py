@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-__all__ = ["available_memory", "size_in_words"]
-
 
 def available_memory() -> int | None:
     """Bytes that can be had without swapping, within a container's limit too; None if nothing tells.

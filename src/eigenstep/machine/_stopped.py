@@ -1,7 +1,5 @@
 """Work that was asked to stop and can go on later."""
 
-__all__ = ["Stopped"]
-
 
 class Stopped(RuntimeError):
     """Work has stopped in order and nothing is lost; the command line ends with a code of its own."""

@@ -2,8 +2,6 @@
 
 import os
 
-__all__ = ["set_threads", "share_cores"]
-
 
 def set_threads(count: int) -> None:
     """Use `count` threads in torch and in the BLAS and OpenMP pools behind NumPy and SciPy.

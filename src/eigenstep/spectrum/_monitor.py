@@ -11,17 +11,12 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from eigenstep.machine import is_leader, world_size
 from eigenstep.spectrum._measure import check_embeddings, principal_projections
 from eigenstep.spectrum._monitor_folder import MonitorFolder, check_folder, resumed_position
 from eigenstep.spectrum._monitor_settings import Background, LogSpaced, MonitorSettings
 from eigenstep.spectrum._spectrum import Spectrum
-from eigenstep.spectrum.moments import (
-    Finish,
-    Form,
-    LeadingDirections,
-    is_leader,
-    world_size,
-)
+from eigenstep.spectrum.moments import Finish, Form, LeadingDirections
 
 
 class SpectrumMonitor:

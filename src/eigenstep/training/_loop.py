@@ -8,14 +8,14 @@ from lightning_fabric import Fabric
 
 from eigenstep.encoders import Encoder, build_encoder
 from eigenstep.images import open_images
-from eigenstep.machine import set_threads
+from eigenstep.machine import on_leader, set_threads
 from eigenstep.methods import TargetNetwork, build_objective
 from eigenstep.record import RunRecord, read_record
 from eigenstep.training._learner import Learner
 from eigenstep.training._loggers import check_loggers
 from eigenstep.training._preemption import heed_sigterm
 from eigenstep.training._probing import Probe
-from eigenstep.training._processes import launch, on_leader, own_threads
+from eigenstep.training._processes import launch, own_threads
 from eigenstep.training._progress import Progress
 from eigenstep.training._resolve import resolve
 from eigenstep.training._run import Run
@@ -58,7 +58,7 @@ def train(
     out = Path(out)
     config = resolve(config)
     fabric = launch(config)
-    on_leader(fabric, lambda: _check(out, config, resume, overwrite))
+    on_leader(lambda: _check(out, config, resume, overwrite))
     set_threads(own_threads(config))
     tell = progress if progress and fabric.is_global_zero else _tell_nobody
     needs_labels = build_objective(config).needs_labels
@@ -89,7 +89,7 @@ def train(
             run.close()
     finally:
         images.close()
-    return on_leader(fabric, lambda: read_record(out))
+    return on_leader(lambda: read_record(out))
 
 
 def _check(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -> None:

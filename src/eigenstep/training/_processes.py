@@ -1,20 +1,16 @@
-"""One process, or several that torchrun has started: devices, precision, and what they do together."""
+"""The engine of a training: one process, or several that torchrun has started; device and precision."""
 
 import logging
 import os
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
-from torch import Tensor
 from torch import distributed as dist
 
-from eigenstep.machine import all_gather, close_at_exit
+from eigenstep.machine import close_at_exit
 from eigenstep.training.config import Precision, TrainConfig
-
-Result = TypeVar("Result")
 
 
 def launch(config: TrainConfig) -> Fabric:
@@ -60,58 +56,6 @@ def own_threads(config: TrainConfig) -> int:
     """CPU threads of this process."""
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     return config.threads or max(1, (os.cpu_count() or 1) // local)
-
-
-def on_leader(fabric: Fabric, work: Callable[[], Result]) -> Result:
-    """What `work` gives in the first process, in all of them; its error is raised in all of them."""
-    outcome: tuple[Any, Exception | None] = (None, None)
-    if fabric.is_global_zero:
-        try:
-            outcome = (work(), None)
-        except Exception as error:
-            outcome = (None, error)
-    if fabric.world_size > 1:
-        outcome = fabric.broadcast(outcome)
-    result, failure = outcome
-    if failure is not None:
-        raise failure
-    return result
-
-
-def gather_rows(fabric: Fabric, rows: Tensor) -> Tensor:
-    """The rows of all processes, in the order of their ranks; every process has as many."""
-    if fabric.world_size == 1:
-        return rows
-    gathered = rows.new_empty(fabric.world_size * len(rows), *rows.shape[1:])
-    all_gather(gathered, rows.contiguous())
-    return gathered
-
-
-def mean_over_processes(fabric: Fabric, value: Tensor) -> Tensor:
-    """The mean of the processes' values."""
-    if fabric.world_size == 1:
-        return value
-    total = value.clone()
-    dist.all_reduce(total)
-    return total / fabric.world_size
-
-
-def max_over_processes(fabric: Fabric, value: Tensor) -> Tensor:
-    """The largest of the processes' values."""
-    if fabric.world_size == 1:
-        return value
-    largest = value.clone()
-    dist.all_reduce(largest, dist.ReduceOp.MAX)
-    return largest
-
-
-def gather_objects(fabric: Fabric, value: Result) -> list[Result]:
-    """The values of all processes, in the order of their ranks; anything that can be pickled."""
-    if fabric.world_size == 1:
-        return [value]
-    values: list[Any] = [None] * fabric.world_size
-    dist.all_gather_object(values, value)
-    return values
 
 
 def _precision(config: TrainConfig) -> Any:

@@ -22,19 +22,19 @@ from eigenstep.encoders._checkpoints import (
     save_checkpoint,
 )
 from eigenstep.images import Images
-from eigenstep.record import CHECKPOINTS, open_folder
-from eigenstep.training._learner import Learner, Outcome
-from eigenstep.training._loggers import build_loggers
-from eigenstep.training._optimizer import build_optimizer, learning_rates, set_rate
-from eigenstep.training._preemption import Preempted
-from eigenstep.training._probing import Probe
-from eigenstep.training._processes import (
+from eigenstep.machine import (
     gather_objects,
     gather_rows,
     max_over_processes,
     mean_over_processes,
     on_leader,
 )
+from eigenstep.record import CHECKPOINTS, open_folder
+from eigenstep.training._learner import Learner, Outcome
+from eigenstep.training._loggers import build_loggers
+from eigenstep.training._optimizer import build_optimizer, learning_rates, set_rate
+from eigenstep.training._preemption import Preempted
+from eigenstep.training._probing import Probe
 from eigenstep.training._progress import Progress
 from eigenstep.training._recorder import Recorder
 from eigenstep.training._seeds import derived_seed
@@ -85,7 +85,7 @@ class Run:
             found = find_checkpoints(self.out / CHECKPOINTS)
             return load_checkpoint(found[-1]) if found else None
 
-        checkpoint = on_leader(self.fabric, prepare)
+        checkpoint = on_leader(prepare)
         if checkpoint is not None:
             self.start = checkpoint.step
             checkpoint.restore(self.learner.parts)
@@ -122,7 +122,7 @@ class Run:
             # The pass below moves running statistics.
             weights = copy_weights(self.learner.parts) if self.recorder and (saving or probing) else {}
             if probing:
-                on_leader(self.fabric, partial(self._probe, step, weights))
+                on_leader(partial(self._probe, step, weights))
             generator = torch.Generator().manual_seed(derived_seed(self.config.seed, 1, step))
             part, parts = self.fabric.global_rank, self.fabric.world_size
             outcome = self.learner.forward(
@@ -131,8 +131,8 @@ class Run:
             self._see(step, outcome.loss)
             if saving:
                 self._check_finite()
-                states = gather_objects(self.fabric, self.images.state())
-                if not on_leader(self.fabric, partial(self._save, step, weights, states)):
+                states = gather_objects(self.images.state())
+                if not on_leader(partial(self._save, step, weights, states)):
                     self._diverged(step, "a weight")
             if self._is_due(step, self.config.record.every):
                 self._check_finite()
@@ -161,10 +161,10 @@ class Run:
 
     def _measure(self, step: int, outcome: Outcome) -> None:
         """Record the joint batch of all processes."""
-        rows = [*outcome.features, outcome.batch.z_a.detach(), outcome.batch.z_b.detach()]
-        f_a, f_b, z_a, z_b = (gather_rows(self.fabric, row) for row in rows)
+        rows = [row.detach() for row in (*outcome.features, outcome.batch.z_a, outcome.batch.z_b)]
+        f_a, f_b, z_a, z_b = (gather_rows(row, [len(row)] * self.fabric.world_size) for row in rows)
         terms = self.learner.terms(outcome)
-        values = mean_over_processes(self.fabric, torch.stack([outcome.loss.detach(), *terms.values()]))
+        values = mean_over_processes(torch.stack([outcome.loss.detach(), *terms.values()]))
         self.loss, *numbers = values.tolist()
         if self.recorder:
             self.recorder.measure(
@@ -209,18 +209,18 @@ class Run:
         self._first_bad = torch.where(bad, step, self._first_bad)
 
     def _check_finite(self) -> None:
-        first = int(max_over_processes(self.fabric, self._first_bad))
+        first = int(max_over_processes(self._first_bad))
         if first >= 0:
             self._diverged(first, "the loss")
 
     def _finish(self, state: str, step: int) -> None:
-        facts = self.images.joint_facts(gather_objects(self.fabric, self.images.facts()))
+        facts = self.images.joint_facts(gather_objects(self.images.facts()))
         if self.recorder:
             self.recorder.finish(state, step, facts)
 
     def _diverged(self, step: int, what: str) -> NoReturn:
         self._finish("diverged", step)
-        kept = on_leader(self.fabric, lambda: find_checkpoints(self.out / CHECKPOINTS))
+        kept = on_leader(lambda: find_checkpoints(self.out / CHECKPOINTS))
         raise FloatingPointError(
             f"{what} is not finite at step {step}; "
             + (f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint was due before")

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from eigenstep.kernel._memory import free_memory
 from eigenstep.kernel.ntk._factor_store import FactorStore
 from eigenstep.kernel.ntk._layers import FactoredLayer, Layer, layers_of
 from eigenstep.kernel.ntk._network import FUNCTION_METHODS, Network, check_forward, check_mode
@@ -18,6 +17,7 @@ from eigenstep.kernel.ntk._pass import Pass
 from eigenstep.kernel.ntk._products import outer_sums
 from eigenstep.kernel.ntk._samples import Samples
 from eigenstep.kernel.ntk._survey import Survey, survey
+from eigenstep.machine import free_memory
 
 # Bytes of activations of a batch: a CPU keeps so many in its cache.
 _ACTIVATIONS = {"cpu": 1 << 24}

@@ -12,7 +12,6 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from eigenstep.kernel._memory import free_memory
 from eigenstep.kernel._processes import ALONE, Processes
 from eigenstep.kernel.solvers._dense import indefinite_message, indefinite_share
 from eigenstep.kernel.solvers._kernel_matrix import (
@@ -31,7 +30,7 @@ from eigenstep.kernel.solvers._problem import (
     exact_solution,
 )
 from eigenstep.kernel.solvers._view_rows import ViewRows
-from eigenstep.machine import size_in_words
+from eigenstep.machine import free_memory, size_in_words
 
 
 def run_krylov(

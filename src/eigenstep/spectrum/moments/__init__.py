@@ -1,6 +1,6 @@
 """Streaming moments of two views' embeddings, and what spectra are computed from."""
 
-from eigenstep.spectrum.moments._across_ranks import is_leader, joint_moments, world_size
+from eigenstep.spectrum.moments._across_ranks import joint_moments
 from eigenstep.spectrum.moments._forms import FORMS, EmbeddingWindow, Finish, Form, default_window, make_form
 from eigenstep.spectrum.moments._leading import LARGEST_DENSE, LeadingDirections, LeadingPairs, leading_pairs
 from eigenstep.spectrum.moments._moments import Moments, half_life_decay
@@ -18,11 +18,9 @@ __all__ = [
     "PairMoments",
     "default_window",
     "half_life_decay",
-    "is_leader",
     "joint_moments",
     "leading_pairs",
     "make_form",
     "pair_moments",
     "pair_moments_of_rows",
-    "world_size",
 ]

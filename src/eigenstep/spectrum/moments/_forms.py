@@ -10,12 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eigenstep.spectrum.moments._across_ranks import (
-    gather_rows,
-    joint_moments,
-    rows_of_slots,
-    world_size,
-)
+from eigenstep.machine import gather_later, world_size
+from eigenstep.spectrum.moments._across_ranks import joint_moments
 from eigenstep.spectrum.moments._leading import LARGEST_DENSE, LeadingDirections
 from eigenstep.spectrum.moments._moments import Moments, half_life_decay
 from eigenstep.spectrum.moments._pair_moments import PairMoments
@@ -99,9 +95,8 @@ class WindowForm(Form):
         rows = self.window.rows()
         if not gather:
             return lambda leading: leading.of_rows(rows)
-        views, _, dim = rows.shape
-        slots = gather_rows(rows, self.window.capacity)
-        return lambda leading: leading.of_rows(rows_of_slots(slots, views, dim))
+        gathered = gather_later(rows, self.window.capacity)
+        return lambda leading: leading.of_rows(gathered())
 
     def reset(self) -> None:
         self.window.clear()

@@ -1,0 +1,54 @@
+"""Embeddings of all ranks as one batch, with exact gradients."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from eigenstep.machine import gather_rows, own_rank, row_counts, world_size
+
+
+@dataclass(frozen=True)
+class JointBatch:
+    """The embeddings of two views over all ranks, each (batch, dim).
+
+    `own_rows` says where this rank's pairs lie among them. `labels`, (batch,), are the samples' classes
+    for a loss that takes them.
+    """
+
+    z_a: Tensor
+    z_b: Tensor
+    own_rows: slice = field(default_factory=lambda: slice(None))
+    world_size: int = 1
+    labels: Tensor | None = None
+
+    def joint_mean(self, own_total: Tensor, count: int) -> Tensor:
+        """This rank's share of the mean of `count` items, from its sum over its own ones.
+
+        The mean of the shares over the ranks is the mean of the items.
+        """
+        return own_total * self.world_size / count
+
+
+def gather_batch(z_a: Tensor, z_b: Tensor, labels: Tensor | None = None) -> JointBatch:
+    """Join z_a and z_b, each (batch, dim), with those of the other ranks, in the order of the ranks.
+
+    Labels, (batch,), are joined likewise; all ranks bring them or none does.
+
+    Ranks may bring batches of different sizes. The gradient that arrives at a rank's own embeddings is
+    that of the sum of all ranks' losses. DistributedDataParallel averages gradients over the ranks, so
+    the parameters follow the mean of the ranks' losses, as if one process had seen the joint batch.
+
+    Without an initialised process group the joint batch is z_a and z_b themselves.
+
+    >>> gather_batch(torch.ones(3, 2), torch.ones(3, 2)).z_a.shape
+    torch.Size([3, 2])
+    """
+    if world_size() == 1:
+        return JointBatch(z_a, z_b, labels=labels)
+    counts = row_counts(len(z_a), z_a.device)
+    first, own = sum(counts[: own_rank()]), len(z_a)
+    gathered_a, gathered_b = gather_rows(torch.stack([z_a, z_b], dim=1), counts).unbind(1)
+    if labels is not None:
+        labels = gather_rows(labels, counts)
+    return JointBatch(gathered_a, gathered_b, slice(first, first + own), len(counts), labels)
