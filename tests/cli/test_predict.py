@@ -84,7 +84,7 @@ def test_a_prediction_and_a_run_are_compared(run, capsys):
     assert "A: run@2 (run, step 2, 0 of 16 modes learned)" in shown.out
     assert "A–B, subspace overlap" in shown.out
     assert shown.out.endswith("html: found/comparison.html\npng: found/comparison.png\n")
-    assert main([*line, "--json"]) == 0
+    assert main([*line, "--out", "found", "--json"]) == 0  # over what is there
     content = json.loads(capsys.readouterr().out)
     assert content == json.loads(Path("found/comparison.json").read_text())
 

@@ -6,9 +6,6 @@ import pytest
 import torch
 
 from eigenstep.comparison import compare, compare_embeddings, overlap_of_modes
-from eigenstep.comparison._compare import _moment_of
-from eigenstep.comparison._embedded import Embedded, Snapshot, _learned_at
-from eigenstep.comparison._inputs import parse_input
 from eigenstep.encoders import load_encoder
 from eigenstep.prediction import measured_mode_times, measured_times, read_predicted
 from eigenstep.record import RecordWriter, read_record
@@ -112,26 +109,31 @@ def test_embeddings_that_are_not_finite_fewer_images_than_modes_and_runs_without
         compare([made / "bt"])
 
 
-def test_first_modes_are_compared_at_moments_when_just_they_had_been_learned(made):
-    rng = np.random.default_rng(0)
-    functions = np.linalg.qr(rng.normal(size=(40, 4)))[0]
-
-    def moment(when, learned, sizes):
-        return Snapshot(when, learned, (functions * sizes).astype(np.float32))
-
-    embedded = Embedded(
-        parse_input(made / "bt"),
-        [
-            moment("early", 0, [1e-3, 1e-4, 1e-4, 1e-4]),
-            moment("one", 1, [1.0, 1e-2, 1e-3, 1e-3]),
-            moment("two, but not apart", 2, [1.0, 0.5, 0.45, 1e-3]),
-            moment("end", 4, [1.0, 1.0, 1.0, 1.0]),
-        ],
-        True,
-    )
-    assert _moment_of(embedded, 1, True).when == "one"
-    assert _moment_of(embedded, 2, True) is None
-    assert _moment_of(embedded, 3, True) is None
+def test_first_modes_are_compared_at_the_last_moment_when_just_they_had_been_learned_and_stand_out(
+    made, tmp_path
+):
+    shutil.copytree(made / "foreseen", tmp_path / "foreseen")
+    path = tmp_path / "foreseen" / "predicted.npz"
+    arrays = dict(np.load(path))
+    functions = np.random.default_rng(0).normal(size=arrays["end"].shape)
+    functions = np.linalg.qr(functions - functions.mean(axis=0))[0]
+    moments = [  # time, how many were learned, how large each is
+        (0.1, 0, [1e-3, 1e-4, 1e-4, 1e-4]),
+        (0.2, 1, [1.0, 1e-2, 1e-3, 1e-3]),
+        (0.3, 1, [1.0, 2e-2, 1e-3, 1e-3]),
+        (0.4, 1, [1.0, 0.9, 1e-3, 1e-3]),  # not apart
+        (0.5, 2, [1.0, 0.5, 0.45, 1e-3]),  # not apart
+    ]
+    times, learned, sizes = zip(*moments, strict=True)
+    changed = {
+        "between": np.stack([functions * size for size in sizes]).astype(np.float32),
+        "between_time": np.array(times),
+        "between_learned": np.array(learned),
+    }
+    assert set(changed) < set(arrays)
+    np.savez(path, **arrays | changed | {"between_step": np.arange(5)})
+    (pair,) = compare([tmp_path / "foreseen", tmp_path / "foreseen"], **QUICK).pairs
+    assert [(each.modes, each.moments) for each in pair.by_modes] == [(1, ("t = 0.3", "t = 0.3"))]
 
 
 def test_a_predictions_snapshots_serve_for_its_first_modes(made):
@@ -207,10 +209,14 @@ def test_modes_that_are_foretold_from_the_start_have_no_time_and_the_rest_is_com
 
 
 def test_how_many_modes_a_run_had_learned_at_a_checkpoint_is_read_from_its_record(slower):
-    record, given = read_record(slower), parse_input(slower)
-    for learned, time in enumerate(measured_times(record, np.full(4, np.nan))):
-        steps = np.interp([0.95 * time, 1.05 * time], record.metrics["time"], record.metrics["step"])
-        assert [_learned_at(given, round(step)) for step in steps] == [learned, learned + 1]
+    record = read_record(slower)
+    times = measured_times(record, np.full(4, np.nan))
+    around = [factor * time for time in times for factor in (0.95, 1.05)]
+    steps = np.interp(around, record.metrics["time"], record.metrics["step"]).round().astype(int)
+    for step in steps:
+        shutil.copytree(slower / "checkpoints/step_00000006", slower / f"checkpoints/step_{step:08d}")
+    found = compare([f"{slower}@{step}" for step in steps], images=30, resamples=2)
+    assert found.learned == [learned + after for learned in range(len(times)) for after in (0, 1)]
 
 
 def test_times_under_another_loss_are_not_compared(made):

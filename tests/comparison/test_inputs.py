@@ -23,7 +23,7 @@ def test_what_is_nothing_to_compare_is_refused(made, tmp_path):
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(FileNotFoundError, match="there is no nowhere: expected a run"):
         parse_input("nowhere")
-    with pytest.raises(ValueError, match=r"notes.txt: expected a file of embeddings, .npz"):
+    with pytest.raises(ValueError, match=r"notes.txt: expected a file of embeddings, .npy, .npz"):
         parse_input(tmp_path / "notes.txt")
     with pytest.raises(ValueError, match="expected a run folder, a prediction or a file"):
         parse_input(tmp_path)

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eigenstep.comparison import compare, draw_matrices, write_page
-from eigenstep.comparison._matrix import matrices
-from eigenstep.comparison._tables import tables
+from eigenstep.comparison import compare, draw_matrices, matrices, write_page
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +32,13 @@ def test_the_page_holds_every_figure_and_refers_to_nothing_else(found, tmp_path)
     text = write_page(found, tmp_path / "page.html").read_text()
     assert not re.search(r"(?:src|href)=\"(?!data:)", text)
     assert "://" not in text
-    for table in tables(found):
+    for table in found.tables():
         for row in table.rows:
             assert all(f"<td>{cell}</td>" in text for cell in row), row
     assert f"{found.pairs[0].whole['cka'].value:.2f}" in text
 
 
 def test_tables_fit_a_terminal_of_eighty_columns(found):
-    for table in tables(found):
+    for table in found.tables():
         widest = [max(map(len, column)) for column in zip(table.header, *table.rows, strict=True)]
         assert sum(widest) + 3 * len(widest) + 1 <= 80, table.title

@@ -3,7 +3,6 @@
 from eigenstep.analysis._learned import learned_rises, summarise
 from eigenstep.analysis._learned_modes import learned_modes
 from eigenstep.analysis._rises import Rise, find_rises, running_median, separate_steps
-from eigenstep.analysis._rows import Matrix, checked_pair, weighted
 from eigenstep.analysis._times import TimeComparison, compare_times
 from eigenstep.analysis.tracking import (
     Estimate,
@@ -23,7 +22,6 @@ from eigenstep.analysis.verdicts import Verdict, judge, judge_snapshot, judge_sp
 __all__ = [
     "Estimate",
     "Forecast",
-    "Matrix",
     "ModeFit",
     "ModeHistory",
     "Rise",
@@ -31,7 +29,6 @@ __all__ = [
     "Track",
     "Upcoming",
     "Verdict",
-    "checked_pair",
     "compare_times",
     "find_rises",
     "fit_mode",
@@ -47,5 +44,4 @@ __all__ = [
     "separate_steps",
     "summarise",
     "track_modes",
-    "weighted",
 ]

@@ -3,8 +3,6 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eigenstep.analysis._rows import checked_pair
-
 
 def learned_modes(embeddings: ArrayLike, modes: ArrayLike) -> NDArray[np.float64]:
     """Return how much of the embeddings' variance lies along each of several functions, over time: (T, m).
@@ -37,7 +35,12 @@ def learned_modes(embeddings: ArrayLike, modes: ArrayLike) -> NDArray[np.float64
         raise ValueError(f"expected embeddings (T, n, d), got shape {frames.shape}")
     curves = []
     for frame in frames:
-        rows, functions = checked_pair(frame, modes)
+        rows, functions = _checked("embeddings", frame), _checked("modes", modes)
+        if len(rows) != len(functions):
+            raise ValueError(
+                f"expected embeddings and modes of the same images, row by row, got {len(rows)} and"
+                f" {len(functions)} rows"
+            )
         functions = functions - functions.mean(axis=0)
         sizes = np.sqrt((functions**2).mean(axis=0))
         if not (sizes > 0).all():
@@ -45,3 +48,15 @@ def learned_modes(embeddings: ArrayLike, modes: ArrayLike) -> NDArray[np.float64
         along = (functions / sizes).T @ (rows - rows.mean(axis=0)) / len(rows)
         curves.append((along**2).sum(axis=1))
     return np.array(curves)
+
+
+def _checked(name: str, rows: ArrayLike) -> NDArray[np.float64]:
+    values = np.asarray(rows, dtype=np.float64)
+    if values.ndim != 2 or 0 in values.shape or len(values) < 2:
+        raise ValueError(f"expected {name} of shape (n, d), n >= 2, got {values.shape}")
+    if not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+        raise ValueError(f"the {name} hold NaN or infinity, first in row {row}; leave it out")
+    if not np.ptp(values, axis=0).any():
+        raise ValueError(f"the {name} are the same for all images: there is nothing to find in them")
+    return values

@@ -33,7 +33,7 @@ def compare(
 
     Args:
         inputs: Two or more of: RUN, RUN@CHECKPOINT (init, last, best or a step), the folder of a prediction,
-            a file of embeddings (.npz, .npy, .parquet).
+            FILE or FILE@COLUMN of embeddings (.npy, .npz, .pt, .safetensors, .parquet).
         data: Where the images that runs embed are read, named as the data set to train on; default: where
             predictions and files have theirs from, or the first run's own.
         split: Which split of them; default: that of the files or of the first run.
@@ -51,7 +51,7 @@ def compare(
     from eigenstep.terminal import console
 
     if out is not None:
-        check_writable(out / "comparison.json")
+        check_writable(out)
     found = run_comparison(
         inputs,
         data=data,
@@ -77,17 +77,14 @@ def compare(
 
 
 def _show(found: "SideBySide") -> None:
-    from eigenstep.comparison._matrix import letters
-    from eigenstep.comparison._tables import learned_of, tables
     from eigenstep.terminal import console, print_table
 
-    names = letters(len(found.inputs))
     for name, given, moment, learned in zip(
-        names, found.inputs, found.moments, learned_of(found), strict=True
+        found.letters, found.inputs, found.moments, found.learned_words, strict=True
     ):
         modes = learned if "of" not in learned else f"{learned} modes learned"
         console.print(f"{name}: {given.name} ({given.kind}, {moment}, {modes})", soft_wrap=True)
-    for table in tables(found):
+    for table in found.tables():
         print_table(table.title, table.header, table.rows)
         if table.note:
             console.print(table.note, soft_wrap=True)

@@ -9,20 +9,20 @@ from eigenstep.comparison._agreement import Agreement, compare_embeddings, overl
 from eigenstep.comparison._alignment import cka_by_chance, linear_cka, procrustes_similarity
 from eigenstep.comparison._compare import compare
 from eigenstep.comparison._inputs import Input, parse_input
-from eigenstep.comparison._intervals import bootstrap_intervals
+from eigenstep.comparison._matrices import AgreementMatrix, draw_matrices, matrices, write_page
 from eigenstep.comparison._neighbours import neighbour_agreement
-from eigenstep.comparison._page import write_page
-from eigenstep.comparison._permutations import permutation_chance
-from eigenstep.comparison._picture import draw_matrices
-from eigenstep.comparison._result import ModeOverlap, Pair, SideBySide, Times
+from eigenstep.comparison._resampling import bootstrap_intervals, permutation_chance
+from eigenstep.comparison._result import ModeOverlap, Pair, SideBySide, TextTable, Times
 from eigenstep.comparison._spaces import overlap_by_chance, principal_angles, space_overlap
 
 __all__ = [
     "Agreement",
+    "AgreementMatrix",
     "Input",
     "ModeOverlap",
     "Pair",
     "SideBySide",
+    "TextTable",
     "TimeComparison",
     "Times",
     "bootstrap_intervals",
@@ -33,6 +33,7 @@ __all__ = [
     "draw_matrices",
     "learned_modes",
     "linear_cka",
+    "matrices",
     "neighbour_agreement",
     "overlap_by_chance",
     "overlap_of_modes",

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eigenstep.comparison._alignment import cka_by_chance, linear_cka, procrustes_similarity
-from eigenstep.comparison._intervals import bootstrap_intervals
 from eigenstep.comparison._neighbours import neighbour_agreement
-from eigenstep.comparison._permutations import permutation_chance
+from eigenstep.comparison._resampling import bootstrap_intervals, permutation_chance
 from eigenstep.comparison._spaces import bases, overlap_by_chance, principal_angles, space_overlap
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eigenstep.analysis import checked_pair, weighted
+from eigenstep.comparison._pairs import checked_pair, weighted
 
 
 def linear_cka(first: ArrayLike, second: ArrayLike, weights: NDArray[np.float64] | None = None) -> float:

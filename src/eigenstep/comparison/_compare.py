@@ -3,18 +3,16 @@
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eigenstep.analysis import TimeComparison, compare_times
-from eigenstep.comparison import compare_embeddings, overlap_of_modes
-from eigenstep.comparison._embedded import Embedded, Snapshot, embed_input
-from eigenstep.comparison._images import common_images
-from eigenstep.comparison._inputs import Input, parse_input
+from eigenstep.comparison._agreement import compare_embeddings, overlap_of_modes
+from eigenstep.comparison._embedded import EmbeddingAt, InputEmbeddings, embed_input
+from eigenstep.comparison._inputs import Input, What, common_images, open_file, parse_input
 from eigenstep.comparison._result import ModeOverlap, Pair, SideBySide, Times
-from eigenstep.comparison._rows import What, read_rows
+from eigenstep.embeddings import Rows
 from eigenstep.prediction import measured_mode_times, measured_times, read_predicted
 from eigenstep.record import read_record
 
@@ -42,8 +40,8 @@ def compare(
 
     Parameters
     ----------
-    names : at least two: runs as RUN or RUN@CHECKPOINT (init, last, best or a step), predictions, .npz, .npy
-        or .parquet files; the same may be given twice
+    names : at least two: runs as RUN or RUN@CHECKPOINT (init, last, best or a step), predictions, files of
+        embeddings as FILE or FILE@COLUMN (see `eigenstep.embeddings.open_rows`); the same may be given twice
     data : where the images that runs embed are read, named as for `train`; default: where predictions and
         files have theirs from, or the first run's own
     split : of them; default: that of the files, or of the first run
@@ -58,7 +56,7 @@ def compare(
         raise ValueError(f"expected at least two inputs to compare, got {len(names)}")
     tell = progress or (lambda text: None)
     inputs = [parse_input(name) for name in names]
-    files = {each.name: read_rows(each.path, what) for each in inputs if each.kind == "file"}
+    files = {each.name: open_file(each, what) for each in inputs if each.kind == "file"}
     common = common_images(inputs, files, data, split, images)
     once = {each: embed_input(each, common, files, what, device, tell) for each in dict.fromkeys(inputs)}
     embedded = [once[each] for each in inputs]
@@ -87,7 +85,7 @@ def compare(
 def _pair(
     first: int,
     second: int,
-    embedded: list[Embedded],
+    embedded: list[InputEmbeddings],
     *,
     neighbours: int,
     center: bool,
@@ -117,7 +115,7 @@ def _pair(
     return Pair(first, second, whole, by_modes, _times(left.given, right.given))
 
 
-def _moment_of(embedded: Embedded, modes: int, center: bool) -> Snapshot | None:
+def _moment_of(embedded: InputEmbeddings, modes: int, center: bool) -> EmbeddingAt | None:
     """The last moment at which just so many modes had been learned and stand out, if there is one."""
     for snapshot in reversed(embedded.snapshots):
         if snapshot.learned == modes and _stand_out(snapshot.values, modes, center):
@@ -157,7 +155,7 @@ def _compared(predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> 
     return compare_times(predicted, measured) if both.any() else None
 
 
-def _notes(embedded: list[Embedded], files: dict[str, Any], centred: bool) -> list[str]:
+def _notes(embedded: list[InputEmbeddings], files: dict[str, Rows], centred: bool) -> list[str]:
     notes = [
         f"{name} names no images: its rows are taken to be the same images in the same order"
         for name, rows in files.items()

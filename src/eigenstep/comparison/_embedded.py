@@ -1,18 +1,17 @@
 """Each input's embeddings of the common images, at every moment that it has."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from eigenstep.analysis import find_rises
-from eigenstep.comparison._images import CommonImages
-from eigenstep.comparison._inputs import Input
-from eigenstep.comparison._rows import Rows, What
-from eigenstep.encoders import encode, find_checkpoint, initial_encoder, load_encoder
-from eigenstep.encoders._checkpoints import find_checkpoints
+from eigenstep.comparison._inputs import CommonImages, Input, What
+from eigenstep.embeddings import Rows
+from eigenstep.encoders import encode, find_checkpoint, find_checkpoints, initial_encoder, load_encoder
 from eigenstep.images import stored_images
 from eigenstep.machine import find_device
 from eigenstep.methods import is_centered
@@ -22,7 +21,7 @@ from eigenstep.training import load_config
 
 
 @dataclass(frozen=True, eq=False)
-class Snapshot:
+class EmbeddingAt:
     """Embeddings at one moment.
 
     when : in words
@@ -36,7 +35,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, eq=False)
-class Embedded:
+class InputEmbeddings:
     """An input with its embeddings of the common images.
 
     snapshots : in the order of training; the last one is what the input is as a whole
@@ -44,30 +43,30 @@ class Embedded:
     """
 
     given: Input
-    snapshots: list[Snapshot]
+    snapshots: list[EmbeddingAt]
     centred: bool | None
 
     @property
-    def whole(self) -> Snapshot:
+    def whole(self) -> EmbeddingAt:
         return self.snapshots[-1]
 
 
 def embed_input(
     given: Input,
     images: CommonImages,
-    files: dict[str, Rows],
+    files: Mapping[str, Rows],
     what: What = "embedding",
     device: str = "auto",
     tell: Callable[[str], None] = lambda text: None,
-) -> Embedded:
+) -> InputEmbeddings:
     """The input's embeddings, or its features, of the common images.
 
     Raises ValueError or FileNotFoundError in one line where it has none, or values that are not finite.
     """
     if given.kind == "file":
         rows = files[given.name]
-        embedded = Embedded(
-            given, [Snapshot("file", None, _rows_of(rows.values, rows.image_hash, images))], None
+        embedded = InputEmbeddings(
+            given, [EmbeddingAt("file", None, _rows_of(_values(rows), rows.image_hash, images))], None
         )
     elif given.kind == "prediction":
         embedded = _predicted(given, images, what)
@@ -80,12 +79,18 @@ def embed_input(
     return embedded
 
 
-def _predicted(given: Input, images: CommonImages, what: What) -> Embedded:
+def _values(rows: Rows) -> NDArray[Any]:
+    values = rows.whole()
+    found: NDArray[Any] = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    return found
+
+
+def _predicted(given: Input, images: CommonImages, what: What) -> InputEmbeddings:
     if what == "features":
         raise ValueError(f"{given.name} is a prediction, which has embeddings and no features")
     found = read_predicted(given.path)
     snapshots = [
-        Snapshot(f"t = {time:.3g}", int(learned), _rows_of(values, found.image_hash, images))
+        EmbeddingAt(f"t = {time:.3g}", int(learned), _rows_of(values, found.image_hash, images))
         for learned, time, values in zip(
             found.between_learned, found.between_time, found.between, strict=True
         )
@@ -93,10 +98,10 @@ def _predicted(given: Input, images: CommonImages, what: What) -> Embedded:
     end = _rows_of(found.end, found.image_hash, images)
     prediction = read_record(given.path).prediction or {}
     learned = sum(time is not None for time in prediction["half_times"])
-    return Embedded(given, [*snapshots, Snapshot("end", learned, end)], prediction["centred"])
+    return InputEmbeddings(given, [*snapshots, EmbeddingAt("end", learned, end)], prediction["centred"])
 
 
-def _of_run(given: Input, images: CommonImages, what: What, device: str) -> Embedded:
+def _of_run(given: Input, images: CommonImages, what: What, device: str) -> InputEmbeddings:
     assert images.stored is not None, "runs embed images, so their pixels were found"
     config = load_config(given.path / "config.yaml")
     place = find_device(device)
@@ -111,8 +116,8 @@ def _of_run(given: Input, images: CommonImages, what: What, device: str) -> Embe
     for step, encoder in encoders.items():
         features, embeddings = encode(encoder.to(place), stored, config)
         values = (features if what == "features" else embeddings).cpu().numpy()
-        snapshots.append(Snapshot(f"step {step}", _learned_at(given, step), values))
-    return Embedded(given, snapshots, is_centered(config))
+        snapshots.append(EmbeddingAt(f"step {step}", _learned_at(given, step), values))
+    return InputEmbeddings(given, snapshots, is_centered(config))
 
 
 def _learned_at(given: Input, step: int) -> int:

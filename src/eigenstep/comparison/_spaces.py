@@ -4,7 +4,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 
-from eigenstep.analysis import Matrix, checked_pair, weighted
+from eigenstep.comparison._pairs import Matrix, checked_pair, weighted
 
 
 def space_overlap(
@@ -76,7 +76,8 @@ def principal_angles(
     array([45.])
     """
     left, right = bases(first, second, modes, center, weights)
-    return scipy.linalg.subspace_angles(left, right)[::-1]
+    angles: NDArray[np.float64] = scipy.linalg.subspace_angles(left, right)[::-1]
+    return angles
 
 
 def bases(

@@ -1,6 +1,5 @@
-"""Embeddings that lie in files, read a block at a time."""
+"""Embeddings that lie in files, read a block at a time or whole."""
 
-from eigenstep.embeddings._open_rows import SUFFIXES, open_rows
-from eigenstep.embeddings._rows import Rows
+from eigenstep.embeddings._rows import SUFFIXES, Rows, open_rows
 
 __all__ = ["SUFFIXES", "Rows", "open_rows"]

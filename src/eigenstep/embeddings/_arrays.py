@@ -2,20 +2,22 @@
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.embeddings._rows import Stored
+from eigenstep.embeddings._stored import Content, Stored
 
-Header = tuple[tuple[int, ...], bool, np.dtype]
+Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
 
 
-def npy_arrays(path: Path) -> dict[str | None, Stored]:
+def npy_content(path: Path) -> Content:
     """The one array of an .npy file."""
     with path.open("rb") as file:
         shape, fortran, dtype = _header(file, path)
@@ -28,11 +30,11 @@ def npy_arrays(path: Path) -> dict[str | None, Stored]:
 
     if path.stat().st_size < offset + dtype.itemsize * int(np.prod(shape)):
         raise ValueError(f"{path} ends before its array does: it was not written to its end")
-    return {None: _stored(shape, dtype, pieces)}
+    return Content({None: _stored(shape, dtype, pieces, lambda: np.load(path, allow_pickle=False))})
 
 
-def npz_arrays(path: Path) -> dict[str | None, Stored]:
-    """The arrays of an .npz file; one in Fortran order is read whole."""
+def npz_content(path: Path) -> Content:
+    """The arrays of an .npz file, and `description` of what `eigenstep embed` wrote."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".npy")]
@@ -42,27 +44,26 @@ def npz_arrays(path: Path) -> dict[str | None, Stored]:
                     headers[name] = _header(file, path)
     except zipfile.BadZipFile as error:
         raise ValueError(f"{path} is not an .npz file ({error})") from error
-    return {
-        name.removesuffix(".npy"): _stored(shape, dtype, _Member(path, name, (shape, fortran, dtype)))
-        for name, (shape, fortran, dtype) in headers.items()
+    members = {name.removesuffix(".npy"): _Member(path, name, header) for name, header in headers.items()}
+    arrays: dict[str | None, Stored] = {
+        name: _stored(member.header[0], member.header[2], member.pieces, member.whole)
+        for name, member in members.items()
     }
+    told = members.get("description")
+    is_text = told is not None and told.header[0] == () and told.header[2].kind == "U"
+    return Content(arrays, str(told.whole()) if told and is_text else "")
 
 
 class _Member:
-    """The rows of an array in an archive."""
+    """An array in an archive."""
 
     def __init__(self, path: Path, name: str, header: Header) -> None:
         self.path, self.name, self.header = path, name, header
 
-    def __call__(self, rows: int) -> Iterator[Tensor]:
-        try:
-            yield from self._pieces(rows)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise ValueError(f"{self.path} is damaged: {self.name} cannot be read ({error})") from error
-
-    def _pieces(self, rows: int) -> Iterator[Tensor]:
+    def pieces(self, rows: int) -> Iterator[Tensor]:
+        """About so many rows at a time; of an array in Fortran order, which is read whole, too."""
         (count, width), fortran, dtype = self.header
-        with zipfile.ZipFile(self.path) as archive, archive.open(self.name) as file:
+        with self._opened() as file:
             _header(file, self.path)
             if fortran:
                 whole = np.frombuffer(file.read(), dtype).reshape((count, width), order="F")
@@ -74,6 +75,24 @@ class _Member:
                     values = np.frombuffer(file.read(size * width * dtype.itemsize), dtype)
                     yield _tensor(values.reshape(size, width))
 
+    def whole(self) -> NDArray[Any]:
+        with self._opened() as file:
+            try:
+                values: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+            except ValueError as error:
+                raise ValueError(
+                    f"{self.path} cannot be read: {self.name} is damaged, or holds objects"
+                ) from error
+            return values
+
+    @contextmanager
+    def _opened(self) -> Iterator[IO[bytes]]:
+        try:
+            with zipfile.ZipFile(self.path) as archive, archive.open(self.name) as file:
+                yield file
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise ValueError(f"{self.path} is damaged: {self.name} cannot be read ({error})") from error
+
 
 def _header(file: IO[bytes], path: Path) -> Header:
     try:
@@ -84,12 +103,17 @@ def _header(file: IO[bytes], path: Path) -> Header:
         raise ValueError(f"{path} does not begin as a NumPy array does ({error})") from error
 
 
-def _stored(shape: tuple[int, ...], dtype: np.dtype, pieces) -> Stored:
+def _stored(
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    pieces: Callable[[int], Iterator[Tensor]],
+    whole: Callable[[], NDArray[Any]],
+) -> Stored:
     kind = "Python objects" if dtype.hasobject else str(dtype)
-    return Stored(shape, kind, dtype.kind in "fiub", pieces)
+    return Stored(shape, kind, dtype.kind in "fiub", pieces, whole)
 
 
-def _tensor(values: np.ndarray) -> Tensor:
+def _tensor(values: NDArray[Any]) -> Tensor:
     """A copy, in this machine's byte order and a type that torch has."""
     kind = values.dtype
     foreign = kind.itemsize > 8 or (kind.kind == "u" and kind.itemsize > 1)

@@ -1,37 +1,65 @@
-"""An array in a file, and embeddings in it as blocks of rows."""
+"""Embeddings in a file of any kind, a block of rows at a time or whole, and what it says of each row."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from eigenstep.embeddings._arrays import npy_content, npz_content
+from eigenstep.embeddings._stored import Content, Stored
+from eigenstep.embeddings._table import parquet_content
+from eigenstep.embeddings._tensors import safetensors_content, torch_content
+from eigenstep.machine import available_memory, size_in_words
 
-@dataclass(frozen=True)
-class Stored:
-    """An array as a file holds it.
+# What is read unless a column is named, as `eigenstep embed` names it.
+EMBEDDING = "embedding"
+FORMATS: dict[str, Callable[[Path], Content]] = {
+    ".npy": npy_content,
+    ".npz": npz_content,
+    ".pt": torch_content,
+    ".pth": torch_content,
+    ".safetensors": safetensors_content,
+    ".parquet": parquet_content,
+}
+SUFFIXES = tuple(FORMATS)
 
-    Attributes
+
+def open_rows(path: str | Path, column: str | None = None, *, default: str | None = None) -> "Rows":
+    """Embeddings in an .npy, .npz, .pt, .safetensors or .parquet file; none is read yet.
+
+    Nothing is unpickled: .pt files may hold tensors and texts, and dictionaries and lists of them.
+
+    Parameters
     ----------
-    shape : its shape; for a column of lists its rows and the length of the first one
-    kind : its type, for people
-    numeric : whether its values are real numbers
-    pieces : called with a number of rows; gives all of them in order, about so many at once
+    column : the array's name; by default the only one that can be embeddings, or `embedding`
+    default : a name that is taken, if it is there, before these two
+
+    Raises FileNotFoundError, or ValueError in one line for what cannot be read as embeddings of two rows or
+    more.
     """
-
-    shape: tuple[int, ...]
-    kind: str
-    numeric: bool
-    pieces: Callable[[int], Iterator[Tensor]]
-
-    @property
-    def is_embeddings(self) -> bool:
-        """Whether it can be embeddings at all."""
-        return self.numeric and len(self.shape) == 2
-
-    def __str__(self) -> str:
-        return f"{'×'.join(map(str, self.shape)) or 'one value'} of {self.kind}"
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    if path.suffix not in FORMATS:
+        raise ValueError(f"expected a name that ends in {', '.join(FORMATS)}, got {path}")
+    content = FORMATS[path.suffix](path)
+    arrays = content.arrays
+    name = _choose(path, arrays, default) if column is None else column
+    if name not in arrays:
+        raise ValueError(f"{path} has no column {name!r}; it has {_listed(arrays)}")
+    rows, stored = Rows(path, name, content), arrays[name]
+    if not stored.is_embeddings:
+        raise ValueError(f"{rows}: expected numbers of shape (rows, dimensions), got {stored}")
+    if stored.shape[0] < 2 or not stored.shape[1]:
+        raise ValueError(f"{rows}: expected two rows or more, got {stored}")
+    return rows
 
 
 @dataclass(frozen=True)
@@ -41,13 +69,16 @@ class Rows:
     Attributes
     ----------
     column : the array's name in the file, or None if it has none
-    others : names of the other arrays that could be embeddings
+    content : all that the file holds
     """
 
     path: Path
     column: str | None
-    others: tuple[str, ...]
-    stored: Stored
+    content: Content
+
+    @property
+    def stored(self) -> Stored:
+        return self.content.arrays[self.column]
 
     @property
     def count(self) -> int:
@@ -56,6 +87,57 @@ class Rows:
     @property
     def dim(self) -> int:
         return self.stored.shape[1]
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Names of the other arrays that could be embeddings."""
+        arrays = self.content.arrays.items()
+        return tuple(str(name) for name, array in arrays if array.is_embeddings and name != self.column)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What `eigenstep embed` says of its file: `run`, `checkpoint`, `data`, `split`, `class_names`."""
+        try:
+            told = json.loads(self.content.description or "{}")
+        except ValueError:  # it is someone else's
+            return {}
+        return told if isinstance(told, dict) and {"data", "split"} <= set(told) else {}
+
+    @cached_property
+    def image_hash(self) -> NDArray[np.str_] | None:
+        """What names each row's image, (count,), see `eigenstep.images.image_hashes`, if the file tells.
+
+        Raises ValueError for anything but a name of each row.
+        """
+        names = self._beside("image_hash")
+        if names is not None and names.dtype.kind != "U":
+            raise ValueError(self._unfit("image_hash", "name", names))
+        return names
+
+    @cached_property
+    def paths(self) -> NDArray[np.str_] | None:
+        """The file of each row's image, (count,), empty where it has none, if the file tells."""
+        names = self._beside("path")
+        return None if names is None else np.array([name or "" for name in names.tolist()], dtype=str)
+
+    def labels(self, name: str = "label") -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """The rows' labels, (count,) integers or words, and which rows have one, (count,).
+
+        A row has none where the file has no value, NaN, or, as `eigenstep embed` writes it, -1.
+
+        Raises ValueError if the file has no such column, or it holds anything else.
+        """
+        values = self._beside(name)
+        if values is None:
+            raise ValueError(f"{self.path} has no labels: no column {name!r}; it has {self._listed()}")
+        given = np.array([value is not None and value == value for value in values.tolist()])
+        if values.dtype.kind in "fO" and given.any():  # a column with gaps, as pandas writes it
+            values = _filled(values, given)
+        if self.description and values.dtype.kind == "i":
+            given &= values != -1
+        if values.dtype.kind not in "iubU":
+            raise ValueError(self._unfit(name, "class, an integer or a word,", values))
+        return (values.astype(np.int64) if values.dtype.kind == "b" else values), given
 
     def blocks(self, size: int) -> Iterator[Tensor]:
         """All rows in order, `size` at a time, the last ones fewer, in the type that they are kept in."""
@@ -72,3 +154,71 @@ class Rows:
                     waiting, held = [], 0
         if held:
             yield torch.cat(waiting)
+
+    def whole(self) -> Tensor:
+        """All rows (count, dim), in the type that they are kept in.
+
+        Raises ValueError where they do not fit into memory.
+        """
+        needed, available = 8 * self.count * self.dim, available_memory()
+        if available is not None and needed > available:
+            raise ValueError(
+                f"{self}: {self.stored} need up to {size_in_words(needed)} of memory, and"
+                f" {size_in_words(available)} are free; expected fewer rows"
+            )
+        return torch.cat(list(self.blocks(self.count)))
+
+    def __str__(self) -> str:
+        return f"{self.path}, {self.column}" if self.column is not None else str(self.path)
+
+    def _beside(self, name: str) -> NDArray[Any] | None:
+        """A value of each row from another array, or None if the file has none."""
+        if name not in self.content.arrays:
+            return None
+        values = self.content.arrays[name].whole()
+        if values.shape != (self.count,):
+            raise ValueError(self._unfit(name, "value" if name == "label" else "name", values))
+        return values
+
+    def _unfit(self, name: str, one: str, values: NDArray[Any]) -> str:
+        return (
+            f"{self.path}: expected {name} with a {one} of each of the {self.count} rows of {self.column},"
+            f" got {values.dtype} of shape {values.shape}"
+        )
+
+    def _listed(self) -> str:
+        return _listed(self.content.arrays)
+
+
+def _filled(values: NDArray[Any], given: NDArray[np.bool_]) -> NDArray[Any]:
+    """Integers or words where all values that are there are such, with 0 or "" for those that are not."""
+    there = np.array(values[given].tolist())
+    if there.dtype.kind == "f" and (there == np.floor(there)).all() and (np.abs(there) < 2**53).all():
+        there = there.astype(np.int64)
+    if there.dtype.kind not in "iubU":
+        return values
+    filled = np.zeros(len(values), there.dtype)
+    filled[given] = there
+    return filled
+
+
+def _choose(path: Path, arrays: dict[str | None, Stored], default: str | None) -> str | None:
+    fitting = [name for name, array in arrays.items() if array.is_embeddings]
+    for name in (default, EMBEDDING):
+        if name in fitting:
+            return name
+    if len(arrays) == 1:
+        return next(iter(arrays))
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        raise ValueError(
+            f"{path}: expected a column of vectors, shape (rows, dimensions); it has {_listed(arrays)}"
+        )
+    raise ValueError(f"{path} has several columns of vectors; name one as column: {_listed(arrays, fitting)}")
+
+
+def _listed(arrays: dict[str | None, Stored], names: list[str | None] | None = None, most: int = 8) -> str:
+    chosen = list(arrays) if names is None else names
+    shown = [f"{name} ({arrays[name]})" if name is not None else str(arrays[name]) for name in chosen[:most]]
+    return ", ".join(shown) + (f" and {len(chosen) - most} more" if len(chosen) > most else "") or "nothing"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.embeddings._rows import Stored
+from eigenstep.embeddings._stored import Content, Stored
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 BUFFER = 2**20
 
 
-def parquet_columns(path: Path) -> dict[str | None, Stored]:
-    """The columns of a Parquet file; a row without a value counts as NaN."""
+def parquet_content(path: Path) -> Content:
+    """The columns of a Parquet file, and what its metadata hold under `eigenstep`.
+
+    A row without a value counts as NaN.
+    """
     try:
         import pyarrow as pa
         import pyarrow.parquet as parquet
@@ -31,7 +35,10 @@ def parquet_columns(path: Path) -> dict[str | None, Stored]:
     try:
         with parquet.ParquetFile(path) as file:
             schema, count = file.schema_arrow, file.metadata.num_rows
-            return {field.name: _stored(path, file, field, count) for field in schema}
+            arrays: dict[str | None, Stored] = {
+                field.name: _stored(path, file, field, count) for field in schema
+            }
+            return Content(arrays, (schema.metadata or {}).get(b"eigenstep", b"").decode())
     except pa.ArrowInvalid as error:
         raise ValueError(f"{path} is not a Parquet file ({error})") from error
 
@@ -44,8 +51,12 @@ def _stored(path: Path, file: pa.parquet.ParquetFile, field: pa.Field, count: in
     lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     values = kind.value_type if lists else kind
     numeric = pa.types.is_floating(values) or pa.types.is_integer(values)
+
+    def whole() -> NDArray[Any]:
+        return _values(parquet.read_table(path, columns=[name])[name].combine_chunks())
+
     if not lists:
-        return Stored((count,), str(kind), numeric, lambda rows: iter(()))
+        return Stored((count,), str(kind), numeric, lambda rows: iter(()), whole)
     width = kind.list_size if pa.types.is_fixed_size_list(kind) else _first_length(file, name)
 
     def pieces(rows: int) -> Iterator[Tensor]:
@@ -54,7 +65,7 @@ def _stored(path: Path, file: pa.parquet.ParquetFile, field: pa.Field, count: in
             for batch in opened.iter_batches(rows, columns=[name]):
                 yield _vectors(batch.column(0), width, f"{path}, {name}")
 
-    return Stored((count, width), str(values), numeric, pieces)
+    return Stored((count, width), str(values), numeric, pieces, whole)
 
 
 def _first_length(file: pa.parquet.ParquetFile, name: str) -> int:
@@ -77,3 +88,9 @@ def _vectors(lists: pa.Array, width: int, what: str) -> Tensor:
     rows = np.full((len(lists), width), np.nan, values.dtype if values.dtype.kind == "f" else np.float64)
     rows[given] = values.reshape(-1, width)
     return torch.from_numpy(rows)
+
+
+def _values(column: pa.Array) -> NDArray[Any]:
+    """A column of numbers or texts; as objects where a row has none."""
+    values = column.to_pylist()
+    return np.array(values, dtype=object if column.null_count else None)

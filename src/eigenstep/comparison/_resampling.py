@@ -1,9 +1,11 @@
-"""How far a measure of agreement would move on other images of the same kind."""
+"""What a measure of agreement would be on other images, and where there is nothing to agree on."""
 
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from eigenstep.comparison._pairs import Matrix, checked_pair
 
 
 def bootstrap_intervals(
@@ -45,4 +47,29 @@ def bootstrap_intervals(
     value = statistics(None)
     drawn = np.array([statistics(generator.dirichlet(np.ones(images))) for _ in range(resamples)])
     tails = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return (value + tails - drawn.mean(axis=0)).T
+    intervals: NDArray[np.float64] = (value + tails - drawn.mean(axis=0)).T
+    return intervals
+
+
+def permutation_chance(
+    measure: Callable[[Matrix, Matrix], float],
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    permutations: int = 20,
+    seed: int = 0,
+) -> float:
+    """Return the mean of a measure over random orders of the second embedding's rows.
+
+    Each embedding keeps its own spectrum, and what relates their rows is gone.
+
+    Examples
+    --------
+    >>> from eigenstep.comparison import space_overlap
+    >>> z = np.random.default_rng(0).normal(size=(101, 10))
+    >>> round(permutation_chance(space_overlap, z, z), 2)
+    0.1
+    """
+    a, b = checked_pair(first, second)
+    generator = np.random.default_rng(seed)
+    return float(np.mean([measure(a, b[generator.permutation(len(b))]) for _ in range(permutations)]))

@@ -1,0 +1,117 @@
+"""The measures of all pairs as matrices: a picture, and a self-contained page in the report's style."""
+
+import io
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+import eigenstep
+from eigenstep.comparison._result import TITLES, SideBySide
+from eigenstep.record import atomic_write
+
+# What is drawn: of the same kind, 1 where inputs agree.
+DRAWN = ("overlap", "cka", "procrustes", "neighbours")
+
+
+def draw_matrices(found: SideBySide, path: str | Path) -> Path:
+    """Write a picture, .png or .pdf: a matrix for each measure, with its chance levels small below.
+
+    Raises ValueError if matplotlib is not installed, or for another suffix.
+    """
+    path = Path(path)
+    if path.suffix not in (".png", ".pdf"):
+        raise ValueError(f"expected a picture's name that ends in .png or .pdf, got {path}")
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise ValueError("pictures need matplotlib; install it by pip install 'eigenstep[train]'") from error
+    drawn, names = matrices(found), found.letters
+    size = max(2.4, 0.62 * len(names))
+    legend = 0.22 * (len(names) + 1)
+    figure = Figure(figsize=(2 * size + 1.2, 2 * size + 1.4 + legend), layout="constrained")
+    axes = figure.subplots(2, 2).ravel()
+    for place, matrix in zip(axes, drawn, strict=True):
+        image = place.imshow(matrix.values, vmin=0, vmax=1, cmap="viridis")
+        place.set_title(TITLES[matrix.measure], fontsize=10)
+        place.set_xticks(range(len(names)), names, fontsize=9)
+        place.set_yticks(range(len(names)), names, fontsize=9)
+        for row, column in ((i, j) for i in range(len(names)) for j in range(len(names)) if i != j):
+            value, chance = matrix.values[row, column], matrix.chances[row, column]
+            colour = "white" if value < 0.6 else "black"
+            place.text(column, row, f"{value:.2f}", ha="center", va="bottom", fontsize=8, color=colour)
+            place.text(column, row, f"{chance:.2f}", ha="center", va="top", fontsize=5.5, color=colour)
+    figure.colorbar(image, ax=axes, shrink=0.6)
+    listed = zip(names, found.inputs, found.moments, strict=True)
+    lines = [f"{name}  {given.name}, {when}" for name, given, when in listed]
+    figure.supxlabel(
+        "\n".join([*lines, f"{found.images} images; small: by chance"]), fontsize=8, x=0.02, ha="left"
+    )
+    content = io.BytesIO()
+    figure.savefig(content, format=path.suffix[1:], dpi=150)
+    atomic_write(path, content.getvalue())
+    return path
+
+
+def write_page(found: SideBySide, path: str | Path) -> Path:
+    """Write the page; nothing in it refers to another file or address."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    names = found.letters
+    template = files("eigenstep.comparison").joinpath("page.html").read_text(encoding="utf-8")
+    style = files("eigenstep.report").joinpath("page.css").read_text(encoding="utf-8")
+    text = environment.from_string(template).render(
+        style=Markup(style),
+        version=eigenstep.__version__,
+        letters=names,
+        inputs=[
+            {"letter": letter, "name": given.name, "kind": given.kind, "moment": moment, "learned": learned}
+            for letter, given, moment, learned in zip(
+                names, found.inputs, found.moments, found.learned_words, strict=True
+            )
+        ],
+        images=found.images,
+        notes=found.notes,
+        matrices=[{"title": TITLES[each.measure], "rows": _cells(each)} for each in matrices(found)],
+        tables=found.tables(),
+    )
+    atomic_write(path, text)
+    return Path(path)
+
+
+@dataclass(frozen=True, eq=False)
+class AgreementMatrix:
+    """A measure of every pair of inputs: values and chance levels (m, m), symmetric, 1 on the diagonal."""
+
+    measure: str
+    values: NDArray[np.float64]
+    chances: NDArray[np.float64]
+
+
+def matrices(found: SideBySide) -> list[AgreementMatrix]:
+    """The measures that are drawn."""
+    count = len(found.inputs)
+    drawn = []
+    for measure in DRAWN:
+        values, chances = np.eye(count), np.full((count, count), np.nan)
+        for pair in found.pairs:
+            agreement = pair.whole[measure]
+            for place in ((pair.first, pair.second), (pair.second, pair.first)):
+                values[place], chances[place] = agreement.value, agreement.chance
+        drawn.append(AgreementMatrix(measure, values, chances))
+    return drawn
+
+
+def _cells(matrix: AgreementMatrix) -> list[list[dict[str, float | None]]]:
+    return [
+        [
+            {"value": float(value), "chance": None if np.isnan(chance) else float(chance)}
+            for value, chance in zip(*rows, strict=True)
+        ]
+        for rows in zip(matrix.values, matrix.chances, strict=True)
+    ]
