@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +69,58 @@ def test_a_probed_run_is_still_a_run(run, capsys):
 def test_what_cannot_be_probed_is_refused_in_one_line(run, refused, arguments, message):
     assert message in refused(arguments)
     assert not (run / "probes.json").exists()
+
+
+@pytest.fixture
+def labelled(run, capsys):
+    """`embeddings.parquet` and `tested.parquet`, of the run's training and test images, with labels."""
+    for out, split in (("embeddings", "train"), ("tested", "test")):
+        assert main(["embed", "run", "--split", split, "--out", f"{out}.parquet"]) == 0
+    capsys.readouterr()
+
+
+@pytest.mark.usefixtures("labelled")
+def test_a_file_of_embeddings_is_probed_by_every_fifth_row_of_each_class(tmp_path, capsys):
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["probe", "embeddings.parquet"]) == 0
+    output = capsys.readouterr().out
+    rows = shown(output)
+    assert list(rows) == ["", "features", "embedding"]
+    assert rows[""] == ["k-NN", "ridge", "logistic"]
+    assert "learned from 18 rows of embeddings.parquet, tested on 5: every fifth row of each class" in output
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.usefixtures("labelled")
+def test_a_file_is_probed_by_another_one_as_its_run_is(capsys):
+    options = ["--kinds", "ridge", "knn", "--neighbours", "3"]
+    out = ["--test", "tested.parquet", "--out", "found.json"]
+    assert main(["probe", "embeddings.parquet", *options, *out]) == 0
+    output = capsys.readouterr().out
+    assert "learned from 23 rows of embeddings.parquet, tested on 12: tested.parquet" in output
+    assert output.endswith("probes: found.json\n")
+    found = json.loads(Path("found.json").read_text())
+    assert main(["probe", "run", *options]) == 0
+    of_run = shown(capsys.readouterr().out)
+    for ours, theirs in (("features", "features"), ("embedding", "embeddings")):
+        assert [f"{found['accuracies'][ours][kind]:.1%}" for kind in ("ridge", "knn")] == of_run[theirs]
+    assert main(["probe", "embeddings.parquet", *options, "--column", "features"]) == 0
+    assert list(shown(capsys.readouterr().out)) == ["", "features"]
+
+
+@pytest.mark.usefixtures("labelled")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.npz"], "there is no file nowhere.npz"),
+        (["embeddings.parquet", "--data", "./data"], "--data is an option for a run, and embeddings.parquet"),
+        (["embeddings.parquet", "--checkpoint", "2"], "--checkpoint is an option for a run"),
+        (["run", "--test", "tested.parquet"], "--test is an option for a file of embeddings, and run is no"),
+        (["embeddings.parquet", "--label", "class"], "has no labels: no column 'class'; it has index"),
+        (["embeddings.parquet", "--column", "path"], "path: expected numbers of shape (rows, dimensions)"),
+        (["embeddings.parquet", "--kinds"], "expected at least one of knn, ridge and logistic"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_file_that_cannot_be_probed_is_refused_in_one_line(refused, arguments, message):
+    assert message in refused(["probe", *arguments])

@@ -5,11 +5,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch.nn.functional import one_hot
 
-from eigenstep.probes import LOGISTIC_STRENGTHS, logistic_probe
-from eigenstep.probes._logistic import _held_out
-from eigenstep.probes._logistic_fit import fit_logistic
-from eigenstep.probes._principal_axes import principal_axes
-from eigenstep.probes._standardise import standardise
+from eigenstep.probes import (
+    LOGISTIC_STRENGTHS,
+    every_fifth,
+    fit_logistic,
+    logistic_probe,
+    principal_axes,
+    standardise,
+)
 
 
 def mixture(rows, width, classes, seed, noise=2.0):
@@ -129,7 +132,7 @@ def test_features_that_have_all_collapsed_to_one_point_predict_the_most_frequent
 
 def test_every_class_keeps_rows_to_learn_from():
     targets = torch.tensor([3, 0, 1, 1, 2, 2, 2, 2, 2, 2, 2])
-    assert _held_out(targets).nonzero()[:, 0].tolist() == [3, 5, 10]
+    assert every_fifth(targets).nonzero()[:, 0].tolist() == [3, 5, 10]
 
 
 @pytest.mark.filterwarnings("ignore:logistic_probe has not converged:RuntimeWarning")

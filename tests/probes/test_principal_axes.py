@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from eigenstep.probes._principal_axes import principal_axes
+from eigenstep.probes import principal_axes
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, recall_score
 
-from eigenstep.probes._result import score
+from eigenstep.probes import score
 
 
 def test_accuracies_are_scikit_learns():

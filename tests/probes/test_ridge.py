@@ -6,9 +6,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch.nn.functional import one_hot
 
-from eigenstep.probes import RIDGE_STRENGTHS, ridge_probe
-from eigenstep.probes._ridge import fit_ridge
-from eigenstep.probes._standardise import standardise
+from eigenstep.probes import RIDGE_STRENGTHS, fit_ridge, ridge_probe, standardise
 
 
 def mixture(rows, width, classes, seed, noise=2.0):

@@ -3,7 +3,7 @@ import pytest
 import torch
 from sklearn.preprocessing import StandardScaler
 
-from eigenstep.probes._standardise import standardise
+from eigenstep.probes import standardise
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])

@@ -1,20 +1,34 @@
 """How good are frozen features? Classifiers that train in seconds on them, and their accuracy on a test set.
 
-Pure functions of features and labels, without random numbers: the same input gives the same answer.
+Pure functions of features and labels, without random numbers: the same input gives the same answer. Their
+parts are here too: standardised features, their principal axes, and the fits of the linear probes.
 """
 
+from eigenstep.probes._file import FileProbes, probe_file
 from eigenstep.probes._knn import knn_probe
-from eigenstep.probes._logistic import LOGISTIC_STRENGTHS, logistic_probe
+from eigenstep.probes._linear import PrincipalAxes, principal_axes, standardise
+from eigenstep.probes._logistic import LOGISTIC_STRENGTHS, LogisticFit, fit_logistic, logistic_probe
 from eigenstep.probes._probe import probe
-from eigenstep.probes._result import ProbeResult
-from eigenstep.probes._ridge import RIDGE_STRENGTHS, ridge_probe
+from eigenstep.probes._ridge import RIDGE_STRENGTHS, RidgeFit, fit_ridge, ridge_probe
+from eigenstep.probes._task import ProbeResult, every_fifth, score
 
 __all__ = [
     "LOGISTIC_STRENGTHS",
     "RIDGE_STRENGTHS",
+    "FileProbes",
+    "LogisticFit",
+    "PrincipalAxes",
     "ProbeResult",
+    "RidgeFit",
+    "every_fifth",
+    "fit_logistic",
+    "fit_ridge",
     "knn_probe",
     "logistic_probe",
+    "principal_axes",
     "probe",
+    "probe_file",
     "ridge_probe",
+    "score",
+    "standardise",
 ]

@@ -1,8 +1,9 @@
+"""The vote of the nearest neighbours."""
+
 import torch
 from torch import Tensor
 
-from eigenstep.probes._result import ProbeResult
-from eigenstep.probes._task import ProbeTask, probe_task
+from eigenstep.probes._task import ProbeResult, ProbeTask, probe_task
 
 # Similarities held at a time: 64 MB in float32. Fixed, so that a result does not depend on free memory.
 _BLOCK_ENTRIES = 2**24
@@ -59,7 +60,9 @@ def knn_probe(
 def _predict(task: ProbeTask, k: int, temperature: float) -> Tensor:
     bank = _unit_rows(task.train).T
     predicted = []
-    for block in task.test.split(max(1, _BLOCK_ENTRIES // len(task.train))):
+    size = max(1, _BLOCK_ENTRIES // len(task.train))
+    for start in range(0, len(task.test), size):
+        block = task.test[start : start + size]
         similarity, rows = _nearest(_unit_rows(block).to(bank) @ bank, k)
         # Votes are counted on the CPU: there the sum has one order, and so ties have one winner.
         similarity, voters = similarity.cpu().double(), task.targets[rows.cpu()]
@@ -90,4 +93,5 @@ def _unit_rows(features: Tensor) -> Tensor:
     features = features.to(torch.promote_types(features.dtype, torch.float32))
     largest = features.abs().amax(1, keepdim=True)
     scaled = features / largest.where(largest > 0, 1)
-    return scaled / torch.linalg.vector_norm(scaled, dim=1, keepdim=True).clamp(min=1)
+    lengths: Tensor = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
+    return scaled / lengths.clamp(min=1)

@@ -1,4 +1,4 @@
-from __future__ import annotations
+"""Several probes at once, by name."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,8 +6,8 @@ from torch import Tensor
 
 from eigenstep.probes._knn import knn_probe
 from eigenstep.probes._logistic import logistic_probe
-from eigenstep.probes._result import ProbeResult
 from eigenstep.probes._ridge import ridge_probe
+from eigenstep.probes._task import ProbeResult
 
 _PROBES: dict[str, Callable[..., ProbeResult]] = {
     "knn": knn_probe,
@@ -22,8 +22,15 @@ def probe(
     test_features: Tensor,
     test_labels: Tensor,
     kinds: Sequence[str] = ("knn", "ridge"),
+    *,
+    neighbours: int = 200,
 ) -> dict[str, float]:
     """Return the test accuracy of several probes, each at its defaults: "knn", "ridge", "logistic".
+
+    Parameters
+    ----------
+    train_features, train_labels, test_features, test_labels : as of `knn_probe`
+    neighbours : how many vote in the k-NN probe
 
     Raises
     ------
@@ -40,4 +47,5 @@ def probe(
     if isinstance(kinds, str) or unknown:
         raise ValueError(f"expected kinds out of {', '.join(_PROBES)}, as a tuple, got {kinds!r}")
     split = (train_features, train_labels, test_features, test_labels)
-    return {kind: _PROBES[kind](*split).accuracy for kind in kinds}
+    options = {"knn": {"k": neighbours}}
+    return {kind: _PROBES[kind](*split, **options.get(kind, {})).accuracy for kind in kinds}

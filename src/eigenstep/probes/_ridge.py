@@ -1,4 +1,4 @@
-from __future__ import annotations
+"""Ridge regression onto the classes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,11 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from eigenstep.probes._principal_axes import PrincipalAxes, principal_axes
-from eigenstep.probes._result import ProbeResult
-from eigenstep.probes._standardise import standardise
-from eigenstep.probes._strengths import check_strengths
-from eigenstep.probes._task import probe_task
+from eigenstep.probes._linear import PrincipalAxes, check_strengths, principal_axes, standardise
+from eigenstep.probes._task import ProbeResult, probe_task
 
 RIDGE_STRENGTHS = (1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6)
 
@@ -62,6 +59,8 @@ def ridge_probe(
 
 @dataclass(frozen=True)
 class RidgeFit:
+    """A linear map of centred features to targets."""
+
     weights: Tensor
     """(p, c)"""
     bias: Tensor

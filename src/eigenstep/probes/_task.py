@@ -1,11 +1,9 @@
-from __future__ import annotations
+"""What every probe is given, checked, and what it gives back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-
-from eigenstep.probes._result import ProbeResult, score
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class ProbeTask:
     test_labels: Tensor
     """(n_test,) int64; may hold labels that are not in `classes`, which nothing can predict."""
 
-    def score(self, predicted: Tensor, strength: float | None = None) -> ProbeResult:
+    def score(self, predicted: Tensor, strength: float | None = None) -> "ProbeResult":
         """Score predicted indices into `classes`, (n_test,)."""
         return score(self.classes[predicted.cpu()], self.test_labels, self.classes, strength)
 
@@ -55,6 +53,47 @@ def probe_task(
             "a probe needs classes to tell apart"
         )
     return ProbeTask(train, targets, classes, test.to(train.device), test_labels)
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeResult:
+    """What a probe predicts on the test set and how often it is right. All tensors are on the CPU."""
+
+    accuracy: float
+    """Share of the test rows whose class is predicted."""
+    classes: Tensor
+    """The labels of the training and the test set, (c,) int64, ascending."""
+    per_class: Tensor
+    """Accuracy on the test rows of each of `classes`, (c,) float64; nan for a class without test rows."""
+    predictions: Tensor = field(repr=False)
+    """The predicted label of each test row, (n_test,) int64."""
+    strength: float | None = None
+    """Strength of the regularisation that a linear probe was trained with."""
+
+
+def score(predictions: Tensor, labels: Tensor, classes: Tensor, strength: float | None = None) -> ProbeResult:
+    """Compare predicted labels with the true ones, both (n_test,), given the labels of the training set."""
+    classes, index = torch.unique(torch.cat([classes, labels]), return_inverse=True)
+    index = index[-len(labels) :]
+    right = predictions == labels
+    hits, rows = (torch.bincount(index[kept], minlength=len(classes)) for kept in (right, slice(None)))
+    return ProbeResult(
+        accuracy=int(right.sum()) / len(labels),
+        classes=classes,
+        per_class=hits.double() / rows,
+        predictions=predictions,
+        strength=strength,
+    )
+
+
+def every_fifth(targets: Tensor) -> Tensor:
+    """Every fifth row of each class, from its second on, as a mask (n,): each class keeps a row to learn."""
+    order = targets.argsort(stable=True)
+    sizes = torch.bincount(targets)
+    rank = torch.arange(len(targets)) - (sizes.cumsum(0) - sizes)[targets[order]]
+    held_out = torch.zeros(len(targets), dtype=torch.bool)
+    held_out[order] = rank % 5 == 1
+    return held_out
 
 
 def _labelled(part: str, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
