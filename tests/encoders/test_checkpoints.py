@@ -5,7 +5,7 @@ import safetensors.numpy
 import torch
 from torch import nn
 
-from eigenstep.encoders._checkpoints import (
+from eigenstep.encoders import (
     Checkpoint,
     all_finite,
     copy_weights,

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 
-from eigenstep.export._columns import Columns, open_columns
+from eigenstep.export import Columns, open_columns
 
 
 def block(start, labels):

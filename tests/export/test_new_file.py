@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from eigenstep.export._new_file import new_file
+from eigenstep.export import new_file
 
 
 class Killed(BaseException):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from eigenstep.encoders import load_encoder
-from eigenstep.export import _onnx, export_onnx
+from eigenstep.export import export_onnx, trace_network
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def traced():
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     network(torch.randn(8, 3, 16, 16))
-    return network.eval(), _onnx._trace(network, 16, "features", "small")
+    return network.eval(), trace_network(network, 16, "features", "small")
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def quick(monkeypatch, traced):
     """`quick(network)`: exports write the trace, and compare it to this network."""
 
     def replace(network=traced[0]):
-        monkeypatch.setattr(_onnx, "_trace", lambda *_: traced[1])
-        monkeypatch.setattr(_onnx, "_OneOutput", lambda *_: network)
+        monkeypatch.setattr("eigenstep.export._onnx.trace_network", lambda *_: traced[1])
+        monkeypatch.setattr("eigenstep.export._onnx._OneOutput", lambda *_: network)
 
     return replace
 
@@ -130,7 +130,7 @@ def test_a_network_that_cannot_be_traced_is_refused_in_one_line():
             return images.flatten(1) if images.sum() > 0 else images.flatten(1) * 2
 
     with pytest.raises(ValueError, match="branching cannot be exported as ONNX: ") as refused:
-        _onnx._trace(Branching(), 4, "features", "branching")
+        trace_network(Branching(), 4, "features", "branching")
     assert "\n" not in str(refused.value)
 
 

@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 
-from eigenstep.machine import _memory as memory
 from eigenstep.machine import available_memory, size_in_words
 
 
@@ -41,7 +40,7 @@ def test_what_a_container_leaves_is_available_at_most(machine, group, expected):
 
 def test_a_machine_that_tells_nothing_more_has_all_its_memory(machine, monkeypatch):
     machine({})
-    monkeypatch.setattr(memory.os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 10}.__getitem__)
+    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 10}.__getitem__)
     assert available_memory() == 40960
 
 

@@ -49,7 +49,7 @@ def spectrum(
         json: Print all numbers as JSON and nothing else.
         overwrite: Replace the plot's file.
     """
-    from eigenstep.report._spectrum_figure import check_figure, write_spectrum_figure
+    from eigenstep.report import check_figure, write_spectrum_figure
     from eigenstep.spectrum import measure_file
     from eigenstep.terminal import progress_line
 

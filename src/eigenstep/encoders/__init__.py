@@ -7,17 +7,21 @@ from eigenstep.encoders._checkpoints import (
     all_finite,
     copy_weights,
     find_best,
+    find_checkpoint,
     find_checkpoints,
     load_checkpoint,
     save_best,
     save_checkpoint,
 )
 from eigenstep.encoders._config import EncoderConfig, ProjectorConfig
-from eigenstep.encoders._encode import encode, prepare_images
-from eigenstep.encoders._encoder import Encoder, build_encoder, build_projector
-from eigenstep.encoders._find_checkpoint import find_checkpoint
-from eigenstep.encoders._load_encoder import TrainedEncoder, initial_encoder, load_encoder
-from eigenstep.encoders._weights import fit_weights, read_weights
+from eigenstep.encoders._encoder import Encoder, build_encoder, build_projector, fit_weights, read_weights
+from eigenstep.encoders._trained_encoder import (
+    TrainedEncoder,
+    encode,
+    initial_encoder,
+    load_encoder,
+    prepare_images,
+)
 
 __all__ = [
     "Checkpoint",

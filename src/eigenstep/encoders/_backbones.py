@@ -1,12 +1,18 @@
-"""Backbones by name: the small convnet, or any model of timm without its classifier."""
+"""Backbones by name: the small convnet, any model of timm without its classifier, and small ResNets."""
+
+from collections.abc import Callable
+from typing import Any
 
 import timm
 import torch
+from timm.models import register_model, resnet
 from timm.models.resnet import ResNet
 from torch import nn
 
-from eigenstep.encoders._small_resnets import SMALL_IMAGE, sees_small_images, use_small_stem
 from eigenstep.spelling import nearest
+
+# Up to this many pixels ResNets get the stem for small images.
+SMALL_IMAGE = 64
 
 
 def build_backbone(backbone: str, image_size: int) -> tuple[nn.Module, int]:
@@ -22,8 +28,8 @@ def build_backbone(backbone: str, image_size: int) -> tuple[nn.Module, int]:
         model = timm.create_model(backbone, num_classes=0, img_size=image_size)
     except TypeError:  # convolutional models take any size and do not know the argument
         model = timm.create_model(backbone, num_classes=0)
-    if image_size <= SMALL_IMAGE and isinstance(model, ResNet) and not sees_small_images(model):
-        use_small_stem(model)
+    if image_size <= SMALL_IMAGE and isinstance(model, ResNet) and not _sees_small_images(model):
+        _use_small_stem(model)
     return model, _output_dimension(backbone, model, image_size)
 
 
@@ -39,6 +45,53 @@ def convnet() -> nn.Sequential:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten())
 
 
+@register_model
+def resnet18_small(pretrained: bool = False, **options: Any) -> ResNet:
+    """timm's ResNet-18 but for a 3×3 stem of stride 1 without pooling, as is usual for CIFAR."""
+    return _small_resnet(resnet.resnet18, pretrained, options)
+
+
+@register_model
+def resnet34_small(pretrained: bool = False, **options: Any) -> ResNet:
+    """timm's ResNet-34 but for a 3×3 stem of stride 1 without pooling, as is usual for CIFAR."""
+    return _small_resnet(resnet.resnet34, pretrained, options)
+
+
+@register_model
+def resnet50_small(pretrained: bool = False, **options: Any) -> ResNet:
+    """timm's ResNet-50 but for a 3×3 stem of stride 1 without pooling, as is usual for CIFAR."""
+    return _small_resnet(resnet.resnet50, pretrained, options)
+
+
+def _small_resnet(build: Callable[..., ResNet], pretrained: bool, options: dict[str, Any]) -> ResNet:
+    if pretrained:
+        raise ValueError(f"there are no pretrained weights for {build.__name__} with a small stem")
+    model = build(**options)
+    _use_small_stem(model)
+    return model
+
+
+def _use_small_stem(model: Any) -> None:
+    """Replace a ResNet's stem, in place."""
+    first = next(model.conv1.parameters())  # the stem may be several layers, which become one
+    model.conv1 = nn.Conv2d(
+        first.shape[1],
+        model.bn1.num_features,
+        3,
+        padding=1,
+        bias=False,
+        device=first.device,
+        dtype=first.dtype,
+    )
+    nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
+    model.maxpool = nn.Identity()
+
+
+def _sees_small_images(model: ResNet) -> bool:
+    """Whether a ResNet has such a stem already."""
+    return isinstance(model.maxpool, nn.Identity)
+
+
 def _output_dimension(backbone: str, model: nn.Module, image_size: int) -> int:
     model.eval()
     try:
@@ -51,4 +104,4 @@ def _output_dimension(backbone: str, model: nn.Module, image_size: int) -> int:
         raise ValueError(
             f"{backbone}: expected one feature vector an image, got features of shape {tuple(features.shape)}"
         )
-    return features.shape[1]
+    return int(features.shape[1])

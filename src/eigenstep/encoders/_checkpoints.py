@@ -1,4 +1,7 @@
-"""Checkpoints: weights in safetensors, the optimiser's state loaded without running pickled code."""
+"""Checkpoints of a run, and which of them is meant.
+
+Weights are in safetensors, and the optimiser's state is loaded without running pickled code.
+"""
 
 import json
 from collections.abc import Mapping
@@ -93,6 +96,33 @@ def find_best(folder: Path) -> Path | None:
     return found[-1] if found else None
 
 
+def find_checkpoint(run: str | Path, checkpoint: str | int = "last") -> Path:
+    """The folder of a run's checkpoint: "last", "best" (by the k-NN probe) or the number of its step.
+
+    Raises FileNotFoundError in one line if there is no run or none of its checkpoints yet, ValueError if it
+    has others, naming them.
+    """
+    run = Path(run)
+    if not (run / "config.yaml").is_file():
+        raise FileNotFoundError(
+            f"there is no run in {run}: expected a folder that eigenstep train has written"
+        )
+    folder = run / "checkpoints"
+    steps, best = find_checkpoints(folder), find_best(folder)
+    known = {"last": steps[-1]} if steps else {}
+    known |= {"best": best} if best else {}
+    known |= {str(_step(path)): path for path in ([best] if best else []) + steps}
+    if not known:
+        raise FileNotFoundError(
+            f"{run} has no checkpoint yet; its first is written after checkpoint.every steps"
+        )
+    name = str(checkpoint)
+    name = str(int(name)) if name.isdecimal() else name
+    if name not in known:
+        raise ValueError(f"{run} has no checkpoint {name!r}; it has {', '.join(known)}")
+    return known[name]
+
+
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint onto the CPU.
 
@@ -113,3 +143,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 def _write_weights(folder: Path, weights: Weights) -> None:
     for name, tensors in weights.items():
         save_file(dict(tensors), folder / f"{name}.safetensors")
+
+
+def _step(path: Path) -> int:
+    return int(path.name.rpartition("_")[2])

@@ -1,12 +1,15 @@
 """What a trained encoder is taken away for: loading it back, timm and ONNX files, embeddings, probes."""
 
 from eigenstep.encoders import TrainedEncoder, find_checkpoint, initial_encoder, load_encoder
+from eigenstep.export._columns import Columns, open_columns
 from eigenstep.export._embed import Embedded, embed
-from eigenstep.export._onnx import export_onnx
+from eigenstep.export._new_file import new_file
+from eigenstep.export._onnx import export_onnx, trace_network
 from eigenstep.export._probe_run import probe_run
 from eigenstep.export._timm import export_timm
 
 __all__ = [
+    "Columns",
     "Embedded",
     "TrainedEncoder",
     "embed",
@@ -15,5 +18,8 @@ __all__ = [
     "find_checkpoint",
     "initial_encoder",
     "load_encoder",
+    "new_file",
+    "open_columns",
     "probe_run",
+    "trace_network",
 ]

@@ -89,7 +89,8 @@ def embed(
         "split": images.split,
         "class_names": found.labels.names if found.labels else None,
     }
-    count, broken = 0, []
+    count = 0
+    broken: list[str] = []
     with new_file(out, overwrite) as aside:
         file = open_columns(aside, out.suffix, description)
         try:

@@ -45,7 +45,7 @@ def export_onnx(
         )
     encoder = load_encoder(run, checkpoint)
     network = _OneOutput(encoder, output)
-    program = _trace(network, encoder.config.images.size, output, encoder.config.backbone)
+    program = trace_network(network, encoder.config.images.size, output, encoder.config.backbone)
     program.model.metadata_props.update(_metadata(encoder))
     with new_file(out, overwrite) as aside:
         program.save(aside, external_data=False)
@@ -69,10 +69,12 @@ class _OneOutput(nn.Module):
         self.projector = encoder.projector if output == "embeddings" else nn.Identity()
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.projector(self.backbone(images))
+        output: Tensor = self.projector(self.backbone(images))
+        return output
 
 
-def _trace(network: nn.Module, size: int, output: str, backbone: str) -> torch.onnx.ONNXProgram:
+def trace_network(network: nn.Module, size: int, output: str, backbone: str) -> torch.onnx.ONNXProgram:
+    """A network from images (batch, 3, size, size) as an ONNX program; `backbone` is its name in errors."""
     # More than one image: a batch of one would be taken for a constant.
     example = torch.zeros(2, 3, size, size)
     exporter = logging.getLogger("torch.onnx")

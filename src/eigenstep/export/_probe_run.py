@@ -8,7 +8,7 @@ from pathlib import Path
 from eigenstep.encoders import initial_encoder, load_encoder
 from eigenstep.machine import find_device
 from eigenstep.record import atomic_write
-from eigenstep.training._probing import Probe
+from eigenstep.training import Probe
 from eigenstep.training.config import ProbesConfig, load_config
 
 

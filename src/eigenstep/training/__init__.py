@@ -19,6 +19,7 @@ from eigenstep.training._loggers import build_loggers, check_loggers
 from eigenstep.training._loop import train
 from eigenstep.training._optimizer import build_optimizer, learning_rates
 from eigenstep.training._preemption import Preempted
+from eigenstep.training._probing import Probe
 from eigenstep.training._progress import Progress
 from eigenstep.training._resolve import resolve
 from eigenstep.training._run_folder import check_folder
@@ -47,6 +48,7 @@ __all__ = [
     "OptimizerConfig",
     "Preempted",
     "ProbesConfig",
+    "Probe",
     "Progress",
     "ProjectorConfig",
     "RecordConfig",

@@ -10,14 +10,14 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from eigenstep.encoders import prepare_images
-from eigenstep.encoders._checkpoints import (
+from eigenstep.encoders import (
     Checkpoint,
     Weights,
     all_finite,
     copy_weights,
     find_checkpoints,
     load_checkpoint,
+    prepare_images,
     save_best,
     save_checkpoint,
 )

@@ -1,20 +1,22 @@
-"""A run's encoder, loaded back."""
+"""A run's encoder, loaded back, and images through an encoder that is not trained meanwhile."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from eigenstep.encoders._checkpoints import find_checkpoint
 from eigenstep.encoders._config import EncoderConfig, EncoderSettings
-from eigenstep.encoders._encode import prepare_images
-from eigenstep.encoders._encoder import Encoder, build_encoder
-from eigenstep.encoders._find_checkpoint import find_checkpoint
-from eigenstep.encoders._weights import fit_weights, read_weights
+from eigenstep.encoders._encoder import Encoder, build_encoder, fit_weights, read_weights
 from eigenstep.images import stored_images
 from eigenstep.record import as_dataclass, read_tree
+from eigenstep.views import TwoViews, ViewsConfig
+
+BATCH = 256
 
 
 def load_encoder(run: str | Path, checkpoint: str | int = "last") -> "TrainedEncoder":
@@ -49,12 +51,6 @@ def load_encoder(run: str | Path, checkpoint: str | int = "last") -> "TrainedEnc
         path = folder / f"{name}.safetensors"
         fit_weights(module, read_weights(path), f"{path} does not fit the run's config.yaml")
     return TrainedEncoder(built, config, folder).eval()
-
-
-def _config_of(run: Path) -> EncoderConfig:
-    tree = read_tree(run / "config.yaml")
-    names = {field.name for field in dataclasses.fields(EncoderConfig)}
-    return as_dataclass(EncoderConfig, {name: value for name, value in tree.items() if name in names})
 
 
 def initial_encoder(config: EncoderSettings) -> Encoder:
@@ -101,3 +97,55 @@ class TrainedEncoder(Encoder):
         """
         size = self.config.images.stored_size or self.config.images.size
         return prepare_images(stored_images(images, size), self.config)
+
+
+def encode(encoder: nn.Module, images: Tensor, config: EncoderSettings) -> tuple[Tensor, Tensor]:
+    """Features (n, p) and embeddings (n, d) of stored images, uint8 (n, 3, H, W), on the encoder's device.
+
+    In evaluation mode, without gradients, a batch at a time; float32 or wider.
+    """
+    weight = next(encoder.parameters())
+    passed = []
+    with torch.no_grad(), _frozen(encoder, weight.device):
+        for start in range(0, len(images), BATCH):
+            batch = images[start : start + BATCH]
+            prepared = prepare_images(batch.to(weight.device), config).to(weight.dtype)
+            passed.append(encoder(prepared.contiguous(memory_format=torch.channels_last)))
+    features, embeddings = (torch.cat(parts) for parts in zip(*passed, strict=True))
+    wide = torch.promote_types(features.dtype, torch.float32)
+    return features.to(wide), embeddings.to(wide)
+
+
+def prepare_images(images: Tensor, config: EncoderSettings) -> Tensor:
+    """Stored images (n, 3, H, W) as a run's encoder takes them, (n, 3, size, size) float32.
+
+    Resized and normalised, not augmented otherwise.
+
+    >>> from eigenstep.encoders import EncoderConfig
+    >>> prepare_images(torch.zeros(2, 3, 40, 40, dtype=torch.uint8), EncoderConfig()).shape
+    torch.Size([2, 3, 32, 32])
+    """
+    plain = dataclasses.replace(
+        ViewsConfig.none(config.views.normalize), mean=config.views.mean, std=config.views.std
+    )
+    views = TwoViews(plain, config.images.size)
+    return views.apply(images, views.sample(images, torch.Generator()))
+
+
+def _config_of(run: Path) -> EncoderConfig:
+    tree = read_tree(run / "config.yaml")
+    names = {field.name for field in dataclasses.fields(EncoderConfig)}
+    return as_dataclass(EncoderConfig, {name: value for name, value in tree.items() if name in names})
+
+
+@contextmanager
+def _frozen(encoder: nn.Module, device: torch.device) -> Iterator[None]:
+    """Evaluation mode; every module's own mode and the random state are as they were afterwards."""
+    modes = {module: module.training for module in encoder.modules()}
+    encoder.eval()
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
