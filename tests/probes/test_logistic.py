@@ -148,7 +148,7 @@ def test_strengths_cannot_be_compared_when_every_class_has_one_row():
 
 
 def test_an_unfinished_fit_warns(monkeypatch):
-    monkeypatch.setattr("eigenstep.probes._logistic_fit._MOST_ITERATIONS", 3)
+    monkeypatch.setattr("eigenstep.probes._logistic._MOST_ITERATIONS", 3)
     train, labels = mixture(100, 12, 3, seed=0)
     with pytest.warns(RuntimeWarning, match="not converged at strength 0.01") as caught:
         logistic_probe(train, labels, train, labels, 1e-2)

@@ -92,5 +92,9 @@ def _vectors(lists: pa.Array, width: int, what: str) -> Tensor:
 
 def _values(column: pa.Array) -> NDArray[Any]:
     """A column of numbers or texts; as objects where a row has none."""
-    values = column.to_pylist()
-    return np.array(values, dtype=object if column.null_count else None)
+    import pyarrow as pa
+
+    if pa.types.is_primitive(column.type) and not column.null_count:
+        found: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+        return found
+    return np.array(column.to_pylist(), dtype=object if column.null_count else None)
