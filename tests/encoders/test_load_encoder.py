@@ -132,7 +132,7 @@ def test_the_whole_height_of_a_wide_image_is_kept_and_its_middle(write_run):
         ([Image.new("L", (20, 20))], "expected an RGB image, got mode L"),
         ([np.zeros((20, 20, 3))], "expected paths or RGB images of PIL, got ndarray"),
         ("nowhere.png", "there is no image nowhere.png"),
-        (Path(__file__), r"test_encoder\.py cannot be decoded as an image"),
+        (Path(__file__), r"test_load_encoder\.py cannot be decoded as an image"),
     ],
 )
 def test_what_is_no_image_is_refused(write_run, images, message):
