@@ -146,8 +146,8 @@ def label_column(data: str, features: Any, config: ImagesConfig) -> str:
     """
     import datasets
 
-    classes = [name for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
-    plain = [name for name, kind in features.items() if _is_plain(kind)]
+    classes: list[str] = [name for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
+    plain: list[str] = [name for name, kind in features.items() if _is_plain(kind)]
     if config.label is None:
         for columns in (classes, plain):
             if len(columns) == 1:
