@@ -35,7 +35,7 @@ ALLOWED = {
     "report/_sprites.py": ({"save"}, IN_MEMORY),
     "report/_spectrum_figure.py": ({"savefig"}, IN_MEMORY),
     "reproduce/_two_layer.py": ({"savez"}, IN_MEMORY),
-    "reproduce/figures/_style.py": ({"savefig"}, IN_MEMORY),
+    "reproduce/_figure_style.py": ({"savefig"}, IN_MEMORY),
     "training/_logger_kinds.py": ({"save"}, "other libraries' loggers write their own files"),
 }
 
