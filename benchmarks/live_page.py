@@ -32,7 +32,7 @@ MEASURES = (
     "stable_rank",
     "alpha_req",
     "lidar",
-    "learned_modes",
+    "modes_past_half",
     "modes_above_noise",
     "mean_norm",
     "normalized_std",

@@ -64,7 +64,7 @@ class Case:
             "stable_rank": covariance.sum() / top,
             "alpha_req": decay(np.sort(covariance)[::-1]),
             "lidar": entropy_rank(ratios, DIM),
-            "learned_modes": float((cross >= 0.5).sum()),
+            "modes_past_half": float((cross >= 0.5).sum()),
             "modes_above_noise": self.modes,
             "mean_norm": np.linalg.norm(rows, axis=1).mean(),
             "normalized_std": DIM**0.5 * unit.std(0, ddof=1).mean(),
@@ -121,7 +121,7 @@ def ours(views: torch.Tensor) -> dict[str, float]:
     values = {name: getattr(measures, name)(rows) for name in whole}
     return values | {
         "lidar": measures.lidar(views),
-        "learned_modes": measures.learned_modes(a, b, center=True),
+        "modes_past_half": measures.modes_past_half(a, b, center=True),
         "modes_above_noise": measures.modes_above_noise(rows),
         "normalized_std": measures.normalized_std(rows),
         "cosine_concentration": measures.cosine_concentration(rows),

@@ -96,7 +96,7 @@ def test_the_page_names_what_loggers_get_and_links_to_files_that_are_there(ran):
 def check_same(one, other, rows=slice(None), rtol=1e-4):
     for name in ("step", "time", "count"):
         np.testing.assert_allclose(one.metrics[name][rows], other.metrics[name][rows], rtol=1e-12)
-    for name in ("rank_me", "effective_rank", "mean_norm", "learned_modes"):
+    for name in ("rank_me", "effective_rank", "mean_norm", "modes_past_half"):
         column = f"measures/{name}"
         np.testing.assert_allclose(one.metrics[column][rows], other.metrics[column][rows], rtol=rtol)
     for name in ("cross_correlation", "covariance"):

@@ -13,7 +13,7 @@ from eigenstep.cli._parse import Flag
 if TYPE_CHECKING:
     from eigenstep.spectrum import FileSpectrum
 
-# What each measure says, in a table; of one view there are no learned modes.
+# What each measure says, in a table; of one view there are no modes past half.
 MEANINGS = {
     "effective_rank": "entropy rank of the covariance",
     "participation_ratio": "(sum λ)² / sum λ² of the covariance",
@@ -22,7 +22,7 @@ MEANINGS = {
     "lidar": "entropy rank of what tells images apart",
     "alpha_req": "λ falls as rank to the minus this",
     "modes_above_noise": "λ above what equal noise would reach",
-    "learned_modes": "λ of the cross-correlation above 1/2",
+    "modes_past_half": "λ of the cross-correlation above 1/2",
     "mean_norm": "mean length",
     "normalized_std": "spread of directions: 0 none, 1 even",
     "cosine_concentration": "mean cosine of two embeddings",
@@ -100,7 +100,7 @@ def _print(found: "FileSpectrum") -> None:
             console.print(line, no_wrap=True, overflow="ignore", crop=False)
     table = Table("measure", Column("value", justify="right"), "what it is", header_style="")
     for name, meaning in MEANINGS.items():
-        if not math.isnan(measures[name]) and (name != "learned_modes" or found.second is not None):
+        if not math.isnan(measures[name]) and (name != "modes_past_half" or found.second is not None):
             table.add_row(name, f"{measures[name]:.4g}", meaning)
     console.print("\nMeasures")
     console.print(table)

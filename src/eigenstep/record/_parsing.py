@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+# Columns of runs made before they had the names that they have now.
+RENAMED = {"measures/learned_modes": "measures/modes_past_half"}
+
 
 def parse_object(text: str | bytes) -> dict[str, Any]:
     """A JSON object, for example a line of the metrics.
@@ -67,7 +70,7 @@ def numbers_of(row: dict[str, Any], *, strict: bool = False) -> dict[str, float]
             for name, value in values.items():
                 if not (value is None or isinstance(value, int | float)):
                     raise ValueError(f"it has a value that is no number: {group}/{name} is {value!r}")
-    return dict(_numbers(row, ""))
+    return {RENAMED.get(name, name): value for name, value in _numbers(row, "")}
 
 
 def _numbers(row: dict[str, Any], group: str) -> Iterator[tuple[str, float]]:

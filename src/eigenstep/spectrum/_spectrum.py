@@ -62,7 +62,7 @@ def spectrum_of(
     ----------
     center : whether the cross-correlation is about the mean of both views or about zero
     kept : how many of the eigenvalues
-    plateau : eigenvalue of a learned mode in theory, for the measure `learned_modes`
+    plateau : eigenvalue of a learned mode in theory, for the measure `modes_past_half`
     """
     if not moments.count:
         return _unknown(moments, step, time, kept, eigenvectors)

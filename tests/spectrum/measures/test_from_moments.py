@@ -37,7 +37,7 @@ def test_every_measure_is_that_of_the_embeddings(n, dim, scale, pair_of_views):
         "stable_rank": measures.stable_rank(rows),
         "alpha_req": measures.alpha_req(rows),
         "lidar": measures.lidar(np.stack([a, b], axis=1)),
-        "learned_modes": measures.learned_modes(a, b, center=True),
+        "modes_past_half": measures.modes_past_half(a, b, center=True),
         "mean_norm": measures.mean_norm(rows),
         "normalized_std": measures.normalized_std(rows),
         "cosine_concentration": measures.cosine_concentration(rows),

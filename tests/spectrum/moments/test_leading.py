@@ -88,7 +88,7 @@ def test_leading_eigenvalues_vectors_and_exact_measures_are_those_of_the_whole_s
     assert found.residuals.shape == (kept,)
     assert found.residuals.max() < 1e-4
     assert whole.residuals is None
-    for name in ("participation_ratio", "stable_rank", "learned_modes", "mean_norm", "normalized_std"):
+    for name in ("participation_ratio", "stable_rank", "modes_past_half", "mean_norm", "normalized_std"):
         assert found.measures[name] == pytest.approx(whole.measures[name], rel=1e-6), name
     for name in ("rank_me", "effective_rank"):  # bounds: the rest of the trace is spread evenly
         assert whole.measures[name] <= found.measures[name] * (1 + 1e-9), name

@@ -63,7 +63,7 @@ def test_a_mean_a_million_times_the_spread_leaves_eigenvalues_and_measures_of_th
     z = rows(n, dim)
     still, shifted = spectrum(z), spectrum(z + 1e6)
     np.testing.assert_allclose(shifted.cross_correlation, still.cross_correlation, atol=1e-9)
-    for name in ("effective_rank", "participation_ratio", "stable_rank", "lidar", "learned_modes"):
+    for name in ("effective_rank", "participation_ratio", "stable_rank", "lidar", "modes_past_half"):
         assert shifted.measures[name] == pytest.approx(still.measures[name], rel=1e-6), name
     assert shifted.measures["rank_me"] == pytest.approx(1, abs=1e-4)
     assert shifted.measures["cosine_concentration"] == pytest.approx(1)

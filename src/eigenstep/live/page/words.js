@@ -2,7 +2,7 @@
 
 const NAMES = {
   rank_me: "RankMe", lidar: "LiDAR", alpha_req: "α-ReQ", normalized_std: "normalised std",
-  mean_norm: "mean norm", cosine_concentration: "cosine concentration", learned_modes: "learned modes",
+  mean_norm: "mean norm", cosine_concentration: "cosine concentration", modes_past_half: "modes past half",
   modes_above_noise: "modes above noise", learning_rate: "learning rate", knn: "k-NN",
 };
 

@@ -4,6 +4,9 @@ Each measure takes embeddings; its twin `..._from_eigenvalues` or `..._from_mome
 monitor has. `measures_from_moments` gives all of them.
 """
 
+import warnings
+from typing import Any
+
 from eigenstep.spectrum.measures._alpha_req import alpha_req, alpha_req_from_eigenvalues
 from eigenstep.spectrum.measures._collapse import (
     cosine_concentration,
@@ -15,13 +18,13 @@ from eigenstep.spectrum.measures._collapse import (
 from eigenstep.spectrum.measures._effective_rank import effective_rank, effective_rank_from_eigenvalues
 from eigenstep.spectrum.measures._eigenvalues import complete_spectrum
 from eigenstep.spectrum.measures._from_moments import MEASURES, measures_from_moments
-from eigenstep.spectrum.measures._learned_modes import learned_modes, learned_modes_from_eigenvalues
 from eigenstep.spectrum.measures._lidar import lidar, lidar_from_moments
 from eigenstep.spectrum.measures._modes_above_noise import (
     modes_above_noise,
     modes_above_noise_from_eigenvalues,
     noise_edge,
 )
+from eigenstep.spectrum.measures._modes_past_half import modes_past_half, modes_past_half_from_eigenvalues
 from eigenstep.spectrum.measures._participation_ratio import (
     participation_ratio,
     participation_ratio_from_eigenvalues,
@@ -38,14 +41,14 @@ __all__ = [
     "cosine_concentration_from_moments",
     "effective_rank",
     "effective_rank_from_eigenvalues",
-    "learned_modes",
-    "learned_modes_from_eigenvalues",
     "lidar",
     "lidar_from_moments",
     "mean_norm",
     "measures_from_moments",
     "modes_above_noise",
     "modes_above_noise_from_eigenvalues",
+    "modes_past_half",
+    "modes_past_half_from_eigenvalues",
     "noise_edge",
     "normalized_std",
     "normalized_std_from_moments",
@@ -56,3 +59,21 @@ __all__ = [
     "stable_rank",
     "stable_rank_from_eigenvalues",
 ]
+
+RENAMED = {
+    "learned_modes": "modes_past_half",
+    "learned_modes_from_eigenvalues": "modes_past_half_from_eigenvalues",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in RENAMED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    new = RENAMED[name]
+    warnings.warn(
+        f"eigenstep.spectrum.measures.{name} is now {new}; which modes a run has learned is what"
+        " eigenstep.analysis.learned_rises says of its record",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return globals()[new]

@@ -11,9 +11,9 @@ from eigenstep.spectrum.measures._collapse import (
     normalized_std_from_moments,
 )
 from eigenstep.spectrum.measures._effective_rank import effective_rank_from_eigenvalues
-from eigenstep.spectrum.measures._learned_modes import learned_modes_from_eigenvalues
 from eigenstep.spectrum.measures._lidar import lidar_from_moments
 from eigenstep.spectrum.measures._modes_above_noise import modes_above_noise_from_eigenvalues
+from eigenstep.spectrum.measures._modes_past_half import modes_past_half_from_eigenvalues
 from eigenstep.spectrum.measures._participation_ratio import participation_ratio_from_eigenvalues
 from eigenstep.spectrum.measures._rank_me import rank_me_from_eigenvalues
 from eigenstep.spectrum.measures._stable_rank import stable_rank_from_eigenvalues
@@ -25,7 +25,7 @@ MEASURES = (
     "stable_rank",
     "alpha_req",
     "lidar",
-    "learned_modes",
+    "modes_past_half",
     "modes_above_noise",
     "mean_norm",
     "normalized_std",
@@ -54,7 +54,7 @@ def measures_from_moments(
     covariance_eigenvalues : (d,) of the views' pooled covariance about their mean: effective_rank,
         participation_ratio, stable_rank, alpha_req, modes_above_noise. Where only the leading ones are
         known, continue them by `complete_spectrum`.
-    cross_correlation_eigenvalues : (d,), centred or not: learned_modes
+    cross_correlation_eigenvalues : (d,), centred or not: modes_past_half
     count : rows n of one view; also what modes_above_noise takes for independent, since the views of an
         image are not
     views : 1 or 2; the moments have n * views rows
@@ -68,7 +68,7 @@ def measures_from_moments(
 
     >>> spectrum = [1.0, 1.0, 0.0, 0.0]
     >>> found = measures_from_moments(spectrum, spectrum, count=100, second_moment_eigenvalues=spectrum)
-    >>> round(found["rank_me"], 3), round(found["effective_rank"], 3), found["learned_modes"]
+    >>> round(found["rank_me"], 3), round(found["effective_rank"], 3), found["modes_past_half"]
     (2.0, 2.0, 2.0)
     """
     rows = count * views
@@ -85,7 +85,9 @@ def measures_from_moments(
     values["stable_rank"] = stable_rank_from_eigenvalues(centred)
     values["alpha_req"] = alpha_req_from_eigenvalues(centred)
     values["modes_above_noise"] = modes_above_noise_from_eigenvalues(centred, count=count - 1)
-    values["learned_modes"] = learned_modes_from_eigenvalues(cross_correlation_eigenvalues, plateau=plateau)
+    values["modes_past_half"] = modes_past_half_from_eigenvalues(
+        cross_correlation_eigenvalues, plateau=plateau
+    )
     if views == 2 and covariance is not None and cross_correlation is not None:
         constant = count > 1 and centred.max() == 0
         lidar = lidar_from_moments(covariance, cross_correlation, count=count, dim=len(centred))

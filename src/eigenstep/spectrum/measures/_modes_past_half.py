@@ -1,4 +1,4 @@
-"""How many eigenvalues of the cross-correlation have risen to their plateau."""
+"""How many eigenvalues of the cross-correlation are past half of the theory's plateau."""
 
 import math
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from eigenstep.spectrum._measure import cross_correlation_eigenvalues
 
 
-def learned_modes(
+def modes_past_half(
     z_a: ArrayLike | Tensor,
     z_b: ArrayLike | Tensor,
     *,
@@ -21,7 +21,8 @@ def learned_modes(
     """Number of eigenvalues of C = 1/(2n) sum_i (a_i b_i^T + b_i a_i^T) at or above `fraction` of `plateau`.
 
     Not normalised: the embeddings' scale is the signal. The half of the plateau is where a mode's half-time
-    is. NaN if an embedding is not finite, or too large to be squared.
+    is; which modes a run has learned is for `eigenstep.analysis.learned_rises` to say, which sees the whole
+    course. NaN if an embedding is not finite, or too large to be squared.
 
     Source: Simon et al., "On the stepwise nature of self-supervised learning", ICML 2023, arXiv:2303.15438.
 
@@ -31,27 +32,27 @@ def learned_modes(
     center : subtract the mean over both views first
     plateau : what the theory gives a learned mode: 1 for un-normalised Barlow Twins, the temperature for
         un-normalised SimCLR; cosine-normalised embeddings have none
-    fraction : share of the plateau that counts as learned
+    fraction : share of the plateau that counts
 
     Raises ValueError for another shape.
 
     >>> z = np.diag([1.0, 1.0, 0.1]) * 3**0.5
-    >>> learned_modes(z, z, center=False)
+    >>> modes_past_half(z, z, center=False)
     2.0
     """
     a, b = torch.as_tensor(z_a), torch.as_tensor(z_b)
     if not all(torch.isfinite(z.double().square().sum()) for z in (a, b)):
         return math.nan
     values = cross_correlation_eigenvalues(a, b, center=center)
-    return learned_modes_from_eigenvalues(values, plateau=plateau, fraction=fraction)
+    return modes_past_half_from_eigenvalues(values, plateau=plateau, fraction=fraction)
 
 
-def learned_modes_from_eigenvalues(
+def modes_past_half_from_eigenvalues(
     eigenvalues: ArrayLike, *, plateau: float = 1.0, fraction: float = 0.5
 ) -> float:
-    """Number of learned modes from the eigenvalues (d,) of the cross-correlation, in any order.
+    """The same from the eigenvalues (d,) of the cross-correlation, in any order.
 
-    >>> learned_modes_from_eigenvalues([1.02, 0.97, 0.3, -0.01])
+    >>> modes_past_half_from_eigenvalues([1.02, 0.97, 0.3, -0.01])
     2.0
     """
     values = np.asarray(eigenvalues, np.float64)
