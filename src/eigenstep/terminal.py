@@ -11,6 +11,7 @@ from rich.progress import BarColumn, SpinnerColumn, Task, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Column, Table
 
+from eigenstep.analysis import analyse
 from eigenstep.record import RunRecord
 
 if TYPE_CHECKING:
@@ -179,19 +180,24 @@ def print_prediction(record: RunRecord) -> None:
 
 
 def print_runs(records: list[RunRecord]) -> None:
-    """Print what each run learned, and at which step each of its modes reached half of its plateau."""
-    rows = []
+    """Print what each run learned, at which step each of its modes reached half of its plateau, and how many
+    more steps the next one would take."""
+    rows, ahead = [], []
     for record in records:
-        summary, loss = record.summary or {}, record.metrics["loss"]
+        found, loss = analyse(record), record.metrics["loss"]
         steps = np.interp(
-            [rise["half_time"] for rise in summary["rises"]], record.metrics["time"], record.metrics["step"]
+            [rise.half_time for rise in found.rises], record.metrics["time"], record.metrics["step"]
         )
         rows.append(
             [
                 record.name,
                 f"{loss[0]:.2f} → {loss[-1]:.2f}",
-                str(summary["learned_modes"]),
+                str(found.learned),
                 " ".join(f"{step:.0f}" for step in steps),
             ]
         )
+        if found.forecast.steps_more is not None:
+            ahead.append(f"{record.name}: {found.forecast.sentence}")
     print_table("What was learned", ["run", "loss", "learned modes", "steps at which they rose"], rows)
+    for sentence in ahead:
+        console.print(sentence, soft_wrap=True)

@@ -3,7 +3,7 @@ import pytest
 from scipy.spatial.distance import pdist
 from scipy.stats import ortho_group
 
-from eigenstep.report._alignment import align_frames, anchor_frames
+from eigenstep.report import align_frames, anchor_frames
 
 
 def whitened(samples: int, directions: int, seed: int = 0) -> np.ndarray:

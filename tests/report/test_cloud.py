@@ -6,7 +6,7 @@ from scipy.spatial.distance import pdist
 
 from eigenstep.analysis import find_rises
 from eigenstep.record import read_record
-from eigenstep.report._cloud import FRAMES, SAMPLES, point_cloud
+from eigenstep.report import FRAMES, SAMPLES, point_cloud
 
 
 def cloud_of(folder):

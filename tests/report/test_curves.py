@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from eigenstep.record import read_record
-from eigenstep.report._curves import EIGENVALUES, POINTS, eigenvalue_curves, loss_curve, sparkline
+from eigenstep.report import EIGENVALUES, POINTS, eigenvalue_curves, loss_curve, sparkline
 
 
 def test_short_records_are_plotted_whole_in_both_units(write_run):

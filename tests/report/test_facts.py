@@ -1,7 +1,7 @@
 import json
 
 from eigenstep.record import read_record
-from eigenstep.report import _facts as facts
+from eigenstep.report import facts
 
 
 def test_names_are_written_as_their_authors_write_them(write_run):

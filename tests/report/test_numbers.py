@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eigenstep.report._numbers import plain, thin, written
+from eigenstep.report import plain, thin, written
 
 
 @given(st.integers(1, 5000), st.integers(2, 900))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from eigenstep.record import read_record
-from eigenstep.report._section import RunSection
+from eigenstep.report import RunSection
 
 
 def test_half_times_are_those_of_the_curves_in_both_units(write_run):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eigenstep.report._sprites import sprite_sheet
+from eigenstep.report import sprite_sheet
 
 
 def decode(url: str) -> np.ndarray:

@@ -162,11 +162,7 @@ def test_a_run_is_logged_as_it_is_recorded(small_config, tmp_path, kind):
     record = train(config, tmp_path / "run")
     rows = rows_of(kind, tmp_path / "run")
     single = kind == "tensorboard"  # stores float32
-    columns = {
-        name.replace("measures/", "spectrum/"): values
-        for name, values in record.metrics.items()
-        if name != "measures/learned_modes"  # of the curve, which the record's summary counts
-    }
+    columns = {name.replace("measures/", "spectrum/"): values for name, values in record.metrics.items()}
     recorded = columns | {
         f"spectrum/eigenvalue_{mode + 1}": record.eigenvalues["cross_correlation"][:, mode]
         for mode in range(8)

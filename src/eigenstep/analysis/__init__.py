@@ -1,12 +1,16 @@
 """What a record says: which modes were learned and when, the next one, the verdict."""
 
-from eigenstep.analysis._learned import learned_rises, summarise
-from eigenstep.analysis._learned_modes import learned_modes
+from eigenstep.analysis._analyse import Analysis, analyse
+from eigenstep.analysis._closed_form import ClosedForm, HalfTime
+from eigenstep.analysis._learned import LearnedCount, learned_rises, summarise
 from eigenstep.analysis._rises import Rise, find_rises, running_median, separate_steps
+from eigenstep.analysis._run_clock import RunClock
 from eigenstep.analysis._times import TimeComparison, compare_times
+from eigenstep.analysis._variance_along import variance_along
 from eigenstep.analysis.tracking import (
     Estimate,
     Forecast,
+    Growth,
     ModeFit,
     ModeHistory,
     Track,
@@ -20,15 +24,22 @@ from eigenstep.analysis.tracking import (
 from eigenstep.analysis.verdicts import Verdict, judge, judge_snapshot, judge_spectra
 
 __all__ = [
+    "Analysis",
+    "ClosedForm",
     "Estimate",
     "Forecast",
+    "Growth",
+    "HalfTime",
+    "LearnedCount",
     "ModeFit",
     "ModeHistory",
     "Rise",
+    "RunClock",
     "TimeComparison",
     "Track",
     "Upcoming",
     "Verdict",
+    "analyse",
     "compare_times",
     "find_rises",
     "fit_mode",
@@ -38,10 +49,10 @@ __all__ = [
     "judge",
     "judge_snapshot",
     "judge_spectra",
-    "learned_modes",
     "learned_rises",
     "running_median",
     "separate_steps",
     "summarise",
     "track_modes",
+    "variance_along",
 ]

@@ -4,7 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+
+Curves = NDArray[np.float64]
+
+# A logistic curve's time from 10 % to 90 %, times its growth rate.
+LOGISTIC_WIDTH = float(np.log(81))
+# Fewer records than this tell no rise.
+FEWEST_RECORDS = 3
+# A mode is above a level for good from where on at least this share of the records are.
+SUSTAINED_SHARE = 0.9
+# How long after its half-time a mode must be followed, beside the time from 10 % to half, and in records.
+SETTLED_LENGTHS, SETTLED_RECORDS = 1.5, 3
 
 
 @dataclass(frozen=True)
@@ -59,15 +70,13 @@ def find_rises(
     if t.ndim != 1 or curves.ndim != 2 or len(t) != len(curves):
         raise ValueError(f"expected times (T,) and eigenvalues (T, d), got {t.shape} and {curves.shape}")
     finite = np.isfinite(curves).all(axis=1)
-    t, curves = t[finite], curves[finite]
-    if len(t) < 3:
+    if not finite.all():
+        t, curves = t[finite], curves[finite]
+    if len(t) < FEWEST_RECORDS:
         return []
-    smooth = running_median(curves)
-    plateaus = [_plateau(curve) if plateau is None else plateau for curve in smooth.T]
-    reference = max(plateaus)
     rises = []
-    for mode, (curve, level) in enumerate(zip(smooth.T, plateaus, strict=True)):
-        if curve.max() < level / 2 or level <= 0 or level < fraction * reference or level < growth * curve[0]:
+    for mode, curve, level in _candidates(curves, plateau, fraction, growth):
+        if curve.max() < level / 2 or level <= 0 or level < growth * curve[0]:
             continue
         half, tenth, most = (_crossing(t, curve, level, share) for share in (0.5, 0.1, 0.9))
         if plateau is not None or _has_settled(t, tenth, half):
@@ -93,14 +102,45 @@ def separate_steps(rises: Iterable[Rise]) -> list[list[Rise]]:
     return steps
 
 
-def running_median(curves: np.ndarray) -> np.ndarray:
+def running_median(curves: Curves) -> Curves:
     """Median of three neighbours: one outlying minibatch makes no step; monotone curves are unchanged."""
     before = np.concatenate([curves[:1], curves[:-1]])
     after = np.concatenate([curves[1:], curves[-1:]])
-    return np.maximum(np.minimum(before, after), np.minimum(np.maximum(before, after), curves))
+    middle: Curves = np.maximum(np.minimum(before, after), np.minimum(np.maximum(before, after), curves))
+    return middle
 
 
-def _plateau(curve: np.ndarray) -> float:
+def _candidates(
+    curves: Curves, plateau: float | None, fraction: float, growth: float
+) -> list[tuple[int, Curves, float]]:
+    """The modes that may have risen: each with its smoothed curve and its plateau.
+
+    No smoothed curve, and no plateau, is above the curve's maximum. So of most modes that has told already
+    that they cannot have risen, and that they have not the largest plateau.
+    """
+    highest, smooth, levels = curves.max(axis=0), {}, {}
+    reference = -np.inf
+    for mode in np.argsort(-highest, kind="stable"):
+        if highest[mode] < reference:
+            break
+        smooth[mode] = running_median(curves[:, mode])
+        levels[mode] = _plateau(smooth[mode]) if plateau is None else plateau
+        reference = max(reference, levels[mode])
+    if plateau is None:
+        possible = (highest >= growth * curves[0]) & (highest >= fraction * reference)
+    else:
+        possible = highest >= plateau / 2
+    found = []
+    for mode in np.flatnonzero(possible):
+        curve = smooth[mode] if mode in smooth else running_median(curves[:, mode])
+        level = plateau if plateau is not None else levels.get(mode)
+        level = _plateau(curve) if level is None else level
+        if level >= fraction * reference:
+            found.append((int(mode), curve, level))
+    return found
+
+
+def _plateau(curve: Curves) -> float:
     """The median level after the curve last rose through half of that level."""
     level = curve.max()
     for _ in range(20):
@@ -112,7 +152,7 @@ def _plateau(curve: np.ndarray) -> float:
     return float(level)
 
 
-def _crossing(times: np.ndarray, curve: np.ndarray, plateau: float, share: float) -> float:
+def _crossing(times: Curves, curve: Curves, plateau: float, share: float) -> float:
     index = _sustained(curve >= share * plateau)
     if index == 0:
         return float(times[0])
@@ -122,17 +162,18 @@ def _crossing(times: np.ndarray, curve: np.ndarray, plateau: float, share: float
     return float(times[index - 1] + np.clip(weight, 0, 1) * (times[index] - times[index - 1]))
 
 
-def _has_settled(times: np.ndarray, tenth: float, half_time: float) -> bool:
+def _has_settled(times: Curves, tenth: float, half_time: float) -> bool:
     """Whether the record goes on long enough after a half-time to tell a plateau from mere growth.
 
     An exponential spends 0.86 of its own time from 10 % to half of its own "plateau" above that half. In 1.5
     of that time a logistic curve gets from half to 96 % of its plateau.
     """
-    return bool(times[-1] - half_time >= 1.5 * (half_time - tenth) and (times >= half_time).sum() >= 3)
+    goes_on = times[-1] - half_time >= SETTLED_LENGTHS * (half_time - tenth)
+    return bool(goes_on and (times >= half_time).sum() >= SETTLED_RECORDS)
 
 
-def _sustained(above: np.ndarray) -> int:
+def _sustained(above: NDArray[np.bool_]) -> int:
     """First index from which on at least nine in ten entries are true."""
     share = np.cumsum(above[::-1])[::-1] / np.arange(len(above), 0, -1)
-    candidates = np.flatnonzero(above & (share >= 0.9))
+    candidates = np.flatnonzero(above & (share >= SUSTAINED_SHARE))
     return int(candidates[0]) if len(candidates) else len(above) - 1

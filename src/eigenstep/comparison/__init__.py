@@ -4,7 +4,10 @@ The measures are NumPy functions of arrays, in float64: subspaces, CKA, Procrust
 with what chance would give and a bootstrap interval. `compare` says what is compared, and on which images.
 """
 
-from eigenstep.analysis import TimeComparison, compare_times, learned_modes
+import warnings
+from typing import Any
+
+from eigenstep.analysis import TimeComparison, compare_times, variance_along
 from eigenstep.comparison._agreement import Agreement, compare_embeddings, overlap_of_modes
 from eigenstep.comparison._alignment import cka_by_chance, linear_cka, procrustes_similarity
 from eigenstep.comparison._compare import compare
@@ -31,7 +34,6 @@ __all__ = [
     "compare_embeddings",
     "compare_times",
     "draw_matrices",
-    "learned_modes",
     "linear_cka",
     "matrices",
     "neighbour_agreement",
@@ -42,5 +44,15 @@ __all__ = [
     "principal_angles",
     "procrustes_similarity",
     "space_overlap",
+    "variance_along",
     "write_page",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "learned_modes":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(
+        "eigenstep.comparison.learned_modes is now variance_along", DeprecationWarning, stacklevel=2
+    )
+    return variance_along

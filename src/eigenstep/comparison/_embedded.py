@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from eigenstep.analysis import find_rises
+from eigenstep.analysis import learned_rises
 from eigenstep.comparison._inputs import CommonImages, Input, What
 from eigenstep.embeddings import Rows
 from eigenstep.encoders import encode, find_checkpoint, find_checkpoints, initial_encoder, load_encoder
@@ -127,8 +127,7 @@ def _learned_at(given: Input, step: int) -> int:
         return 0
     times = record.eigenvalues["time"]
     now = float(np.interp(step, record.eigenvalues["step"], times))
-    rises = find_rises(times, record.eigenvalues["cross_correlation"])
-    return sum(rise.half_time < now for rise in rises)
+    return sum(rise.half_time < now for rise in learned_rises(record))
 
 
 def _rows_of(values: NDArray[Any], names: NDArray[np.str_] | None, images: CommonImages) -> NDArray[Any]:

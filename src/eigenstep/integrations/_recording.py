@@ -73,7 +73,8 @@ class Recording:
     def news(self) -> Iterator[tuple[int, dict[str, float]]]:
         """What was measured since the last call: how many steps ago, and values by the names loggers get.
 
-        In a process that does not write the record they are computed for this.
+        In a process that does not write the record they are computed for this, but for `learned_modes`, which
+        rests on all of the record.
         """
         for layer, monitor in self._watch.monitors.items() if self._watch else ():
             if monitor.dim and monitor.settings.is_due(monitor.step + 1, monitor.dim):
@@ -82,7 +83,7 @@ class Recording:
             if found is not None and found is not self._told.get(layer):
                 self._told[layer] = found
                 prefix = "spectrum" if len(self.layers) == 1 else f"spectrum/{layer}"
-                yield monitor.step - found.step, _named(prefix, found)
+                yield monitor.step - found.step, _named(prefix, found, monitor.learned_modes)
 
     def wait(self) -> None:
         """Return when no measurement is under way."""
@@ -118,8 +119,10 @@ def _several_processes() -> bool:
     return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
 
 
-def _named(prefix: str, spectrum: Spectrum) -> dict[str, float]:
+def _named(prefix: str, spectrum: Spectrum, learned_modes: int | None) -> dict[str, float]:
     values = dict(spectrum.measures)
+    if learned_modes is not None:
+        values["learned_modes"] = float(learned_modes)
     for number, value in enumerate(spectrum.cross_correlation[:LOGGED_EIGENVALUES], start=1):
         values[f"eigenvalue_{number}"] = float(value)
     return {f"{prefix}/{name}": value for name, value in values.items() if math.isfinite(value)}

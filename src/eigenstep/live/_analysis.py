@@ -1,19 +1,31 @@
-"""What the rows kept of a run say: the verdict, the modes and the next one."""
+"""An analysis as the page takes it: the verdict, the modes and the next one."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from eigenstep.analysis.tracking import Estimate, Forecast, ModeFit, follow_modes
-from eigenstep.analysis.verdicts import judge
-from eigenstep.record import FollowedRun, RunRecord, StepClock
+from eigenstep.analysis import (
+    Analysis,
+    ClosedForm,
+    Estimate,
+    Forecast,
+    ModeFit,
+    Rise,
+    RunClock,
+    analyse,
+    learned_rises,
+)
+from eigenstep.record import FollowedRun, RunRecord
 
 Basis = tuple[int, int, float]  # generation, records, and when the summary was written
+# Of a record that is thinned all eigenvalues are read, to count the modes as the report does, up to so much.
+MOST_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
-class Analysis:
+class PageAnalysis:
     """Plain names and numbers, as the page takes them.
 
     Attributes
@@ -40,25 +52,58 @@ def basis_of(run: FollowedRun) -> Basis:
     return run.generation, run.kept["metrics"].count, run.ended
 
 
-def analyse(record: RunRecord, basis: Basis) -> Analysis:
-    """Judge a run and follow its modes. A record that cannot be made sense of gives a line that says so."""
+def analyse_for_page(record: RunRecord, basis: Basis, rises: list[Rise] | None = None) -> PageAnalysis:
+    """Analyse a run's record. One that cannot be made sense of gives a line that says so.
+
+    Parameters
+    ----------
+    rises : the modes learned, where the record holds but some of the measurements
+    """
     try:
-        verdict, history = judge(record), follow_modes(record)
-        step_at = StepClock.of(record)
-        return Analysis(
-            basis,
-            {
-                "state": verdict.state,
-                "sentence": verdict.sentence,
-                "alarm": verdict.alarm,
-                "evidence": {name: _number(value) for name, value in verdict.evidence.items()},
-            },
-            [_mode(fit, step_at) for fit in history.fits],
-            _forecast(history.forecast),
-        )
+        return _plain(analyse(_without_strange_prediction(record), rises=rises), basis)
     except Exception as error:  # whatever foreign numbers make of the arithmetic; the other runs go on
         text = " ".join(str(error).split()) or type(error).__name__
-        return Analysis(basis, problem=f"the spectrum cannot be judged ({text})")
+        return PageAnalysis(basis, problem=f"the spectrum cannot be judged ({text})")
+
+
+def rises_of(run: FollowedRun) -> list[Rise] | None:
+    """The modes that a run of a long record has learned, by all of it; None where the kept rows are all.
+
+    What is too long to be read again and again is taken from the summary, and before that from the kept rows.
+    """
+    count, dtype = run.kept["eigenvalues"].count, run.eigenvalues.dtype
+    if dtype is None or count == len(run.kept["eigenvalues"].since(0)):
+        return None
+    if count * dtype.itemsize <= MOST_BYTES:
+        return learned_rises(run.record(eigenvalues=range(count)))
+    try:
+        return [Rise(**rise) for rise in (run.summary or {})["rises"]]
+    except (KeyError, TypeError):
+        return None
+
+
+def _without_strange_prediction(record: RunRecord) -> RunRecord:
+    """The record; a closed form that cannot be read hides nothing else."""
+    try:
+        ClosedForm(record.prediction) if record.prediction else None
+    except (ValueError, TypeError):
+        return dataclasses.replace(record, prediction=None)
+    return record
+
+
+def _plain(found: Analysis, basis: Basis) -> PageAnalysis:
+    verdict = found.verdict
+    return PageAnalysis(
+        basis,
+        {
+            "state": verdict.state,
+            "sentence": verdict.sentence,
+            "alarm": verdict.alarm,
+            "evidence": {name: _number(value) for name, value in verdict.evidence.items()},
+        },
+        [_mode(fit, found.clock) for fit in found.history.fits],
+        _forecast(found.forecast),
+    )
 
 
 def record_to_judge(run: FollowedRun) -> RunRecord:
@@ -68,8 +113,8 @@ def record_to_judge(run: FollowedRun) -> RunRecord:
     return run.record(eigenvalues=indices, projections=indices if beside else [])
 
 
-def _mode(fit: ModeFit, step_at: StepClock) -> dict[str, Any]:
-    half_time, width = fit.half_time, fit.width
+def _mode(fit: ModeFit, clock: RunClock) -> dict[str, Any]:
+    step_at, half_time, width = clock.step_at, fit.half_time, fit.width
     spans = [step_at(half_time.value + each / 2) - step_at(half_time.value - each / 2) for each in width]
     return {
         "mode": int(fit.mode),
@@ -89,6 +134,7 @@ def _forecast(forecast: Forecast) -> dict[str, Any]:
         "mode": None if forecast.mode is None else int(forecast.mode),
         "sentence": forecast.sentence,
         "half_time": known if len(known) == len(moments) else None,
+        "steps_more": None if forecast.steps_more is None else _number(forecast.steps_more),
     }
 
 

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from eigenstep.live._analysis import Analysis, analyse, basis_of, record_to_judge
+from eigenstep.live._analysis import PageAnalysis, analyse_for_page, basis_of, record_to_judge, rises_of
 from eigenstep.live._run_folder import Entry, RunsFolder
 
 # A run is judged anew when its record is longer by this share; one that is looked at, at every look.
@@ -73,14 +73,14 @@ class Analyst(threading.Thread):
         with folder.lock:
             basis = basis_of(entry.run)
             try:
-                record = record_to_judge(entry.run)
+                record, rises = record_to_judge(entry.run), rises_of(entry.run)
             except (ValueError, OSError) as error:
-                self._take(entry, Analysis(basis, problem=" ".join(str(error).split())))
+                self._take(entry, PageAnalysis(basis, problem=" ".join(str(error).split())))
                 return
-        analysis = analyse(record, basis)
+        analysis = analyse_for_page(record, basis, rises)
         with folder.lock:
             self._take(entry, analysis)
 
-    def _take(self, entry: Entry, analysis: Analysis) -> None:
+    def _take(self, entry: Entry, analysis: PageAnalysis) -> None:
         entry.analysis = analysis
         self.folder.say(entry, self.folder.clock())

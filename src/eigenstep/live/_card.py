@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from eigenstep.live._analysis import Analysis
+from eigenstep.live._analysis import PageAnalysis
 from eigenstep.live._state import state_of
 from eigenstep.record import FollowedRun, padded
-from eigenstep.report import _facts as facts
+from eigenstep.report import facts
 
 SPARK_MOMENTS = 64
 # A sparkline is drawn anew when the record is longer by this share, which moves it by less than a pixel.
@@ -28,7 +28,7 @@ class Card:
         self._about: tuple[str, dict[str, Any]] = ("", {})
         self._drawn: tuple[int, int, Any] = (0, 0, None)
 
-    def update(self, run: FollowedRun, analysis: Analysis, now: float) -> bool:
+    def update(self, run: FollowedRun, analysis: PageAnalysis, now: float) -> bool:
         """Say what is so now; whether that is something else than before."""
         state = state_of(run, now)
         key = (run.fingerprint, analysis.basis, state)
@@ -52,7 +52,7 @@ class Card:
         self.content = content
         return changed
 
-    def _shape(self, run: FollowedRun, analysis: Analysis) -> dict[str, Any]:
+    def _shape(self, run: FollowedRun, analysis: PageAnalysis) -> dict[str, Any]:
         drawn_for, *drawn_of = self._drawn
         count = run.kept["metrics"].count
         as_long = drawn_for <= count < drawn_for * (1 + REDRAWN_WHEN_LONGER)

@@ -6,9 +6,9 @@ import itertools
 from typing import Any
 
 from eigenstep.analysis import Rise
-from eigenstep.live._analysis import Analysis
+from eigenstep.live._analysis import PageAnalysis
 from eigenstep.record import FollowedRun, stride_for
-from eigenstep.report._cloud import FRAMES, point_cloud
+from eigenstep.report import FRAMES, point_cloud
 
 # A point of a frame is three integers of two bytes.
 BYTES_OF_A_POINT = 3 * 2
@@ -31,7 +31,7 @@ class CloudFrames:
         self._thumbnails: Any = None
         self._thumbnails_of = 0
 
-    def new(self, run: FollowedRun, analysis: Analysis, known: dict[str, Any]) -> dict[str, Any] | None:
+    def new(self, run: FollowedRun, analysis: PageAnalysis, known: dict[str, Any]) -> dict[str, Any] | None:
         """The cloud with the frames that are not `known`; None if nothing is new.
 
         `known` has `frames`, `digest` and `version` as they were given. The reply's `first` says how many of
@@ -51,7 +51,7 @@ class CloudFrames:
         reply = self._cloud | state | {"first": stay, "points": points}
         return reply if stay else reply | {"thumbnails": self._thumbnails}
 
-    def _align(self, run: FollowedRun, analysis: Analysis) -> None:
+    def _align(self, run: FollowedRun, analysis: PageAnalysis) -> None:
         count = len(run.projections)
         stride = stride_for(count, FRAMES)
         indices = list(range(0, count, stride))

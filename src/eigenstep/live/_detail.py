@@ -2,13 +2,11 @@
 
 from typing import Any
 
+from eigenstep.analysis import ClosedForm, RunClock
 from eigenstep.live._packing import pack_rows
 from eigenstep.live._run_folder import Entry
-from eigenstep.record import RunRecord, StepClock
-from eigenstep.report import _facts as facts
-from eigenstep.report._curves import predicted_curves
-from eigenstep.report._numbers import plain
-from eigenstep.report._prediction import Prediction
+from eigenstep.record import RunRecord
+from eigenstep.report import facts, plain, predicted_curves
 
 Cursor = dict[str, Any]
 # Beyond the last half-time of the closed form its curves are drawn on by this share.
@@ -72,12 +70,12 @@ def _facts(entry: Entry) -> dict[str, Any]:
 
 def _prediction(record: RunRecord) -> dict[str, Any] | None:
     """The closed form's curves and half-times; None if its file makes none."""
-    step_at = StepClock.of(record)
+    step_at = RunClock(record).step_at
     try:
-        prediction = Prediction(record.prediction or {})
-        rows = prediction.compare([])
+        closed_form = ClosedForm(record.prediction or {})
+        rows = closed_form.compare([])
         end = max([*(BEYOND * row.predicted for row in rows), *record.metrics["time"][-1:]], default=1.0)
-        curves = predicted_curves(prediction, end, step_at)
+        curves = predicted_curves(closed_form, end, step_at)
     except (ValueError, TypeError):
         return None
     return {

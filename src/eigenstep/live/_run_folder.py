@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eigenstep.live._analysis import Analysis
+from eigenstep.live._analysis import PageAnalysis
 from eigenstep.live._card import Card
 from eigenstep.live._cloud_frames import CloudFrames
 from eigenstep.record import FollowedRun, RunFinder
@@ -24,7 +24,7 @@ class Entry:
 
     run: FollowedRun
     card: Card = field(default_factory=Card)
-    analysis: Analysis = field(default_factory=Analysis)
+    analysis: PageAnalysis = field(default_factory=PageAnalysis)
     cloud: CloudFrames = field(default_factory=CloudFrames)
     version: int = 0
     asked: float = 0.0

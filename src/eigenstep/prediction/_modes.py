@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eigenstep.analysis import find_rises, learned_modes
+from eigenstep.analysis import find_rises, variance_along
 from eigenstep.kernel import ContrastiveKernelPCA
 from eigenstep.prediction._objective import SmallStart
 
@@ -105,6 +105,6 @@ def mode_times(times: ArrayLike, embeddings: ArrayLike, modes: ArrayLike) -> NDA
     modes : (m, k) the modes' values on them
     """
     found = np.full(np.shape(modes)[1], np.nan)
-    for rise in find_rises(times, learned_modes(embeddings, modes), fraction=LEAST_OF_LARGEST):
+    for rise in find_rises(times, variance_along(embeddings, modes), fraction=LEAST_OF_LARGEST):
         found[rise.mode] = rise.half_time
     return found

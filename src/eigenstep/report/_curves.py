@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from eigenstep.analysis import ClosedForm
 from eigenstep.record import RunRecord
 from eigenstep.report._numbers import plain, thin
-from eigenstep.report._prediction import Prediction
 
 POINTS, EIGENVALUES = 800, 32
 
@@ -29,14 +29,16 @@ def eigenvalue_curves(record: RunRecord) -> dict[str, Any] | None:
     return {"step": plain(rows["step"]), "time": plain(rows["time"]), "values": plain(values)}
 
 
-def predicted_curves(prediction: Prediction, end: float, step_at: Callable[[float], float]) -> dict[str, Any]:
+def predicted_curves(
+    closed_form: ClosedForm, end: float, step_at: Callable[[float], float]
+) -> dict[str, Any]:
     """Columns `step`, `time`, `loss`, and one list of values for each eigenvalue, on a grid of its own."""
-    times = prediction.grid(end)
+    times = closed_form.grid(end)
     return {
         "step": plain([step_at(time) for time in times]),
         "time": plain(times),
-        "loss": plain(prediction.loss(times)),
-        "values": plain(prediction.eigenvalues(times)[:, :EIGENVALUES].T),
+        "loss": plain(closed_form.loss(times)),
+        "values": plain(closed_form.eigenvalues(times)[:, :EIGENVALUES].T),
     }
 
 

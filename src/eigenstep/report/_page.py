@@ -25,7 +25,7 @@ def render_page(title: str, sections: list[RunSection]) -> str:
         title=title,
         version=eigenstep.__version__,
         runs=[section.context(identifier) for section, identifier in pairs],
-        data=_inline_json([section.data(identifier) for section, identifier in pairs]),
+        data=inline_json([section.data(identifier) for section, identifier in pairs]),
         style=Markup(_template("page.css")),
         plotly=Markup(get_plotlyjs()),
         scripts=Markup("\n".join(_template(name) for name in SCRIPTS)),
@@ -36,7 +36,7 @@ def _template(name: str) -> str:
     return files("eigenstep.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _inline_json(value: Any) -> Markup:
+def inline_json(value: Any) -> Markup:
     """JSON that cannot end the script element it stands in."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

@@ -11,9 +11,10 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     """Write one HTML file that shows a run, or every run in a folder, and opens without a network.
 
     Only the run folders are read, so a run that still goes on can be reported as well. Runs with a closed
-    form come first, then the others, by name. The page holds the
+    form come first, then the others, by name. The page holds the verdict, when the next mode will come, the
     loss, the eigenvalues of the embeddings' cross-correlation, the closed form's prediction where the run
-    has one, and the probe batch's embeddings moving on their top three principal directions.
+    has one, and the probe batch's embeddings moving on their top three principal directions. Of a folder that
+    is a prediction it holds what that foresees, and says that nothing was measured.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     """
     folder = Path(folder)
     sections = [RunSection(read_record(path)) for path in find_runs(folder)]
-    sections.sort(key=lambda section: section.prediction is None)
+    sections.sort(key=lambda section: section.beside is None)
     out = folder / "report.html" if out is None else Path(out)
     if out.is_dir():
         raise ValueError(

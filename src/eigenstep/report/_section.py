@@ -1,23 +1,27 @@
 """One run as a section of the page."""
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from eigenstep.analysis import Rise, find_rises, separate_steps
-from eigenstep.record import RunRecord, StepClock
-from eigenstep.report import _facts as facts
+from eigenstep.analysis import ClosedForm, HalfTime, Rise, analyse
+from eigenstep.record import RunRecord
+from eigenstep.report import facts
 from eigenstep.report._cloud import SAMPLES, point_cloud
 from eigenstep.report._curves import EIGENVALUES, eigenvalue_curves, loss_curve, predicted_curves, sparkline
 from eigenstep.report._numbers import plain, written
-from eigenstep.report._prediction import HalfTime, Prediction
 
+# Half-times in the overview's row, and rows of a table of modes.
 LISTED, ROWS = 6, 24
 
 
 class RunSection:
     """A run's record with everything that the page says about it.
+
+    Attributes
+    ----------
+    analysis : what the record says
+    beside : the closed form beside what was measured, None where there is none or nothing was measured
 
     Raises ValueError if nothing has been measured yet.
     """
@@ -30,27 +34,27 @@ class RunSection:
                 "metrics.jsonl; let the run go on to its first measurement"
             )
         self.record = record
+        self.analysis = analyse(record)
         # A prediction's own curves are the prediction: there is nothing measured to lay it over.
-        foreseen = record.prediction if not record.is_prediction else None
-        self.prediction = Prediction(foreseen) if foreseen else None
-        self.step_at = StepClock.of(record)
+        self.beside: ClosedForm | None = None if record.is_prediction else self.analysis.closed_form
+        self.step_at = self.analysis.clock.step_at
 
-    @cached_property
+    @property
     def rises(self) -> list[Rise]:
         """The modes learned, in the order of the embeddings' eigenvalues, half-times in units of t."""
-        rows = self.record.eigenvalues
-        if rows is None or not len(rows):
-            return []
-        # The closed form's modes all settle at 1, also one that the record ends too early to show there.
-        plateau = 1.0 if self.prediction else None
-        return find_rises(rows["time"], rows["cross_correlation"], plateau=plateau)
+        return self.analysis.rises
 
-    @cached_property
+    @property
     def comparison(self) -> list[HalfTime]:
-        """Predicted against measured half-times, empty without a prediction."""
-        return self.prediction.compare(self.rises) if self.prediction else []
+        """Predicted against measured half-times, empty without a closed form beside a measurement."""
+        return self.analysis.half_times if self.beside else []
 
-    @cached_property
+    @property
+    def foreseen(self) -> list[HalfTime]:
+        """The half-times of a folder that is a prediction, mode by mode."""
+        return self.analysis.half_times if self.record.is_prediction else []
+
+    @property
     def coloured(self) -> int:
         """How many eigenvalues get a colour of their own: those learned, or a few where none was."""
         learned = [rise.mode for rise in self.rises] + [row.mode for row in self.comparison]
@@ -59,7 +63,7 @@ class RunSection:
     def data(self, identifier: str) -> dict[str, Any]:
         """What the page's scripts draw."""
         end = float(np.nanmax(self.record.metrics["time"]))
-        if self.prediction:
+        if self.beside:
             marks = [(row.mode, row.predicted) for row in self.comparison]
         else:
             marks = [(rise.mode, rise.half_time) for rise in self.rises]
@@ -69,7 +73,7 @@ class RunSection:
             "coloured": self.coloured,
             "loss": loss_curve(self.record),
             "eigenvalues": eigenvalue_curves(self.record),
-            "predicted": predicted_curves(self.prediction, end, self.step_at) if self.prediction else None,
+            "predicted": predicted_curves(self.beside, end, self.step_at) if self.beside else None,
             "marks": [
                 {"mode": mode, "time": plain(time), "step": plain(self.step_at(time))}
                 for mode, time in marks
@@ -105,12 +109,17 @@ class RunSection:
             "drawn": EIGENVALUES,
             "probe": 0 if projections is None else projections["points"].shape[1],
             "probe_drawn": SAMPLES,
-            "separate": len(separate_steps(self.rises)),
+            "separate": len(self.analysis.steps),
+            "verdict": None if record.is_prediction else self._verdict(),
+            "forecast": self.analysis.forecast.sentence,
             "half_times": [self._when(time) for time in half_times[:LISTED]],
             "more": max(0, len(self.rises) - LISTED),
             "comparison": [self._comparison_row(row) for row in self.comparison[:ROWS]],
             "worst_error": self._worst_error(),
-            "rises": [] if self.prediction else [self._rise_row(rise) for rise in self.rises[:ROWS]],
+            "foreseen": [self._foreseen_row(row) for row in self.foreseen[:ROWS]],
+            "foreseen_by_rank": self._is_by_rank(),
+            "notes": self._notes(),
+            "rises": [] if self.beside else [self._rise_row(rise) for rise in self.rises[:ROWS]],
             "rows_left_out": max(0, len(self.comparison or self.rises) - ROWS),
             "has_eigenvalues": rows is not None and len(rows) > 0,
             "configuration": facts.configuration(record),
@@ -137,6 +146,46 @@ class RunSection:
             "measured": None if row.measured is None else self._when(row.measured),
             "error": "–" if row.error is None else _percent(row.error),
         }
+
+    def _is_by_rank(self) -> bool:
+        """Whether the closed form's widths and plateaus are eigenvalues' by rank, not modes'."""
+        return self.analysis.closed_form is not None and self.analysis.closed_form.by_rank
+
+    def _foreseen_row(self, row: HalfTime) -> dict[str, Any]:
+        """A mode of a prediction; where half-times are by mode, so are widths and plateaus."""
+        found: dict[str, Any] = {
+            "mode": row.mode,
+            "gamma": written(row.gamma),
+            "when": self._when(row.predicted),
+        }
+        if not self._is_by_rank():
+            rise = self._rise_row(self.rises[row.mode])
+            found |= {"width": rise["width"], "plateau": rise["plateau"]}
+        return found
+
+    def _verdict(self) -> dict[str, Any]:
+        """The verdict as its state and the rest of its sentence."""
+        verdict = self.analysis.verdict
+        state, _, rest = verdict.sentence.partition(": ")
+        return {
+            "state": verdict.state,
+            "said": state + "." if rest else verdict.sentence,
+            "rest": rest[:1].upper() + rest[1:],
+            "alarm": verdict.alarm,
+            "evidence": [
+                (name.replace("_", " "), written(value, 4)) for name, value in verdict.evidence.items()
+            ],
+        }
+
+    def _notes(self) -> list[str]:
+        """What a prediction says of how its figures came about."""
+        said = self.record.prediction or {} if self.record.is_prediction else {}
+        notes = [str(note)[:1].upper() + str(note)[1:] + "." for note in said.get("notes") or []]
+        fit = said.get("fit")
+        if fit:
+            factor, run = written(fit.get("time_factor")), str(fit.get("run")).rstrip("/").rsplit("/", 1)[-1]
+            notes.append(f"Fitted to {run} by one constant, times are {factor} times those given here.")
+        return notes
 
     def _worst_error(self) -> str | None:
         errors = [abs(row.error) for row in self.comparison if row.error is not None]

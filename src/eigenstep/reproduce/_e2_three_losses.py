@@ -9,7 +9,7 @@ from eigenstep.analysis import Rise, separate_steps
 from eigenstep.encoders import ProjectorConfig
 from eigenstep.images import ImagesConfig
 from eigenstep.record import RunRecord, StepClock
-from eigenstep.report._facts import loss_name
+from eigenstep.report.facts import loss_name
 from eigenstep.reproduce._choices import LOSSES, Choices, check_training_images, finished
 from eigenstep.reproduce._figure_style import INK, draw_eigenvalues, figure, mark_half_times
 from eigenstep.reproduce._outcome import Cell, Outcome, OutcomeTable, Row

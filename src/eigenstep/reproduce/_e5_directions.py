@@ -9,8 +9,8 @@ from mpl_toolkits.mplot3d import Axes3D
 from numpy.typing import NDArray
 
 from eigenstep.record import RunRecord
-from eigenstep.report._alignment import align_frames
-from eigenstep.report._facts import loss_name
+from eigenstep.report import align_frames
+from eigenstep.report.facts import loss_name
 from eigenstep.reproduce._choices import LOSSES, Choices
 from eigenstep.reproduce._e2_three_losses import run_rises, train_three_losses
 from eigenstep.reproduce._figure_style import FAINT, INK, MODES, MUTED, figure

@@ -178,6 +178,11 @@ class SpectrumMonitor:
         return self._last
 
     @property
+    def learned_modes(self) -> int | None:
+        """How many modes the record so far shows to have been learned; None on ranks that do not write it."""
+        return None if self._folder is None else self._folder.learned_modes
+
+    @property
     def has_measured(self) -> bool:
         """Whether there has been a measurement."""
         return self._recorded is not None

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from eigenstep.analysis import summarise
+from eigenstep.analysis import LearnedCount, summarise
 from eigenstep.record import (
     CONFIG,
     METRICS,
@@ -92,6 +92,14 @@ class MonitorFolder:
             config=json.dumps({"monitor": settings}, indent=1) + "\n",
             start=step + 1,
         )
+        before = read_record(path).eigenvalues
+        assert before is not None, "the writer has just made the table"
+        self._learned = LearnedCount(before["time"], before["cross_correlation"])
+
+    @property
+    def learned_modes(self) -> int:
+        """How many modes the record so far shows to have been learned."""
+        return self._learned.count
 
     def append(
         self, spectrum: Spectrum, points: np.ndarray | None, loss: float, learning_rate: float
@@ -108,6 +116,7 @@ class MonitorFolder:
             count=spectrum.count,
             nonfinite=spectrum.nonfinite,
         )
+        self._learned.add(spectrum.time, spectrum.cross_correlation)
         if spectrum.nonfinite and not self._warned:
             self._warned = True
             warnings.warn(

@@ -13,7 +13,7 @@ class Progress:
     done, total : images or steps
     loss : of the last measurement, None before the first
     images_per_second : of the training so far in this process
-    learned_modes : how many modes stood out at the last measurement
+    learned_modes : how many modes had been learned at the last measurement
     waiting : share of the time that was spent waiting for images
     """
 

@@ -1,6 +1,5 @@
 """What a training run measures of itself, and writes into its folder."""
 
-import bisect
 import math
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eigenstep.analysis import summarise
+from eigenstep.analysis import LearnedCount, summarise
 from eigenstep.encoders import Encoder
 from eigenstep.methods import is_centered
 from eigenstep.record import RecordWriter, read_record
@@ -23,7 +22,6 @@ from eigenstep.training.config import TrainConfig
 
 FEATURES_KEPT = 128
 EIGENVALUES_LOGGED = 8
-MODES_FOLLOWED = 64
 
 
 class Recorder:
@@ -73,8 +71,7 @@ class Recorder:
         )
         before = read_record(out)
         assert before.eigenvalues is not None, "the writer has just made the table"
-        self._times = before.eigenvalues["time"].tolist()
-        self._curve = list(before.eigenvalues["cross_correlation"][:, :MODES_FOLLOWED])
+        self._learned = LearnedCount(before.eigenvalues["time"], before.eigenvalues["cross_correlation"])
         accuracies = before.probes.get("knn_features", np.zeros(0))
         self._best = float(accuracies.max()) if len(accuracies) else -1.0
         if len(thumbnails):
@@ -96,9 +93,16 @@ class Recorder:
         embeddings: tuple[Tensor, Tensor],
         terms: dict[str, float],
         waited: float,
+        last: bool = False,
         **metrics: float,
     ) -> None:
-        """Add one measurement to the record; `waited`: seconds of waiting for images so far."""
+        """Add one measurement to the record.
+
+        Parameters
+        ----------
+        waited : seconds of waiting for images so far
+        last : whether it is the run's last, of which the modes are counted whatever that takes
+        """
         began = time.perf_counter()
         kept = min(self.encoder.num_features, FEATURES_KEPT)
         spectrum = spectrum_of(
@@ -123,7 +127,9 @@ class Recorder:
         self.writer.append(
             step, learning_time, eigenvalues, points, terms=terms, measures=spectrum.measures, **metrics
         )
-        self._count_modes(learning_time, eigenvalues["cross_correlation"])
+        self.learned_modes = self._learned.add(learning_time, eigenvalues["cross_correlation"])
+        if last:
+            self.learned_modes = self._learned.latest()
         self._log(step, learning_time, spectrum, terms, metrics)
         now = time.perf_counter()
         self.seconds += now - began
@@ -148,19 +154,6 @@ class Recorder:
         """Write the summary: "finished", or "diverged" at `step`; `images`: what was read."""
         self.writer.finish(state, step, **summarise(read_record(self.out)), images=images)
         self.loggers.close(state)
-
-    def _count_modes(self, learning_time: float, eigenvalues: np.ndarray) -> None:
-        """How many modes have risen and stopped: as `find_rises` judges, from three moments of the curve.
-
-        A mode that still grows exponentially, by 5 or more since the start, has grown by 5^0.2 = 1.38 or
-        more in the last fifth of the time.
-        """
-        now = eigenvalues[:MODES_FOLLOWED]
-        self._times.append(learning_time)
-        self._curve.append(now)
-        earlier = self._curve[bisect.bisect_left(self._times, 0.8 * learning_time)]
-        risen = (now >= 0.15 * now[0]) & (now >= 5 * np.abs(self._curve[0]))
-        self.learned_modes = int((risen & (now <= 1.3 * earlier)).sum())
 
     def _log(
         self,

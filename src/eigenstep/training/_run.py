@@ -174,6 +174,7 @@ class Run:
                 (z_a, z_b),
                 dict(zip(terms, numbers, strict=True)),
                 self.images.waited,
+                last=step == self.steps,
                 loss=self.loss,
                 learning_rate=float(self.rates[min(step, self.steps - 1)]),
             )

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from eigenstep.analysis import Rise, find_rises
-from eigenstep.analysis.tracking import fit_mode
-from eigenstep.analysis.tracking._rise_curve import _model
+from eigenstep.analysis.tracking import fit_mode, log_rise_curve
 from eigenstep.theory import mode_eigenvalues
 
 
@@ -89,10 +88,13 @@ def test_derivatives_are_those_of_the_curve(acceleration):
     times, step = np.linspace(4, 6, 21), 1e-6
     parameters = np.array([5.0, np.log(0.7), np.log(0.8), acceleration])
     numeric = [
-        (_model(times, parameters + shift)[0] - _model(times, parameters - shift)[0]) / (2 * step)
+        (log_rise_curve(times, parameters + shift)[0] - log_rise_curve(times, parameters - shift)[0])
+        / (2 * step)
         for shift in step * np.eye(4)
     ]
-    np.testing.assert_allclose(_model(times, parameters)[1], np.stack(numeric, axis=1), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        log_rise_curve(times, parameters)[1], np.stack(numeric, axis=1), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_a_rise_within_a_record_is_placed_between_the_records_about_it():

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from eigenstep.analysis.tracking import Estimate, Upcoming, forecast_next
-from eigenstep.analysis.tracking._growth import Growth
+from eigenstep.analysis.tracking import Estimate, Growth, Upcoming, forecast_next
 
 SMOOTH = Growth(-4.6, 0.1, 0.0, 0.001)
 

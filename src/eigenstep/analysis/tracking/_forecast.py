@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from eigenstep.analysis.tracking._estimate import Estimate
+from eigenstep.analysis.tracking._fit import Estimate
 from eigenstep.analysis.tracking._upcoming import Upcoming
 
 State = Literal["expected", "none within the planned run", "not yet to be told"]
@@ -15,7 +15,7 @@ NONE: State = "none within the planned run"
 UNKNOWN: State = "not yet to be told"
 UNTOLD = "When the next mode will rise is not yet to be told: "
 # An interval's end is not worth naming when it is this many times as late as its beginning.
-FAR = 10.0
+ENDS_WORTH_NAMING = 10.0
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Forecast:
         within the planned run" it is when the mode would come if the run went on
     planned_time : when the run ends, None if that is not known
     sentence : all of it in words
+    steps_more : of a run that has ended, how many more steps would have brought the mode to half of its
+        plateau; None where that cannot be told, or the run goes on
     """
 
     state: State
@@ -38,6 +40,7 @@ class Forecast:
     step: Estimate | None
     planned_time: float | None
     sentence: str
+    steps_more: float | None = None
 
 
 def forecast_next(
@@ -59,15 +62,18 @@ def forecast_next(
         growth until now does not tell that they will not come
     step_at : the step at a time; default: time and step are the same
 
-    >>> from eigenstep.analysis.tracking._growth import Growth
+    >>> from eigenstep.analysis import Growth
     >>> mode = Upcoming(2, Growth(-4.6, 0.1, 0.0, 0.0), Estimate(146.0, 140.0, 152.0), 1.0, 0.0)
     >>> forecast_next([mode], 100.0, planned_time=300.0).sentence
     'Mode 3 is expected to reach half of its plateau at step 146 (140 to 152).'
     >>> forecast_next([mode], 100.0, planned_time=130.0).sentence
     'No further mode is expected by the planned end at step 130: mode 3 would come at step 146 (140 to 152).'
+    >>> forecast_next([mode], 130.0, planned_time=130.0).steps_more
+    16.0
     """
     words = _Words(step_at)
     end = "" if planned_time is None else words.at(planned_time)
+    steps_more = None
     if np.isnan(now):
         return Forecast(UNKNOWN, None, None, None, planned_time, f"{UNTOLD}nothing is recorded.")
     if not upcoming and rising is not None:
@@ -80,7 +86,10 @@ def forecast_next(
     name, half_time = f"mode {soonest.mode + 1}", soonest.half_time if soonest.told else None
     if planned_time is not None and now >= planned_time:
         state, text = NONE, f"No further mode: the planned run has ended at {end}"
-        text += f"; {name} would have come at {words.within(half_time)}." if half_time else "."
+        if half_time:
+            steps_more = words.step_at(half_time.value) - words.step_at(now)
+            text += f"; {name} would have come at {words.within(half_time)}, {words.more(steps_more)}"
+        text += "."
     elif planned_time is not None and rising is None and _none_by(planned_time, upcoming):
         state, text = NONE, f"No further mode is expected by the planned end at {end}: "
         first = min(mode.half_time.low for mode in upcoming)
@@ -98,7 +107,7 @@ def forecast_next(
     else:
         state, text = UNKNOWN, UNTOLD + words.why(soonest)
     step = Estimate(*map(words.step_at, half_time)) if half_time else None
-    return Forecast(state, soonest.mode, half_time, step, planned_time, text)
+    return Forecast(state, soonest.mode, half_time, step, planned_time, text, steps_more)
 
 
 def _none_by(time: float, upcoming: Sequence[Upcoming]) -> bool:
@@ -122,6 +131,13 @@ class _Words:
             text += f", t = {time.value:.3g} ({time.low:.3g} to {time.high:.3g})"
         return text
 
+    @staticmethod
+    def more(steps: float) -> str:
+        """How many more steps a run would take, to two digits: an interval is not much narrower."""
+        digits = max(len(f"{steps:.0f}") - 2, 0)
+        rounded = max(int(round(steps, -digits)), 1)
+        return f"about {rounded:,} step{'s' * (rounded != 1)} more"
+
     def why(self, soonest: Upcoming) -> str:
         """Why the next mode cannot be told."""
         if soonest.growth is None:
@@ -130,5 +146,5 @@ class _Words:
             return f"mode {soonest.mode + 1}, the largest that is not learned, does not grow at present."
         _, first, last = soonest.half_time
         text = f"by its growth until now, mode {soonest.mode + 1} may come at any time from {self.at(first)}"
-        told = first <= last <= FAR * first
+        told = first <= last <= ENDS_WORTH_NAMING * first
         return f"{text} to {self.at(last)}." if told else f"{text} on."

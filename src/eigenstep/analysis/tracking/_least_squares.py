@@ -9,9 +9,9 @@ from scipy.special import stdtrit
 # Returns values (n,) and their derivatives (n, p) at times (n,).
 Model = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
-HUBER = 1.5
+HUBER_THRESHOLD = 1.5
 # Of a step, against what is known beforehand, and how many are taken at most.
-TOLERANCE, STEPS = 1e-5, 50
+STEP_TOLERANCE, MOST_STEPS = 1e-5, 50
 
 
 class Fitted(NamedTuple):
@@ -61,9 +61,9 @@ def _solve(
     """Levenberg-Marquardt; returns parameters and their covariance."""
     damping, freedom, precision = 1e-3, max(len(times) - len(parameters), 1), 1 / beforehand**2
     residual, jacobian = _innovations(model, times, values, parameters, correlation)
-    for _ in range(STEPS):
+    for _ in range(MOST_STEPS):
         scale = max(1.4826 * float(np.median(np.abs(residual))) * len(times) / freedom, 1e-12)
-        weights = np.minimum(1, HUBER * scale / np.maximum(np.abs(residual), 1e-300)) / scale**2
+        weights = np.minimum(1, HUBER_THRESHOLD * scale / np.maximum(np.abs(residual), 1e-300)) / scale**2
         gram = jacobian.T @ (weights[:, None] * jacobian) + np.diag(precision)
         slope = jacobian.T @ (weights * residual) + precision * (mean - parameters)
         step = np.linalg.solve(gram + damping * np.diag(np.diag(gram)), slope)
@@ -75,7 +75,7 @@ def _solve(
             + precision @ ((parameters - mean) ** 2 - (trial - mean) ** 2) / 2
         )
         if gain >= 0:
-            settled = (np.abs(step) < TOLERANCE * beforehand).all()
+            settled = (np.abs(step) < STEP_TOLERANCE * beforehand).all()
             parameters, residual, jacobian, damping = trial, trial_residual, trial_jacobian, damping / 5
             if settled:
                 break
@@ -83,8 +83,8 @@ def _solve(
             damping *= 5
             if damping > 1e12:
                 break
-    clipped = np.clip(residual, -HUBER * scale, HUBER * scale)
-    inside = max(float((np.abs(residual) <= HUBER * scale).mean()), 0.1)
+    clipped = np.clip(residual, -HUBER_THRESHOLD * scale, HUBER_THRESHOLD * scale)
+    inside = max(float((np.abs(residual) <= HUBER_THRESHOLD * scale).mean()), 0.1)
     variance = max(float(clipped @ clipped) / freedom / inside**2, 1e-24)
     return parameters, np.linalg.inv(jacobian.T @ jacobian / variance + np.diag(precision))
 
@@ -102,7 +102,9 @@ def _innovations(
 
 def _cost(residual: np.ndarray, scale: float) -> float:
     size = np.abs(residual) / scale
-    return float(np.where(size <= HUBER, size**2 / 2, HUBER * (size - HUBER / 2)).sum())
+    return float(
+        np.where(size <= HUBER_THRESHOLD, size**2 / 2, HUBER_THRESHOLD * (size - HUBER_THRESHOLD / 2)).sum()
+    )
 
 
 def _autocorrelation(residual: np.ndarray) -> float:

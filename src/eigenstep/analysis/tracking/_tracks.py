@@ -1,18 +1,33 @@
-"""Eigenvalues followed by mode instead of by rank."""
+"""Eigenvalues followed by mode instead of by rank.
+
+Which principal direction of the probe batch is which mode, record by record, tells where eigenvalues of the
+batch exchange their ranks.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-
-from eigenstep.analysis.tracking._identity import identify
+from scipy.optimize import linear_sum_assignment
 
 # Records at which the directions are compared: evenly spread, and enough for any rise that can be seen.
-COMPARED = 1000
+MOST_COMPARED = 1000
 # Two eigenvalues whose logarithms differ by less than this meet.
-MEETING = 0.3
+MEETING_GAP = 0.3
 # Squared overlap with its reference from which a mode's direction is certain.
-CERTAIN = 0.5
+CERTAIN_OVERLAP = 0.5
+# A reference follows its mode only while the mode's variance differs from its neighbours' by this factor:
+# nearer than that the principal directions are mixtures of both.
+CLEAR_RATIO = 4.0
+# How far a reference moves towards the direction seen.
+REFERENCE_PACE = 0.3
+# Squared overlap from which a mode is found, and up to which it is lost, as it may be where its variance is
+# below the largest by this, in natural units.
+FOUND_OVERLAP, LOST_OVERLAP, SMALL_BY = 0.6, 0.4, 4.6
+# Variances of modes that have changed places differ by this, in natural units.
+EXCHANGED_GAP = 0.25
+# Lengths below this are no direction.
+NO_LENGTH = 1e-30
 
 
 @dataclass(frozen=True)
@@ -69,7 +84,7 @@ def track_modes(eigenvalues: ArrayLike, points: ArrayLike | None = None) -> list
     if points.ndim != 3 or len(points) != records:
         raise ValueError(f"expected points (T, n, k) of {records} records, got {points.shape}")
     points = points[:, :, :dimension]
-    seen, overlaps = identify(points, COMPARED)
+    seen, overlaps = identify(points, MOST_COMPARED)
     variances = np.einsum("tnk,tnk->tk", points, points, dtype=float) / points.shape[1]
     ranks = _exchange_where_they_meet(seen, overlaps, values)
     row = np.arange(records)
@@ -102,11 +117,101 @@ def _exchange_where_they_meet(seen: np.ndarray, overlaps: np.ndarray, values: np
     for change in np.flatnonzero((seen[1:] != seen[:-1]).any(axis=1)) + 1:
         moved = np.flatnonzero(seen[change] != seen[change - 1])
         old, new = seen[change - 1, moved], seen[change, moved]
-        certain = np.flatnonzero((overlaps[:change, moved] > CERTAIN).all(axis=1))
+        certain = np.flatnonzero((overlaps[:change, moved] > CERTAIN_OVERLAP).all(axis=1))
         start = max(certain[-1] if len(certain) else 0, earliest[moved].max())
         gap = np.abs(logs[start : change + 1, old] - logs[start : change + 1, new]).max(axis=1)
-        near = np.flatnonzero(gap <= MEETING)
+        near = np.flatnonzero(gap <= MEETING_GAP)
         meeting = start + int(near[len(near) // 2]) if len(near) else max(start, change)
         ranks[meeting:, moved] = new
         earliest[moved] = meeting
     return ranks
+
+
+def identify(points: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Follow directions through exchanges of their order.
+
+    Each mode is known by a reference, a unit vector over the n samples that slowly follows it. References
+    stand still while two variances are near each other, so a mode is found again on the far side of a
+    crossing, however slow, though its direction was mixed with another's on the way. Ranks are exchanged
+    where the assignment of largest total squared overlap says so, clearly and in two records running.
+
+    Parameters
+    ----------
+    points : (T, n, k), projections of the same n samples on each record's principal directions
+    most : records compared at most, evenly spread; those between are as the one before
+
+    Returns ranks (T, k), the direction that each of the k modes is at each record, and its squared overlap
+    with the mode's reference (T, k).
+    """
+    records = len(points)
+    compared = np.unique(np.linspace(0, records - 1, most).round().astype(int)) if records > most else None
+    ranks, overlaps = _follow(np.nan_to_num(points if compared is None else points[compared]).astype(float))
+    if compared is None:
+        return ranks, overlaps
+    latest = np.searchsorted(compared, np.arange(records), side="right") - 1
+    return ranks[latest], overlaps[latest]
+
+
+def _follow(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    records, _, count = points.shape
+    lengths = np.linalg.norm(points, axis=1)
+    directions = points / np.maximum(lengths, NO_LENGTH)[:, None]
+    clear, logs = _clear(lengths), 2 * np.log(np.maximum(lengths, NO_LENGTH))
+    ranks, overlaps = np.zeros((records, count), int), np.zeros((records, count))
+    modes = np.arange(count)
+    current, proposed, before = modes, modes, np.eye(count)
+    references = directions[0].copy()
+    for record, seen in enumerate(directions):
+        products = references.T @ seen
+        squares = products**2
+        best = _exchange(squares, current, logs[record])
+        if (best != current).any() and (best == proposed).all():
+            ranks[record - 1], overlaps[record - 1] = best, before[modes, best]
+            current = best
+        proposed, before = best, squares
+        ranks[record], overlaps[record] = current, squares[modes, current]
+        _update(references, seen, products, current, clear[record])
+    return ranks, overlaps
+
+
+def _clear(lengths: np.ndarray) -> np.ndarray:
+    """(T, k): whether a direction's variance is apart from those of the directions beside it."""
+    variances = np.maximum(lengths, NO_LENGTH) ** 2
+    apart = variances[:, :-1] > CLEAR_RATIO * variances[:, 1:]
+    edge = np.ones((len(lengths), 1), bool)
+    return np.hstack([edge, apart]) & np.hstack([apart, edge])
+
+
+def _exchange(squares: np.ndarray, current: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    """The current ranks, with those cycles of the best assignment exchanged whose modes are found there."""
+    best = linear_sum_assignment(-squares)[1]
+    moved = np.flatnonzero(best != current)
+    result = current.copy()
+    holder = np.argsort(current)
+    while len(moved):
+        cycle, mode = [], moved[0]
+        while mode not in cycle:
+            cycle.append(mode)
+            mode = holder[best[mode]]
+        found = squares[cycle, best[cycle]] > FOUND_OVERLAP
+        lost = (squares[cycle].max(axis=1) < LOST_OVERLAP) & (logs[current[cycle]] < logs.max() - SMALL_BY)
+        apart = np.abs(logs[best[cycle]] - logs[current[cycle]]) > EXCHANGED_GAP
+        if found.any() and (found | lost).all() and apart.all():
+            result[cycle] = best[cycle]
+        moved = np.setdiff1d(moved, cycle)
+    return result
+
+
+def _update(
+    references: np.ndarray, seen: np.ndarray, products: np.ndarray, current: np.ndarray, clear: np.ndarray
+) -> None:
+    """Move the references, in place; a direction that is nobody's is a mode not seen before."""
+    squares = products**2
+    spanned, known = squares.sum(axis=0), squares.max(axis=0) > FOUND_OVERLAP
+    for mode, rank in enumerate(current):
+        if spanned[rank] < LOST_OVERLAP or (clear[rank] and not known[rank]):
+            references[:, mode] = seen[:, rank]
+        elif clear[rank] and squares[mode, rank] > FOUND_OVERLAP:
+            towards = np.sign(products[mode, rank]) * seen[:, rank]
+            moved = references[:, mode] + REFERENCE_PACE * (towards - references[:, mode])
+            references[:, mode] = moved / np.linalg.norm(moved)

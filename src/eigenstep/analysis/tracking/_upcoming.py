@@ -6,21 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eigenstep.analysis.tracking._delay import Delay, Risen, delay_of
-from eigenstep.analysis.tracking._estimate import Estimate
-from eigenstep.analysis.tracking._fit import ModeFit
-from eigenstep.analysis.tracking._growth import Growth, measure_growth
+from eigenstep.analysis.tracking._fit import Estimate, ModeFit
+from eigenstep.analysis.tracking._growth import Delay, Growth, Risen, delay_of, measure_growth
 
 # How many of the largest eigenvalues that are not learned may be the next mode.
 CANDIDATES = 4
 # A half-time is told if its interval is no longer than this share of it.
-TOLD = 0.5
+TELLABLE_INTERVAL = 0.5
 # And if the mode is no deeper below half of its plateau than this, in natural units, for unsteady growth,
-DEEPEST = 8.0
+TELLABLE_DEPTH = 8.0
 # and if that growth is a straight line up to this.
-ROUGHEST = 0.3
+TELLABLE_ROUGHNESS = 0.3
 # Standard deviation of the logarithm of a plateau that is guessed from the latest mode's.
-FROM_LATEST = 0.4
+GUESSED_PLATEAU_SPREAD = 0.4
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,12 @@ class Upcoming:
             return False
         value, low, high = self.half_time
         depth = -self.growth.level
-        within_reach = 2 * self.plateau_spread <= depth <= DEEPEST / self.growth.unsteadiness
-        return within_reach and self.growth.roughness <= ROUGHEST and high - low <= TOLD * value
+        within_reach = 2 * self.plateau_spread <= depth <= TELLABLE_DEPTH / self.growth.unsteadiness
+        return (
+            within_reach
+            and self.growth.roughness <= TELLABLE_ROUGHNESS
+            and high - low <= TELLABLE_INTERVAL * value
+        )
 
 
 def forecast_modes(
@@ -82,8 +84,7 @@ def forecast_modes(
 
     >>> times = np.linspace(0, 4, 81)
     >>> curves = 1 / (1 + np.exp(-np.array([8.0, 4.0]) * (times[:, None] - np.array([2.0, 6.0]))))
-    >>> from eigenstep.analysis._rises import find_rises
-    >>> from eigenstep.analysis.tracking import fit_mode
+    >>> from eigenstep.analysis import find_rises, fit_mode
     >>> fits = [fit_mode(times, curves[:, rise.mode], rise) for rise in find_rises(times, curves)]
     >>> [(mode.mode, round(mode.half_time.value, 1)) for mode in forecast_modes(times, curves, fits)]
     [(1, 6.0)]
@@ -99,7 +100,7 @@ def forecast_modes(
     ]
     latest = max(risen, key=lambda rise: rise.half_time, default=None)
     level = plateau or (latest.plateau if latest else first_plateau)
-    spread = 0.0 if plateau else FROM_LATEST if latest else first_spread
+    spread = 0.0 if plateau else GUESSED_PLATEAU_SPREAD if latest else first_spread
     done = {fit.mode for fit in fits}
     waiting = [mode for mode in np.argsort(-curves[-1], kind="stable") if mode not in done][:CANDIDATES]
     upcoming = [

@@ -2,20 +2,20 @@
 
 import numpy as np
 
-from eigenstep.analysis.verdicts._dimensions import Dimensions
+from eigenstep.analysis.verdicts._dimensional_collapse import Dimensions
 from eigenstep.analysis.verdicts._signals import Signals
 
 # The spread of directions, beside its peak: where they count as one, and from where on no longer.
-FALLEN, RECOVERED = 0.125, 0.25
+SPREAD_FALLEN, SPREAD_RECOVERED = 0.125, 0.25
 # Growth of the variance across that direction since the first measurement, and since half of them: with more,
 # embeddings grow from little, along their first mode faster than across it.
-ACROSS = 1.5
+GROWS_ACROSS = 1.5
 # Spread of directions that never parted, over so many measurements; where more than this share of the
 # directions carry the variance, it is the mean that was far off all the time.
-NEVER_SPREAD, LONG, OFFSET = 0.05, 20, 1 / 4
+NEVER_SPREAD, NEVER_SPREAD_RECORDS, OFFSET_SHARE = 0.05, 20, 1 / 4
 # Total variance, beside its peak and beside 1 a direction: where the spread of directions is known to hold,
 # where it is not known, and where the loss has gone down with the variance.
-SHRUNK, SHRUNK_UNKNOWN, SHRUNK_WITH_LOSS = 1e-4, 1e-3, 1e-2
+VARIANCE_SHRUNK, VARIANCE_SHRUNK_ALONE, VARIANCE_SHRUNK_WITH_LOSS = 1e-4, 1e-3, 1e-2
 
 
 def find_complete_collapse(signals: Signals, dimensions: Dimensions) -> str | None:
@@ -25,22 +25,26 @@ def find_complete_collapse(signals: Signals, dimensions: Dimensions) -> str | No
     """
     spread, variance = signals.spread, signals.variance
     if not variance.any():
-        return "all embeddings are equal" if len(variance) >= LONG else None
+        return "all embeddings are equal" if len(variance) >= NEVER_SPREAD_RECORDS else None
     known = bool(np.isfinite(spread).all())
     if known:
         cosine = f"mean cosine {1 - spread[-1] ** 2:.4f}"
         peak = _peak(spread)
         across = signals.across
-        still = across[-1] <= ACROSS * min(across[0], across[len(across) // 2])
-        if still and _is_down(spread / peak, FALLEN, RECOVERED):
+        still = across[-1] <= GROWS_ACROSS * min(across[0], across[len(across) // 2])
+        if still and _is_down(spread / peak, SPREAD_FALLEN, SPREAD_RECOVERED):
             return f"all embeddings point in one direction ({cosine}, after {1 - peak[-1] ** 2:.2f})"
-        few = dimensions.carrying <= OFFSET * signals.rank_limit
-        if few and len(spread) >= LONG and (spread[-LONG:] < NEVER_SPREAD).all():
+        few = dimensions.carrying <= OFFSET_SHARE * signals.rank_limit
+        if (
+            few
+            and len(spread) >= NEVER_SPREAD_RECORDS
+            and (spread[-NEVER_SPREAD_RECORDS:] < NEVER_SPREAD).all()
+        ):
             return f"all embeddings point in one direction ({cosine}) and stay so"
     peak = _peak(variance)
-    least = SHRUNK if known else SHRUNK_UNKNOWN
+    least = VARIANCE_SHRUNK if known else VARIANCE_SHRUNK_ALONE
     if _loss_falls_too(signals.last_loss, variance):
-        least = SHRUNK_WITH_LOSS
+        least = VARIANCE_SHRUNK_WITH_LOSS
     if _is_down(variance / peak, least, 4 * least) and variance[-1] <= least * signals.dim:
         return f"the variance of the embeddings has fallen from {peak[-1]:.2g} to {variance[-1]:.2g}"
     return None

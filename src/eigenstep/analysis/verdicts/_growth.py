@@ -9,20 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from eigenstep.analysis.verdicts._dimensions import NOTHING
-from eigenstep.analysis.verdicts._signals import Signals
+from eigenstep.analysis.verdicts._signals import ROUNDING, Signals
 
 # The last half of the time is looked at, and its last quarter, in medians of so many pieces, of so many
 # measurements at most.
-RECENT, PIECES, MOST, FEWEST = (0.5, 0.25), 16, 32, 4
+RECENT_SHARES, PIECES, MOST_OF_A_PIECE, FEWEST_RECORDS = (0.5, 0.25), 16, 32, 4
 # Growth over either that counts: of the variance, and of a direction's share; and of the loss's whole fall.
-VARIANCE, SHARE, FALL = 1.5, 1.25, 0.1
+VARIANCE_GROWTH, SHARE_GROWTH, LOSS_FALL = 1.5, 1.25, 0.1
 # Chance, by Student's t, of such a slope where there is none: of one curve, and of one of many.
 CHANCE, CHANCE_OF_MANY = 1e-2, 1e-3
 
 
 @dataclass(frozen=True)
-class Growth:
+class RecentGrowth:
     """What happened over the last part of the time.
 
     Attributes
@@ -44,32 +43,32 @@ class Growth:
     grows: bool = False
 
 
-def measure_growth(signals: Signals, windows: tuple[float, ...] = RECENT) -> Growth:
+def recent_growth(signals: Signals, windows: tuple[float, ...] = RECENT_SHARES) -> RecentGrowth:
     """Growth over the first of the windows in which there is any, else over the first of them."""
     found = [_measure(signals, window) for window in windows]
     return next((growth for growth in found if growth.grows), found[0])
 
 
-def _measure(signals: Signals, window: float) -> Growth:
-    if len(signals) < FEWEST:
-        return Growth(window)
+def _measure(signals: Signals, window: float) -> RecentGrowth:
+    if len(signals) < FEWEST_RECORDS:
+        return RecentGrowth(window)
     times = signals.times
     first = int(np.searchsorted(times, times[-1] - window * (times[-1] - times[0])))
-    recent = signals.at(slice(min(first, len(signals) - FEWEST), None))
+    recent = signals.at(slice(min(first, len(signals) - FEWEST_RECORDS), None))
     curves = (recent.times, recent.eigenvalues, recent.across, recent.last_loss)
     t, eigenvalues, across, loss = (_pieces(curve) for curve in curves)
     logs = _log(eigenvalues)
     total = _log(eigenvalues.sum(axis=1, keepdims=True))
     variances, variances_grow = _change(
-        t, np.hstack([total, _log(across)[:, None]]), np.log(VARIANCE), CHANCE
+        t, np.hstack([total, _log(across)[:, None]]), np.log(VARIANCE_GROWTH), CHANCE
     )
     variance = variances[0]
-    shares, shares_grow = _change(t, logs - total, np.log(SHARE), CHANCE_OF_MANY)
+    shares, shares_grow = _change(t, logs - total, np.log(SHARE_GROWTH), CHANCE_OF_MANY)
     # Where the variance shrinks, what shrinks less does not grow.
-    shares_grow &= (shares + variance > 0) & (eigenvalues[-1] > NOTHING * eigenvalues[-1, 0])
+    shares_grow &= (shares + variance > 0) & (eigenvalues[-1] > ROUNDING * eigenvalues[-1, 0])
     direction = int(np.argmax(np.where(shares_grow, shares, -np.inf))) if shares_grow.any() else None
     fall, falls = _fall(t, loss, signals.last_loss)
-    return Growth(
+    return RecentGrowth(
         window=window,
         variance=_factor(variance),
         across=_factor(variances[1]) if np.isfinite(variances[1]) else 1.0,
@@ -84,7 +83,7 @@ def _pieces(curve: np.ndarray) -> np.ndarray:
     if len(curve) <= PIECES:
         return curve
     pieces = np.array_split(curve, PIECES)
-    return np.stack([np.median(piece[:: -(-len(piece) // MOST)], axis=0) for piece in pieces])
+    return np.stack([np.median(piece[:: -(-len(piece) // MOST_OF_A_PIECE)], axis=0) for piece in pieces])
 
 
 def _change(
@@ -105,7 +104,7 @@ def _fall(times: np.ndarray, recent: np.ndarray, loss: np.ndarray) -> tuple[floa
     whole = loss[:3].max() - loss.min() if np.isfinite(loss).all() else 0.0
     if not whole > 0:
         return 0.0, False
-    change, falls = _change(times, -recent[:, None] / whole, FALL, CHANCE)
+    change, falls = _change(times, -recent[:, None] / whole, LOSS_FALL, CHANCE)
     return float(change[0]), bool(falls[0])
 
 

@@ -1,23 +1,59 @@
 """The verdict on a run, by its record or by arrays."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from eigenstep.analysis.verdicts._complete_collapse import find_complete_collapse
-from eigenstep.analysis.verdicts._dimensional_collapse import NARROWED, has_settled_in_few, lacks_directions
-from eigenstep.analysis.verdicts._dimensions import count_directions
+from eigenstep.analysis.verdicts._dimensional_collapse import (
+    SPREAD_NARROWED,
+    count_directions,
+    has_settled_in_few,
+    lacks_directions,
+)
 from eigenstep.analysis.verdicts._explosion import find_explosion
-from eigenstep.analysis.verdicts._growth import RECENT, VARIANCE, Growth, measure_growth
+from eigenstep.analysis.verdicts._growth import RECENT_SHARES, VARIANCE_GROWTH, RecentGrowth, recent_growth
 from eigenstep.analysis.verdicts._signals import Signals, signals_of, signals_of_record
-from eigenstep.analysis.verdicts._verdict import Verdict
 from eigenstep.record import RunRecord
 
 # Measurements needed to say that something grows, that few directions are left, that nothing grows.
-TO_GROW, TO_COLLAPSE, TO_SETTLE = 5, 8, 20
+RECORDS_TO_GROW, RECORDS_TO_COLLAPSE, RECORDS_TO_SETTLE = 5, 8, 20
 # Share of the largest variance below which it is worth a word.
-WANED = 0.1
+VARIANCE_WANED = 0.1
 # How many measurements back two that agree are looked for.
 LOOK_BACK = 10
+
+STATES = (
+    "too early",
+    "growing",
+    "saturated",
+    "dimensional collapse",
+    "complete collapse",
+    "exploding",
+)
+ALARMS = STATES[3:]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What has become of an embedding.
+
+    Attributes
+    ----------
+    state : one of `STATES`; of a single moment "full" or one of the two collapses
+    sentence : the same in plain words, with the numbers that matter most
+    evidence : the numbers behind it by name, each finite; docs/verdicts.md says what they are
+    """
+
+    state: str
+    sentence: str
+    evidence: dict[str, float]
+
+    @property
+    def alarm(self) -> bool:
+        """Whether something has gone wrong."""
+        return self.state in ALARMS
 
 
 def judge(record: RunRecord) -> Verdict:
@@ -90,7 +126,7 @@ def _judge_last(signals: Signals) -> Verdict:
         return Verdict("exploding", f"Exploding: {how}.", numbers)
     signals = signals.known()
     now = np.median(signals.eigenvalues[-3:], axis=0)
-    growth = measure_growth(signals)
+    growth = recent_growth(signals)
     dimensions = count_directions(now, signals.dim, signals.rank_limit)
     numbers |= dimensions.evidence | {
         "variance_growth": growth.variance,
@@ -102,13 +138,17 @@ def _judge_last(signals: Signals) -> Verdict:
     if lacks_directions(signals):
         sentence = f"Dimensional collapse: {dimensions}, and {dimensions.empty} were empty from the start."
         return Verdict("dimensional collapse", sentence, numbers)
-    if growth.grows and len(signals) >= TO_GROW:
+    if growth.grows and len(signals) >= RECORDS_TO_GROW:
         sentence = f"Still growing: {dimensions}, and {_what_grows(growth)}{_caution(signals)}."
         return Verdict("growing", sentence, numbers)
-    if len(signals) >= TO_COLLAPSE and not growth.grows and has_settled_in_few(signals, now, dimensions):
+    if (
+        len(signals) >= RECORDS_TO_COLLAPSE
+        and not growth.grows
+        and has_settled_in_few(signals, now, dimensions)
+    ):
         sentence = f"Dimensional collapse: {dimensions}, and nothing grows any more."
         return Verdict("dimensional collapse", sentence, numbers)
-    if len(signals) < TO_SETTLE:
+    if len(signals) < RECORDS_TO_SETTLE:
         return Verdict(
             "too early", f"Too early to tell: {dimensions} at measurement {len(signals)}.", numbers
         )
@@ -130,11 +170,11 @@ def _numbers(signals: Signals) -> dict[str, float]:
     return numbers
 
 
-def _what_grows(growth: Growth) -> str:
-    since = f"over the last {'half' if growth.window == RECENT[0] else 'quarter'} of the time"
-    if growth.variance >= VARIANCE:
+def _what_grows(growth: RecentGrowth) -> str:
+    since = f"over the last {'half' if growth.window == RECENT_SHARES[0] else 'quarter'} of the time"
+    if growth.variance >= VARIANCE_GROWTH:
         return f"the variance grew {_fold(growth.variance)} {since}"
-    if growth.across >= VARIANCE:
+    if growth.across >= VARIANCE_GROWTH:
         return f"the variance across the mean direction grew {_fold(growth.across)} {since}"
     if growth.direction is not None:
         return f"the share of number {growth.direction + 1} grew {_fold(growth.share)} {since}"
@@ -151,8 +191,8 @@ def _caution(signals: Signals) -> str:
     """What may become a collapse."""
     spread, variance = signals.spread, signals.variance
     parts = ""
-    if spread[-1] <= NARROWED * spread.max():
+    if spread[-1] <= SPREAD_NARROWED * spread.max():
         parts += f"; embeddings have drawn together (mean cosine {1 - spread[-1] ** 2:.2f})"
-    if variance[-1] <= WANED * variance.max():
+    if variance[-1] <= VARIANCE_WANED * variance.max():
         parts += f"; their variance has fallen to {variance[-1] / variance.max():.1%} of its largest"
     return parts

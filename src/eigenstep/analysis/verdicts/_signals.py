@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike
 
 from eigenstep.record import RunRecord
 
+# Beside the largest eigenvalue, where float32 has nothing but rounding.
+ROUNDING = 1e-12
 CURVES = ("times", "eigenvalues", "finite", "variance", "loss", "mean_norm", "spread")
 
 

@@ -5,11 +5,10 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eigenstep.analysis.verdicts._complete_collapse import NEVER_SPREAD, OFFSET
-from eigenstep.analysis.verdicts._dimensional_collapse import FEW, MANY
-from eigenstep.analysis.verdicts._dimensions import count_directions
+from eigenstep.analysis.verdicts._complete_collapse import NEVER_SPREAD, OFFSET_SHARE
+from eigenstep.analysis.verdicts._dimensional_collapse import FEW_CARRY, MANY_EMPTY, count_directions
+from eigenstep.analysis.verdicts._judge import Verdict
 from eigenstep.analysis.verdicts._signals import signals_of
-from eigenstep.analysis.verdicts._verdict import Verdict
 
 
 def judge_snapshot(
@@ -54,7 +53,7 @@ def judge_snapshot(
         return Verdict("complete collapse", "Complete collapse: all embeddings are equal.", numbers)
     one_direction = spread < NEVER_SPREAD
     cosine = f"mean cosine {cosine_concentration:.4f}"
-    if one_direction and found.carrying <= OFFSET * signals.rank_limit:
+    if one_direction and found.carrying <= OFFSET_SHARE * signals.rank_limit:
         sentence = f"Complete collapse: all embeddings point in one direction ({cosine})."
         return Verdict("complete collapse", sentence, numbers)
     carried = f"{found}"
@@ -62,6 +61,6 @@ def judge_snapshot(
         carried += f", and {found.empty} {'is' if found.empty == 1 else 'are'} empty"
     if one_direction:
         carried += f"; their mean is far from zero ({cosine})"
-    if found.carrying <= FEW * signals.rank_limit or found.empty >= MANY * signals.rank_limit:
+    if found.carrying <= FEW_CARRY * signals.rank_limit or found.empty >= MANY_EMPTY * signals.rank_limit:
         return Verdict("dimensional collapse", f"Dimensional collapse: {carried}.", numbers)
     return Verdict("full", f"Not collapsed: {carried}.", numbers)

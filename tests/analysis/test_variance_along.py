@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from eigenstep.comparison import learned_modes
+from eigenstep.analysis import variance_along
 
 
 @pytest.fixture
@@ -14,15 +14,15 @@ def test_of_an_embedding_made_of_the_modes_it_is_each_ones_variance_at_any_rotat
     variances = np.array([[0.1, 0.0, 0.0, 0.0], [1.0, 0.3, 0.0, 0.0], [1.0, 1.0, 0.0, 0.2]])
     rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(4, 4)))[0]
     frames = functions * np.sqrt(variances)[:, None, :] @ rotation + 5
-    np.testing.assert_allclose(learned_modes(frames, 7 * functions - 1), variances, atol=1e-12)
+    np.testing.assert_allclose(variance_along(frames, 7 * functions - 1), variances, atol=1e-12)
 
 
 def test_a_function_outside_the_embedding_has_nothing_of_it(functions):
-    np.testing.assert_allclose(learned_modes(functions[:, :2], functions[:, 2:]), 0, atol=1e-12)
+    np.testing.assert_allclose(variance_along(functions[:, :2], functions[:, 2:]), 0, atol=1e-12)
 
 
 def test_other_images_and_constant_functions_are_refused(functions):
     with pytest.raises(ValueError, match="same images"):
-        learned_modes(functions[:20], functions)
+        variance_along(functions[:20], functions)
     with pytest.raises(ValueError, match="mode 1 has the same value"):
-        learned_modes(functions, np.stack([functions[:, 0], np.ones(30)], axis=1))
+        variance_along(functions, np.stack([functions[:, 0], np.ones(30)], axis=1))

@@ -1,16 +1,15 @@
 import numpy as np
 import pytest
 
-from eigenstep.analysis import Rise
-from eigenstep.report._prediction import Prediction
+from eigenstep.analysis import ClosedForm, Rise
 
 GAMMA = np.array([9.0, 5.0, 2.0, -1.0])
 SCALES = np.array([1e-3, 5e-2, 1e-3, 1e-3])
 HALF_TIMES = np.log(1 / (GAMMA[:3] * SCALES[:3] ** 2) - 1) / (8 * GAMMA[:3])
 
 
-def prediction() -> Prediction:
-    return Prediction(
+def prediction() -> ClosedForm:
+    return ClosedForm(
         {
             "gamma": GAMMA,
             "start_scales": SCALES,
@@ -81,4 +80,4 @@ def test_the_grid_resolves_every_rise():
 
 def test_a_missing_entry_is_named():
     with pytest.raises(ValueError, match=r"lacks half_times, start_scales"):
-        Prediction({"gamma": [1.0]})
+        ClosedForm({"gamma": [1.0]})

@@ -1,10 +1,10 @@
-"""Which predicted modes a network has in its embeddings, and when it got them."""
+"""How much of the embeddings' variance lies along each predicted mode."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
-def learned_modes(embeddings: ArrayLike, modes: ArrayLike) -> NDArray[np.float64]:
+def variance_along(embeddings: ArrayLike, modes: ArrayLike) -> NDArray[np.float64]:
     """Return how much of the embeddings' variance lies along each of several functions, over time: (T, m).
 
         share_j(t) = |u_j^T Z(t)|^2 / n,     u_j: the j-th function's values, centred, with mean square 1
@@ -26,7 +26,7 @@ def learned_modes(embeddings: ArrayLike, modes: ArrayLike) -> NDArray[np.float64
     Examples
     --------
     >>> first, second = np.array([1.0, -1.0, 1.0, -1.0]), np.array([1.0, 1.0, -1.0, -1.0])
-    >>> learned_modes(2 * first[:, None], np.stack([first, second], axis=1))
+    >>> variance_along(2 * first[:, None], np.stack([first, second], axis=1))
     array([[4., 0.]])
     """
     frames = np.asarray(embeddings)

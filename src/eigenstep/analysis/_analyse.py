@@ -1,0 +1,78 @@
+"""All that a record says, in one call."""
+
+from dataclasses import dataclass
+
+from eigenstep.analysis._closed_form import ClosedForm, HalfTime
+from eigenstep.analysis._learned import learned_rises
+from eigenstep.analysis._rises import Rise, separate_steps
+from eigenstep.analysis._run_clock import RunClock
+from eigenstep.analysis.tracking import Forecast, ModeHistory, follow_modes
+from eigenstep.analysis.verdicts import Verdict, judge
+from eigenstep.record import RunRecord
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a record says of its run; of a folder that is a prediction, what that foresees.
+
+    Attributes
+    ----------
+    rises : the modes that were learned, by rank of the eigenvalue
+    steps : the same, those of overlapping rises together, in the order of time
+    history : the modes followed, fitted and forecast
+    verdict : what has become of the embedding
+    closed_form : the closed form in the folder, None if there is none
+    half_times : its half-times, each beside the measured one if something was measured
+    clock : which step is at which time, and when the run ends
+    """
+
+    rises: list[Rise]
+    steps: list[list[Rise]]
+    history: ModeHistory
+    verdict: Verdict
+    closed_form: ClosedForm | None
+    half_times: list[HalfTime]
+    clock: RunClock
+
+    @property
+    def learned(self) -> int:
+        """How many modes were learned."""
+        return len(self.rises)
+
+    @property
+    def forecast(self) -> Forecast:
+        """When the next mode will rise."""
+        return self.history.forecast
+
+
+def analyse(record: RunRecord, *, rises: list[Rise] | None = None) -> Analysis:
+    """Say what a record tells of its run, whether or not the run goes on.
+
+    Parameters
+    ----------
+    rises : what `learned_rises` found, where the record holds but some of the run's measurements
+
+    Raises ValueError if its closed form is not in the documented form.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from eigenstep.record import RecordWriter, read_record
+    >>> writer, times = RecordWriter(tempfile.mkdtemp(), 2), np.linspace(0, 6, 121)
+    >>> for step, curve in enumerate(1 / (1 + np.exp(-8 * (times[:, None] - [2.0, 4.0])))):
+    ...     both = {"cross_correlation": curve, "covariance": curve}
+    ...     writer.append(step, times[step], both, loss=((1 - curve) ** 2).sum())
+    >>> found = analyse(read_record(writer.path))
+    >>> found.learned, len(found.steps), found.verdict.state
+    (2, 2, 'saturated')
+    """
+    rises = learned_rises(record) if rises is None else rises
+    closed_form = ClosedForm(record.prediction) if record.prediction else None
+    return Analysis(
+        rises,
+        separate_steps(rises),
+        follow_modes(record, rises=rises),
+        judge(record),
+        closed_form,
+        closed_form.compare([] if record.is_prediction else rises) if closed_form else [],
+        RunClock(record),
+    )
