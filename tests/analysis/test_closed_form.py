@@ -78,6 +78,23 @@ def test_the_grid_resolves_every_rise():
         assert (np.abs(grid - half_time) < 0.549 / gamma / 2).sum() >= 5
 
 
+def test_curves_between_the_grids_points_are_straight_to_a_hundredth():
+    """Twenty-one moments within two widths of each half-time, and two hundred over all of it."""
+    form = prediction()
+    grid, fine = form.grid(2.0), np.linspace(0, 2, 40001)
+    exact, drawn = form.eigenvalues(fine), form.eigenvalues(grid)
+    for curve, points in zip(exact.T, drawn.T, strict=True):
+        assert np.abs(np.interp(fine, grid, points) - curve).max() < 0.012
+    for gamma, half_time in zip(GAMMA, HALF_TIMES, strict=False):
+        width = np.log(81) / (8 * gamma)
+        for place in np.linspace(-2, 2, 21):
+            moment = half_time + place * width
+            assert moment < 0 or np.abs(grid - moment).min() < 1e-12
+    assert np.isin(np.linspace(0, 2, 200), grid).all()
+    assert len(grid) <= 200 + 3 * 21
+    assert (np.diff(grid) > 0).all()
+
+
 def test_a_missing_entry_is_named():
     with pytest.raises(ValueError, match=r"lacks half_times, start_scales"):
         ClosedForm({"gamma": [1.0]})

@@ -1,10 +1,17 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from eigenstep.analysis import RunClock
 from eigenstep.record import RecordWriter, RunRecord, read_record
-from eigenstep.training._optimizer import learning_rates
-from eigenstep.training.config import OptimizerConfig
+
+
+def cosine(lr, steps, warmup=0):
+    """Learning rates (steps,) that warm up along a line and fall to zero along half a cosine."""
+    step = np.arange(steps)
+    falling = (1 + np.cos(np.pi * np.clip((step - warmup) / (steps - warmup), 0, 1))) / 2
+    return lr * np.where(step < warmup, (step + 1) / max(warmup, 1), falling)
 
 
 def record(path, config, rates, summary=None) -> RunRecord:
@@ -27,9 +34,9 @@ def test_the_end_of_a_run_of_constant_rate_is_its_steps(tmp_path):
 
 
 def test_the_end_of_a_cosine_schedule_is_the_sum_of_its_rates(tmp_path):
-    options = OptimizerConfig(lr=0.02, schedule="cosine", warmup_steps=20)
-    rates = learning_rates(options, 400)
-    clock = RunClock(record(tmp_path, {"steps": 400, "optimizer": vars(options)}, rates))
+    options = {"lr": 0.02, "schedule": "cosine", "warmup_steps": 20}
+    rates = cosine(0.02, 400, warmup=20)
+    clock = RunClock(record(tmp_path, {"steps": 400, "optimizer": options}, rates))
     assert clock.planned_time == pytest.approx(rates.sum(), rel=0.01)
     for step in (10, 40, 150, 300):
         assert clock.step_at(rates[:step].sum()) == pytest.approx(step, abs=2)
@@ -56,3 +63,30 @@ def test_a_record_without_configuration_has_no_planned_end_but_steps(tmp_path):
     assert clock.planned_time is None
     assert clock.step_at(10.0) == pytest.approx(20)
     assert clock.step_at(100.0) == pytest.approx(200)
+
+
+def test_after_a_cosine_schedule_steps_are_counted_at_its_mean_rate(tmp_path):
+    options = {"lr": 0.02, "schedule": "cosine"}
+    rates = np.append(cosine(0.02, 40), 0.0)
+    clock = RunClock(record(tmp_path, {"steps": 40, "optimizer": options}, rates, {"state": "finished"}))
+    total = rates[:40].sum()
+    assert clock.planned_time == pytest.approx(total)
+    assert clock.step_at(1.5 * total) == pytest.approx(60)
+
+
+def test_without_eigenvalues_the_metrics_tell_the_steps(tmp_path):
+    read = record(tmp_path, {}, np.full(100, 0.5))
+    assert RunClock(dataclasses.replace(read, eigenvalues=None)).step_at(10.0) == pytest.approx(20)
+
+
+def test_a_long_schedule_is_followed_in_a_thousand_pieces(tmp_path):
+    options = {"lr": 0.02, "schedule": "cosine"}
+    rates = cosine(0.02, 100_000)
+    clock = RunClock(record(tmp_path, {"steps": 100_000, "optimizer": options}, rates))
+    assert clock.planned_time == pytest.approx(rates.sum(), rel=1e-5)
+    pieces = np.linspace(40, 100_000, 1001)
+    height = 1 + np.cos(np.pi * pieces / 100_000)
+    ahead = (0.02 * height / height[0] * (rates[35:40].mean() / 0.02)).astype(float)
+    passed = rates[:40].sum() + np.cumsum((ahead[1:] + ahead[:-1]) / 2 * np.diff(pieces))
+    middle = passed[499]
+    assert clock.step_at(middle) == pytest.approx(pieces[500], abs=1e-3)

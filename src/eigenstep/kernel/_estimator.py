@@ -6,6 +6,7 @@ import numbers
 import warnings
 import zlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +22,7 @@ from eigenstep import theory
 from eigenstep.kernel._learning_curves import LearningCurves
 from eigenstep.kernel._processes import check_same_data, join_processes
 from eigenstep.kernel._progress import Progress
+from eigenstep.kernel._to_run import write_run
 from eigenstep.kernel._training_views import TrainingViews, checked_rows, training_views
 from eigenstep.kernel.functions import KERNELS, LinearKernel, SparseKernel, central_row, make_kernel
 from eigenstep.kernel.pairs import SimCLR, SmallStartObjective, make_objective
@@ -288,6 +290,45 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
             return embedding.to(X.device, X.dtype if X.is_floating_point() else self._dtype)
         single = getattr(X, "dtype", None) == np.float32
         return embedding.cpu().numpy().astype(np.float32 if single else np.float64, copy=False)
+
+    def to_run(
+        self,
+        folder: str | Path,
+        X: Any = None,
+        *,
+        init_scale: ArrayLike = 1e-4,
+        thumbnails: NDArray[np.uint8] | None = None,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write the closed form as a run folder, marked as a prediction, for `eigenstep report` and `view`.
+
+        Parameters
+        ----------
+        folder : where; it is there when it is whole
+        X : (n, p) rows whose embeddings are shown moving, as of `transform`; none by default
+        init_scale : s_j(0), one number or (k,)
+        thumbnails : uint8 (n, height, width, 3), a picture of each row of X
+        overwrite : replace the prediction of an estimator that is at `folder`, and nothing else
+
+        Returns the folder.
+
+        Raises
+        ------
+        ValueError : an objective without closed form, whiten=False with X, thumbnails that do not fit X
+        FileExistsError : something is at `folder` that may not be replaced
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from eigenstep import ContrastiveKernelPCA
+        >>> from eigenstep.record import read_record
+        >>> x = [[2.0, 0.0], [0.0, 1.0]]
+        >>> model = ContrastiveKernelPCA(2, kernel="linear").fit(x, x)
+        >>> folder = model.to_run(tempfile.mkdtemp() + "/closed-form", x)
+        >>> [round(time, 2) for time in read_record(folder).prediction["half_times"]]
+        [1.11, 4.78]
+        """
+        return write_run(self, folder, X, init_scale=init_scale, thumbnails=thumbnails, overwrite=overwrite)
 
     @property
     def growth_rates_(self) -> NDArray[np.float64]:

@@ -42,5 +42,6 @@ def written(value: float | None, digits: int = 3) -> str:
     if size >= 1e6 or 0 < size < 1e-3:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         return f"{mantissa}·10{str(int(exponent)).translate(SUPERSCRIPT)}".replace("-", MINUS)
+    size = float(f"{size:.{digits - 1}e}")  # 0.9999 has as many digits as 1
     decimals = 0 if size == 0 else max(0, digits - 1 - int(np.floor(np.log10(size))))
     return f"{value:,.{decimals}f}".replace("-", MINUS)

@@ -40,6 +40,8 @@ def backbone_name(record: RunRecord) -> str:
 
     Of a folder that is a prediction, the kernel that it was made by.
     """
+    if record.is_prediction and record.config.get("estimator"):
+        return f"{record.config.get('kernel')} kernel"
     if record.is_prediction and record.config.get("kernel") != "ntk":
         return f"{record.config.get('kernel')} kernel of the pixels"
     name = record.config.get("backbone") or ("linear" if record.prediction else UNKNOWN)
@@ -69,6 +71,10 @@ def description(record: RunRecord, dimension: int | None) -> str:
 
 def _predicted(record: RunRecord, dimension: int | None) -> str:
     text = f"A prediction, nothing measured: what {loss_name(record)} learns from"
+    if record.config.get("estimator"):
+        text += f" {record.config.get('training_views', UNKNOWN)} views, by {record.config['estimator']}"
+        text += f" with the {backbone_name(record)}"
+        return text + (f", {dimension} embedding dimensions" if dimension else "")
     text += f" {record.config.get('pairs', UNKNOWN)} pairs of views of {data_name(record)},"
     text += f" by the {backbone_name(record)}"
     return text + (f", {dimension} embedding dimensions" if dimension else "")

@@ -75,7 +75,31 @@ def test_after_the_end_of_the_run_no_mode_comes():
     assert found.state == "none within the planned run"
     assert found.sentence == (
         "No further mode: the planned run has ended at step 130; "
-        "mode 3 would have come at step 146 (140 to 152)."
+        "mode 3 would have come at step 146 (140 to 152), about 16 steps more."
+    )
+    assert found.steps_more == 16.0
+
+
+def test_a_run_that_has_ended_says_how_many_steps_more_to_two_digits():
+    waiting = [mode(350.0, 380.0, 420.0, number=4)]
+    found = forecast_next(waiting, 300.0, planned_time=300.0)
+    assert found.sentence == (
+        "No further mode: the planned run has ended at step 300; "
+        "mode 5 would have come at step 380 (350 to 420), about 80 steps more."
+    )
+    later = forecast_next(waiting, 300.0, planned_time=300.0, step_at=lambda time: 15.43 * time)
+    assert later.steps_more == pytest.approx(80 * 15.43)
+    assert later.sentence.endswith("about 1,200 steps more.")
+    assert forecast_next(waiting, 299.0, planned_time=300.0).steps_more is None
+
+
+def test_a_mode_that_still_grew_at_the_end_is_told_even_if_its_time_is_not():
+    waiting = [mode(140.0, 900.0, 9e3)]
+    found = forecast_next(waiting, 130.0, planned_time=130.0)
+    assert found.steps_more is None
+    assert found.sentence == (
+        "No further mode: the planned run has ended at step 130; "
+        "mode 3 still grew, and might have come at any time from step 140 on."
     )
 
 

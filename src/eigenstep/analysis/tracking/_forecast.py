@@ -89,6 +89,8 @@ def forecast_next(
         if half_time:
             steps_more = words.step_at(half_time.value) - words.step_at(now)
             text += f"; {name} would have come at {words.within(half_time)}, {words.more(steps_more)}"
+        elif soonest.growth is not None and soonest.growth.rate > 0 and rising is None:
+            text += f"; {words.growing(soonest)}"
         text += "."
     elif planned_time is not None and rising is None and _none_by(planned_time, upcoming):
         state, text = NONE, f"No further mode is expected by the planned end at {end}: "
@@ -144,7 +146,13 @@ class _Words:
             return "there are too few records."
         if soonest.growth.rate <= 0:
             return f"mode {soonest.mode + 1}, the largest that is not learned, does not grow at present."
-        _, first, last = soonest.half_time
-        text = f"by its growth until now, mode {soonest.mode + 1} may come at any time from {self.at(first)}"
+        return f"by its growth until now, mode {soonest.mode + 1} may come at any time {self._span(soonest)}."
+
+    def growing(self, soonest: Upcoming) -> str:
+        """What a mode that still grew when the run ended might have done."""
+        return f"mode {soonest.mode + 1} still grew, and might have come at any time {self._span(soonest)}"
+
+    def _span(self, mode: Upcoming) -> str:
+        _, first, last = mode.half_time
         told = first <= last <= ENDS_WORTH_NAMING * first
-        return f"{text} to {self.at(last)}." if told else f"{text} on."
+        return f"from {self.at(first)} to {self.at(last)}" if told else f"from {self.at(first)} on"

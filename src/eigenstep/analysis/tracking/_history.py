@@ -139,9 +139,8 @@ def _told(rise: Rise) -> ModeFit:
 
 def _of_a_prediction(fits: list[ModeFit], dim: int, clock: RunClock) -> Forecast:
     """That nothing is to be forecast where all has been predicted."""
-    last = fits[-1].half_time.value if fits else None
-    text = f"The prediction is of {len(fits)} of {dim} dimensions"
-    text += f", the last of which is half learned at step {clock.step_at(last):,.0f}." if last else "."
+    text = f"{len(fits)} of {dim} dimensions are predicted to be learned"
+    text += f", the last at step {clock.step_at(fits[-1].half_time.value):,.0f}." if fits else "."
     return Forecast(NONE, None, None, None, clock.planned_time, text)
 
 
