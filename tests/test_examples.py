@@ -49,7 +49,8 @@ def table(text, head):
     return np.array(rows)
 
 
-def test_the_pages_python_prints_what_stands_beside_it(capsys):
+def test_the_pages_python_prints_what_stands_beside_it(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names = {}
     for block in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL):
         exec(compile(block, "docs/kernels.md", "exec"), names)

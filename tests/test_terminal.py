@@ -2,12 +2,14 @@ import io
 import itertools
 import re
 
+import numpy as np
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
 from eigenstep import terminal
-from eigenstep.terminal import follow, progress_line
+from eigenstep.record import RecordWriter, read_record
+from eigenstep.terminal import follow, print_runs, progress_line
 from eigenstep.training import Progress
 
 
@@ -210,3 +212,18 @@ def test_a_name_that_looks_like_markup_is_shown_as_it_is(screen, clock, width):
     with progress_line("[red]:smile:") as line:
         line.update(1, 1, "[b]note")
     assert re.search(r"\[red\]:smile:.* 1/1 \[b\]note", frames(output)[-1])
+
+
+def test_the_table_counts_as_the_record_does_and_says_how_many_steps_more(tmp_path, capsys):
+    times = np.linspace(0, 10, 101)
+    half_times = np.array([3.0, 12.0])
+    curves = 1 / (1 + np.exp(-4 * (times[:, None] - half_times)))
+    writer = RecordWriter(tmp_path / "grows", 2)
+    for step, (time, curve) in enumerate(zip(times, curves, strict=True)):
+        writer.append(step, time, {"cross_correlation": curve, "covariance": curve}, loss=2 - curve.sum())
+    (tmp_path / "grows" / "summary.json").write_text('{"state": "finished", "step": 100}')
+    print_runs([read_record(tmp_path / "grows")])
+    out = capsys.readouterr().out
+    assert re.search(r"grows .* 1 .* 30 ", out)
+    assert "grows: No further mode: the planned run has ended at step 100" in out
+    assert re.search(r"mode 2 would have come at step 120 \(.*about 20 steps more\.", out)

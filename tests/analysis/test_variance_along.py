@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from eigenstep import comparison
 from eigenstep.analysis import variance_along
 
 
@@ -26,3 +27,8 @@ def test_other_images_and_constant_functions_are_refused(functions):
         variance_along(functions[:20], functions)
     with pytest.raises(ValueError, match="mode 1 has the same value"):
         variance_along(functions, np.stack([functions[:, 0], np.ones(30)], axis=1))
+
+
+def test_the_old_name_says_the_new_one():
+    with pytest.warns(DeprecationWarning, match="learned_modes is now variance_along"):
+        assert comparison.learned_modes is variance_along

@@ -221,6 +221,30 @@ def phone(browser, report) -> Iterator[Visit]:
     visit.context.close()
 
 
+def test_verdict_and_next_mode_stand_side_by_side_or_below_each_other(laptop, phone):
+    for visit, beside in ((laptop, True), (phone, False)):
+        boxes = [saying.bounding_box() for saying in visit.page.locator("#run-2 .saying").all()]
+        assert len(boxes) == 2
+        assert (boxes[0]["y"] == boxes[1]["y"]) == beside
+    assert "directions carry" in laptop.page.locator("#run-2 .verdict-sentence").inner_text()
+
+
+def test_an_alarm_has_a_colour_of_its_own(browser, tmp_path, write_synthetic):
+    folder = write_synthetic(tmp_path / "run")
+    (folder / "summary.json").write_text('{"state": "diverged", "step": 300}')
+    colours = {}
+    for scheme in ("light", "dark"):
+        visit = Visit(browser, write_report(folder), PHONE, color_scheme=scheme)
+        assert visit.complaints == []
+        colour = "element => getComputedStyle(element).color"
+        places = (".verdict-sentence strong", ".overview .state", ".verdict-sentence")
+        alarm, state, ink = (visit.page.locator(place).evaluate(colour) for place in places)
+        assert alarm == state != ink
+        colours[scheme] = alarm
+        visit.context.close()
+    assert colours["light"] != colours["dark"]
+
+
 def test_a_phone_needs_no_sideways_scroll(phone):
     assert phone.complaints == []
     phone.page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")

@@ -1,8 +1,10 @@
+import json
+
 import numpy as np
 import pytest
 
 from eigenstep.record import read_record
-from eigenstep.report import RunSection
+from eigenstep.report import RunSection, write_report
 
 
 def test_half_times_are_those_of_the_curves_in_both_units(write_run):
@@ -55,3 +57,79 @@ def test_a_run_without_measurements_is_refused(write_run):
     (folder / "metrics.jsonl").write_text('{"step": 0, "ti')
     with pytest.raises(ValueError, match="has no measurement yet"):
         RunSection(read_record(folder))
+
+
+def growing_run(write_run, **options):
+    """A run that has ended while its fifth mode still grows."""
+    folder = write_run(rows=57, modes=5, dimension=5, config={"steps": 280}, **options)
+    return RunSection(read_record(folder))
+
+
+def test_the_verdict_and_the_forecast_are_said(write_run):
+    section = growing_run(write_run)
+    context = section.context("run-1")
+    assert context["verdict"]["state"] == section.analysis.verdict.state
+    said = f"{context['verdict']['said']} {context['verdict']['rest']}"
+    assert said.replace(". ", ": ", 1).lower() == section.analysis.verdict.sentence.lower()
+    assert context["verdict"]["alarm"] is False
+    assert context["forecast"] == section.analysis.forecast.sentence
+    assert ("directions", "5.000") in context["verdict"]["evidence"]
+
+
+def test_what_went_wrong_is_an_alarm(write_run):
+    folder = write_run()
+    (folder / "summary.json").write_text('{"state": "diverged", "step": 300}')
+    verdict = RunSection(read_record(folder)).context("run-1")["verdict"]
+    assert (verdict["state"], verdict["alarm"]) == ("exploding", True)
+    page = write_report(folder).read_text()
+    assert 'class="verdict-sentence alarm"' in page
+    assert '<small class="state alarm">exploding</small>' in page
+
+
+def predicted_run(write_run, **entries):
+    folder = write_run(
+        rows=121, predicted=True, modes=5, dimension=5, config={"kind": "prediction", "kernel": "rbf"}
+    )
+    prediction = json.loads((folder / "prediction.json").read_text()) | entries
+    (folder / "prediction.json").write_text(json.dumps(prediction))
+    return folder
+
+
+def test_a_folder_that_is_a_prediction_shows_its_closed_form_and_calls_nothing_measured(write_run):
+    folder = predicted_run(write_run, notes=["steps are nominal"], fit={"time_factor": 0.9, "run": "runs/a"})
+    context = RunSection(read_record(folder)).context("run-1")
+    assert context["verdict"] is None
+    assert context["comparison"] == []
+    assert [row["gamma"] for row in context["foreseen"]] == ["9.00", "6.43", "5.00", "4.09", "3.46"]
+    assert [row["when"]["step"] for row in context["foreseen"]] == ["50", "100", "150", "200", "250"]
+    assert context["forecast"] == "5 of 5 dimensions are predicted to be learned, the last at step 250."
+    assert context["notes"] == [
+        "Steps are nominal.",
+        "Fitted to a by one constant, times are 0.900 times those given here.",
+    ]
+    page = write_report(folder).read_text()
+    body = page[page.index('<section class="run"') : page.index("</section>")]
+    assert "When each mode is predicted to be learned" in body
+    assert not [
+        word for word in ("Verdict", "loss as measured", ">Measured", "was learned</h3>") if word in body
+    ]
+
+
+def test_of_a_course_in_steps_modes_and_eigenvalues_are_told_apart(write_run):
+    times = [0.25, 0.5, None, None, None]
+    folder = predicted_run(
+        write_run,
+        course="steps",
+        half_times=times,
+        mode_half_times=times[::-1],
+        plateaus=[1, 1, None, None, None],
+    )
+    context = RunSection(read_record(folder)).context("run-1")
+    assert context["learned"] == 2
+    assert [(row["gamma"], row["when"]["step"]) for row in context["foreseen"]] == [
+        ("3.46", "50"),
+        ("4.09", "100"),
+    ]
+    assert [row["half_time"]["step"] for row in context["rises"]] == ["50", "100"]
+    page = write_report(folder).read_text()
+    assert "When each eigenvalue is predicted to rise" in page

@@ -216,12 +216,12 @@ def test_after_twenty_measurements():
     assert first("complete collapse", np.zeros((40, 4))) == 21
 
 
-@pytest.mark.parametrize(("carrying", "found"), [(2, "complete collapse"), (3, "saturated")])
+@pytest.mark.parametrize(("carrying", "found"), [(5, "complete collapse"), (6, "saturated")])
 def test_where_more_than_a_quarter_carry_the_variance_it_is_the_mean_that_was_off(carrying, found):
-    spectrum = [*[1.0] * carrying, *[1e-4] * (8 - carrying)]
+    spectrum = [*[1.0] * carrying, *[1e-4] * (20 - carrying)]
     assert state(flat(39, spectrum), cosine_concentration=np.full(39, 0.9999)) == found
     assert judge_snapshot(spectrum, cosine_concentration=0.9999).state == (
-        "complete collapse" if carrying == 2 else "full"
+        "complete collapse" if carrying == 5 else "full"
     )
 
 

@@ -1,6 +1,10 @@
+import json
+
 import numpy as np
 import pytest
 
+from eigenstep.record import read_record
+from eigenstep.spectrum import measures
 from eigenstep.spectrum.measures import modes_past_half, modes_past_half_from_eigenvalues
 from eigenstep.theory import half_times, mode_eigenvalues
 
@@ -39,3 +43,20 @@ def test_a_nan_gives_nan():
 def test_what_cannot_be_squared_is_not_known(value):
     z = np.full((4, 2), value)
     assert np.isnan(modes_past_half(z, z, center=True))
+
+
+@pytest.mark.parametrize("name", ["learned_modes", "learned_modes_from_eigenvalues"])
+def test_the_old_name_says_the_new_one(name):
+    new = name.replace("learned_modes", "modes_past_half")
+    with pytest.warns(DeprecationWarning, match=f"{name} is now {new}"):
+        assert getattr(measures, name) is getattr(measures, new)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        measures.nonsense  # noqa: B018
+
+
+def test_a_record_made_under_the_old_name_is_read_under_the_new_one(tmp_path):
+    row = {"step": 0, "time": 0.0, "loss": 1.0, "measures": {"learned_modes": 3.0, "rank_me": 2.0}}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    metrics = read_record(tmp_path).metrics
+    assert metrics["measures/modes_past_half"].tolist() == [3.0]
+    assert "measures/learned_modes" not in metrics
