@@ -122,7 +122,7 @@ def _check(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -> Non
 
 
 def _check_same_objective(out: Path, config: TrainConfig) -> None:
-    """Say of a run that was begun with an object of Python, and is not resumed with it, that it needs this."""
+    """Refuse to go on without the object of Python that a run was begun with."""
     try:
         loss = load_config(out / "config.yaml").loss
     except (OSError, ValueError):
