@@ -192,7 +192,7 @@ class Learner:
         size = self.micro_batch_size or len(views[0])
         return list(zip(*(view.split(size) for view in views), strict=True))
 
-    def _no_sync(self, quiet: bool) -> contextlib.AbstractContextManager:
+    def _no_sync(self, quiet: bool) -> contextlib.AbstractContextManager[None]:
         """Leave the averaging over processes to a later backward pass."""
         if quiet and isinstance(self._model, DistributedDataParallel):
             return self._model.no_sync()
