@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from eigenstep import losses
+from eigenstep.losses import JointBatch
+
 
 N, D = 7, 3
 
@@ -87,6 +89,32 @@ class LossContract(ABC):
         assert set(terms) == set(loss.weights)
         total = sum(loss.weights[name] * term for name, term in terms.items())
         assert_close([total], [loss(z_a, z_b)], 1e-14)
+
+    def test_loss_and_terms_are_those_of_the_two_calls_to_the_bit_without_gradient_of_the_terms(
+        self, options
+    ):
+        z_a, z_b = pair()
+        loss = self.loss(**options)
+        value, terms = loss.loss_and_terms(z_a, z_b)
+        found = torch.autograd.grad(value, (z_a, z_b))
+        expected, *gradients = value_and_gradients(loss, z_a, z_b)
+        assert torch.equal(value, expected)
+        assert all(torch.equal(one, other) for one, other in zip(found, gradients, strict=True))
+        assert terms.keys() == loss.terms(z_a, z_b).keys()
+        for name, term in loss.terms(z_a, z_b).items():
+            assert torch.equal(terms[name], term)
+            assert not terms[name].requires_grad
+
+    def test_loss_and_terms_gather_the_joint_batch_once(self, options, monkeypatch):
+        gathered = []
+
+        def gather(z_a, z_b, labels=None):
+            gathered.append(len(z_a))
+            return JointBatch(z_a, z_b, labels=labels)
+
+        monkeypatch.setattr("eigenstep.losses._two_view_loss.gather_batch", gather)
+        self.loss(gather_distributed=True, **options).loss_and_terms(*pair())
+        assert gathered == [N]
 
     def test_function_equals_module(self, options):
         z_a, z_b = pair()
@@ -377,6 +405,9 @@ class SupConLoss(losses.SupConLoss):
     def terms(self, z_a, z_b):
         return super().terms(z_a, z_b, _sign_labels(z_a, z_b))
 
+    def loss_and_terms(self, z_a, z_b):
+        return super().loss_and_terms(z_a, z_b, _sign_labels(z_a, z_b))
+
 
 class TestSupCon(LossContract):
     loss = SupConLoss
@@ -404,6 +435,15 @@ class TestSupCon(LossContract):
         on_0, on_1 = (set(_sign_labels(x_a @ weight.T, x_b @ weight.T).tolist()) for x_a, x_b in inputs)
         assert on_0 | on_1 == {0, 1}
         assert on_0 & on_1
+
+
+def test_every_loss_of_the_room_has_the_suite():
+    public = {getattr(losses, name) for name in losses.__all__ if isinstance(getattr(losses, name), type)}
+    tested = {case.loss for case in LossContract.__subclasses__()}
+    assert {losses.SupConLoss if loss is SupConLoss else loss for loss in tested} == public - {
+        losses.JointBatch,
+        losses.TwoViewLoss
+    }
 
 
 @pytest.fixture(scope="module")

@@ -49,7 +49,7 @@ def test_small_embeddings_grow_along_them_at_their_rates(pairs, loss):
     start = 1e-6 * views @ np.random.default_rng(1).normal(size=(6, 3))
     objective, rate = build_objective(config), 1e-3 / rates[0]
     *_, last = train_linear_model(
-        views @ views.T, start, lambda a, b: objective(Embeddings(a, b)), np.full(300, rate)
+        views @ views.T, start, lambda a, b: objective(Embeddings(a, b))[0], np.full(300, rate)
     )
     before, after = (rows.T @ modes.coefficients for rows in (start, last.embeddings.numpy()))
     growth = np.log(np.linalg.norm(after, axis=0) / np.linalg.norm(before, axis=0))

@@ -5,14 +5,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from eigenstep.methods import TargetNetwork, build_objective
+from eigenstep.methods import METHODS, TargetNetwork, build_objective
 from eigenstep.training import ProjectorConfig, TrainConfig
 from eigenstep.training._learner import Learner
-
-LOSSES = (
-    *("barlow_twins", "simclr", "vicreg", "spectral_contrastive", "w_mse", "dcl", "simsiam", "byol"),
-    *("supcon", "cross_entropy"),
-)
 
 
 class Network(nn.Module):
@@ -43,7 +38,7 @@ def learner():
         torch.manual_seed(0)
         encoder = Network(**network).double()
         objective = build_objective(TrainConfig(loss=loss, projector=ProjectorConfig(dim=4)), classes=3)
-        target = TargetNetwork(encoder, 0.9) if objective.needs_target else None
+        target = TargetNetwork(encoder, 0.9) if objective.target_momentum else None
         return Learner(fabric, encoder, objective, target, micro_batch_size=micro_batch_size)
 
     return build
@@ -68,7 +63,7 @@ def gradients(learner, step=0):
     return outcome, found
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", METHODS)
 @pytest.mark.parametrize("size", [1, 5, 6])
 def test_parts_of_any_size_give_the_gradient_of_the_whole_batch(learner, loss, size):
     whole, expected = gradients(learner(loss))

@@ -21,7 +21,7 @@ from torch import Tensor
 from eigenstep import theory
 from eigenstep.kernel._learning_curves import LearningCurves
 from eigenstep.kernel._processes import check_same_data, join_processes
-from eigenstep.kernel._progress import Progress
+from eigenstep.kernel._progress import SolverProgress
 from eigenstep.kernel._to_run import write_run
 from eigenstep.kernel._training_views import TrainingViews, checked_rows, training_views
 from eigenstep.kernel.functions import KERNELS, LinearKernel, SparseKernel, central_row, make_kernel
@@ -399,7 +399,7 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         """Check parameters and data, and put them in the solvers' terms."""
         device = self._device(X)
         processes = join_processes(self.distributed, device)
-        progress = Progress(bool(self.verbose) and processes.rank == 0)
+        progress = SolverProgress(bool(self.verbose) and processes.rank == 0)
         seed = torch.tensor(check_random_state(self.random_state).randint(2**31 - 1))
         generator = np.random.default_rng(int(processes.same(seed)))
         with processes.together():

@@ -6,7 +6,7 @@ import sys
 import time
 
 
-class Progress:
+class SolverProgress:
     """A line that is written over in a terminal, and repeated now and then in a log.
 
     Parameters

@@ -16,9 +16,10 @@ with two tensors of shape (batch, dim), row i of both made from the same sample,
 
 - `loss.terms(z_a, z_b)`, the terms by name, and `loss.weights`, the factor of each term: the loss is
   `sum(loss.weights[name] * term for name, term in loss.terms(z_a, z_b).items())`;
+- `loss.loss_and_terms(z_a, z_b)`, both from one computation, the terms without gradient;
 - a function twin with the same options, such as `barlow_twins_loss(z_a, z_b, lambda_param=1.0)`.
 
-`SupConLoss` alone takes a third argument, `loss(z_a, z_b, labels)`, in `terms` and its twin likewise.
+`SupConLoss` alone takes a third argument, `loss(z_a, z_b, labels)`, in the others and its twin likewise.
 
 Losses compute in float32 at least, also under autocast, and keep no state. With
 `gather_distributed=True` they see the joint batch of all ranks, with exact gradients.
@@ -26,24 +27,29 @@ Losses compute in float32 at least, also under autocast, and keep no state. With
 
 from eigenstep.losses._barlow_twins import BarlowTwinsLoss, barlow_twins_loss
 from eigenstep.losses._dcl import DCLLoss, dcl_loss
+from eigenstep.losses._joint_batch import JointBatch, gather_batch
 from eigenstep.losses._negative_cosine_similarity import NegativeCosineSimilarity, negative_cosine_similarity
 from eigenstep.losses._nt_xent import NTXentLoss, nt_xent_loss
 from eigenstep.losses._spectral_contrastive import SpectralContrastiveLoss, spectral_contrastive_loss
 from eigenstep.losses._sup_con import SupConLoss, sup_con_loss
+from eigenstep.losses._two_view_loss import TwoViewLoss
 from eigenstep.losses._vicreg import VICRegLoss, vicreg_loss
 from eigenstep.losses._wmse import WMSELoss, wmse_loss
 
 __all__ = [
     "BarlowTwinsLoss",
     "DCLLoss",
+    "JointBatch",
     "NTXentLoss",
     "NegativeCosineSimilarity",
     "SpectralContrastiveLoss",
     "SupConLoss",
+    "TwoViewLoss",
     "VICRegLoss",
     "WMSELoss",
     "barlow_twins_loss",
     "dcl_loss",
+    "gather_batch",
     "negative_cosine_similarity",
     "nt_xent_loss",
     "spectral_contrastive_loss",

@@ -1,9 +1,10 @@
 from typing import Literal
 
+import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from eigenstep.losses._contrastive import ContrastiveLoss
+from eigenstep.losses._contrastive import ContrastiveLoss, Similarities
 from eigenstep.losses._joint_batch import JointBatch
 
 
@@ -55,14 +56,22 @@ class NTXentLoss(ContrastiveLoss):
         super().__init__(temperature, gather_distributed, normalize)
 
     def _loss(self, batch: JointBatch) -> Tensor:
-        # Not the sum of the terms: near 0 it is the small difference of two large numbers.
-        similarities = self._similarities(batch)
-        total = cross_entropy(similarities.values, similarities.partner, reduction="sum")
-        return batch.joint_mean(total, 2 * len(batch.z_a))
+        return self._cross_entropy(batch, self._similarities(batch))
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         similarities = self._similarities(batch)
         return self._mean_terms(batch, similarities.of_partners(), similarities.values)
+
+    def _loss_and_terms(self, batch: JointBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        similarities = self._similarities(batch)
+        with torch.no_grad():
+            terms = self._mean_terms(batch, similarities.of_partners(), similarities.values)
+        return self._cross_entropy(batch, similarities), terms
+
+    def _cross_entropy(self, batch: JointBatch, similarities: Similarities) -> Tensor:
+        # Not the sum of the terms: near 0 it is the small difference of two large numbers.
+        total = cross_entropy(similarities.values, similarities.partner, reduction="sum")
+        return batch.joint_mean(total, 2 * len(batch.z_a))
 
 
 def nt_xent_loss(

@@ -67,15 +67,32 @@ class SupConLoss(ContrastiveLoss):
         with torch.autocast(z_a.device.type, enabled=False):
             return self._terms(self._joint_batch(z_a, z_b, _checked(labels, z_a)))
 
+    def loss_and_terms(  # type: ignore[override]
+        self, z_a: Tensor, z_b: Tensor, labels: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the call and `terms` give, computed once; the terms carry no gradient."""
+        with torch.autocast(z_a.device.type, enabled=False):
+            return self._loss_and_terms(self._joint_batch(z_a, z_b, _checked(labels, z_a)))
+
     def _loss(self, batch: JointBatch) -> Tensor:
-        # As in NT-Xent, not the sum of the terms.
+        return self._log_loss(batch, self._similarities(batch))
+
+    def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
+        return self._terms_of(batch, self._similarities(batch))
+
+    def _loss_and_terms(self, batch: JointBatch) -> tuple[Tensor, dict[str, Tensor]]:
         similarities = self._similarities(batch)
+        with torch.no_grad():
+            terms = self._terms_of(batch, similarities)
+        return self._log_loss(batch, similarities), terms
+
+    def _log_loss(self, batch: JointBatch, similarities: Similarities) -> Tensor:
+        # As in NT-Xent, not the sum of the terms.
         log_probabilities = similarities.values.log_softmax(1)
         positive = _means_over_positives(log_probabilities, similarities, batch)
         return batch.joint_mean(-positive.sum(), 2 * len(batch.z_a))
 
-    def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
-        similarities = self._similarities(batch)
+    def _terms_of(self, batch: JointBatch, similarities: Similarities) -> dict[str, Tensor]:
         positive = _means_over_positives(similarities.values, similarities, batch)
         return self._mean_terms(batch, positive, similarities.values)
 

@@ -13,8 +13,8 @@ class TwoViewLoss(nn.Module, ABC):
     """A loss of two views' embeddings: a weighted sum of named terms.
 
     A subclass gives `weights` and `_terms`, which receives the checked embeddings of the whole batch,
-    of all ranks if `gather_distributed`, in float32 or float64, outside autocast. It may also give
-    `_loss`, where adding the terms up would lose digits.
+    of all ranks if `gather_distributed`, in float32 or float64, outside autocast. Where adding the terms
+    up would lose digits it gives `_loss` and `_loss_and_terms` as well.
     """
 
     min_pairs = 1
@@ -39,6 +39,11 @@ class TwoViewLoss(nn.Module, ABC):
         with torch.autocast(z_a.device.type, enabled=False):
             return self._terms(self._joint_batch(z_a, z_b))
 
+    def loss_and_terms(self, z_a: Tensor, z_b: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the call and `terms` give, computed once; the terms carry no gradient."""
+        with torch.autocast(z_a.device.type, enabled=False):
+            return self._loss_and_terms(self._joint_batch(z_a, z_b))
+
     @property
     @abstractmethod
     def weights(self) -> Mapping[str, float]:
@@ -48,7 +53,13 @@ class TwoViewLoss(nn.Module, ABC):
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]: ...
 
     def _loss(self, batch: JointBatch) -> Tensor:
+        return self._weighted_sum(self._terms(batch))
+
+    def _loss_and_terms(self, batch: JointBatch) -> tuple[Tensor, dict[str, Tensor]]:
         terms = self._terms(batch)
+        return self._weighted_sum(terms), {name: term.detach() for name, term in terms.items()}
+
+    def _weighted_sum(self, terms: Mapping[str, Tensor]) -> Tensor:
         return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
 
     def _joint_batch(self, z_a: Tensor, z_b: Tensor, labels: Tensor | None = None) -> JointBatch:

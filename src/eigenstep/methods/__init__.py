@@ -1,42 +1,180 @@
-"""What a step of training minimises: the losses, with what some of them train beside the encoder."""
+"""What a step of training minimises: a file a method, and here the one registry of them.
 
-from eigenstep.methods._build import (
-    SUPERVISED,
-    build_objective,
-    check_loss,
-    default_rate,
-    is_centered,
+A method is added by a file that ends in its `METHOD`, and here by a line in `METHODS` and a node of the
+configuration tree: a field of `MethodNodes`, or of `SmallStartNodes` if the theory knows its small start.
+The configuration, the trainer, predictions, reports and tests go through the registry.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from typing_extensions import Doc
+
+from eigenstep.methods import (
+    _barlow_twins,
+    _byol,
+    _cross_entropy,
+    _dcl,
+    _simclr,
+    _simsiam,
+    _spectral_contrastive,
+    _supcon,
+    _vicreg,
+    _w_mse,
 )
-from eigenstep.methods._objective import Embeddings, Objective
-from eigenstep.methods._options import (
-    BarlowTwinsConfig,
-    BYOLConfig,
-    DCLConfig,
-    SimCLRConfig,
-    SimSiamConfig,
-    SpectralContrastiveConfig,
-    SupConConfig,
-    VICRegConfig,
-    WMSEConfig,
-)
+from eigenstep.methods._barlow_twins import BarlowTwinsConfig
+from eigenstep.methods._byol import BYOLConfig
+from eigenstep.methods._dcl import DCLConfig
+from eigenstep.methods._method import Method, listed
+from eigenstep.methods._objective import Embeddings, Objective, check_outcome
+from eigenstep.methods._plugged import PREFIX, absent, plugged
+from eigenstep.methods._simclr import SimCLRConfig
+from eigenstep.methods._simsiam import SimSiamConfig
+from eigenstep.methods._small_start import SmallStart
+from eigenstep.methods._spectral_contrastive import SpectralContrastiveConfig
+from eigenstep.methods._supcon import SupConConfig
 from eigenstep.methods._target import TargetNetwork
+from eigenstep.methods._vicreg import VICRegConfig
+from eigenstep.methods._w_mse import WMSEConfig
+from eigenstep.spelling import nearest
 
 __all__ = [
     "BYOLConfig",
     "BarlowTwinsConfig",
     "DCLConfig",
     "Embeddings",
+    "LossName",
+    "METHODS",
+    "Method",
+    "MethodNodes",
     "Objective",
-    "SUPERVISED",
     "SimCLRConfig",
     "SimSiamConfig",
+    "SmallStart",
+    "SmallStartLoss",
+    "SmallStartNodes",
     "SpectralContrastiveConfig",
     "SupConConfig",
     "TargetNetwork",
     "VICRegConfig",
     "WMSEConfig",
     "build_objective",
-    "check_loss",
+    "check_outcome",
     "default_rate",
     "is_centered",
+    "method_named",
+    "plugged",
+    "predicted_losses",
+    "small_start",
+    "title_of",
 ]
+
+_FILES = (
+    *(_barlow_twins, _simclr, _vicreg, _spectral_contrastive, _w_mse, _dcl, _simsiam, _byol),
+    *(_supcon, _cross_entropy),
+)
+METHODS: dict[str, Method[Any]] = {file.METHOD.name: file.METHOD for file in _FILES}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallStartNodes:
+    """The options of the methods whose learning is predicted, a node of the configuration tree each."""
+
+    barlow_twins: BarlowTwinsConfig = field(default_factory=BarlowTwinsConfig)
+    simclr: SimCLRConfig = field(default_factory=SimCLRConfig)
+    vicreg: VICRegConfig = field(default_factory=VICRegConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodNodes(SmallStartNodes):
+    """The options of all methods."""
+
+    spectral_contrastive: SpectralContrastiveConfig = field(default_factory=SpectralContrastiveConfig)
+    w_mse: WMSEConfig = field(default_factory=WMSEConfig)
+    dcl: DCLConfig = field(default_factory=DCLConfig)
+    simsiam: SimSiamConfig = field(default_factory=SimSiamConfig)
+    byol: BYOLConfig = field(default_factory=BYOLConfig)
+    supcon: SupConConfig = field(default_factory=SupConConfig)
+
+
+def predicted_losses() -> str:
+    """The losses whose learning is predicted, as a sentence has them."""
+    return listed([name for name, method in METHODS.items() if method.small_start])
+
+
+def _all_losses() -> str:
+    labelled = [name for name, method in METHODS.items() if method.needs_labels]
+    others = [name for name in METHODS if name not in labelled]
+    return f"{listed(others)}; with labels, to compare: {listed(labelled)}"
+
+
+# The types of `--loss`, with what its help says.
+LossName = Annotated[str, Doc(f"{_all_losses()}.")]
+SmallStartLoss = Annotated[
+    Literal["barlow_twins", "simclr", "vicreg"],
+    Doc(f"{predicted_losses()}, not normalised: losses that small embeddings can grow under."),
+]
+
+_OPTIMIZER_RATES = {"adamw": 1e-3, "lars": 1.0}
+
+
+def method_named(loss: str) -> Method[Any]:
+    """The method of a configuration's `loss`.
+
+    Of an object that was plugged in from Python the name is known, as `python:NAME`, and not what to build.
+    Raises ValueError for an unknown name, naming the nearest.
+    """
+    if loss.startswith(PREFIX):
+        return absent(loss)
+    if loss not in METHODS:
+        raise ValueError(f"unknown loss {loss!r}: expected {', '.join(METHODS)}." + nearest(loss, METHODS))
+    return METHODS[loss]
+
+
+def title_of(loss: str) -> str:
+    """The loss's name as its authors write it; of an unknown one what it is called.
+
+    >>> title_of("w_mse"), title_of("python:my_loss")
+    ('W-MSE', 'my_loss')
+    """
+    return METHODS[loss].title if loss in METHODS else loss.removeprefix(PREFIX)
+
+
+def build_objective(config: Any, classes: int | None = None) -> Objective:
+    """The objective that `config.loss` names; of several processes it sees the joint batch.
+
+    Parameters
+    ----------
+    classes : how many the data set has, for objectives that need labels
+
+    Raises ValueError for an unknown name, naming the nearest, and for values that the loss refuses.
+    """
+    method = method_named(config.loss)
+    return method.build(method.options_in(config), config.projector.dim, classes or 1)
+
+
+def default_rate(config: Any) -> float:
+    """The learning rate that is used where the configuration gives none."""
+    return _OPTIMIZER_RATES.get(config.optimizer.name, method_named(config.loss).rate)
+
+
+def is_centered(config: Any) -> bool:
+    """Whether the spectrum of C is recorded of embeddings from which the batch mean is subtracted."""
+    method = method_named(config.loss)
+    return method.is_centered(method.options_in(config))
+
+
+def small_start(config: Any) -> SmallStart:
+    """The loss of a training, as seen from small embeddings.
+
+    Raises ValueError for losses that never see a small embedding as small: normalised ones.
+    """
+    if config.projector.batch_norm_output:
+        raise ValueError(
+            "projector.batch_norm_output standardises the embeddings, so that they are never small: nothing"
+            " is known of their learning; expected it off"
+        )
+    method = method_named(config.loss)
+    if method.small_start is None:
+        raise ValueError(f"expected {predicted_losses()}, whose learning is predicted, got {config.loss}")
+    return method.small_start(method.options_in(config))

@@ -1,11 +1,17 @@
-"""What every objective offers to the loop."""
+"""What every objective is given by the loop, and offers to it."""
 
+import dataclasses
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from eigenstep.losses._two_view_loss import TwoViewLoss
+from eigenstep.losses import TwoViewLoss
+
+LossAndTerms = tuple[Tensor, dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,9 @@ class Embeddings:
     labels : (b,) int64 classes of the images, for objectives that need them
     target_a, target_b : (b, d) what the target network makes of the two views, without gradient, for
         objectives that need one
+    step : of the run, from 0
+    generator : on the CPU, for what is random in a loss: determined by the run's seed and the step, and the
+        same in every process
     """
 
     z_a: Tensor
@@ -25,37 +34,39 @@ class Embeddings:
     labels: Tensor | None = None
     target_a: Tensor | None = None
     target_b: Tensor | None = None
+    step: int = 0
+    generator: torch.Generator = field(default_factory=torch.Generator)
 
 
 class Objective(nn.Module, ABC):
     """A scalar to minimise, and the parameters, if any, that are trained for it and are not the encoder's.
 
-    Class attributes
-    ----------------
+    Attributes
+    ----------
     needs_labels : labels of the batch are read and handed over
-    needs_target : a slowly following copy of the encoder is kept and embeds the views too
+    target_momentum : a slowly following copy of the encoder is kept and embeds the views too; how much of
+        itself it keeps at each step at first (see `TargetNetwork`). None: there is no such copy
     fixed_rate : the objective's own parameters keep the rate that the schedule starts from
     """
 
-    needs_labels = False
-    needs_target = False
-    fixed_rate = False
+    needs_labels: bool = False
+    target_momentum: float | None = None
+    fixed_rate: bool = False
 
     @abstractmethod
-    def forward(self, batch: Embeddings) -> Tensor:
-        """The loss, a scalar."""
+    def forward(self, batch: Embeddings) -> LossAndTerms:
+        """The loss, a scalar, and its terms by name, each a scalar before its weight and without gradient.
 
-    def terms(self, batch: Embeddings) -> dict[str, Tensor]:
-        """The loss's terms by name, each a scalar before its weight; none where it has only one."""
-        return {}
+        There are no terms, {}, where the loss has only one.
+        """
 
 
 class TwoViewObjective(Objective):
     """A loss of the two views' embeddings alone.
 
-    >>> import torch
     >>> from eigenstep.losses import VICRegLoss
-    >>> sorted(TwoViewObjective(VICRegLoss()).terms(Embeddings(torch.eye(3), torch.eye(3))))
+    >>> loss, terms = TwoViewObjective(VICRegLoss())(Embeddings(torch.eye(3), torch.eye(3)))
+    >>> sorted(terms)
     ['covariance', 'invariance', 'variance']
     """
 
@@ -63,8 +74,56 @@ class TwoViewObjective(Objective):
         super().__init__()
         self.loss = loss
 
-    def forward(self, batch: Embeddings) -> Tensor:
-        return self.loss(batch.z_a, batch.z_b)
+    def forward(self, batch: Embeddings) -> LossAndTerms:
+        return self.loss.loss_and_terms(batch.z_a, batch.z_b)
 
-    def terms(self, batch: Embeddings) -> dict[str, Tensor]:
-        return self.loss.terms(batch.z_a, batch.z_b)
+
+def of_two_views(kind: Callable[..., TwoViewLoss]) -> Callable[[Any, int, int], Objective]:
+    """How a method is built whose options are its loss's, under the same names."""
+
+    def build(options: Any, dim: int, classes: int) -> Objective:
+        return TwoViewObjective(kind(gather_distributed=True, **dataclasses.asdict(options)))
+
+    return build
+
+
+def check_outcome(outcome: Any, name: str, trained: bool) -> LossAndTerms:
+    """What an objective has returned, as it is; ValueError in one line for what cannot be minimised.
+
+    Parameters
+    ----------
+    name : of the objective
+    trained : whether the embeddings carry a graph, so that the loss has to
+
+    >>> check_outcome((torch.zeros(2), {}), "mine", trained=False)
+    Traceback (most recent call last):
+    ValueError: mine must return a scalar tensor, got a tensor of shape (2,)
+    """
+    if not (isinstance(outcome, tuple) and len(outcome) == 2 and isinstance(outcome[1], dict)):
+        kind = type(outcome).__name__
+        raise ValueError(f"{name} must return (loss, terms by name), as Objective.forward says, got {kind}")
+    loss, terms = outcome
+    check_loss(loss, name, trained)
+    for key, term in terms.items():
+        if not (isinstance(term, Tensor) and term.ndim == 0):
+            raise ValueError(f"{name}: the term {key} must be a scalar tensor, got {_in_words(term)}")
+    return loss, terms
+
+
+def check_loss(loss: Any, name: str, trained: bool) -> None:
+    """See that a loss is a real scalar tensor with a graph; ValueError in one line otherwise."""
+    if not (isinstance(loss, Tensor) and loss.ndim == 0):
+        raise ValueError(f"{name} must return a scalar tensor, got {_in_words(loss)}")
+    if not loss.is_floating_point():
+        raise ValueError(f"{name} must return a scalar tensor of real numbers, got one of {loss.dtype}")
+    if trained and not loss.requires_grad:
+        raise ValueError(
+            f"{name} must return a loss that depends on the embeddings, got one without a gradient; compute"
+            " it from z_a and z_b in torch, without .detach(), .item() or torch.no_grad()"
+        )
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return "nothing" if value is None else type(value).__name__

@@ -5,6 +5,7 @@ kernel between them, its modes, where a network starts in these, and the course 
 step.
 """
 
+from eigenstep.methods import SmallStart, small_start
 from eigenstep.prediction._clock import Descent
 from eigenstep.prediction._config import NTKConfig, PredictConfig, config_of_run
 from eigenstep.prediction._course import Course, closed_course
@@ -14,7 +15,6 @@ from eigenstep.prediction._kernel_values import embed_views, kernel_values, netw
 from eigenstep.prediction._linear_training import random_start, train_linear_model
 from eigenstep.prediction._measured import fit_time, measured_mode_times, measured_times
 from eigenstep.prediction._modes import KernelModes, find_modes, mode_times, scales_of_start
-from eigenstep.prediction._objective import SmallStart, small_start
 from eigenstep.prediction._predict import predict
 
 __all__ = [

@@ -7,8 +7,7 @@ from typing import Literal
 
 from eigenstep.encoders import ProjectorConfig
 from eigenstep.images import ImagesConfig
-from eigenstep.kernel.pairs import OBJECTIVES
-from eigenstep.methods import BarlowTwinsConfig, SimCLRConfig, VICRegConfig
+from eigenstep.methods import METHODS, SmallStartLoss, SmallStartNodes, predicted_losses
 from eigenstep.record import is_run, read_record
 from eigenstep.training.config import OptimizerConfig, TrainConfig, load_config
 from eigenstep.views import ViewsConfig
@@ -30,15 +29,14 @@ class NTKConfig:
 
 
 @dataclass(frozen=True)
-class PredictConfig:
-    """Predict which modes a loss learns from images, in which order and when, without training."""
+class Setup:
+    """What is predicted of what, and how: what a `PredictConfig` begins with."""
 
     data: str = "photos"
     """Images, named as for train: photos, cifar10, a folder, or OWNER/NAME on the Hugging Face hub."""
     kernel: Literal["linear", "rbf", "ntk"] = "rbf"
     """linear or rbf, of the pixels; or ntk, the tangent kernel of the network."""
-    loss: Literal["barlow_twins", "simclr", "vicreg"] = "barlow_twins"
-    """barlow_twins, simclr or vicreg, not normalised: losses that small embeddings can grow under."""
+    loss: SmallStartLoss = "barlow_twins"
     backbone: str = "convnet"
     """The network of ntk: convnet or any model name of timm."""
     backbone_weights: str | None = None
@@ -68,15 +66,25 @@ class PredictConfig:
     images: ImagesConfig = field(default_factory=ImagesConfig)
     views: ViewsConfig = field(default_factory=ViewsConfig)
     projector: ProjectorConfig = field(default_factory=ProjectorConfig)
-    barlow_twins: BarlowTwinsConfig = field(default_factory=BarlowTwinsConfig)
-    simclr: SimCLRConfig = field(default_factory=SimCLRConfig)
-    vicreg: VICRegConfig = field(default_factory=VICRegConfig)
+
+
+@dataclass(frozen=True)
+class PredictConfig(SmallStartNodes, Setup):  # the fields of the last base come first, in files and help too
+    """Predict which modes a loss learns from images, in which order and when, without training."""
+
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
     @property
     def in_steps(self) -> bool:
         """Whether the course is that of the linear model trained step by step."""
-        return self.course == "steps" or (self.course == "auto" and not OBJECTIVES[self.loss].closed_form)
+        return self.course == "steps" or (self.course == "auto" and not self.has_closed_form)
+
+    @property
+    def has_closed_form(self) -> bool:
+        """Whether the theory knows more of the loss than its first growth."""
+        method = METHODS[self.loss]
+        assert method.small_start is not None, "a loss that is predicted"
+        return method.small_start(method.options_in(self)).objective.closed_form
 
 
 def config_of_run(run: str | Path) -> PredictConfig:
@@ -86,10 +94,9 @@ def config_of_run(run: str | Path) -> PredictConfig:
     """
     trained = _trained(run)
     loss = trained.loss
-    if loss not in ("barlow_twins", "simclr", "vicreg"):
+    if loss not in METHODS or METHODS[loss].small_start is None:
         raise ValueError(
-            f"{run} is trained by {loss}, whose learning is not predicted: expected barlow_twins, simclr or"
-            " vicreg"
+            f"{run} is trained by {loss}, whose learning is not predicted: expected {predicted_losses()}"
         )
     names = {each.name for each in dataclasses.fields(PredictConfig)} - {"probe", "steps"}
     shared = names & {each.name for each in dataclasses.fields(TrainConfig)}

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from eigenstep.analysis import find_rises, variance_along
 from eigenstep.kernel import ContrastiveKernelPCA
-from eigenstep.prediction._objective import SmallStart
+from eigenstep.methods import SmallStart
 
 # What a mode must come to, beside the most that any comes to, to count as learned: modes that are not have
 # some of those that are in them, as kernel and network do not agree wholly on what a mode is.

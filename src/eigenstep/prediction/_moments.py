@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eigenstep.analysis import find_rises
+from eigenstep.methods import SmallStart
 from eigenstep.prediction._clock import Descent
 from eigenstep.prediction._course import LEARNED_OVER_NEXT, Course
 from eigenstep.prediction._linear_training import Start, train_linear_model
 from eigenstep.prediction._modes import KernelModes, mode_times
-from eigenstep.prediction._objective import SmallStart
 from eigenstep.spectrum import covariance_eigenvalues, cross_correlation_eigenvalues, principal_projections
 
 # How many moments are recorded at least, and between how many steps the images' embeddings are kept at most.

@@ -12,7 +12,7 @@ from torch import Tensor
 from eigenstep.encoders import Encoder, prepare_images
 from eigenstep.images import image_hashes
 from eigenstep.machine import set_threads
-from eigenstep.methods import Embeddings, build_objective, is_centered
+from eigenstep.methods import Embeddings, build_objective, is_centered, small_start
 from eigenstep.prediction._clock import network_clock, nominal_clock
 from eigenstep.prediction._config import PredictConfig, training_config
 from eigenstep.prediction._course import closed_course
@@ -30,7 +30,6 @@ from eigenstep.prediction._linear_training import Start, random_start
 from eigenstep.prediction._measured import measured_run
 from eigenstep.prediction._modes import KernelModes, find_modes, scales_of_start
 from eigenstep.prediction._moments import Predicted, closed_moments, stepped_moments
-from eigenstep.prediction._objective import small_start
 from eigenstep.record import RunRecord, check_writable, read_record
 from eigenstep.training import TrainConfig, resolve
 
@@ -129,7 +128,7 @@ def predict(
             to_images,
             start,
             modes.images,
-            lambda z_a, z_b: objective(Embeddings(z_a, z_b)),
+            lambda z_a, z_b: objective(Embeddings(z_a, z_b))[0],
             clock.rates(np.arange(clock.steps_in_full(last, said), dtype=np.float64)),
             clock.descent,
             center=is_centered(training),
@@ -175,8 +174,8 @@ def _check(config: PredictConfig, run: str | Path | None) -> None:
         raise ValueError(f"rbf_gamma: expected a positive number, got {config.rbf_gamma}")
     if config.kernel != "ntk" and config.ntk.at != "init":
         raise ValueError(f"ntk.at {config.ntk.at} is about the tangent kernel: expected --kernel ntk")
-    if config.course == "closed" and config.loss == "vicreg":
-        raise ValueError("vicreg has no closed form beyond its first growth: expected --course steps")
+    if config.course == "closed" and not config.has_closed_form:
+        raise ValueError(f"{config.loss} has no closed form beyond its first growth: expected --course steps")
     if config.in_steps and config.kernel != "ntk" and run is None and config.optimizer.lr is None:
         raise ValueError(
             "a course in steps of a kernel of pixels needs a learning rate: expected --optimizer.lr, or"

@@ -6,18 +6,6 @@ from typing import Any
 from eigenstep.record import RunRecord
 from eigenstep.report._numbers import written
 
-LOSSES = {
-    "barlow_twins": "Barlow Twins",
-    "simclr": "SimCLR",
-    "vicreg": "VICReg",
-    "spectral_contrastive": "the spectral contrastive loss",
-    "w_mse": "W-MSE",
-    "dcl": "DCL",
-    "simsiam": "SimSiam",
-    "byol": "BYOL",
-    "supcon": "SupCon",
-    "cross_entropy": "cross-entropy",
-}
 BACKBONES = {"linear": "linear model", "convnet": "small convolutional network"}
 KINDS = {"knn": "k-NN"}
 UNKNOWN = "–"
@@ -31,8 +19,9 @@ def data_name(record: RunRecord) -> str:
 
 def loss_name(record: RunRecord) -> str:
     """The loss's name as its authors write it."""
-    name = str(record.config.get("loss") or UNKNOWN)
-    return LOSSES.get(name, name)
+    from eigenstep.methods import title_of  # not before a report is asked for: it brings torch
+
+    return title_of(str(record.config.get("loss") or UNKNOWN))
 
 
 def backbone_name(record: RunRecord) -> str:

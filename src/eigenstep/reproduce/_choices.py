@@ -8,12 +8,13 @@ from typing import Literal
 import torch
 
 from eigenstep.images import ImagesConfig, is_photographs, load_images
+from eigenstep.methods import METHODS
 from eigenstep.record import RunRecord, atomic_remove, is_run, read_record
 from eigenstep.training import TrainConfig
 
 PHOTOS = "photos"
 # The losses that the paper trains with, by their authors' names.
-LOSSES = {"barlow_twins": "Barlow Twins", "simclr": "SimCLR", "vicreg": "VICReg"}
+LOSSES = {name: METHODS[name].title for name in ("barlow_twins", "simclr", "vicreg")}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from eigenstep.record import RecordWriter, RunRecord, read_record
 from eigenstep.spectrum import covariance_eigenvalues, cross_correlation_eigenvalues, principal_projections
 
 # Called with the step, the number of steps and the loss at every measurement.
-Progress = Callable[[int, int, float], None]
+StepProgress = Callable[[int, int, float], None]
 DIRECTIONS = 8
 
 
@@ -46,7 +46,7 @@ class FullBatchRun:
         rate: float,
         steps: int,
         records: int,
-        progress: Progress | None,
+        progress: StepProgress | None,
     ) -> tuple[Tensor, Tensor]:
         """Train by gradient descent; returns the two views' embeddings at the end.
 

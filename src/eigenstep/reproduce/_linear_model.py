@@ -11,7 +11,7 @@ from torch import Tensor
 
 from eigenstep.losses import BarlowTwinsLoss
 from eigenstep.record import RunRecord
-from eigenstep.reproduce._full_batch import FullBatchRun, Progress
+from eigenstep.reproduce._full_batch import FullBatchRun, StepProgress
 from eigenstep.theory import LinearSolution, cross_correlation
 
 
@@ -43,7 +43,7 @@ class LinearModelExperiment:
     seed: int = 0
     """Determines crops and initial weights."""
 
-    def run(self, images: Tensor, out: str | Path, progress: Progress | None = None) -> RunRecord:
+    def run(self, images: Tensor, out: str | Path, progress: StepProgress | None = None) -> RunRecord:
         """Train on two random crops of each image; write a run folder with the prediction into it.
 
         Parameters

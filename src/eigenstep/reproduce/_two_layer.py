@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from eigenstep.kernel import ContrastiveKernelPCA, empirical_ntk
 from eigenstep.losses import BarlowTwinsLoss, NTXentLoss, VICRegLoss
 from eigenstep.record import RunRecord, atomic_write
-from eigenstep.reproduce._full_batch import FullBatchRun, Progress
+from eigenstep.reproduce._full_batch import FullBatchRun, StepProgress
 from eigenstep.reproduce._linear_model import random_crops
 
 OBJECTIVES: dict[str, Callable[[], nn.Module]] = {
@@ -55,7 +55,7 @@ class TwoLayerExperiment:
     seed: int = 0
     """Determines crops and initial weights."""
 
-    def run(self, images: Tensor, out: Path, progress: Progress | None = None) -> RunRecord:
+    def run(self, images: Tensor, out: Path, progress: StepProgress | None = None) -> RunRecord:
         """Train, and write a run folder with `embeddings.npz` in it.
 
         That file holds `embeddings` (2n, d), first views first, and `kernel_initial` and `kernel_final`

@@ -1,6 +1,7 @@
 """One step of training: the forward pass to the loss, and the gradient of it."""
 
 import contextlib
+import copy
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from eigenstep.encoders import Encoder
-from eigenstep.methods import Embeddings, Objective, TargetNetwork
+from eigenstep.methods import Embeddings, Objective, TargetNetwork, check_outcome
 from eigenstep.training._compile import compile_network
 from eigenstep.training._seeds import derived_seed
 
@@ -18,18 +19,20 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ForwardPass:
     """What a forward pass gave, and what the backward pass needs of it.
 
     Attributes
     ----------
     loss : a scalar
+    terms : of the loss, by name, each a scalar before its weight and without gradient
     features : of the two views, each (b, p)
     batch : what the objective was given
     step, views : which step it was, and the images that the encoder saw, each (b, 3, H, W)
     """
 
     loss: Tensor
+    terms: dict[str, Tensor]
     features: tuple[Tensor, Tensor]
     batch: Embeddings
     step: int
@@ -93,50 +96,74 @@ class Learner:
         others = {"objective": self.objective, "target": self.target}
         return named | {name: module for name, module in others.items() if module and module.state_dict()}
 
-    def forward(self, step: int, views: tuple[Tensor, Tensor], labels: Tensor | None = None) -> Outcome:
+    def forward(self, step: int, views: tuple[Tensor, Tensor], labels: Tensor | None = None) -> ForwardPass:
         """The loss of two views, each (b, 3, H, W), of this process's images."""
         micro = self._micro_batches(views)
         if len(micro) == 1:
-            passed = [self._encode(self._model, step, 0, micro[0])]
+            encoded = [self._encode(self._model, step, 0, micro[0])]
         else:
             with torch.no_grad():
-                passed = [self._encode(self.encoder, step, index, part) for index, part in enumerate(micro)]
+                encoded = [self._encode(self.encoder, step, index, part) for index, part in enumerate(micro)]
         f_a, f_b, z_a, z_b = (
-            torch.cat(rows) if len(rows) > 1 else rows[0] for rows in zip(*passed, strict=True)
+            torch.cat(rows) if len(rows) > 1 else rows[0] for rows in zip(*encoded, strict=True)
         )
         if len(micro) > 1:
             z_a.requires_grad_()
             z_b.requires_grad_()
         with self.fabric.autocast():
-            batch = Embeddings(z_a, z_b, labels, *self._target_embeddings(micro))
-            loss = self._objective(batch)
-        return Outcome(loss, (f_a.detach(), f_b.detach()), batch, step, views)
+            batch = Embeddings(z_a, z_b, labels, *self._target_embeddings(micro), step, self._generator(step))
+            loss, terms = self._evaluate(self._objective, batch)
+        return ForwardPass(loss, terms, (f_a.detach(), f_b.detach()), batch, step, views)
 
-    def backward(self, outcome: Outcome) -> None:
+    def try_objective(self, pairs: int, dim: int, classes: int) -> None:
+        """See that a copy of the objective gives a loss of embeddings that mean nothing, (pairs, dim) each.
+
+        Raises ValueError in one line for what cannot be minimised.
+        """
+        generator = self._generator(0)
+        drawn = (torch.randn(pairs, dim, generator=generator) for _ in range(4))
+        z_a, z_b, target_a, target_b = (z.to(self.fabric.device, self.dtype) for z in drawn)
+        labels = torch.arange(pairs, device=self.fabric.device) % classes
+        batch = Embeddings(
+            z_a.requires_grad_(),
+            z_b.requires_grad_(),
+            labels if self.objective.needs_labels else None,
+            target_a if self.target else None,
+            target_b if self.target else None,
+            generator=generator,
+        )
+        with self.fabric.autocast():
+            self._evaluate(copy.deepcopy(self.objective), batch)
+
+    def backward(self, passed: ForwardPass) -> None:
         """Add the loss's gradient to that of all trained parameters; over the processes, its mean."""
-        micro = self._micro_batches(outcome.views)
+        micro = self._micro_batches(passed.views)
         if len(micro) == 1:
-            self.fabric.backward(outcome.loss)
+            self.fabric.backward(passed.loss)
             return
         at_embeddings = torch.autograd.grad(
-            outcome.loss, (outcome.batch.z_a, outcome.batch.z_b), retain_graph=self._objective_is_trained
+            passed.loss, (passed.batch.z_a, passed.batch.z_b), retain_graph=self._objective_is_trained
         )
         if self._objective_is_trained:
-            self.fabric.backward(outcome.loss)
+            self.fabric.backward(passed.loss)
         buffers = list(self.encoder.buffers())
         before = [buffer.clone() for buffer in buffers]  # running statistics have seen these parts already
         gradients = self._micro_batches(at_embeddings)
         for index, (part, gradient) in enumerate(zip(micro, gradients, strict=True)):
             with self._no_sync(index + 1 < len(micro)):
-                *_, z_a, z_b = self._encode(self._model, outcome.step, index, part)
+                *_, z_a, z_b = self._encode(self._model, passed.step, index, part)
                 self.fabric.backward((z_a * gradient[0]).sum() + (z_b * gradient[1]).sum())
         for buffer, value in zip(buffers, before, strict=True):
             buffer.copy_(value)
 
-    @torch.no_grad()
-    def terms(self, outcome: Outcome) -> dict[str, Tensor]:
-        """The loss's terms by name."""
-        return self.objective.terms(outcome.batch)
+    def _evaluate(self, objective: nn.Module, batch: Embeddings) -> tuple[Tensor, dict[str, Tensor]]:
+        # The same random state in every process, for losses that draw from torch's own.
+        torch.manual_seed(derived_seed(self.seed, 5, batch.step))
+        trained = batch.z_a.requires_grad and torch.is_grad_enabled()
+        return check_outcome(objective(batch), type(self.objective).__name__, trained)
+
+    def _generator(self, step: int) -> torch.Generator:
+        return torch.Generator().manual_seed(derived_seed(self.seed, 4, step))
 
     def _encode(
         self, model: nn.Module, step: int, index: int, views: tuple[Tensor, Tensor]
@@ -165,7 +192,7 @@ class Learner:
         size = self.micro_batch_size or len(views[0])
         return list(zip(*(view.split(size) for view in views), strict=True))
 
-    def _no_sync(self, quiet: bool) -> contextlib.AbstractContextManager:
+    def _no_sync(self, quiet: bool) -> contextlib.AbstractContextManager[None]:
         """Leave the averaging over processes to a later backward pass."""
         if quiet and isinstance(self._model, DistributedDataParallel):
             return self._model.no_sync()

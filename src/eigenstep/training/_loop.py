@@ -1,15 +1,18 @@
 """Training an encoder: what a run is built from, and its running."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from eigenstep.encoders import Encoder, build_encoder
 from eigenstep.images import open_images
 from eigenstep.machine import on_leader, set_threads
-from eigenstep.methods import TargetNetwork, build_objective
+from eigenstep.methods import Method, Objective, TargetNetwork, method_named, plugged
 from eigenstep.record import RunRecord, read_record
 from eigenstep.training._learner import Learner
 from eigenstep.training._loggers import check_loggers
@@ -22,7 +25,7 @@ from eigenstep.training._run import Run
 from eigenstep.training._run_folder import check_folder
 from eigenstep.training._seeds import derived_seed
 from eigenstep.training._sync_batch_norm import synchronize_batch_norms
-from eigenstep.training.config import TrainConfig
+from eigenstep.training.config import TrainConfig, load_config
 
 
 def train(
@@ -32,6 +35,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    objective: Callable[[Tensor, Tensor], Tensor] | Objective | None = None,
 ) -> RunRecord:
     """Train an encoder and record the spectrum of its embeddings into the folder `out`.
 
@@ -49,19 +53,34 @@ def train(
     resume : go on from the last checkpoint in `out`, or start if there is none
     overwrite : replace a run that is in `out`
     progress : called at every step, in the first process
+    objective : a loss of one's own, in the place of `config.loss`: any callable (z_a, z_b) -> scalar of two
+        (batch, dim) tensors, row i of both from one image. It sees the joint batch of all processes, in
+        float32 or better. A module's parameters are trained too; what a method `terms(z_a, z_b)` gives, a
+        dictionary of scalars, is recorded. An `eigenstep.methods.Objective` is told the step, labels and
+        more. The configuration says `loss: python:NAME`; to resume the run the objective is given again
 
     Raises ValueError, FileNotFoundError, FileExistsError or PermissionError, before anything in `out` is
     touched, if the configuration cannot be run or `out` cannot be used; FloatingPointError, naming the
     step, if the loss is no longer finite: the last good checkpoint and the record stay; Preempted after
     SIGTERM, when a checkpoint is written.
+
+    >>> import tempfile
+    >>> from eigenstep.images import ImagesConfig
+    >>> def distance_and_spread(z_a, z_b):
+    ...     return (z_a - z_b).square().mean() + torch.relu(1 - torch.cat([z_a, z_b]).std(0)).mean()
+    >>> config = TrainConfig(steps=2, batch_size=8, threads=1, images=ImagesConfig(size=8, patches=8))
+    >>> record = train(config, tempfile.mkdtemp() + "/run", objective=distance_and_spread)
+    >>> record.config["loss"], bool(record.metrics["loss"][-1] < record.metrics["loss"][0])
+    ('python:distance_and_spread', True)
     """
     out = Path(out)
-    config = resolve(config)
+    method = method_named(config.loss) if objective is None else plugged(objective)
+    config = resolve(dataclasses.replace(config, loss=method.name), method)
     fabric = launch(config)
     on_leader(lambda: _check(out, config, resume, overwrite))
     set_threads(own_threads(config))
     tell = progress if progress and fabric.is_global_zero else _tell_nobody
-    needs_labels = build_objective(config).needs_labels
+    _build(method, config)  # refuses what its loss refuses, before images are read
     torch.manual_seed(config.seed)
     encoder = build_encoder(
         config.backbone, config.images.size, config.projector, weights=config.backbone_weights
@@ -75,11 +94,14 @@ def train(
         device=fabric.device,
         rank=fabric.global_rank,
         processes=fabric.world_size,
-        labels=needs_labels,
+        labels=method.needs_labels,
         progress=lambda done, total: tell(Progress("reading", done, total)),
     )
     try:
-        learner = _build_learner(fabric, config, encoder, images.classes)
+        learner = _build_learner(fabric, config, method, encoder, images.classes)
+        if objective is not None:
+            pairs = config.batch_size // fabric.world_size
+            learner.try_objective(pairs, config.projector.dim, images.classes or 1)
         run = Run(fabric, config, out, learner, images, probe, tell)
         try:
             run.begin(overwrite)
@@ -93,17 +115,37 @@ def train(
 
 
 def _check(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -> None:
+    if resume:
+        _check_same_objective(out, config)
     check_folder(out, config, resume, overwrite)
     check_loggers(config)
 
 
-def _build_learner(fabric: Fabric, config: TrainConfig, encoder: Encoder, classes: int | None) -> Learner:
+def _check_same_objective(out: Path, config: TrainConfig) -> None:
+    """Refuse to go on without the object of Python that a run was begun with."""
+    try:
+        loss = load_config(out / "config.yaml").loss
+    except (OSError, ValueError):
+        return  # what is wrong with the folder is told next
+    if loss != config.loss:
+        began = method_named(loss)
+        began.check(began.options_in(config))
+
+
+def _build(method: Method[Any], config: TrainConfig, classes: int | None = None) -> Objective:
+    return method.build(method.options_in(config), config.projector.dim, classes or 1)
+
+
+def _build_learner(
+    fabric: Fabric, config: TrainConfig, method: Method[Any], encoder: Encoder, classes: int | None
+) -> Learner:
     torch.manual_seed(derived_seed(config.seed, 3))
-    objective = build_objective(config, classes)
+    objective = _build(method, config, classes)
     if fabric.world_size > 1 and config.sync_batch_norm:
         synchronize_batch_norms(encoder, fabric.device)
         synchronize_batch_norms(objective, fabric.device)
-    target = TargetNetwork(encoder, config.byol.momentum) if objective.needs_target else None
+    momentum = objective.target_momentum
+    target = None if momentum is None else TargetNetwork(encoder, momentum)
     return Learner(
         fabric,
         encoder,

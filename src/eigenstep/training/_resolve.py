@@ -2,15 +2,20 @@
 
 import dataclasses
 import math
+from typing import Any
 
 from eigenstep.images import never_has_labels
-from eigenstep.methods import SUPERVISED, default_rate
+from eigenstep.methods import METHODS, Method, default_rate, method_named
 from eigenstep.training._processes import best_precision
 from eigenstep.training.config import Precision, TrainConfig
 
 
-def resolve(config: TrainConfig) -> TrainConfig:
+def resolve(config: TrainConfig, method: Method[Any] | None = None) -> TrainConfig:
     """The configuration with its defaults filled in, as it stands in `config.yaml`.
+
+    Parameters
+    ----------
+    method : what is trained by; default: the one that `config.loss` names
 
     Raises ValueError for a value that cannot be run, whatever the data.
 
@@ -19,9 +24,14 @@ def resolve(config: TrainConfig) -> TrainConfig:
     >>> resolve(TrainConfig(batch_size=64)).record.probe
     64
     """
+    method = method or method_named(config.loss)
     _check_counts(config)
     _check_numbers(config)
     _check_choices(config)
+    for each in {**METHODS, config.loss: method}.values():
+        each.check(each.options_in(config))
+    if method.needs_labels and never_has_labels(config.data):
+        raise ValueError(f"{config.loss} learns from labels, {config.data} has none; set --data")
     lr = default_rate(config) if config.optimizer.lr is None else config.optimizer.lr
     probe = min(128, config.batch_size) if config.record.probe is None else config.record.probe
     return dataclasses.replace(
@@ -53,8 +63,6 @@ def _check_counts(config: TrainConfig) -> None:
         "projector.dim": (config.projector.dim, 1),
         "images.workers": (config.images.workers, 0),
         "images.shuffle_buffer": (config.images.shuffle_buffer, 1),
-        "simsiam.predictor_hidden": (config.simsiam.predictor_hidden, 1),
-        "byol.predictor_hidden": (config.byol.predictor_hidden, 1),
         "optimizer.warmup_steps": (config.optimizer.warmup_steps, 0),
         "optimizer.warmup_epochs": (config.optimizer.warmup_epochs, 0),
         "record.every": (config.record.every, 1),
@@ -84,8 +92,6 @@ def _check_numbers(config: TrainConfig) -> None:
         raise ValueError(
             f"optimizer.trust_coefficient: expected a positive number, got {optimizer.trust_coefficient}"
         )
-    if not 0 <= config.byol.momentum <= 1:
-        raise ValueError(f"byol.momentum: expected a number in [0, 1], got {config.byol.momentum}")
     if not 0 <= optimizer.weight_decay < math.inf:
         raise ValueError(f"optimizer.weight_decay: expected at least 0, got {optimizer.weight_decay}")
     if not math.isfinite(config.projector.init_scale):
@@ -97,11 +103,8 @@ def _check_choices(config: TrainConfig) -> None:
         raise ValueError(f"expected steps or epochs, got both ({config.steps} and {config.epochs})")
     if config.optimizer.warmup_steps and config.optimizer.warmup_epochs:
         raise ValueError("expected optimizer.warmup_steps or optimizer.warmup_epochs, got both")
-    if never_has_labels(config.data):
-        if config.probes.every and not config.probes.data:
-            raise ValueError(
-                f"probes need labelled images, {config.data} has none; set --probes.data, or leave out"
-                " --probes.every"
-            )
-        if config.loss in SUPERVISED:
-            raise ValueError(f"{config.loss} learns from labels, {config.data} has none; set --data")
+    if config.probes.every and not config.probes.data and never_has_labels(config.data):
+        raise ValueError(
+            f"probes need labelled images, {config.data} has none; set --probes.data, or leave out"
+            " --probes.every"
+        )

@@ -30,7 +30,7 @@ from eigenstep.machine import (
     on_leader,
 )
 from eigenstep.record import CHECKPOINTS, open_folder
-from eigenstep.training._learner import Learner, Outcome
+from eigenstep.training._learner import ForwardPass, Learner
 from eigenstep.training._loggers import build_loggers
 from eigenstep.training._optimizer import build_optimizer, learning_rates, set_rate
 from eigenstep.training._preemption import Preempted
@@ -125,10 +125,10 @@ class Run:
                 on_leader(partial(self._probe, step, weights))
             generator = torch.Generator().manual_seed(derived_seed(self.config.seed, 1, step))
             part, parts = self.fabric.global_rank, self.fabric.world_size
-            outcome = self.learner.forward(
+            passed = self.learner.forward(
                 step, self.views(batch.images, generator, part, parts), batch.labels
             )
-            self._see(step, outcome.loss)
+            self._see(step, passed.loss)
             if saving:
                 self._check_finite()
                 states = gather_objects(self.images.state())
@@ -136,7 +136,7 @@ class Run:
                     self._diverged(step, "a weight")
             if self._is_due(step, self.config.record.every):
                 self._check_finite()
-                self._measure(step, outcome)
+                self._measure(step, passed)
             self._tell("training", step)
             if stopping:
                 raise Preempted(step)
@@ -144,7 +144,7 @@ class Run:
                 break
             set_rate(self.optimizer, float(self.rates[step]), float(self.config.optimizer.lr or 0))
             self.optimizer.zero_grad()
-            self.learner.backward(outcome)
+            self.learner.backward(passed)
             self._step_optimizer()
             if self.learner.target:
                 self.learner.target.follow(self.learner.encoder, step, self.steps)
@@ -159,12 +159,12 @@ class Run:
             modes = self.recorder.learned_modes
             self.tell(Progress(stage, step, self.steps, self.loss, speed, modes, waiting))
 
-    def _measure(self, step: int, outcome: Outcome) -> None:
+    def _measure(self, step: int, passed: ForwardPass) -> None:
         """Record the joint batch of all processes."""
-        rows = [row.detach() for row in (*outcome.features, outcome.batch.z_a, outcome.batch.z_b)]
+        rows = [row.detach() for row in (*passed.features, passed.batch.z_a, passed.batch.z_b)]
         f_a, f_b, z_a, z_b = (gather_rows(row, [len(row)] * self.fabric.world_size) for row in rows)
-        terms = self.learner.terms(outcome)
-        values = mean_over_processes(torch.stack([outcome.loss.detach(), *terms.values()]))
+        loss, terms = passed.loss.detach(), passed.terms
+        values = mean_over_processes(torch.stack([loss, *(term.to(loss) for term in terms.values())]))
         self.loss, *numbers = values.tolist()
         if self.recorder:
             self.recorder.measure(

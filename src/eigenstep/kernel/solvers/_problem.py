@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eigenstep.kernel._processes import Processes
-from eigenstep.kernel._progress import Progress
+from eigenstep.kernel._progress import SolverProgress
 from eigenstep.kernel.functions import Kernel
 from eigenstep.kernel.pairs import PairGraph, PairOperator, SmallStartObjective
 from eigenstep.kernel.solvers._view_rows import ViewRows
@@ -55,7 +55,7 @@ class Problem:
     center: bool
     kernel: Kernel | None
     processes: Processes
-    progress: Progress
+    progress: SolverProgress
 
     @property
     def n_views(self) -> int:

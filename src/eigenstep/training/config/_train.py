@@ -5,17 +5,7 @@ from typing import Literal
 
 from eigenstep.encoders import ProjectorConfig
 from eigenstep.images import ImagesConfig
-from eigenstep.methods._options import (
-    BarlowTwinsConfig,
-    BYOLConfig,
-    DCLConfig,
-    SimCLRConfig,
-    SimSiamConfig,
-    SpectralContrastiveConfig,
-    SupConConfig,
-    VICRegConfig,
-    WMSEConfig,
-)
+from eigenstep.methods import LossName, MethodNodes
 from eigenstep.views import ViewsConfig
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed", "64-true", "auto"]
@@ -106,15 +96,13 @@ class LoggerConfig:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """Train an encoder on unlabelled images and record the spectrum of its embeddings."""
+class Setup:
+    """What is trained on what, for how long and where: what a `TrainConfig` begins with."""
 
     data: str = "photos"
     """photos (patches of two photographs that come with scikit-learn), cifar10, a folder of images, of
     Parquet files or of tar shards, or OWNER/NAME on the Hugging Face hub."""
-    loss: str = "barlow_twins"
-    """barlow_twins, simclr, vicreg, spectral_contrastive, w_mse, dcl, simsiam or byol; with labels, to
-    compare: supcon or cross_entropy."""
+    loss: LossName = "barlow_twins"
     backbone: str = "convnet"
     """convnet (three small convolutions) or any model name of timm, such as resnet18."""
     backbone_weights: str | None = None
@@ -144,15 +132,12 @@ class TrainConfig:
     images: ImagesConfig = field(default_factory=ImagesConfig)
     views: ViewsConfig = field(default_factory=ViewsConfig)
     projector: ProjectorConfig = field(default_factory=ProjectorConfig)
-    barlow_twins: BarlowTwinsConfig = field(default_factory=BarlowTwinsConfig)
-    simclr: SimCLRConfig = field(default_factory=SimCLRConfig)
-    vicreg: VICRegConfig = field(default_factory=VICRegConfig)
-    spectral_contrastive: SpectralContrastiveConfig = field(default_factory=SpectralContrastiveConfig)
-    w_mse: WMSEConfig = field(default_factory=WMSEConfig)
-    dcl: DCLConfig = field(default_factory=DCLConfig)
-    simsiam: SimSiamConfig = field(default_factory=SimSiamConfig)
-    byol: BYOLConfig = field(default_factory=BYOLConfig)
-    supcon: SupConConfig = field(default_factory=SupConConfig)
+
+
+@dataclass(frozen=True)
+class TrainConfig(MethodNodes, Setup):  # the fields of the last base come first, in files and help too
+    """Train an encoder on unlabelled images and record the spectrum of its embeddings."""
+
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     record: RecordConfig = field(default_factory=RecordConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)

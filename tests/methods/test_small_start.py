@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from eigenstep.prediction import small_start
+from eigenstep.kernel.pairs import BarlowTwins, SimCLR, VICReg
+from eigenstep.methods import METHODS, SmallStart, small_start
 from eigenstep.theory import loss_curve
-from eigenstep.training import BarlowTwinsConfig, ProjectorConfig, SimCLRConfig, TrainConfig
+from eigenstep.training import BarlowTwinsConfig, ProjectorConfig, SimCLRConfig, TrainConfig, VICRegConfig
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,33 @@ def test_simclrs_loss_starts_at_what_every_view_alike_gives_and_falls_with_each_
     assert start == pytest.approx(np.log(63))
     assert start - one == pytest.approx(0.45)  # e / (2 T), T = 1
     assert one - both == pytest.approx(0.2)
+
+
+KNOWN = {
+    "barlow_twins": SmallStart(BarlowTwins(), center=True, scale=1.0),
+    "simclr": SmallStart(SimCLR(temperature=1.0), center=False, scale=1.0),
+    "vicreg": SmallStart(VICReg(25.0, 25.0, 1.0, 1e-4), center=False, scale=1.0),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_small_start_of_each_method_with_its_defaults(name):
+    if name in KNOWN:
+        assert small_start(TrainConfig(loss=name)) == KNOWN[name]
+    else:
+        with pytest.raises(ValueError, match="whose learning is predicted"):
+            small_start(TrainConfig(loss=name))
+
+
+def test_a_small_start_has_the_options_of_its_loss():
+    config = TrainConfig(
+        barlow_twins=BarlowTwinsConfig(center=False, scale=3.0),
+        simclr=SimCLRConfig(temperature=0.2),
+        vicreg=VICRegConfig(2.0, 3.0, 4.0, 0.1),
+    )
+    found = [METHODS[name].small_start(METHODS[name].options_in(config)) for name in KNOWN]
+    assert found == [
+        SmallStart(BarlowTwins(), center=False, scale=3.0),
+        SmallStart(SimCLR(0.2), center=False, scale=1.0),
+        SmallStart(VICReg(2.0, 3.0, 4.0, 0.1), center=False, scale=1.0),
+    ]

@@ -1,0 +1,53 @@
+"""BYOL: one view's embedding predicts what a slowly following copy of the encoder makes of the other."""
+
+from dataclasses import dataclass
+
+from eigenstep.losses import NegativeCosineSimilarity
+from eigenstep.methods._method import Method
+from eigenstep.methods._objective import Embeddings, LossAndTerms, Objective
+from eigenstep.methods._predictor import build_predictor, check_hidden
+
+
+@dataclass(frozen=True)
+class BYOLConfig:
+    """BYOL (used with --loss byol): a predictor of what a slowly following copy of the encoder sees."""
+
+    predictor_hidden: int = 4096
+    """Width of the predictor's hidden layer."""
+    momentum: float = 0.996
+    """How much of itself the copy keeps at each step at first; rises to 1 along a cosine."""
+
+
+class BYOL(Objective):
+    """The predicted view is the target network's embedding.
+
+        L = 2 - mean_i [ cos(p(a_i), b'_i) + cos(p(b_i), a'_i) ]          p: the predictor, ': the target's
+
+    which is the published squared distance of unit vectors, its mean over the two orders of the views.
+    Grill et al. 2020, arXiv:2006.07733.
+    """
+
+    def __init__(self, dim: int, predictor_hidden: int = 4096, momentum: float = 0.996) -> None:
+        super().__init__()
+        self.target_momentum = momentum
+        self.predictor = build_predictor(dim, predictor_hidden)
+        self.loss = NegativeCosineSimilarity()
+
+    def forward(self, batch: Embeddings) -> LossAndTerms:
+        assert batch.target_a is not None
+        assert batch.target_b is not None
+        p_a, p_b = self.predictor(batch.z_a), self.predictor(batch.z_b)
+        return 2 + self.loss(p_a, batch.target_b) + self.loss(p_b, batch.target_a), {}
+
+
+def _build(options: BYOLConfig, dim: int, classes: int) -> BYOL:
+    return BYOL(dim, options.predictor_hidden, options.momentum)
+
+
+def _check(options: BYOLConfig) -> None:
+    check_hidden("byol.predictor_hidden", options.predictor_hidden)
+    if not 0 <= options.momentum <= 1:
+        raise ValueError(f"byol.momentum: expected a number in [0, 1], got {options.momentum}")
+
+
+METHOD = Method(name="byol", title="BYOL", options=BYOLConfig, build=_build, check=_check)

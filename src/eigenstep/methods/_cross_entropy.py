@@ -1,0 +1,41 @@
+"""Cross-entropy: the reference that learns to tell the classes."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from eigenstep.methods._method import Method, NoOptions
+from eigenstep.methods._objective import Embeddings, LossAndTerms, Objective
+
+
+class CrossEntropy(Objective):
+    """A linear classifier reads the embeddings, so that their spectrum compares with the other losses'.
+
+        L = -1/2 mean_i [ log softmax(V a_i + v)_y(i) + log softmax(V b_i + v)_y(i) ]
+
+    >>> objective = CrossEntropy(dim=3, classes=10)
+    >>> loss, terms = objective(Embeddings(torch.randn(4, 3), torch.randn(4, 3), labels=torch.arange(4)))
+    >>> loss.shape, terms
+    (torch.Size([]), {})
+    """
+
+    needs_labels = True
+
+    def __init__(self, dim: int, classes: int) -> None:
+        super().__init__()
+        self.classifier = nn.Linear(dim, classes)
+
+    def forward(self, batch: Embeddings) -> LossAndTerms:
+        assert batch.labels is not None
+        with torch.autocast(batch.z_a.device.type, enabled=False):
+            both: Tensor = self.classifier(torch.cat([batch.z_a, batch.z_b]))
+            return cross_entropy(both, batch.labels.repeat(2)), {}
+
+
+def _build(options: NoOptions, dim: int, classes: int) -> CrossEntropy:
+    return CrossEntropy(dim, classes)
+
+
+METHOD = Method(
+    name="cross_entropy", title="cross-entropy", options=NoOptions, build=_build, needs_labels=True
+)

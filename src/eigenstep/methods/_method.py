@@ -1,0 +1,72 @@
+"""What every method says of itself."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from eigenstep.methods._objective import Objective
+from eigenstep.methods._small_start import SmallStart
+
+Options = TypeVar("Options")
+
+# For SGD at a small initialisation, where a method names none of its own.
+USUAL_RATE = 0.05
+
+
+def always(options: Any) -> bool:
+    return True
+
+
+def accept(options: Any) -> None:
+    """For options that need no check beside the loss's own."""
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """For a method that has no node in the configuration tree."""
+
+
+@dataclass(frozen=True)
+class Method(Generic[Options]):
+    """A way of training an encoder, under the name that `--loss` and the configuration's node have.
+
+    Attributes
+    ----------
+    name : in the configuration
+    title : as its authors write it, for a sentence such as "trained with SimCLR"
+    options : the dataclass of its node in the configuration tree
+    build : the objective of these options, of an embedding's dimension, and of the number of classes that
+        the data have; of several processes it sees the joint batch. Raises ValueError for values that the
+        loss refuses
+    rate : learning rate of SGD at a small initialisation (found on photographs' patches with the small
+        convnet), used where the configuration gives none
+    is_centered : whether the spectrum of C is recorded of embeddings from which the batch mean is
+        subtracted: not where the loss itself works on the uncentred second moment
+    small_start : what the theory knows of the loss for small embeddings, raising ValueError for options
+        under which they are never small; None where nothing is known
+    needs_labels : the images must have classes
+    check : raises ValueError for options that no data could make run, whichever method is chosen
+    """
+
+    name: str
+    title: str
+    options: type[Options]
+    build: Callable[[Options, int, int], Objective]
+    rate: float = USUAL_RATE
+    is_centered: Callable[[Options], bool] = always
+    small_start: Callable[[Options], SmallStart] | None = None
+    needs_labels: bool = False
+    check: Callable[[Options], None] = accept
+
+    def options_in(self, config: Any) -> Options:
+        """The method's node of a configuration, or its defaults where there is none."""
+        return getattr(config, self.name, None) or self.options()
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them.
+
+    >>> listed(["simclr", "vicreg", "byol"])
+    'simclr, vicreg or byol'
+    """
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -1,0 +1,53 @@
+"""SimSiam: one view's embedding predicts the other's, through which no gradient flows."""
+
+from dataclasses import dataclass
+
+from eigenstep.losses import NegativeCosineSimilarity
+from eigenstep.methods._method import Method
+from eigenstep.methods._objective import Embeddings, LossAndTerms, Objective
+from eigenstep.methods._predictor import build_predictor, check_hidden
+
+
+@dataclass(frozen=True)
+class SimSiamConfig:
+    """SimSiam (used with --loss simsiam): a predictor, and no gradient through the predicted view."""
+
+    predictor_hidden: int = 512
+    """Width of the predictor's hidden layer."""
+    fixed_predictor_rate: bool = True
+    """The predictor keeps the learning rate that the schedule starts from, as published."""
+
+
+class SimSiam(Objective):
+    """The predicted view is the encoder's own embedding, taken as a constant.
+
+        L = -1/2 mean_i [ cos(p(a_i), stop(b_i)) + cos(p(b_i), stop(a_i)) ]          p: the predictor
+
+    Chen and He 2021, arXiv:2011.10566.
+
+    >>> import torch
+    >>> loss, terms = SimSiam(dim=3, predictor_hidden=8)(Embeddings(torch.randn(4, 3), torch.randn(4, 3)))
+    >>> loss.shape, terms
+    (torch.Size([]), {})
+    """
+
+    def __init__(self, dim: int, predictor_hidden: int = 512, fixed_predictor_rate: bool = True) -> None:
+        super().__init__()
+        self.fixed_rate = fixed_predictor_rate
+        self.predictor = build_predictor(dim, predictor_hidden)
+        self.loss = NegativeCosineSimilarity()
+
+    def forward(self, batch: Embeddings) -> LossAndTerms:
+        p_a, p_b = self.predictor(batch.z_a), self.predictor(batch.z_b)
+        return (self.loss(p_a, batch.z_b.detach()) + self.loss(p_b, batch.z_a.detach())) / 2, {}
+
+
+def _build(options: SimSiamConfig, dim: int, classes: int) -> SimSiam:
+    return SimSiam(dim, options.predictor_hidden, options.fixed_predictor_rate)
+
+
+def _check(options: SimSiamConfig) -> None:
+    check_hidden("simsiam.predictor_hidden", options.predictor_hidden)
+
+
+METHOD = Method(name="simsiam", title="SimSiam", options=SimSiamConfig, build=_build, check=_check)

@@ -1,0 +1,32 @@
+"""Spectral contrastive learning: the views' similarities as the factorisation of a matrix."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from eigenstep.losses import SpectralContrastiveLoss
+from eigenstep.methods._method import Method
+from eigenstep.methods._objective import of_two_views
+
+
+@dataclass(frozen=True)
+class SpectralContrastiveConfig:
+    """The spectral contrastive loss (used with --loss spectral_contrastive)."""
+
+    normalize: Literal["none", "ball"] = "none"
+    """Take embeddings as they are, or, as published, shorten those that are longer than the root of mu."""
+    mu: float = 1.0
+    """Squared radius of the ball (used with normalize=ball); the loss is divided by it."""
+
+
+def _never(options: Any) -> bool:
+    return False
+
+
+METHOD = Method(
+    name="spectral_contrastive",
+    title="the spectral contrastive loss",
+    options=SpectralContrastiveConfig,
+    build=of_two_views(SpectralContrastiveLoss),
+    rate=0.005,
+    is_centered=_never,
+)
