@@ -3,13 +3,17 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint benchmark clean
+.PHONY: demo test test-fast lint benchmark clean
 
 demo: $(STAMP)
 	$(RUN) -m eigenstep demo --overwrite
 
 test: $(STAMP)
 	$(RUN) -m pytest
+
+# What a change in the middle of things is checked by: all but what trains for long, opens browsers or processes.
+test-fast: $(STAMP)
+	$(RUN) -m pytest -m 'not slow'
 
 lint: $(STAMP)
 	$(RUN) -m ruff check .
