@@ -47,19 +47,19 @@ def convnet() -> nn.Sequential:
 
 @register_model
 def resnet18_small(pretrained: bool = False, **options: Any) -> ResNet:
-    """timm's ResNet-18 but for a 3×3 stem of stride 1 without pooling, as is usual for CIFAR."""
+    """The ResNet-18 of timm but for a 3×3 stem of stride 1 without pooling, as is usual for CIFAR."""
     return _small_resnet(resnet.resnet18, pretrained, options)
 
 
 @register_model
 def resnet34_small(pretrained: bool = False, **options: Any) -> ResNet:
-    """timm's ResNet-34 but for a 3×3 stem of stride 1 without pooling, as is usual for CIFAR."""
+    """The ResNet-34 of timm but for a 3×3 stem of stride 1 without pooling, as is usual for CIFAR."""
     return _small_resnet(resnet.resnet34, pretrained, options)
 
 
 @register_model
 def resnet50_small(pretrained: bool = False, **options: Any) -> ResNet:
-    """timm's ResNet-50 but for a 3×3 stem of stride 1 without pooling, as is usual for CIFAR."""
+    """The ResNet-50 of timm but for a 3×3 stem of stride 1 without pooling, as is usual for CIFAR."""
     return _small_resnet(resnet.resnet50, pretrained, options)
 
 

@@ -33,7 +33,7 @@ def load_encoder(run: str | Path, checkpoint: str | int = "last") -> "TrainedEnc
 
     >>> import tempfile
     >>> from eigenstep.images import ImagesConfig
-    >>> from eigenstep.training import train
+    >>> from eigenstep.training import TrainConfig, train
     >>> run = tempfile.mkdtemp() + "/run"
     >>> config = TrainConfig(steps=1, batch_size=8, threads=1, images=ImagesConfig(size=8, patches=8))
     >>> _ = train(config, run)

@@ -23,7 +23,7 @@ class JointBatch:
     labels: Tensor | None = None
 
     def joint_mean(self, own_total: Tensor, count: int) -> Tensor:
-        """This rank's share of the mean of `count` items, from its sum over its own ones.
+        """The share of this rank in the mean of `count` items, from its sum over its own ones.
 
         The mean of the shares over the ranks is the mean of the items.
         """
