@@ -13,7 +13,6 @@ import torch
 from eigenstep import losses
 from eigenstep.losses import JointBatch
 
-
 N, D = 7, 3
 
 
@@ -442,7 +441,7 @@ def test_every_loss_of_the_room_has_the_suite():
     tested = {case.loss for case in LossContract.__subclasses__()}
     assert {losses.SupConLoss if loss is SupConLoss else loss for loss in tested} == public - {
         losses.JointBatch,
-        losses.TwoViewLoss
+        losses.TwoViewLoss,
     }
 
 
