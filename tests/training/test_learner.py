@@ -6,8 +6,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from eigenstep.methods import METHODS, TargetNetwork, build_objective
-from eigenstep.training import ProjectorConfig, TrainConfig
-from eigenstep.training._learner import Learner
+from eigenstep.training import Learner, ProjectorConfig, TrainConfig
 
 
 class Network(nn.Module):

@@ -16,13 +16,13 @@ from eigenstep.training import (
     RecordConfig,
     SimCLRConfig,
     build_encoder,
+    derived_seed,
+    learning_rates,
     load_config,
     photo_patches,
     resolve,
     train,
 )
-from eigenstep.training._optimizer import learning_rates
-from eigenstep.training._seeds import derived_seed
 from eigenstep.views import TwoViews
 
 

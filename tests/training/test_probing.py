@@ -13,8 +13,15 @@ from torch import nn
 from eigenstep.encoders import encode, prepare_images
 from eigenstep.images import load_labelled
 from eigenstep.probes import RIDGE_STRENGTHS, logistic_probe
-from eigenstep.training import ImagesConfig, ProbesConfig, ProjectorConfig, TrainConfig, build_encoder, train
-from eigenstep.training._probing import Probe
+from eigenstep.training import (
+    ImagesConfig,
+    Probe,
+    ProbesConfig,
+    ProjectorConfig,
+    TrainConfig,
+    build_encoder,
+    train,
+)
 from eigenstep.views import ViewsConfig
 
 

@@ -15,6 +15,7 @@ from eigenstep.methods import (
 )
 from eigenstep.record import foreign_entries, free_folder
 from eigenstep.training._compile import compile_network
+from eigenstep.training._learner import Learner
 from eigenstep.training._loggers import build_loggers, check_loggers
 from eigenstep.training._loop import train
 from eigenstep.training._optimizer import build_optimizer, learning_rates
@@ -44,6 +45,7 @@ __all__ = [
     "Encoder",
     "ImageSet",
     "ImagesConfig",
+    "Learner",
     "LoggerConfig",
     "OptimizerConfig",
     "Preempted",
