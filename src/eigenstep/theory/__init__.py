@@ -10,6 +10,7 @@ Time is t = learning rate x step everywhere, and eigenvalues descend.
 
 from eigenstep.theory._aligned_start import AlignedStart, aligned_start, start_scales
 from eigenstep.theory._cross_correlation import CrossCorrelation, cross_correlation
+from eigenstep.theory._eigenmodes import top_eigenmodes
 from eigenstep.theory._kernel_flow import kernel_gradient_flow
 from eigenstep.theory._learning_times import critical_times, half_times, rise_widths
 from eigenstep.theory._linear_solution import LinearSolution, solve_linear
@@ -38,4 +39,5 @@ __all__ = [
     "solve_linear",
     "start_scales",
     "subspace_overlap",
+    "top_eigenmodes",
 ]

@@ -5,9 +5,8 @@ import pytest
 import torch
 from sklearn.metrics.pairwise import rbf_kernel
 
-from eigenstep.kernel._processes import Processes
 from eigenstep.kernel.functions import make_kernel
-from eigenstep.kernel.solvers import PanelKernelMatrix, panel_height, panel_storage
+from eigenstep.kernel.solvers import PanelKernelMatrix, Processes, panel_height, panel_storage
 
 
 class Member(Processes):

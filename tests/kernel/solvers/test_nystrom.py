@@ -8,10 +8,9 @@ import scipy.sparse
 import torch
 from sklearn.metrics.pairwise import linear_kernel, pairwise_kernels, rbf_kernel
 
-from eigenstep.kernel._processes import Processes
 from eigenstep.kernel.functions import make_kernel
 from eigenstep.kernel.pairs import OBJECTIVES, from_matrix, grouped, objective_operator, paired, unpaired
-from eigenstep.kernel.solvers import NystromAccumulator, ViewRows, choose_landmarks, mode_values
+from eigenstep.kernel.solvers import NystromAccumulator, Processes, ViewRows, choose_landmarks, mode_values
 
 N = 60
 WIDTH = 0.3

@@ -6,9 +6,9 @@ import torch
 from sklearn.metrics.pairwise import rbf_kernel
 
 from eigenstep import ContrastiveKernelPCA
-from eigenstep.kernel._processes import ALONE
 from eigenstep.kernel.functions import make_kernel
 from eigenstep.kernel.solvers import (
+    ALONE,
     KrylovBasis,
     NystromAccumulator,
     SolverSettings,

@@ -13,11 +13,11 @@ from eigenstep.kernel.ntk._factored_uses import (
     ConvolutionUse,
     FactoredUse,
     LinearBiasUse,
-    Use,
 )
 from eigenstep.kernel.ntk._network import Network
 from eigenstep.kernel.ntk._pass import Pass
 from eigenstep.kernel.ntk._survey import Survey
+from eigenstep.kernel.ntk._uses import Use
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@
 `dense_modes`, `krylov_modes`, and `choose_landmarks` with a `NystromAccumulator`.
 """
 
+from eigenstep.kernel._processes import ALONE, Processes
 from eigenstep.kernel.solvers._dense import dense_modes
 from eigenstep.kernel.solvers._kernel_matrix import (
     KernelMatrix,
@@ -23,6 +24,7 @@ from eigenstep.kernel.solvers._solve import choose_solver, solve
 from eigenstep.kernel.solvers._view_rows import SelectedRows, ViewRows, forget_pages, memory_map
 
 __all__ = [
+    "ALONE",
     "KernelMatrix",
     "KrylovBasis",
     "Landmarks",
@@ -32,6 +34,7 @@ __all__ = [
     "NystromPass",
     "PanelKernelMatrix",
     "Problem",
+    "Processes",
     "RitzPairs",
     "SelectedRows",
     "Solution",
