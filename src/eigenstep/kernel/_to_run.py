@@ -9,12 +9,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eigenstep.record import ASIDE, RecordWriter, atomic_folder, atomic_remove
+from eigenstep.record import (
+    CONFIG,
+    METRICS,
+    PREDICTION,
+    REPORT,
+    SPECTRUM,
+    SUMMARY,
+    Owner,
+    RecordWriter,
+    check_folder,
+    found_entries,
+    replace_folder,
+    write_part,
+)
 
 if TYPE_CHECKING:
     from eigenstep.kernel._estimator import ContrastiveKernelPCA
 
-ENTRIES = ("config.yaml", "metrics.jsonl", "prediction.json", "report.html", "spectrum", "summary.json")
 # Moments that are written over all the time, and around each half-time, where the curves bend.
 EVEN_MOMENTS, MOMENTS_AROUND = 200, 15
 # The last mode's half-time is at 1 / PAST_THE_LAST of the course.
@@ -41,38 +53,34 @@ def write_run(
     if thumbnails is not None and (X is None or len(thumbnails) != len(X)):
         raise ValueError("expected one thumbnail for each row of X, which the embeddings are of")
     end = None if X is None else _numbers(model.transform(X, time=np.inf, init_scale=init_scale))
-    _check_place(out, overwrite)
+    check_folder(out, ESTIMATORS, overwrite=overwrite)
     rate = GROWTH_A_STEP / float(_scale_rates(model)[0])
     steps = np.unique((_moments(model, half_times) / rate).round()).astype(int)
-    new = out.parent / f".{out.name}-new{ASIDE}"
-    atomic_remove(new)
-    with atomic_folder(new) as place:
-        _write_json(place / "config.yaml", _config(model))  # JSON is YAML too
-        _write_json(place / "prediction.json", _prediction(model, init_scale, half_times, rate))
-        _write_course(model, place, steps, rate, init_scale, end, thumbnails)
-        _write_json(place / "summary.json", {"state": "predicted", "step": int(steps[-1])})
-    atomic_remove(out)
-    new.rename(out)
-    return out
 
+    def fill(place: Path) -> None:
+        _write_json(place / CONFIG, _config(model))  # JSON is YAML too
+        _write_json(place / PREDICTION, _prediction(model, init_scale, half_times, rate))
+        writer = _write_course(model, place, steps, rate, init_scale, end, thumbnails)
+        writer.finish("predicted", int(steps[-1]))
 
-def _check_place(out: Path, overwrite: bool) -> None:
-    """Raise FileExistsError if something is at `out` that may not be replaced; changes nothing."""
-    if not out.exists():
-        out.parent.mkdir(parents=True, exist_ok=True)
-        return
-    if not overwrite:
-        raise FileExistsError(f"{out} exists; use overwrite=True to replace it, or another folder")
-    found = {entry.name for entry in out.iterdir()} if out.is_dir() else {out.name}
-    if found - set(ENTRIES) or (found and not _is_of_an_estimator(out)):
-        raise FileExistsError(f"{out} exists and is no prediction of an estimator alone; use another folder")
+    return replace_folder(out, fill, check=lambda: check_folder(out, ESTIMATORS, overwrite=overwrite))
 
 
 def _is_of_an_estimator(out: Path) -> bool:
     try:
-        return "estimator" in json.loads((out / "config.yaml").read_text())
+        return "estimator" in json.loads((out / CONFIG).read_text())
     except (OSError, ValueError):
         return False
+
+
+ESTIMATORS = Owner(
+    (CONFIG, METRICS, PREDICTION, REPORT, SPECTRUM, SUMMARY),
+    made=_is_of_an_estimator,
+    occupied="{out} exists; use overwrite=True to replace it, or another folder",
+    foreign="{out} exists and is no prediction of an estimator alone; use another folder",
+    mixed="{out} exists and is no prediction of an estimator alone: it holds {others}; use another folder",
+    found=lambda out: found_entries(out) if out.is_dir() or not out.exists() else [out.name],
+)
 
 
 def _moments(model: ContrastiveKernelPCA, half_times: Array) -> Array:
@@ -133,7 +141,7 @@ def _write_course(
     init_scale: ArrayLike,
     end: Array | None,
     thumbnails: NDArray[np.uint8] | None,
-) -> None:
+) -> RecordWriter:
     times = rate * steps
     curves, losses = model.trajectory(times, init_scale), model.loss_curve(times, init_scale)
     plateaus = model.trajectory(np.inf, init_scale)[0]
@@ -154,6 +162,7 @@ def _write_course(
             "covariance": -np.sort(-np.resize(np.append(variances, np.zeros(len(values))), len(values))),
         }
         writer.append(step, float(time), spectrum, points, loss=float(loss), learning_rate=rate)
+    return writer
 
 
 def _principal(rows: Array, directions: int) -> tuple[NDArray[np.float32], Array]:
@@ -170,7 +179,7 @@ def _numbers(rows: Any) -> Array:
 
 
 def _write_json(path: Path, tree: dict[str, Any]) -> None:
-    path.write_text(json.dumps(tree, indent=1, allow_nan=False) + "\n")
+    write_part(path, json.dumps(tree, indent=1, allow_nan=False) + "\n")
 
 
 def _finite(values: Array) -> list[float | None]:
