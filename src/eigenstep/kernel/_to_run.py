@@ -20,6 +20,7 @@ from eigenstep.record import (
     Owner,
     RecordWriter,
     check_folder,
+    found_entries,
     replace_folder,
 )
 
@@ -77,7 +78,8 @@ ESTIMATORS = Owner(
     made=_is_of_an_estimator,
     occupied="{out} exists; use overwrite=True to replace it, or another folder",
     foreign="{out} exists and is no prediction of an estimator alone; use another folder",
-    mixed="{out} exists and is no prediction of an estimator alone; use another folder",
+    mixed="{out} exists and is no prediction of an estimator alone: it holds {others}; use another folder",
+    found=lambda out: found_entries(out) if out.is_dir() or not out.exists() else [out.name],
     is_taken=Path.exists,
 )
 

@@ -52,6 +52,17 @@ def test_two_that_agree_are_looked_for_ten_measurements_back():
     spectrum[40::2] = np.nan
     assert state(spectrum[:59]) == "saturated"
     assert state(spectrum[:60]) == "exploding"
+    for first_infinite, found in ((50, "exploding"), (52, "saturated")):
+        spectrum = flat(60)
+        spectrum[first_infinite::2] = np.nan
+        assert state(spectrum) == found
+
+
+def test_four_measurements_are_the_fewest_over_which_anything_grows():
+    growing = 2.0 ** np.arange(4)[:, None] * SPECTRUM
+    for count, factor in ((3, 1.0), (4, 8.0)):
+        found = judge_spectra(np.arange(float(count)), growing[:count])
+        assert found.evidence["variance_growth"] == pytest.approx(factor)
 
 
 # --- growth
@@ -161,7 +172,7 @@ def test_or_nothing_has_grown_for_four_fifths_of_forty_measurements():
     for grew_until, found in ((0.15, "dimensional collapse"), (0.45, "saturated")):
         curves = still.copy()
         early = np.arange(60) < grew_until * 60
-        curves[early] *= np.array([1.0, *[0.01] * 19])
+        curves[early] *= 0.01
         assert state(curves, cosine_concentration=np.full(60, 0.1)) == found
 
 
