@@ -10,7 +10,7 @@ from importlib.util import spec_from_loader
 from types import ModuleType
 
 MOVED = {
-    "eigenstep.demo": "eigenstep.cli._demonstrate",
+    "eigenstep.demo": "eigenstep.reproduce",
     "eigenstep.atomic": "eigenstep.record",
     "eigenstep.memory": "eigenstep.machine",
     "eigenstep.process_group": "eigenstep.machine",

@@ -82,7 +82,7 @@ def demo(out: Path = Path("runs/demo"), overwrite: Flag = False, threads: int = 
         overwrite: Replace an earlier demonstration there.
         threads: CPU threads.
     """
-    from eigenstep.cli._demonstrate import demonstrate
+    from eigenstep.reproduce import demonstrate
 
     print(f"report: {demonstrate(out, overwrite, threads).resolve()}")
 

@@ -79,8 +79,7 @@ def spectrum(
 def _print(found: "FileSpectrum") -> None:
     from rich.table import Column, Table
 
-    from eigenstep.cli._spectrum_chart import spectrum_chart
-    from eigenstep.terminal import console
+    from eigenstep.terminal import console, spectrum_chart
 
     eigenvalues, measures = found.spectrum.covariance, found.spectrum.measures
     console.print(_title(found), style="bold", soft_wrap=True)

@@ -1,6 +1,7 @@
 """The experiments of the source paper, each from data to figures and tables (arXiv:2303.15438)."""
 
 from eigenstep.reproduce._choices import Choices
+from eigenstep.reproduce._demo import demonstrate
 from eigenstep.reproduce._e2_three_losses import GENTLE_VIEWS, loss_configuration
 from eigenstep.reproduce._e3_initialisation import network_configuration
 from eigenstep.reproduce._e4_agreement import kernel_change, within_overlap
@@ -26,6 +27,7 @@ __all__ = [
     "OutcomeTable",
     "Row",
     "TwoLayerExperiment",
+    "demonstrate",
     "kernel_change",
     "loss_configuration",
     "markdown",

@@ -6,8 +6,8 @@ from eigenstep.images import photo_patches
 from eigenstep.machine import set_threads
 from eigenstep.record import atomic_remove
 from eigenstep.report import write_report
-from eigenstep.reproduce import GENTLE_VIEWS as VIEWS
-from eigenstep.reproduce import LinearModelExperiment
+from eigenstep.reproduce._e2_three_losses import GENTLE_VIEWS
+from eigenstep.reproduce._linear_model import LinearModelExperiment
 from eigenstep.terminal import follow, print_prediction, print_runs, progress_line
 from eigenstep.training import RecordConfig, TrainConfig, foreign_entries, train
 
@@ -30,7 +30,7 @@ def demonstrate(out: Path, overwrite: bool = False, threads: int = 2) -> Path:
         )
     networks = []
     for loss in LOSSES:
-        config = TrainConfig(loss=loss, views=VIEWS, threads=threads, record=RecordConfig(every=5))
+        config = TrainConfig(loss=loss, views=GENTLE_VIEWS, threads=threads, record=RecordConfig(every=5))
         with follow(loss) as progress:
             networks.append(train(config, out / loss, progress=progress))
     report = write_report(out)

@@ -1,23 +1,17 @@
-"""What a person sees in the terminal: progress and tables."""
+"""How far a long job is: a bar in a terminal, a line now and then in a file."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
-import numpy as np
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, SpinnerColumn, Task, TextColumn
 from rich.progress import Progress as Bars
-from rich.table import Column, Table
-
-from eigenstep.analysis import analyse
-from eigenstep.record import RunRecord
+from rich.table import Column
 
 if TYPE_CHECKING:
     from eigenstep.training import Progress
-
-__all__ = ["console", "follow", "print_prediction", "print_runs", "print_table", "progress_line"]
 
 # Names of files and runs are shown as they are: brackets and colons in them are not markup.
 console = Console(highlight=False, markup=False, emoji=False)
@@ -142,62 +136,3 @@ def _clock(seconds: float) -> str:
     if days:
         return f"{days}d {hour:02}:{minute:02}:{second:02}"
     return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"
-
-
-def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table whose first column is text and whose others are numbers."""
-    console.print(title, style="bold", soft_wrap=True)
-    table = Table(header_style="")
-    for index, name in enumerate(header):
-        table.add_column(name, justify="right" if index else "left")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
-
-
-def print_prediction(record: RunRecord) -> None:
-    """Print each mode's predicted and measured half-time, and the worst relative error."""
-    assert record.prediction is not None
-    assert record.summary is not None
-    gamma, predicted = np.array(record.prediction["gamma"]), np.array(record.prediction["half_times"])
-    measured = {rise["mode"]: rise["half_time"] for rise in record.summary["rises"]}
-    errors = np.array([measured.get(mode, np.inf) / time - 1 for mode, time in enumerate(predicted)])
-    print_table(
-        "Linear model: when each mode is learned (t = learning rate × step)",
-        ["mode", "gamma", "predicted", "measured", "error"],
-        [
-            [
-                str(mode + 1),
-                f"{gamma[mode]:.4g}",
-                f"{predicted[mode]:.4g}",
-                f"{measured.get(mode, np.inf):.4g}",
-                f"{errors[mode]:+.2%}",
-            ]
-            for mode in range(len(gamma))
-        ],
-    )
-    console.print(f"worst error {np.abs(errors).max():.2%}\n")
-
-
-def print_runs(records: list[RunRecord]) -> None:
-    """Print what each run learned, at which step each of its modes reached half of its plateau, and how many
-    more steps the next one would take."""
-    rows, ahead = [], []
-    for record in records:
-        found, loss = analyse(record), record.metrics["loss"]
-        steps = np.interp(
-            [rise.half_time for rise in found.rises], record.metrics["time"], record.metrics["step"]
-        )
-        rows.append(
-            [
-                record.name,
-                f"{loss[0]:.2f} → {loss[-1]:.2f}",
-                str(found.learned),
-                " ".join(f"{step:.0f}" for step in steps),
-            ]
-        )
-        if found.forecast.steps_more is not None:
-            ahead.append(f"{record.name}: {found.forecast.sentence}")
-    print_table("What was learned", ["run", "loss", "learned modes", "steps at which they rose"], rows)
-    for sentence in ahead:
-        console.print(sentence, soft_wrap=True)

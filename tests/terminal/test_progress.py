@@ -7,7 +7,6 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from eigenstep import terminal
 from eigenstep.record import RecordWriter, read_record
 from eigenstep.terminal import follow, print_runs, progress_line
 from eigenstep.training import Progress
@@ -20,7 +19,7 @@ def clock(monkeypatch):
     class Clock:
         now = 1000.0
 
-    monkeypatch.setattr(terminal, "monotonic", lambda: Clock.now)
+    monkeypatch.setattr("eigenstep.terminal._progress.monotonic", lambda: Clock.now)
     return Clock
 
 
@@ -32,7 +31,8 @@ def screen(monkeypatch):
         output = io.StringIO()
         styles = {"highlight": False, "markup": False, "emoji": False}
         console = Console(file=output, width=width or 80, force_terminal=width is not None, **styles)
-        monkeypatch.setattr(terminal, "console", console)
+        for file in ("_progress", "_tables"):
+            monkeypatch.setattr(f"eigenstep.terminal.{file}.console", console)
         return output
 
     return use
@@ -57,7 +57,7 @@ def test_the_line_never_leaves_its_line(screen, clock, width):
         for done in range(0, 12_001, 3000):
             clock.now += 20_000
             show(step(done))
-            terminal.console.file.flush()
+            output.flush()
     assert "\x1b[1A" not in output.getvalue()  # a terminal is told so where the last frame had two lines
     assert max(map(cell_len, frames(output))) <= width
     assert "12000/12000" in frames(output)[-1] or width == 30

@@ -2,9 +2,8 @@ import functools
 
 import pytest
 
-from eigenstep.cli import _demonstrate as demo
 from eigenstep.record import find_runs
-from eigenstep.reproduce import LinearModelExperiment
+from eigenstep.reproduce import LinearModelExperiment, demonstrate
 from eigenstep.training import ImagesConfig, TrainConfig
 
 
@@ -12,12 +11,12 @@ from eigenstep.training import ImagesConfig, TrainConfig
 def small(monkeypatch):
     experiment = functools.partial(LinearModelExperiment, dim=2, crop=4, records=30, probe=6)
     config = functools.partial(TrainConfig, steps=4, batch_size=16, images=ImagesConfig(size=16, patches=32))
-    monkeypatch.setattr(demo, "LinearModelExperiment", experiment)
-    monkeypatch.setattr(demo, "TrainConfig", config)
+    monkeypatch.setattr("eigenstep.reproduce._demo.LinearModelExperiment", experiment)
+    monkeypatch.setattr("eigenstep.reproduce._demo.TrainConfig", config)
 
 
 def test_four_runs_a_report_and_the_table_of_the_closed_form_come_out(tmp_path, capsys):
-    report = demo.demonstrate(tmp_path / "demo", threads=1)
+    report = demonstrate(tmp_path / "demo", threads=1)
     assert [run.name for run in find_runs(tmp_path / "demo")] == [
         "barlow_twins",
         "linear",
@@ -30,12 +29,12 @@ def test_four_runs_a_report_and_the_table_of_the_closed_form_come_out(tmp_path, 
 
 def test_an_earlier_demonstration_is_replaced_only_when_asked_for(tmp_path):
     out = tmp_path / "demo"
-    demo.demonstrate(out, threads=1)
+    demonstrate(out, threads=1)
     before = (out / "report.html").stat().st_mtime_ns
     with pytest.raises(FileExistsError, match="--overwrite"):
-        demo.demonstrate(out, threads=1)
+        demonstrate(out, threads=1)
     assert (out / "report.html").stat().st_mtime_ns == before
-    demo.demonstrate(out, overwrite=True, threads=1)
+    demonstrate(out, overwrite=True, threads=1)
     assert (out / "report.html").stat().st_mtime_ns > before
 
 
@@ -44,7 +43,7 @@ def test_what_a_killed_demonstration_left_is_replaced(tmp_path, left):
     (tmp_path / "demo" / "linear").mkdir(parents=True)
     for name in left:
         (tmp_path / "demo" / "linear" / name).write_text("{}")
-    assert demo.demonstrate(tmp_path / "demo", overwrite=True, threads=1).exists()
+    assert demonstrate(tmp_path / "demo", overwrite=True, threads=1).exists()
 
 
 @pytest.mark.parametrize("foreign", ["thesis.txt", "linear/thesis.txt"])
@@ -55,5 +54,5 @@ def test_what_is_not_a_demonstration_is_never_removed(tmp_path, foreign):
     if file.parent.name == "linear":
         (file.parent / "metrics.jsonl").touch()
     with pytest.raises(FileExistsError, match="another --out"):
-        demo.demonstrate(tmp_path / "demo", overwrite=True, threads=1)
+        demonstrate(tmp_path / "demo", overwrite=True, threads=1)
     assert file.read_text() == "years of work"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from eigenstep.cli._spectrum_chart import HEIGHT, LABELS, spectrum_chart
+from eigenstep.terminal import HEIGHT, LABELS, spectrum_chart
 
 
 def plain(eigenvalues, carrying=3, width=80):

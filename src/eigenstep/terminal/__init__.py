@@ -1,0 +1,17 @@
+"""What a person sees in the terminal: progress, tables, a spectrum."""
+
+from eigenstep.terminal._progress import console, follow, progress_line
+from eigenstep.terminal._spectrum_chart import HEIGHT, LABELS, spectrum_chart
+from eigenstep.terminal._tables import print_prediction, print_runs, print_table
+
+__all__ = [
+    "HEIGHT",
+    "LABELS",
+    "console",
+    "follow",
+    "print_prediction",
+    "print_runs",
+    "print_table",
+    "progress_line",
+    "spectrum_chart",
+]
