@@ -16,9 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from eigenstep.cli._demonstrate import LOSSES, VIEWS
 
 from eigenstep.analysis.tracking import ModeHistory, Upcoming, follow_modes
-from eigenstep.cli._demonstrate import LOSSES, VIEWS
 from eigenstep.machine import set_threads
 from eigenstep.record import RunRecord, is_run, read_record
 from eigenstep.reproduce import LinearModelExperiment

@@ -20,8 +20,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-
 from eigenstep.cli._demonstrate import VIEWS
+
 from eigenstep.comparison import compare
 from eigenstep.prediction import config_of_run, is_prediction, predict
 from eigenstep.terminal import console, follow, print_table

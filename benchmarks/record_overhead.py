@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from eigenstep.cli._demonstrate import VIEWS
+
 from eigenstep.machine import set_threads, share_cores
 from eigenstep.training import ImagesConfig, ProbesConfig, Progress, RecordConfig, TrainConfig, train
 

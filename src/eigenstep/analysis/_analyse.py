@@ -17,13 +17,20 @@ class Analysis:
 
     Attributes
     ----------
-    rises : the modes that were learned, by rank of the eigenvalue
-    steps : the same, those of overlapping rises together, in the order of time
-    history : the modes followed, fitted and forecast
-    verdict : what has become of the embedding
-    closed_form : the closed form in the folder, None if there is none
-    half_times : its half-times, each beside the measured one if something was measured
-    clock : which step is at which time, and when the run ends
+    rises : list[Rise]
+        The modes that were learned, by rank of the eigenvalue.
+    steps : list[list[Rise]]
+        The same, those of overlapping rises together, in the order of time.
+    history : ModeHistory
+        The modes followed, fitted and forecast.
+    verdict : Verdict
+        What has become of the embedding.
+    closed_form : ClosedForm | None
+        The closed form in the folder, None if there is none.
+    half_times : list[HalfTime]
+        Its half-times, each beside the measured one if something was measured.
+    clock : RunClock
+        Which step is at which time, and when the run ends.
     """
 
     rises: list[Rise]
@@ -50,10 +57,16 @@ def analyse(record: RunRecord, *, rises: list[Rise] | None = None) -> Analysis:
 
     Parameters
     ----------
-    rises : what `learned_rises` found, where the record holds but some of the run's measurements
+    rises : list[Rise] | None
+        What `learned_rises` found, where the record holds but some of the run's measurements.
 
-    Raises ValueError if its closed form is not in the documented form.
+    Raises
+    ------
+    ValueError
+        If its closed form is not in the documented form.
 
+    Examples
+    --------
     >>> import tempfile
     >>> import numpy as np
     >>> from eigenstep.record import RecordWriter, read_record

@@ -22,12 +22,16 @@ class HalfTime:
 
     Attributes
     ----------
-    mode : place in the order in which the closed form learns them, 0 for the first
-    gamma : the operator's eigenvalue
-    predicted : when the closed form reaches half of where the mode ends
-    measured : when the recorded eigenvalue reached half of its plateau, None if it did not, or nothing was
-        measured
-    error : (measured - predicted) / predicted, None where there is no measurement
+    mode : int
+        Place in the order in which the closed form learns them, 0 for the first.
+    gamma : float
+        The operator's eigenvalue.
+    predicted : float
+        When the closed form reaches half of where the mode ends.
+    measured : float | None
+        When the recorded eigenvalue reached half of its plateau, None if it did not, or nothing was measured.
+    error : float | None
+        (measured - predicted) / predicted, None where there is no measurement.
     """
 
     mode: int
@@ -43,7 +47,10 @@ class ClosedForm:
     The record holds eigenvalues by rank and not by mode, so predictions are ranked the same way: where a
     large start lets a mode overtake one of larger gamma, ranks follow the order in time.
 
-    Raises ValueError if an entry is missing.
+    Raises
+    ------
+    ValueError
+        If an entry is missing.
     """
 
     def __init__(self, entries: Mapping[str, Any]) -> None:
@@ -93,8 +100,11 @@ class ClosedForm:
     def rises(self, computed: list[Rise]) -> list[Rise]:
         """What a prediction says will be learned: every eigenvalue to which it gives a half-time.
 
-        computed : the rises of the curves that the prediction holds, which have the widths where half-times
-            are by rank
+        Parameters
+        ----------
+        computed : list[Rise]
+            The rises of the curves that the prediction holds, which have the widths where half-times are by
+            rank.
         """
         if self.by_rank:
             widths = {rise.mode: rise.width for rise in computed}

@@ -51,8 +51,11 @@ class LearnedCount:
 
     Parameters
     ----------
-    times, eigenvalues : (T,) and (T, d) of the record that the run goes on from, if there is one
+    times, eigenvalues
+        (T,) and (T, d) of the record that the run goes on from, if there is one.
 
+    Examples
+    --------
     >>> count, times = LearnedCount(), np.linspace(0, 10, 61)
     >>> curves = 1 / (1 + np.exp(-8 * np.stack([times - 2.0, times - 5.0], axis=1)))
     >>> found = [count.add(time, row) for time, row in zip(times, curves)]

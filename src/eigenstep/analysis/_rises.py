@@ -24,10 +24,14 @@ class Rise:
 
     Attributes
     ----------
-    mode : rank of the eigenvalue, 0 for the largest
-    half_time : when the eigenvalue reached half of its plateau, in the unit of the times given
-    plateau : the level it reached
-    width : time from 10 % to 90 % of the plateau
+    mode : int
+        Rank of the eigenvalue, 0 for the largest.
+    half_time : float
+        When the eigenvalue reached half of its plateau, in the unit of the times given.
+    plateau : float
+        The level it reached.
+    width : float
+        Time from 10 % to 90 % of the plateau.
     """
 
     mode: int
@@ -54,13 +58,21 @@ def find_rises(
 
     Parameters
     ----------
-    times : (T,), increasing
-    eigenvalues : (T, d), descending along the last axis, negative ones allowed
-    plateau : the level that a learned mode reaches, where it is known (1 for un-normalised Barlow Twins
-        of a linear model); otherwise each mode's own
+    times : ArrayLike
+        (T,), increasing.
+    eigenvalues : ArrayLike
+        (T, d), descending along the last axis, negative ones allowed.
+    plateau : float | None
+        The level that a learned mode reaches, where it is known (1 for un-normalised Barlow Twins of a linear
+        model); otherwise each mode's own.
 
-    Raises ValueError if the shapes do not fit.
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
 
+    Examples
+    --------
     >>> times = np.linspace(0, 10, 201)
     >>> curves = 1 / (1 + np.exp(-8 * np.stack([times - 2.0, 0.5 * (times - 5.0)], axis=1)))
     >>> [round(rise.half_time, 3) for rise in find_rises(times, curves)]
@@ -85,9 +97,13 @@ def find_rises(
 
 
 def separate_steps(rises: Iterable[Rise]) -> list[list[Rise]]:
-    """Group rises that overlap: a new step begins where a half-time is later than the one before by more
-    than half of the two modes' mean width.
+    """Group rises that overlap.
 
+    A new step begins where a half-time is later than the one before by more than half of the two modes' mean
+    width.
+
+    Examples
+    --------
     >>> rises = [Rise(0, 1.0, 1.0, 0.5), Rise(1, 1.1, 1.0, 0.5), Rise(2, 4.0, 1.0, 0.5)]
     >>> [len(step) for step in separate_steps(rises)]
     [2, 1]

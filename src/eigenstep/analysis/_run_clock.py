@@ -15,9 +15,11 @@ class RunClock:
 
     Attributes
     ----------
-    step_at : the step at a time; after the end of a run at its last rate, or at the mean one where its
-        schedule ends at zero
-    planned_time : when the run is to end, or has ended; None if its record does not say
+    step_at
+        The step at a time; after the end of a run at its last rate, or at the mean one where its schedule
+        ends at zero.
+    planned_time : float | None
+        When the run is to end, or has ended; None if its record does not say.
     """
 
     def __init__(self, record: RunRecord, planned_time: float | None = None) -> None:

@@ -11,10 +11,16 @@ from scipy.stats import rankdata
 class TimeComparison:
     """What `compare_times` found.
 
-    predicted, measured : (m,) times of the modes that have both
-    modes : (m,) which these are
-    rank_correlation : Spearman's, of the two orders; NaN for fewer than 2 modes
-    time_factor : the one constant that, fitted to these very times, makes predicted ones measured ones
+    Attributes
+    ----------
+    predicted, measured : NDArray[np.float64]
+        (m,) times of the modes that have both.
+    modes : NDArray[np.intp]
+        (m,) which these are.
+    rank_correlation : float
+        Spearman's, of the two orders; NaN for fewer than 2 modes.
+    time_factor : float
+        The one constant that, fitted to these very times, makes predicted ones measured ones.
     """
 
     modes: NDArray[np.intp]
@@ -42,11 +48,13 @@ def compare_times(predicted: ArrayLike, measured: ArrayLike) -> TimeComparison:
 
     Parameters
     ----------
-    predicted, measured : (k,) times; a mode whose time is not finite and positive in both is left out
+    predicted, measured : ArrayLike
+        (k,) times; a mode whose time is not finite and positive in both is left out.
 
     Raises
     ------
-    ValueError : shapes that differ, or no mode that has both times
+    ValueError
+        Shapes that differ, or no mode that has both times.
 
     Examples
     --------

@@ -16,12 +16,15 @@ def variance_along(embeddings: ArrayLike, modes: ArrayLike) -> NDArray[np.float6
 
     Parameters
     ----------
-    embeddings : (T, n, d) of the same n images at T moments, or (n, d) at one
-    modes : (n, m) values of the functions on these images
+    embeddings : ArrayLike
+        (T, n, d) of the same n images at T moments, or (n, d) at one.
+    modes : ArrayLike
+        (n, m) values of the functions on these images.
 
     Raises
     ------
-    ValueError : shapes that do not match, NaN, or a function that is the same on all images
+    ValueError
+        Shapes that do not match, NaN, or a function that is the same on all images.
 
     Examples
     --------

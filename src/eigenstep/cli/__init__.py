@@ -77,10 +77,14 @@ def main(arguments: list[str] | None = None) -> int:
 def demo(out: Path = Path("runs/demo"), overwrite: Flag = False, threads: int = 2) -> None:
     """Train a linear model and three small networks on real photographs, and write a report (about 90 s).
 
-    Args:
-        out: Folder for the four runs and the report.
-        overwrite: Replace an earlier demonstration there.
-        threads: CPU threads.
+    Parameters
+    ----------
+    out : Path
+        Folder for the four runs and the report.
+    overwrite : Flag
+        Replace an earlier demonstration there.
+    threads : int
+        CPU threads.
     """
     from eigenstep.reproduce import demonstrate
 
@@ -90,9 +94,12 @@ def demo(out: Path = Path("runs/demo"), overwrite: Flag = False, threads: int = 
 def report(run: tyro.conf.Positional[Path], out: Path | None = None) -> None:
     """Write one self-contained page, report.html, on a run or on a folder of runs.
 
-    Args:
-        run: A run folder, or a folder of run folders.
-        out: Where to write the page; default: report.html in that folder.
+    Parameters
+    ----------
+    run : tyro.conf.Positional[Path]
+        A run folder, or a folder of run folders.
+    out : Path | None
+        Where to write the page; default: report.html in that folder.
     """
     from eigenstep.report import write_report
 

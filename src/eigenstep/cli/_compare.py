@@ -31,19 +31,30 @@ def compare(
     Procrustes and nearest neighbours, each with a bootstrap interval and what chance would give; and
     predicted times of learning beside measured ones.
 
-    Args:
-        inputs: Two or more of: RUN, RUN@CHECKPOINT (init, last, best or a step), the folder of a prediction,
-            FILE or FILE@COLUMN of embeddings (.npy, .npz, .pt, .safetensors, .parquet).
-        data: Where the images that runs embed are read, named as the data set to train on; default: where
-            predictions and files have theirs from, or the first run's own.
-        split: Which split of them; default: that of the files or of the first run.
-        images: How many, where no prediction or file says; default: 512.
-        what: A run's or file's embedding, or its backbone's features.
-        neighbours: How many nearest neighbours of each image are compared.
-        resamples: Of the images, for the intervals.
-        device: auto, cpu or cuda.
-        out: Folder for comparison.json, comparison.png and comparison.html.
-        as_json: Print everything as JSON instead of tables.
+    Parameters
+    ----------
+    inputs : tyro.conf.Positional[tuple[str, ...]]
+        Two or more of: RUN, RUN@CHECKPOINT (init, last, best or a step), the folder of a prediction, FILE or
+        FILE@COLUMN of embeddings (.npy, .npz, .pt, .safetensors, .parquet).
+    data : str | None
+        Where the images that runs embed are read, named as the data set to train on; default: where
+        predictions and files have theirs from, or the first run's own.
+    split : str | None
+        Which split of them; default: that of the files or of the first run.
+    images : int | None
+        How many, where no prediction or file says; default: 512.
+    what : Literal['embedding', 'features']
+        A run's or file's embedding, or its backbone's features.
+    neighbours : int
+        How many nearest neighbours of each image are compared.
+    resamples : int
+        Of the images, for the intervals.
+    device : str
+        Auto, cpu or cuda.
+    out : Path | None
+        Folder for comparison.json, comparison.png and comparison.html.
+    as_json : Annotated[Flag, tyro.conf.arg(name='json')]
+        Print everything as JSON instead of tables.
     """
     from eigenstep.comparison import compare as run_comparison
     from eigenstep.comparison import draw_matrices, write_page

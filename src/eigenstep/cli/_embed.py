@@ -19,15 +19,24 @@ def embed(
 ) -> None:
     """Write the features and embeddings of every image of a data set, in order, to a file.
 
-    Args:
-        run: A run folder.
-        out: The file to write: embeddings.parquet, or .npz, or .npy for the features alone.
-        data: Images, named as the data set to train on; default: the run's own.
-        split: Which split of them; default: the run's.
-        limit: Use at most this many images.
-        checkpoint: last, best (by the k-NN probe while training) or a step's number.
-        device: auto, cpu or cuda.
-        overwrite: Replace the file.
+    Parameters
+    ----------
+    run : tyro.conf.Positional[Path]
+        A run folder.
+    out : Path
+        The file to write: embeddings.parquet, or .npz, or .npy for the features alone.
+    data : str | None
+        Images, named as the data set to train on; default: the run's own.
+    split : str | None
+        Which split of them; default: the run's.
+    limit : int | None
+        Use at most this many images.
+    checkpoint : str
+        Last, best (by the k-NN probe while training) or a step's number.
+    device : str
+        Auto, cpu or cuda.
+    overwrite : Flag
+        Replace the file.
     """
     from eigenstep.export import embed as write
     from eigenstep.terminal import console, progress_line

@@ -18,13 +18,20 @@ def export(
 ) -> None:
     """Write a run's encoder as an ONNX file, or its backbone as a file of weights that timm loads.
 
-    Args:
-        run: A run folder.
-        out: The file to write, such as encoder.onnx, or backbone.safetensors for timm.
-        format: onnx (checked by onnxruntime where it is installed) or timm.
-        output: What the ONNX file gives: the backbone's features or the projector's embeddings.
-        checkpoint: last, best (by the k-NN probe while training) or a step's number.
-        overwrite: Replace the file.
+    Parameters
+    ----------
+    run : tyro.conf.Positional[Path]
+        A run folder.
+    out : Path
+        The file to write, such as encoder.onnx, or backbone.safetensors for timm.
+    format : Literal['onnx', 'timm']
+        Onnx (checked by onnxruntime where it is installed) or timm.
+    output : Literal['features', 'embeddings']
+        What the ONNX file gives: the backbone's features or the projector's embeddings.
+    checkpoint : str
+        Last, best (by the k-NN probe while training) or a step's number.
+    overwrite : Flag
+        Replace the file.
     """
     from eigenstep.export import export_onnx, export_timm
 

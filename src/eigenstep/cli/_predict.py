@@ -33,14 +33,20 @@ def predict_command(arguments: list[str]) -> Callable[..., Any]:
     ) -> None:
         """Predict which modes a loss learns from images, in which order and when, without training.
 
-        Args:
-            settings: The configuration.
-            run: Predict this run: its data, views, loss, optimiser and initial network are the defaults.
-            at: Take the run's tangent kernel at init, final or a step's number; the same as --ntk.at.
-            fit: A run whose measured times set one constant, shown beside the unfitted prediction.
-            out: Folder of the prediction; default: runs/DATA-LOSS-KERNEL-predicted, with a number if that
-                exists.
-            overwrite: Replace the prediction in the folder.
+        Parameters
+        ----------
+        settings : Annotated[PredictConfig, tyro.conf.arg(name='')]
+            The configuration.
+        run : Path | None
+            Predict this run: its data, views, loss, optimiser and initial network are the defaults.
+        at : str | None
+            Take the run's tangent kernel at init, final or a step's number; the same as --ntk.at.
+        fit : Path | None
+            A run whose measured times set one constant, shown beside the unfitted prediction.
+        out : Path | None
+            Folder of the prediction; default: runs/DATA-LOSS-KERNEL-predicted, with a number if that exists.
+        overwrite : Flag
+            Replace the prediction in the folder.
         """
         if at is not None:
             settings = dataclasses.replace(settings, ntk=dataclasses.replace(settings.ntk, at=at))

@@ -32,21 +32,36 @@ def probe(
     What is not given of a run is as in its configuration. The table is also kept as probes.json in the run.
     Of a file with labels nothing is written unless --out names where.
 
-    Args:
-        run: A run folder, or a file of embeddings with labels (.npz, .pt, .safetensors, .parquet).
-        checkpoint: A run's: last (the default), best (by the k-NN probe while training) or a step's number.
-        kinds: Which probes: k nearest neighbours, ridge regression, logistic regression.
-        data: Labelled images for a run, named as the data set to train on.
-        train_split: The split of them that the probes are fitted to.
-        test_split: The split of them that they are tested on.
-        train_limit: Use at most this many images to fit them.
-        test_limit: Use at most this many images to test them.
-        neighbours: How many neighbours vote; default for files: 200.
-        device: auto, cpu or cuda.
-        test: Another file, to test on; default: every fifth row of each class of the first one.
-        column: The file's array or column of embeddings; default: features and embedding, or the only one.
-        label: The file's array or column of labels; default: label.
-        out: Also keep what a file's probes say as JSON here.
+    Parameters
+    ----------
+    run : tyro.conf.Positional[Path]
+        A run folder, or a file of embeddings with labels (.npz, .pt, .safetensors, .parquet).
+    checkpoint : str | None
+        A run's: last (the default), best (by the k-NN probe while training) or a step's number.
+    kinds : tuple[Kind, ...]
+        Which probes: k nearest neighbours, ridge regression, logistic regression.
+    data : str | None
+        Labelled images for a run, named as the data set to train on.
+    train_split : str | None
+        The split of them that the probes are fitted to.
+    test_split : str | None
+        The split of them that they are tested on.
+    train_limit : int | None
+        Use at most this many images to fit them.
+    test_limit : int | None
+        Use at most this many images to test them.
+    neighbours : int | None
+        How many neighbours vote; default for files: 200.
+    device : str
+        Auto, cpu or cuda.
+    test : Path | None
+        Another file, to test on; default: every fifth row of each class of the first one.
+    column : str | None
+        The file's array or column of embeddings; default: features and embedding, or the only one.
+    label : str | None
+        The file's array or column of labels; default: label.
+    out : Path | None
+        Also keep what a file's probes say as JSON here.
     """
     from eigenstep.embeddings import SUFFIXES
 

@@ -6,8 +6,10 @@ import tyro
 def recipes(name: tyro.conf.Positional[str | None] = None) -> None:
     """List the recipes for `train --recipe`, or print one as YAML, to be copied to a file and edited.
 
-    Args:
-        name: The recipe to print; default: a table of all.
+    Parameters
+    ----------
+    name : tyro.conf.Positional[str | None]
+        The recipe to print; default: a table of all.
     """
     from eigenstep.training.recipes import load_recipe, recipe_names, recipe_text
 

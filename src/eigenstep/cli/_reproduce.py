@@ -26,16 +26,25 @@ def reproduce_command(
     e1: the linear model; e2: a ResNet under three losses; e3: growing initialisation; e4: embeddings against
     the tangent kernel, and losses against each other; e5: principal directions over time.
 
-    Args:
-        experiment: Which one, or all.
-        size: small takes about 10 minutes in all on two cores; full is the paper's size and needs a GPU.
-        data: Images, as `eigenstep train --data` takes them; default: patches of scikit-learn's photographs
-            for small, CIFAR-10 and STL-10 from the Hugging Face hub for full.
-        out: Folder for runs, figures and results; an experiment has a folder in it.
-        resume: Go on with what is there; finished parts are not done again.
-        overwrite: Replace what is there of these experiments.
-        threads: CPU threads.
-        seed: Determines crops, initial weights and batches.
+    Parameters
+    ----------
+    experiment : tyro.conf.Positional[Literal['e1', 'e2', 'e3', 'e4', 'e5', 'all']]
+        Which one, or all.
+    size : Literal['small', 'full']
+        Small takes about 10 minutes in all on two cores; full is the paper's size and needs a GPU.
+    data : str | None
+        Images, as `eigenstep train --data` takes them; default: patches of scikit-learn's photographs for
+        small, CIFAR-10 and STL-10 from the Hugging Face hub for full.
+    out : Path
+        Folder for runs, figures and results; an experiment has a folder in it.
+    resume : Flag
+        Go on with what is there; finished parts are not done again.
+    overwrite : Flag
+        Replace what is there of these experiments.
+    threads : int
+        CPU threads.
+    seed : int
+        Determines crops, initial weights and batches.
     """
     try:
         import matplotlib  # noqa: F401

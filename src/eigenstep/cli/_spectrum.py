@@ -40,14 +40,22 @@ def spectrum(
 ) -> None:
     """Measure the spectrum of embeddings in a file: whether they have collapsed, and how far they spread.
 
-    Args:
-        file: Embeddings, one a row, in an .npy, .npz, .pt, .safetensors or .parquet file of any size.
-        column: The array's or column's name; default: the only one that fits, or embedding.
-        second: A file of the same images' other views; row i belongs to row i.
-        second_column: The other views' column; default: as the first.
-        plot: Also draw the spectrum into this .html, .png, .svg or .pdf file.
-        json: Print all numbers as JSON and nothing else.
-        overwrite: Replace the plot's file.
+    Parameters
+    ----------
+    file : tyro.conf.Positional[Path]
+        Embeddings, one a row, in an .npy, .npz, .pt, .safetensors or .parquet file of any size.
+    column : str | None
+        The array's or column's name; default: the only one that fits, or embedding.
+    second : Path | None
+        A file of the same images' other views; row i belongs to row i.
+    second_column : str | None
+        The other views' column; default: as the first.
+    plot : Path | None
+        Also draw the spectrum into this .html, .png, .svg or .pdf file.
+    json : Flag
+        Print all numbers as JSON and nothing else.
+    overwrite : Flag
+        Replace the plot's file.
     """
     from eigenstep.report import check_figure, write_spectrum_figure
     from eigenstep.spectrum import measure_file

@@ -47,14 +47,22 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
     ) -> None:
         """Train an encoder on unlabelled images and record the spectrum of its embeddings.
 
-        Args:
-            settings: The configuration.
-            recipe: Take the defaults of all options from this recipe; `eigenstep recipes` lists them.
-            config: Take the defaults of all options from this config.yaml, as a run writes it.
-            out: Run folder; default: runs/DATA-LOSS-BACKBONE, with a number if that exists.
-            resume: Go on from the last checkpoint in the run folder.
-            overwrite: Replace the run in the run folder.
-            quiet: Print what the run came to, and errors, but not how far it is.
+        Parameters
+        ----------
+        settings : Annotated[TrainConfig, tyro.conf.arg(name='')]
+            The configuration.
+        recipe : str | None
+            Take the defaults of all options from this recipe; `eigenstep recipes` lists them.
+        config : Path | None
+            Take the defaults of all options from this config.yaml, as a run writes it.
+        out : Path | None
+            Run folder; default: runs/DATA-LOSS-BACKBONE, with a number if that exists.
+        resume : Flag
+            Go on from the last checkpoint in the run folder.
+        overwrite : Flag
+            Replace the run in the run folder.
+        quiet : Flag
+            Print what the run came to, and errors, but not how far it is.
         """
         if out is None and (resume or overwrite):
             raise ValueError("--resume and --overwrite need --out RUN, the folder they are about")

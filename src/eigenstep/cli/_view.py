@@ -10,10 +10,14 @@ def view(runs: tyro.conf.Positional[Path] = Path("runs"), port: int | None = Non
 
     The page is served to this machine alone, works offline, and changes nothing in the folder.
 
-    Args:
-        runs: A folder that holds run folders, at any depth; it may be empty as yet.
-        port: Where to serve it on 127.0.0.1; default: the first free port from 8266 on.
-        open: Open the page in the browser, where there is a desktop.
+    Parameters
+    ----------
+    runs : tyro.conf.Positional[Path]
+        A folder that holds run folders, at any depth; it may be empty as yet.
+    port : int | None
+        Where to serve it on 127.0.0.1; default: the first free port from 8266 on.
+    open : bool
+        Open the page in the browser, where there is a desktop.
     """
     from eigenstep.live import serve
 

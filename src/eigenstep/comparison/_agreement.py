@@ -39,13 +39,17 @@ def compare_embeddings(
 
     Parameters
     ----------
-    first, second : (n, d_a) and (n, d_b) embeddings of the same images, row by row
-    center : subtract the mean embedding before spaces are compared; the other measures always do
-    resamples : of the images, for the intervals
+    first, second : ArrayLike
+        (n, d_a) and (n, d_b) embeddings of the same images, row by row.
+    center : bool
+        Subtract the mean embedding before spaces are compared; the other measures always do.
+    resamples : int
+        Of the images, for the intervals.
 
     Raises
     ------
-    ValueError : as the measures
+    ValueError
+        As the measures.
 
     Examples
     --------

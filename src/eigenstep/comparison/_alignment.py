@@ -15,12 +15,15 @@ def linear_cka(first: ArrayLike, second: ArrayLike, weights: NDArray[np.float64]
 
     Parameters
     ----------
-    first, second : (n, d_a) and (n, d_b) embeddings of the same images, row by row
-    weights : (n,) of the images, with sum 1; equal by default
+    first, second : ArrayLike
+        (n, d_a) and (n, d_b) embeddings of the same images, row by row.
+    weights : NDArray[np.float64] | None
+        (n,) of the images, with sum 1; equal by default.
 
     Raises
     ------
-    ValueError : shapes that do not match, NaN, or embeddings that are the same for all images
+    ValueError
+        Shapes that do not match, NaN, or embeddings that are the same for all images.
 
     Examples
     --------
@@ -37,6 +40,8 @@ def cka_by_chance(first: ArrayLike, second: ArrayLike) -> float:
 
         tr(A A^T) tr(B B^T) / ((n - 1) ||A A^T||_F ||B B^T||_F)
 
+    Examples
+    --------
     >>> line = np.array([[0.0], [1.0], [2.0], [5.0]])
     >>> round(cka_by_chance(line, line), 12)  # one direction in the three that four centred images have
     0.333333333333
@@ -55,6 +60,8 @@ def procrustes_similarity(
     A and B are the embeddings less their means. With s this value, 1 - s^2 is the disparity of
     `scipy.spatial.procrustes`. Parameters and errors are those of `linear_cka`.
 
+    Examples
+    --------
     >>> line = np.array([[0.0], [1.0], [2.0], [5.0]])
     >>> round(procrustes_similarity(line, -3 * line + 1), 12)
     1.0

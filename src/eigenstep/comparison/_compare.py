@@ -40,17 +40,26 @@ def compare(
 
     Parameters
     ----------
-    names : at least two: runs as RUN or RUN@CHECKPOINT (init, last, best or a step), predictions, files of
-        embeddings as FILE or FILE@COLUMN (see `eigenstep.embeddings.open_rows`); the same may be given twice
-    data : where the images that runs embed are read, named as for `train`; default: where predictions and
-        files have theirs from, or the first run's own
-    split : of them; default: that of the files, or of the first run
-    images : how many, where neither prediction nor file says; default: 512
-    what : a run's or a file's embedding, or its backbone's features
-    resamples : of the images, for the intervals
+    names : Sequence[str | Path]
+        At least two: runs as RUN or RUN@CHECKPOINT (init, last, best or a step), predictions, files of
+        embeddings as FILE or FILE@COLUMN (see `eigenstep.embeddings.open_rows`); the same may be given twice.
+    data : str | None
+        Where the images that runs embed are read, named as for `train`; default: where predictions and files
+        have theirs from, or the first run's own.
+    split : str | None
+        Of them; default: that of the files, or of the first run.
+    images : int | None
+        How many, where neither prediction nor file says; default: 512.
+    what : What
+        a run's or a file's embedding, or its backbone's features.
+    resamples : int
+        Of the images, for the intervals.
 
-    Raises ValueError or FileNotFoundError in one line: embeddings of different images, fewer images than
-    modes, runs without checkpoints, embeddings that are not finite.
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        In one line: embeddings of different images, fewer images than modes, runs without checkpoints,
+        embeddings that are not finite.
     """
     if len(names) < 2:
         raise ValueError(f"expected at least two inputs to compare, got {len(names)}")

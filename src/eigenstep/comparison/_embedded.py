@@ -24,9 +24,14 @@ from eigenstep.training import load_config
 class EmbeddingAt:
     """Embeddings at one moment.
 
-    when : in words
-    learned : how many modes had been learned then; None where nothing tells
-    values : (n, d)
+    Attributes
+    ----------
+    when : str
+        In words.
+    learned : int | None
+        How many modes had been learned then; None where nothing tells.
+    values : NDArray[np.float32]
+        (n, d).
     """
 
     when: str
@@ -38,8 +43,12 @@ class EmbeddingAt:
 class InputEmbeddings:
     """An input with its embeddings of the common images.
 
-    snapshots : in the order of training; the last one is what the input is as a whole
-    centred : whether what it was trained by subtracts the mean embedding; None where nothing tells
+    Attributes
+    ----------
+    snapshots : list[EmbeddingAt]
+        In the order of training; the last one is what the input is as a whole.
+    centred : bool | None
+        Whether what it was trained by subtracts the mean embedding; None where nothing tells.
     """
 
     given: Input
@@ -61,7 +70,10 @@ def embed_input(
 ) -> InputEmbeddings:
     """The input's embeddings, or its features, of the common images.
 
-    Raises ValueError or FileNotFoundError in one line where it has none, or values that are not finite.
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        In one line where it has none, or values that are not finite.
     """
     if given.kind == "file":
         rows = files[given.name]

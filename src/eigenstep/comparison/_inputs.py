@@ -26,11 +26,17 @@ IMAGES = 512
 class Input:
     """One of the inputs of a comparison.
 
-    name : as it was given
-    path : the folder or file
-    kind : of what
-    at : a run's checkpoint: init, last, best or a step; None for all that it has, the last one as a whole.
-        Of a file the array or column, where it is named
+    Attributes
+    ----------
+    name : str
+        As it was given.
+    path : Path
+        The folder or file.
+    kind : Literal['run', 'prediction', 'file']
+        Of what.
+    at : str | None
+        a run's checkpoint: init, last, best or a step; None for all that it has, the last one as a whole. Of
+        a file the array or column, where it is named.
     """
 
     name: str
@@ -42,8 +48,12 @@ class Input:
 def parse_input(name: str | Path) -> Input:
     """The input that a name stands for: PATH, RUN@CHECKPOINT or FILE@COLUMN.
 
-    Raises FileNotFoundError if there is nothing there, or no checkpoint; ValueError if it is nothing that can
-    be compared.
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing there, or no checkpoint.
+    ValueError
+        If it is nothing that can be compared.
     """
     text = str(name)
     path, _, at = (text, "", "") if Path(text).exists() else text.rpartition("@")
@@ -75,8 +85,11 @@ def parse_input(name: str | Path) -> Input:
 def open_file(given: Input, what: What) -> Rows:
     """The embeddings or features of a file, or the column that its name tells; none is read yet.
 
-    Raises ValueError, in one line that begins with the path, where the file cannot be read, what is asked for
-    is not there or is no matrix of real numbers.
+    Raises
+    ------
+    ValueError
+        In one line that begins with the path, where the file cannot be read, what is asked for is not there
+        or is no matrix of real numbers.
     """
     if given.at is not None:
         return open_rows(given.path, given.at)
@@ -93,10 +106,16 @@ def open_file(given: Input, what: What) -> Rows:
 class CommonImages:
     """Images by name, and their pixels where a run has to embed them.
 
-    hashes : (n,) names of the images, in the order in which they are compared; None where nothing names them
-    count : n
-    stored : uint8 (n, 3, S, S), or None where no run is among the inputs
-    notes : which of what was asked for had no effect
+    Attributes
+    ----------
+    hashes : NDArray[np.str_] | None
+        (n,) names of the images, in the order in which they are compared; None where nothing names them.
+    count : int
+        n.
+    stored : Tensor | None
+        uint8 (n, 3, S, S), or None where no run is among the inputs.
+    notes : list[str]
+        Which of what was asked for had no effect.
     """
 
     hashes: NDArray[np.str_] | None
@@ -116,10 +135,15 @@ def common_images(
 
     Parameters
     ----------
-    files : the rows of each file among the inputs, by name
-    count : default: 512
+    files : Mapping[str, Rows]
+        The rows of each file among the inputs, by name.
+    count : int | None
+        Default: 512.
 
-    Raises ValueError if predictions and files are of different images, or the runs cannot be given theirs.
+    Raises
+    ------
+    ValueError
+        If predictions and files are of different images, or the runs cannot be given theirs.
     """
     if count is not None and count < 2:
         raise ValueError(f"--images is too small: expected at least 2, got {count}")
@@ -234,7 +258,10 @@ def _config(run: Input) -> TrainConfig:
 def _of_data(config: TrainConfig, data: str | None, split: str | None) -> TrainConfig:
     """The run's configuration with other images than its own.
 
-    Raises ValueError for a split of images that have none.
+    Raises
+    ------
+    ValueError
+        For a split of images that have none.
     """
     if split and not _has_splits(data or config.data):
         raise ValueError(f"expected no --split of {data or config.data}, which have none, got {split}")

@@ -21,7 +21,10 @@ DRAWN = ("overlap", "cka", "procrustes", "neighbours")
 def draw_matrices(found: SideBySide, path: str | Path) -> Path:
     """Write a picture, .png or .pdf: a matrix for each measure, with its chance levels small below.
 
-    Raises ValueError if matplotlib is not installed, or for another suffix.
+    Raises
+    ------
+    ValueError
+        If matplotlib is not installed, or for another suffix.
     """
     path = Path(path)
     if path.suffix not in (".png", ".pdf"):

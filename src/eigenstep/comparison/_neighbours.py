@@ -18,12 +18,15 @@ def neighbour_agreement(first: ArrayLike, second: ArrayLike, neighbours: int = 1
 
     Parameters
     ----------
-    first, second : (n, d_a) and (n, d_b) embeddings of the same images, row by row
-    neighbours : how many, below n - 1
+    first, second : ArrayLike
+        (n, d_a) and (n, d_b) embeddings of the same images, row by row.
+    neighbours : int
+        How many, below n - 1.
 
     Raises
     ------
-    ValueError : shapes that do not match, NaN, or too few images for so many neighbours
+    ValueError
+        Shapes that do not match, NaN, or too few images for so many neighbours.
 
     Examples
     --------

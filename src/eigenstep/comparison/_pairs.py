@@ -9,8 +9,11 @@ Matrix = NDArray[np.float64]
 def checked_pair(first: ArrayLike, second: ArrayLike) -> tuple[Matrix, Matrix]:
     """Return two embeddings (n, d_a) and (n, d_b) of the same n images as float64.
 
-    Raises ValueError for other shapes, numbers of rows that differ, NaN or infinity, and for embeddings that
-    are the same for all images.
+    Raises
+    ------
+    ValueError
+        For other shapes, numbers of rows that differ, NaN or infinity, and for embeddings that are the same
+        for all images.
     """
     a, b = (_checked(name, rows) for name, rows in (("first", first), ("second", second)))
     if len(a) != len(b):

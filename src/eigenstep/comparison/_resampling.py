@@ -25,13 +25,17 @@ def bootstrap_intervals(
 
     Parameters
     ----------
-    statistics : called with weights (n,) of sum 1, and once with None for equal ones; returns (m,)
-    images : n
-    level : the share of such intervals that should hold the truth
+    statistics : Callable[[NDArray[np.float64] | None], NDArray[np.float64]]
+        Called with weights (n,) of sum 1, and once with None for equal ones; returns (m,).
+    images : int
+        n.
+    level : float
+        The share of such intervals that should hold the truth.
 
     Raises
     ------
-    ValueError : fewer than 2 resamples, or a level outside (0, 1)
+    ValueError
+        Fewer than 2 resamples, or a level outside (0, 1).
 
     Examples
     --------

@@ -32,9 +32,13 @@ class ModeOverlap:
 class Times:
     """Predicted against measured times.
 
-    by_rank : of the eigenvalues: the k-th predicted beside the k-th measured
-    by_mode : of the modes themselves, found in the run's embeddings; None where the run has no record of the
-        predicted images, or has learned none of the modes
+    Attributes
+    ----------
+    by_rank : TimeComparison | None
+        Of the eigenvalues: the k-th predicted beside the k-th measured.
+    by_mode : TimeComparison | None
+        Of the modes themselves, found in the run's embeddings; None where the run has no record of the
+        predicted images, or has learned none of the modes.
     """
 
     by_rank: TimeComparison | None
@@ -45,10 +49,16 @@ class Times:
 class Pair:
     """Two inputs compared.
 
-    first, second : places among the inputs
-    whole : agreement by measure, see `compare_embeddings`
-    by_modes : overlaps of the first modes, where moments for it are there
-    times : where one is a prediction and the other a run
+    Attributes
+    ----------
+    first, second : int
+        Places among the inputs.
+    whole : dict[str, Agreement]
+        Agreement by measure, see `compare_embeddings`.
+    by_modes : list[ModeOverlap]
+        Overlaps of the first modes, where moments for it are there.
+    times : Times | None
+        Where one is a prediction and the other a run.
     """
 
     first: int
@@ -72,11 +82,17 @@ class TextTable:
 class SideBySide:
     """What `compare` found.
 
-    inputs, moments, dims, learned : each input, the moment that it was compared at as a whole, its dimensions
-        and how many modes it had learned by then, None where nothing tells
-    images : how many there were
-    centred : whether the mean embedding was subtracted before spaces were compared
-    notes : what a reader should know of how it was done
+    Attributes
+    ----------
+    inputs, moments, dims, learned
+        Each input, the moment that it was compared at as a whole, its dimensions and how many modes it had
+        learned by then, None where nothing tells.
+    images : int
+        How many there were.
+    centred : bool
+        Whether the mean embedding was subtracted before spaces were compared.
+    notes : list[str]
+        What a reader should know of how it was done.
     """
 
     inputs: list[Input]

@@ -24,15 +24,20 @@ def space_overlap(
 
     Parameters
     ----------
-    first, second : (n, d_a) and (n, d_b) embeddings of the same images, row by row
-    modes : how many principal directions of each; default: its whole space
-    center : subtract the mean embedding first
-    weights : (n,) of the images, with sum 1; equal by default
+    first, second : ArrayLike
+        (n, d_a) and (n, d_b) embeddings of the same images, row by row.
+    modes : int | None
+        How many principal directions of each; default: its whole space.
+    center : bool
+        Subtract the mean embedding first.
+    weights : NDArray[np.float64] | None
+        (n,) of the images, with sum 1; equal by default.
 
     Raises
     ------
-    ValueError : shapes that do not match, NaN, more modes than an embedding has, or no more images than
-        modes, where spaces agree whatever they are
+    ValueError
+        Shapes that do not match, NaN, more modes than an embedding has, or no more images than modes, where
+        spaces agree whatever they are.
 
     Examples
     --------
@@ -52,6 +57,8 @@ def overlap_by_chance(images: int, first: int, second: int, *, center: bool = Tr
 
     max(k_a, k_b) / (n - 1); over n where no mean is subtracted.
 
+    Examples
+    --------
     >>> overlap_by_chance(101, 10, 10)
     0.1
     """
@@ -70,6 +77,8 @@ def principal_angles(
 
     Parameters, errors and what the spaces are: as of `space_overlap`.
 
+    Examples
+    --------
     >>> wave = np.exp(2j * np.pi * np.arange(8) / 8)
     >>> cosine, both = wave.real[:, None], (wave.real + wave.imag)[:, None]
     >>> np.rad2deg(principal_angles(cosine, both)).round(6)

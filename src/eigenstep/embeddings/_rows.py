@@ -38,11 +38,15 @@ def open_rows(path: str | Path, column: str | None = None, *, default: str | Non
 
     Parameters
     ----------
-    column : the array's name; by default the only one that can be embeddings, or `embedding`
-    default : a name that is taken, if it is there, before these two
+    column : str | None
+        The array's name; by default the only one that can be embeddings, or `embedding`.
+    default : str | None
+        a name that is taken, if it is there, before these two.
 
-    Raises FileNotFoundError, or ValueError in one line for what cannot be read as embeddings of two rows or
-    more.
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        In one line for what cannot be read as embeddings of two rows or more.
     """
     path = Path(path)
     if not path.is_file():
@@ -68,8 +72,10 @@ class Rows:
 
     Attributes
     ----------
-    column : the array's name in the file, or None if it has none
-    content : all that the file holds
+    column : str | None
+        The array's name in the file, or None if it has none.
+    content : Content
+        All that the file holds.
     """
 
     path: Path
@@ -107,7 +113,10 @@ class Rows:
     def image_hash(self) -> NDArray[np.str_] | None:
         """What names each row's image, (count,), see `eigenstep.images.image_hashes`, if the file tells.
 
-        Raises ValueError for anything but a name of each row.
+        Raises
+        ------
+        ValueError
+            For anything but a name of each row.
         """
         names = self._beside("image_hash")
         if names is not None and names.dtype.kind != "U":
@@ -125,7 +134,10 @@ class Rows:
 
         A row has none where the file has no value, NaN, or, as `eigenstep embed` writes it, -1.
 
-        Raises ValueError if the file has no such column, or it holds anything else.
+        Raises
+        ------
+        ValueError
+            If the file has no such column, or it holds anything else.
         """
         values = self._beside(name)
         if values is None:
@@ -158,7 +170,10 @@ class Rows:
     def whole(self) -> Tensor:
         """All rows (count, dim), in the type that they are kept in.
 
-        Raises ValueError where they do not fit into memory.
+        Raises
+        ------
+        ValueError
+            Where they do not fit into memory.
         """
         needed, available = 8 * self.count * self.dim, available_memory()
         if available is not None and needed > available:

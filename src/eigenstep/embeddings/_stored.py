@@ -14,11 +14,16 @@ class Stored:
 
     Attributes
     ----------
-    shape : its shape; for a column of lists its rows and the length of the first one
-    kind : its type, for people
-    numeric : whether its values are real numbers
-    pieces : called with a number of rows; gives all of them in order, about so many at once; of embeddings
-    whole : gives all at once; of labels and names. A row without one is NaN or None.
+    shape : tuple[int, ...]
+        Its shape; for a column of lists its rows and the length of the first one.
+    kind : str
+        Its type, for people.
+    numeric : bool
+        Whether its values are real numbers.
+    pieces : Callable[[int], Iterator[Tensor]]
+        Called with a number of rows; gives all of them in order, about so many at once; of embeddings.
+    whole : Callable[[], NDArray[Any]]
+        Gives all at once; of labels and names. A row without one is NaN or None.
     """
 
     shape: tuple[int, ...]
@@ -42,8 +47,10 @@ class Content:
 
     Attributes
     ----------
-    arrays : by name; the only one of a file without names by None
-    description : what `eigenstep embed` says of its files, as JSON; empty where there is none
+    arrays : dict[str | None, Stored]
+        By name; the only one of a file without names by None.
+    description : str
+        What `eigenstep embed` says of its files, as JSON; empty where there is none.
     """
 
     arrays: dict[str | None, Stored]

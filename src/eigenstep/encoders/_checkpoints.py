@@ -24,10 +24,14 @@ class Checkpoint:
 
     Attributes
     ----------
-    step : how many steps the weights have seen
-    weights : of each part of the run (backbone, projector, ...) its tensors by name
-    optimizer : the states of the optimiser and of the precision's gradient scaler
-    images : what each process has counted of the images that it read, by rank
+    step : int
+        How many steps the weights have seen.
+    weights : Weights
+        Of each part of the run (backbone, projector, ...) its tensors by name.
+    optimizer : dict[str, Any]
+        The states of the optimiser and of the precision's gradient scaler.
+    images : list[dict[str, Any]]
+        What each process has counted of the images that it read, by rank.
     """
 
     step: int
@@ -99,8 +103,12 @@ def find_best(folder: Path) -> Path | None:
 def find_checkpoint(run: str | Path, checkpoint: str | int = "last") -> Path:
     """The folder of a run's checkpoint: "last", "best" (by the k-NN probe) or the number of its step.
 
-    Raises FileNotFoundError in one line if there is no run or none of its checkpoints yet, ValueError if it
-    has others, naming them.
+    Raises
+    ------
+    FileNotFoundError
+        In one line if there is no run or none of its checkpoints yet.
+    ValueError
+        If it has others, naming them.
     """
     run = Path(run)
     if not (run / "config.yaml").is_file():
@@ -126,7 +134,10 @@ def find_checkpoint(run: str | Path, checkpoint: str | int = "last") -> Path:
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint onto the CPU.
 
-    Raises FileNotFoundError if the folder is not a complete checkpoint.
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is not a complete checkpoint.
     """
     for name in ("backbone.safetensors", "optimizer.pt", "state.json"):
         if not (path / name).is_file():

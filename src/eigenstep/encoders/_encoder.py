@@ -35,12 +35,20 @@ def build_encoder(
 
     Parameters
     ----------
-    weights : a file of the backbone's weights to start from (see `read_weights`); a classifier's weights in
-        it are left out
+    weights : str | Path | None
+        a file of the backbone's weights to start from (see `read_weights`); a classifier's weights in it are
+        left out.
 
-    Raises ValueError for an unknown name, naming the nearest one, for images that are too small, and for
-    weights that do not fit, naming the first of them; FileNotFoundError if there is no such file.
+    Raises
+    ------
+    ValueError
+        For an unknown name, naming the nearest one, for images that are too small, and for weights that do
+        not fit, naming the first of them.
+    FileNotFoundError
+        If there is no such file.
 
+    Examples
+    --------
     >>> build_encoder("convnet", 32, ProjectorConfig(dim=4))(torch.zeros(2, 3, 32, 32))[1].shape
     torch.Size([2, 4])
     """
@@ -79,7 +87,12 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     As timm does: weights may lie under `state_dict` or `model` in the file, averaged ones are preferred, and
     prefixes of torch's wrappers are left out.
 
-    Raises FileNotFoundError if there is no such file, ValueError if it holds no weights.
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it holds no weights.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file of weights {path}")

@@ -26,11 +26,18 @@ def load_encoder(run: str | Path, checkpoint: str | int = "last") -> "TrainedEnc
 
     Parameters
     ----------
-    checkpoint : "last", "best" (by the k-NN probe, if the run made one) or the number of its step
+    checkpoint : str | int
+        "last", "best" (by the k-NN probe, if the run made one) or the number of its step.
 
-    Raises FileNotFoundError if there is no run or no checkpoint yet, ValueError if there are only others,
-    which it names, or if the weights do not fit the run's configuration.
+    Raises
+    ------
+    FileNotFoundError
+        If there is no run or no checkpoint yet.
+    ValueError
+        If there are only others, which it names, or if the weights do not fit the run's configuration.
 
+    Examples
+    --------
     >>> import tempfile
     >>> from eigenstep.images import ImagesConfig
     >>> from eigenstep.training import TrainConfig, train
@@ -67,10 +74,14 @@ class TrainedEncoder(Encoder):
 
     Attributes
     ----------
-    backbone, projector : the modules; features (B, p) are what the first gives, embeddings (B, d) the second
-    num_features : p
-    config : what the run's configuration says of its encoder and images
-    checkpoint : the folder that the weights come from
+    backbone, projector
+        The modules; features (B, p) are what the first gives, embeddings (B, d) the second.
+    num_features
+        p.
+    config : EncoderConfig
+        What the run's configuration says of its encoder and images.
+    checkpoint : Path
+        The folder that the weights come from.
     """
 
     def __init__(self, encoder: Encoder, config: EncoderConfig, checkpoint: Path) -> None:
@@ -90,10 +101,15 @@ class TrainedEncoder(Encoder):
 
         Parameters
         ----------
-        images : uint8 (n, 3, H, W), or paths and RGB images of PIL, one or several, of any sizes
+        images : Tensor | Image.Image | str | Path | Sequence[Image.Image | str | Path]
+            uint8 (n, 3, H, W), or paths and RGB images of PIL, one or several, of any sizes.
 
-        Raises ValueError for anything else, and for a file that is no image; FileNotFoundError for a path
-        where there is none.
+        Raises
+        ------
+        ValueError
+            For anything else, and for a file that is no image.
+        FileNotFoundError
+            For a path where there is none.
         """
         size = self.config.images.stored_size or self.config.images.size
         return prepare_images(stored_images(images, size), self.config)
@@ -121,6 +137,8 @@ def prepare_images(images: Tensor, config: EncoderSettings) -> Tensor:
 
     Resized and normalised, not augmented otherwise.
 
+    Examples
+    --------
     >>> from eigenstep.encoders import EncoderConfig
     >>> prepare_images(torch.zeros(2, 3, 40, 40, dtype=torch.uint8), EncoderConfig()).shape
     torch.Size([2, 3, 32, 32])

@@ -18,11 +18,16 @@ class Columns:
 
     Attributes
     ----------
-    index : int64 (n,)
-    image_hash : (n,) texts that name the images' contents, see `image_hashes`
-    path : a name for each, or None
-    label : int64 (n,), -1 for none; None where no row has one
-    features, embedding : float32 (n, p) and (n, d)
+    index : np.ndarray
+        int64 (n,).
+    image_hash : np.ndarray
+        (n,) texts that name the images' contents, see `image_hashes`.
+    path : list[str | None]
+        a name for each, or None.
+    label : np.ndarray | None
+        int64 (n,), -1 for none; None where no row has one.
+    features, embedding : np.ndarray
+        float32 (n, p) and (n, d).
     """
 
     index: np.ndarray
@@ -38,7 +43,8 @@ class ParquetFile:
 
     Parameters
     ----------
-    description : kept as JSON under `eigenstep` in the file's metadata
+    description : dict[str, Any]
+        Kept as JSON under `eigenstep` in the file's metadata.
     """
 
     def __init__(self, path: Path, description: dict[str, Any]) -> None:

@@ -18,9 +18,12 @@ class Embedded:
 
     Attributes
     ----------
-    count : rows in the file
-    broken : names of the images that could not be decoded, and have no row
-    labelled : whether there is a column of labels
+    count : int
+        Rows in the file.
+    broken : list[str]
+        Names of the images that could not be decoded, and have no row.
+    labelled : bool
+        Whether there is a column of labels.
     """
 
     count: int
@@ -51,17 +54,28 @@ def embed(
 
     Parameters
     ----------
-    data : as `TrainConfig.data`; default: the data set that the run was trained on
-    checkpoint : "last", "best" or the number of its step
-    split : default: that which the run was trained on
-    limit : use at most this many images
-    device : auto, cpu or cuda
-    progress : called with the number of images done and the number in all
+    data : str | None
+        As `TrainConfig.data`; default: the data set that the run was trained on.
+    checkpoint : str | int
+        "last", "best" or the number of its step.
+    split : str | None
+        Default: that which the run was trained on.
+    limit : int | None
+        Use at most this many images.
+    device : str
+        Auto, cpu or cuda.
+    progress : Callable[[int, int], None] | None
+        Called with the number of images done and the number in all.
 
-    Raises ValueError or FileNotFoundError in one line if there are no such images, none of them can be
-    decoded, or the suffix is unknown; FileExistsError if `out` is there and `overwrite` is not given; and
-    what `load_encoder` raises.
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        In one line if there are no such images, none of them can be decoded, or the suffix is unknown.
+    FileExistsError
+        If `out` is there and `overwrite` is not given; and what `load_encoder` raises.
 
+    Examples
+    --------
     >>> import tempfile
     >>> from eigenstep.images import ImagesConfig
     >>> from eigenstep.training import TrainConfig, train

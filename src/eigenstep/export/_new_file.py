@@ -11,8 +11,12 @@ from eigenstep.record import atomic_file
 def new_file(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     """Write to the path that this yields; on leaving without an error it becomes `path`.
 
-    Raises FileExistsError if something is at `path` and, where it is a file, `overwrite` is not given;
-    FileNotFoundError if the folder that it is in does not exist. Both before anything is computed.
+    Raises
+    ------
+    FileExistsError
+        If something is at `path` and, where it is a file, `overwrite` is not given.
+    FileNotFoundError
+        If the folder that it is in does not exist. Both before anything is computed.
     """
     path = Path(path)
     check_new_file(path, overwrite)

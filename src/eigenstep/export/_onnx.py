@@ -29,12 +29,19 @@ def export_onnx(
     the file's metadata tell the size, mean and standard deviation. Where onnxruntime is installed the file
     is run beside the encoder before it is kept.
 
-    Returns the largest difference between onnxruntime's output and the encoder's, relative to the largest
-    output, or None without onnxruntime.
+    Returns
+    -------
+    float | None
+        The largest difference between onnxruntime's output and the encoder's, relative to the largest output,
+        or None without onnxruntime.
 
-    Raises FileExistsError if the file is there and `overwrite` is not given; ValueError if the difference is
-    above 1e-4 (then no file is written), if the backbone cannot be exported, or if onnx and onnxscript are
-    not installed; and what `load_encoder` raises.
+    Raises
+    ------
+    FileExistsError
+        If the file is there and `overwrite` is not given.
+    ValueError
+        If the difference is above 1e-4 (then no file is written), if the backbone cannot be exported, or if
+        onnx and onnxscript are not installed; and what `load_encoder` raises.
     """
     out = Path(out)
     check_new_file(out, overwrite)

@@ -23,14 +23,23 @@ def probe_run(
 
     Parameters
     ----------
-    checkpoint : "last", "best" or the number of its step
-    kinds : which of knn, ridge and logistic
-    probes : the labelled images; default: as the run's configuration says
-    device : auto, cpu or cuda
+    checkpoint : str | int
+        "last", "best" or the number of its step.
+    kinds : Sequence[str]
+        Which of knn, ridge and logistic.
+    probes : ProbesConfig | None
+        The labelled images; default: as the run's configuration says.
+    device : str
+        Auto, cpu or cuda.
 
-    Returns the test accuracy of each kind of probe on `features`, `embeddings`, `features at step 0`,
-    `embeddings at step 0` and `pixels`.
+    Returns
+    -------
+    dict[str, dict[str, float]]
+        The test accuracy of each kind of probe on `features`, `embeddings`, `features at step 0`, `embeddings
+        at step 0` and `pixels`.
 
+    Notes
+    -----
     Raises what `load_encoder` and `eigenstep.training`'s reading of labelled images raise.
     """
     if not kinds:

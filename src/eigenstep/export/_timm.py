@@ -16,11 +16,18 @@ def export_timm(
 ) -> str | None:
     """Write the backbone's weights, without the projector, to a .safetensors file under timm's names.
 
-    Returns the call of timm that loads it, or None where timm has no such model: the small convnet, and
-    ResNets for small images other than 18, 34 and 50. Any run starts from the file by `backbone_weights`.
+    Returns
+    -------
+    str | None
+        The call of timm that loads it, or None where timm has no such model: the small convnet, and ResNets
+        for small images other than 18, 34 and 50. Any run starts from the file by `backbone_weights`.
 
-    Raises ValueError for another suffix, FileExistsError if the file is there and `overwrite` is not given,
-    and what `load_encoder` raises.
+    Raises
+    ------
+    ValueError
+        For another suffix.
+    FileExistsError
+        If the file is there and `overwrite` is not given, and what `load_encoder` raises.
     """
     out = Path(out)
     if out.suffix != ".safetensors":

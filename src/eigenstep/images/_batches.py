@@ -17,8 +17,10 @@ class Batch:
 
     Attributes
     ----------
-    images : uint8 (b, 3, S, S), on the device
-    labels : int64 (b,), on the device; None where they were not asked for
+    images : Tensor
+        uint8 (b, 3, S, S), on the device.
+    labels : Tensor | None
+        int64 (b,), on the device; None where they were not asked for.
     """
 
     images: Tensor
@@ -31,10 +33,14 @@ class Sharing:
 
     Attributes
     ----------
-    seed : determines the order of every epoch
-    batch_size : B, images a step over all processes together
-    device : where the batches go
-    rank, processes : this process takes rows rank B / processes up to (rank + 1) B / processes of a batch
+    seed : int
+        Determines the order of every epoch.
+    batch_size : int
+        B, images a step over all processes together.
+    device : torch.device
+        Where the batches go.
+    rank, processes : int
+        This process takes rows rank B / processes up to (rank + 1) B / processes of a batch.
     """
 
     seed: int
@@ -79,9 +85,12 @@ class Images(ABC):
 
     Attributes
     ----------
-    count : images of an epoch; None where only reading to the end tells
-    classes : number of classes where labels were asked for, else None
-    waited : seconds that `batches` has kept its caller waiting
+    count : int | None
+        Images of an epoch; None where only reading to the end tells.
+    classes : int | None
+        Number of classes where labels were asked for, else None.
+    waited : float
+        Seconds that `batches` has kept its caller waiting.
     """
 
     count: int | None
@@ -100,8 +109,13 @@ class Images(ABC):
         A step's batch depends on the seed and the step alone: not on `start`, nor on how many processes
         decode. The batches that several training processes get are together the one that one would get.
 
-        Raises ValueError in one line for an image that cannot be decoded, if it is to be refused, and where
-        nothing can be decoded; ChildProcessError if a process that decodes ended unexpectedly.
+        Raises
+        ------
+        ValueError
+            In one line for an image that cannot be decoded, if it is to be refused, and where nothing can be
+            decoded.
+        ChildProcessError
+            If a process that decodes ended unexpectedly.
         """
         batches = self._batches(start)
         try:

@@ -49,11 +49,16 @@ class Decoded:
 
     Attributes
     ----------
-    images : uint8 (n, 3, S, S)
-    kept : int64, places among the samples of those that could be decoded
-    broken : places among the samples and names of the others
-    enlarged : how many images were smaller than S
-    labels : int64 (n,), or None; whoever knows them puts them in
+    images : np.ndarray
+        uint8 (n, 3, S, S).
+    kept : np.ndarray
+        int64, places among the samples of those that could be decoded.
+    broken : list[tuple[int, str]]
+        Places among the samples and names of the others.
+    enlarged : int
+        How many images were smaller than S.
+    labels : np.ndarray | None
+        int64 (n,), or None; whoever knows them puts them in.
     """
 
     images: np.ndarray
@@ -76,11 +81,17 @@ def decode_squares(
 
     Parameters
     ----------
-    into : the room for them, uint8 (m, 3, size, size), on whose beginning what is returned is a view
-    gaps : leave the room of a broken image as it is, in place of moving up those that follow it
-    refused_of : refuse broken images: the data set's name, for what is said then
+    into : np.ndarray
+        The room for them, uint8 (m, 3, size, size), on whose beginning what is returned is a view.
+    gaps : bool
+        Leave the room of a broken image as it is, in place of moving up those that follow it.
+    refused_of : str | None
+        Refuse broken images: the data set's name, for what is said then.
 
-    Raises ValueError in one line for an image that cannot be decoded, if it is to be refused.
+    Raises
+    ------
+    ValueError
+        In one line for an image that cannot be decoded, if it is to be refused.
     """
     size = into.shape[-1]
     kept, broken, enlarged, rest = list[int](), list[tuple[int, str]](), 0, iter(samples)

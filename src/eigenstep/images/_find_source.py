@@ -17,9 +17,15 @@ SOURCES: tuple[type[Source], ...] = (Photographs, ImageFolder, Tables, TarShards
 def find_source(data: str) -> Source:
     """What `data`, as `TrainConfig.data`, stands for.
 
-    Nothing is looked up on the hub before the source is asked for more. Raises ValueError or
-    FileNotFoundError in one line if it can stand for nothing.
+    Nothing is looked up on the hub before the source is asked for more.
 
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        In one line if it can stand for nothing.
+
+    Examples
+    --------
     >>> find_source("photos").lacks
     ('splits', 'labels')
     """
@@ -49,7 +55,10 @@ def never_has_labels(data: str) -> bool:
 def find_test_split(data: str, config: ImagesConfig) -> str:
     """The split to test on: test or, where there is none, validation.
 
-    Raises ValueError, naming the splits, if there is neither.
+    Raises
+    ------
+    ValueError
+        Naming the splits, if there is neither.
     """
     source = find_source(data)
     source.need("splits", "labels", option="--probes.data")

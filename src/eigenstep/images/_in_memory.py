@@ -30,9 +30,12 @@ class ImageSet:
 
     Attributes
     ----------
-    images : uint8 (n, 3, size, size)
-    broken : names of the images that could not be decoded and were skipped
-    enlarged : how many images were smaller than `size` and were enlarged
+    images : Tensor
+        uint8 (n, 3, size, size).
+    broken : list[str]
+        Names of the images that could not be decoded and were skipped.
+    enlarged : int
+        How many images were smaller than `size` and were enlarged.
     """
 
     images: Tensor
@@ -50,12 +53,17 @@ def load_images(
 
     Parameters
     ----------
-    progress : called now and then with the number of images done and the number in all
+    progress : CountImages | None
+        Called now and then with the number of images done and the number in all.
 
-    Raises ValueError or FileNotFoundError in one line if the name is unknown, the folder holds no images,
-    the column or split does not exist, the images would not fit into memory, or an image is broken and
-    `config.on_broken` is "refuse".
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        In one line if the name is unknown, the folder holds no images, the column or split does not exist,
+        the images would not fit into memory, or an image is broken and `config.on_broken` is "refuse".
 
+    Examples
+    --------
     >>> load_images("photos", ImagesConfig(size=32, patches=10)).images.shape
     torch.Size([10, 3, 32, 32])
     """
@@ -97,9 +105,12 @@ class ImagesInMemory(Images):
 
     Parameters
     ----------
-    images : decoded
-    labels : int64 (n,), of these images, or None
-    classes : how many there are, or None
+    images : ImageSet
+        Decoded.
+    labels : np.ndarray | None
+        int64 (n,), of these images, or None.
+    classes : int | None
+        How many there are, or None.
     """
 
     def __init__(

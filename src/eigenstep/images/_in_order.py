@@ -25,12 +25,18 @@ class Block:
 
     Attributes
     ----------
-    images : uint8 (n, 3, size, size)
-    index : int64 (n,), their places in the data set
-    paths : their files within it, None for images that have none
-    labels : int64 (n,), -1 for none, or None where the data set has no labels
-    broken : names of the images between them that could not be decoded
-    end : the place after the last image of the block
+    images : Tensor
+        uint8 (n, 3, size, size).
+    index : np.ndarray
+        int64 (n,), their places in the data set.
+    paths : list[str | None]
+        Their files within it, None for images that have none.
+    labels : np.ndarray | None
+        int64 (n,), -1 for none, or None where the data set has no labels.
+    broken : list[str]
+        Names of the images between them that could not be decoded.
+    end : int
+        The place after the last image of the block.
     """
 
     images: Tensor
@@ -47,9 +53,12 @@ class InOrder:
 
     Attributes
     ----------
-    count : how many images it has, the broken ones included
-    labels : of all of them, or None
-    blocks : the images
+    count : int
+        How many images it has, the broken ones included.
+    labels : Labels | None
+        Of all of them, or None.
+    blocks : Iterator[Block]
+        The images.
     """
 
     count: int
@@ -60,10 +69,16 @@ class InOrder:
 def open_in_order(data: str, config: ImagesConfig, seed: int = 0) -> InOrder:
     """Open the images that `data` names, as `TrainConfig.data`; `seed` places the photographs' patches.
 
-    Labels come along where there are any. Raises ValueError or FileNotFoundError in one line if there are no
-    such images, or if `config.label` names no column of labels; reading the blocks does where none of the
-    images can be decoded, at the end.
+    Labels come along where there are any.
 
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        In one line if there are no such images, or if `config.label` names no column of labels; reading the
+        blocks does where none of the images can be decoded, at the end.
+
+    Examples
+    --------
     >>> found = open_in_order("photos", ImagesConfig(patches=5))
     >>> found.count, [block.images.shape for block in found.blocks]
     (5, [torch.Size([5, 3, 32, 32])])

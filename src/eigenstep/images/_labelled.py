@@ -22,9 +22,12 @@ class LabelledImages:
 
     Attributes
     ----------
-    images : uint8 (n, 3, S, S)
-    labels : int64 (n,)
-    class_names : by number; None where the data set only has numbers
+    images : Tensor
+        uint8 (n, 3, S, S).
+    labels : Tensor
+        int64 (n,).
+    class_names : list[str] | None
+        By number; None where the data set only has numbers.
     """
 
     images: Tensor
@@ -41,7 +44,10 @@ def load_labelled(
     `config.on_broken` says. Of a data set that is streamed from the hub the subset is the beginning of its
     shuffled stream, so that not all of it has to be read.
 
-    Raises ValueError in one line if the split or its labels do not exist, or too many images were asked for.
+    Raises
+    ------
+    ValueError
+        In one line if the split or its labels do not exist, or too many images were asked for.
     """
     source = find_source(data)
     source.need("labels", option="--probes.data")

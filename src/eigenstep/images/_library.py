@@ -16,8 +16,10 @@ class LibrarySource(Source):
 
     Attributes
     ----------
-    module : the library's reader of such folders; None where it is to find out by itself
-    place : what the library is given: a folder, or a name on the hub
+    module : ClassVar[str | None]
+        The library's reader of such folders; None where it is to find out by itself.
+    place
+        What the library is given: a folder, or a name on the hub.
     """
 
     module: ClassVar[str | None] = None

@@ -38,14 +38,22 @@ def open_images(
 
     Parameters
     ----------
-    batch_size : of all training processes together
-    rank, processes : which of the training processes this is
-    labels : read the labels too; without, no column of labels is looked at
-    progress : called with the number of images done and the number in all, while they are read into memory
+    batch_size : int
+        Of all training processes together.
+    rank, processes : int
+        Which of the training processes this is.
+    labels : bool
+        Read the labels too; without, no column of labels is looked at.
+    progress : CountImages | None
+        Called with the number of images done and the number in all, while they are read into memory.
 
-    Raises ValueError or FileNotFoundError in one line as `load_images` does, and if there are fewer images
-    than `batch_size`.
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        In one line as `load_images` does, and if there are fewer images than `batch_size`.
 
+    Examples
+    --------
     >>> options = dict(seed=0, batch_size=4, device=torch.device("cpu"))
     >>> images = open_images("photos", ImagesConfig(size=32, patches=10), **options)
     >>> next(images.batches(0)).images.shape
@@ -79,6 +87,8 @@ def load_spread(data: str, config: ImagesConfig, count: int, seed: int = 0) -> T
     As many make up the probe batch of a run on the same data, they are those. Of a folder only they are
     decoded. Raises what `open_images` raises.
 
+    Examples
+    --------
     >>> load_spread("photos", ImagesConfig(size=32, patches=10), 3).shape
     torch.Size([3, 3, 32, 32])
     """

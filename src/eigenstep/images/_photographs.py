@@ -44,10 +44,14 @@ def is_photographs(data: str) -> bool:
 
 
 def photo_patches(count: int, size: int, seed: int = 0) -> torch.Tensor:
-    """Patches cut at random places from scikit-learn's two sample photographs (427×640), uint8
-    (count, 3, size, size).
+    """Patches cut at random places from scikit-learn's two sample photographs (427×640).
 
-    Raises ValueError if the patches would be larger than the photographs.
+    As uint8 (count, 3, size, size).
+
+    Raises
+    ------
+    ValueError
+        If the patches would be larger than the photographs.
     """
     patches = Patches(count, size, seed).records(list(range(count)))
     return torch.from_numpy(np.stack(patches)).permute(0, 3, 1, 2).contiguous()
@@ -56,7 +60,10 @@ def photo_patches(count: int, size: int, seed: int = 0) -> torch.Tensor:
 class Patches(RandomAccess):
     """The first `limit` of `count` patches of size × size.
 
-    Raises ValueError if they would be larger than the photographs.
+    Raises
+    ------
+    ValueError
+        If they would be larger than the photographs.
     """
 
     data = NAME

@@ -31,9 +31,12 @@ class Labels:
 
     Attributes
     ----------
-    numbers : int64 (n,), class numbers; -1 for an image without a label
-    names : of the classes, by number; None where the data set only has numbers
-    are_text : the data set has names in place of numbers
+    numbers : np.ndarray
+        int64 (n,), class numbers; -1 for an image without a label.
+    names : list[str] | None
+        Of the classes, by number; None where the data set only has numbers.
+    are_text : bool
+        The data set has names in place of numbers.
     """
 
     numbers: np.ndarray
@@ -70,10 +73,16 @@ def read_labels(
 
     Parameters
     ----------
-    names : where the values are numbers of these classes
+    names : list[str] | None
+        Where the values are numbers of these classes.
 
-    Raises ValueError if no image has a label.
+    Raises
+    ------
+    ValueError
+        If no image has a label.
 
+    Examples
+    --------
     >>> read_labels("pets", ["dog", "cat"], [["ape"]]).numbers
     array([2, 1])
     """

@@ -42,7 +42,8 @@ class RandomAccess(ABC):
 
     Attributes
     ----------
-    data : as the user named it
+    data : str
+        As the user named it.
     """
 
     data: str
@@ -78,10 +79,14 @@ class Shards:
 
     Attributes
     ----------
-    data : as the user named it
-    shards : each can be read again and again
-    limit : only so many samples are there
-    class_names : where the data set describes its classes
+    data : str
+        As the user named it.
+    shards : Sequence[Shard]
+        Each can be read again and again.
+    limit : int | None
+        Only so many samples are there.
+    class_names : list[str] | None
+        Where the data set describes its classes.
     """
 
     data: str
@@ -121,18 +126,25 @@ class Shards:
 class Source(ABC):
     """Where images come from. An implementation is a file of its own, and a line of `find_source`'s registry.
 
-    Attributes
-    ----------
-    names : that stand for data of this source, beside paths
-    files : in words, what a folder of this source holds
-    lacks : what its images never have
-    is_made : its images are made, not read: they are in memory, whatever `ImagesConfig.stream` says
-    is_remote : reading a split to its end takes a network
-    data : as the user named it
-
     Parameters
     ----------
-    data : for which `matches` holds
+    data : str
+        For which `matches` holds.
+
+    Attributes
+    ----------
+    names : ClassVar[Sequence[str]]
+        That stand for data of this source, beside paths.
+    files : ClassVar[str]
+        In words, what a folder of this source holds.
+    lacks : ClassVar[Sequence[Literal['splits', 'labels']]]
+        What its images never have.
+    is_made : ClassVar[bool]
+        Its images are made, not read: they are in memory, whatever `ImagesConfig.stream` says.
+    is_remote : ClassVar[bool]
+        Reading a split to its end takes a network.
+    data : str
+        As the user named it.
     """
 
     names: ClassVar[Sequence[str]] = ()
@@ -159,17 +171,25 @@ class Source(ABC):
 
         Parameters
         ----------
-        seed : of what is drawn, where images are made by chance
-        labels : samples that can only be read in order come with their labels; without, none is looked at
+        seed : int
+            Of what is drawn, where images are made by chance.
+        labels : bool
+            Samples that can only be read in order come with their labels; without, none is looked at.
 
-        Raises ValueError in one line if there is no such split, or if `config.column` names none of images.
+        Raises
+        ------
+        ValueError
+            In one line if there is no such split, or if `config.column` names none of images.
         """
 
     @abstractmethod
     def labels(self, config: ImagesConfig) -> Labels:
         """The labels of the split in its order, up to the limit at least; its images are not read.
 
-        Raises ValueError if there are none, or if `config.label` names none.
+        Raises
+        ------
+        ValueError
+            If there are none, or if `config.label` names none.
         """
 
     def count(self, config: ImagesConfig) -> int:
@@ -192,10 +212,15 @@ def labels_of_shards(
 
     Parameters
     ----------
-    open_labels : gives a split's samples with their labels alone
-    splits : all that there are
+    open_labels : Callable[[ImagesConfig], Shards]
+        Gives a split's samples with their labels alone.
+    splits : Sequence[str]
+        All that there are.
 
-    Raises ValueError if there are none.
+    Raises
+    ------
+    ValueError
+        If there are none.
     """
 
     def values(split: str) -> Iterator[Value]:

@@ -21,6 +21,8 @@ def stored_images(
 ) -> Tensor:
     """uint8 (n, 3, size, size), resized and centre cropped where they are of another size.
 
+    Examples
+    --------
     >>> stored_images(torch.zeros(2, 3, 20, 30, dtype=torch.uint8), 16).shape
     torch.Size([2, 3, 16, 16])
     """
@@ -43,6 +45,8 @@ def image_hashes(images: Tensor) -> np.ndarray:
 
     BLAKE2b over shape and pixels, so the same photograph stored at another size has another name.
 
+    Examples
+    --------
     >>> import torch
     >>> image_hashes(torch.zeros(2, 3, 4, 4, dtype=torch.uint8)).tolist()
     ['2e92979a55d7c9e0', '2e92979a55d7c9e0']

@@ -50,7 +50,8 @@ class RowDecoder:
 
     Parameters
     ----------
-    labels : int64 (n,), of all rows, or None
+    labels : np.ndarray | None
+        int64 (n,), of all rows, or None.
     """
 
     def __init__(self, source: RandomAccess, size: int, labels: np.ndarray | None = None) -> None:

@@ -42,7 +42,8 @@ class StreamedShards(StreamedImages):
 
     Parameters
     ----------
-    labels : of the samples as they are stored, or None
+    labels : Labels | None
+        Of the samples as they are stored, or None.
     """
 
     def __init__(self, shards: Shards, labels: Labels | None, config: ImagesConfig, sharing: Sharing) -> None:

@@ -90,9 +90,12 @@ class TableRows(RandomAccess):
 
     Attributes
     ----------
-    data : as the user named it
-    rows : a `datasets.Dataset` of one column
-    column : its name
+    data : str
+        As the user named it.
+    rows : Any
+        a `datasets.Dataset` of one column.
+    column : str
+        Its name.
     """
 
     data: str
@@ -142,7 +145,10 @@ def image_column(data: str, features: Any, config: ImagesConfig) -> str:
 def label_column(data: str, features: Any, config: ImagesConfig) -> str:
     """The column that `config.label` names, or the only one of classes, or the only one of integers or text.
 
-    Raises ValueError, naming the columns that could be meant, otherwise.
+    Raises
+    ------
+    ValueError
+        Naming the columns that could be meant, otherwise.
     """
     import datasets
 

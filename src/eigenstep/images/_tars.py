@@ -54,10 +54,14 @@ class TarShard:
 
     Parameters
     ----------
-    data : the data set's name, for what may go wrong
-    path : of the archive, or its address on the hub
-    config : `column` is the image's file ending, `label` that of the label or its key in the json file
-    images, labels : whether they are read
+    data : str
+        The data set's name, for what may go wrong.
+    path : str
+        Of the archive, or its address on the hub.
+    config : ImagesConfig
+        `column` is the image's file ending, `label` that of the label or its key in the json file.
+    images, labels : bool
+        Whether they are read.
     """
 
     data: str

@@ -35,8 +35,10 @@ class Workers(Generic[Task, Result]):
 
     Parameters
     ----------
-    work : takes a task; both have to be picklable where processes are not forked
-    processes : how many
+    work : Callable[[Task], Result]
+        Takes a task; both have to be picklable where processes are not forked.
+    processes : int
+        How many.
     """
 
     def __init__(self, work: Callable[[Task], Result], processes: int) -> None:
@@ -53,6 +55,8 @@ class Workers(Generic[Task, Result]):
     def map(self, tasks: Iterator[tuple[About, Task]]) -> Generator[tuple[About, Result]]:
         """The results in the order of their tasks, each with what came with its task.
 
+        Notes
+        -----
         Raises what the work or the iterator of tasks raised, when its turn comes; ChildProcessError if the
         process that was to do it has ended.
         """

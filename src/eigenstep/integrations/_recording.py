@@ -20,14 +20,19 @@ class Recording:
 
     Parameters
     ----------
-    layer : a layer's name, or several
-    out : the run folder; None for the one that `begin` is given, or one beside it if that is taken
-    options : as of `eigenstep.watch`
+    layer : str | Iterable[str]
+        a layer's name, or several.
+    out : str | Path | None
+        The run folder; None for the one that `begin` is given, or one beside it if that is taken.
+    options : dict[str, Any]
+        As of `eigenstep.watch`.
 
     Attributes
     ----------
-    folder : the run folder; None before it has begun
-    host_step : how many steps the host says it has made, by which a state is known to be of this moment
+    folder : Path | None
+        The run folder; None before it has begun.
+    host_step
+        How many steps the host says it has made, by which a state is known to be of this moment.
     """
 
     def __init__(self, layer: str | Iterable[str], out: str | Path | None, options: dict[str, Any]) -> None:
@@ -43,7 +48,10 @@ class Recording:
     def begin(self, model: nn.Module, folder: Path, host_step: int, planned_steps: int | None) -> None:
         """Watch `model`; go on with the record if a state of the host's step is known.
 
-        Raises FileExistsError if `out` holds a record that is not gone on with.
+        Raises
+        ------
+        FileExistsError
+            If `out` holds a record that is not gone on with.
         """
         self.end("interrupted")  # a host that failed to fit its batches into memory begins once more
         state = self._state if self._state and self._state["host_step"] == host_step else None

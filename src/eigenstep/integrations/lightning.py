@@ -34,18 +34,27 @@ class SpectrumCallback(*_callback_classes()):  # type: ignore[misc]
 
     Parameters
     ----------
-    layer : name of the module that gives the embeddings, as in `model.named_modules()`; or several
-    out : the run folder; by default `eigenstep` beside the `checkpoints` of Lightning
-    log : whether values go to the loggers
-    options : as of `eigenstep.watch`: every, views, pool, probe, center, form, ...
+    layer : str | Iterable[str]
+        Name of the module that gives the embeddings, as in `model.named_modules()`; or several.
+    out : str | Path | None
+        The run folder; by default `eigenstep` beside the `checkpoints` of Lightning.
+    log : bool
+        Whether values go to the loggers.
+    options
+        As of `eigenstep.watch`: every, views, pool, probe, center, form, ...
 
     Attributes
     ----------
-    out : the run folder; None before training has begun
+    out : str | Path | None
+        The run folder; None before training has begun.
 
+    Notes
+    -----
     Raises, when training begins, ValueError for a layer that the model does not have, and FileExistsError if
     `out` holds a record that is not gone on with.
 
+    Examples
+    --------
     >>> callback = SpectrumCallback(layer="projection_head", every=20)
     """
 

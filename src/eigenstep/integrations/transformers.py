@@ -28,18 +28,27 @@ class SpectrumCallback(TrainerCallback):
 
     Parameters
     ----------
-    layer : name of the module that gives the embeddings, as in `model.named_modules()`; or several
-    out : the run folder; by default `eigenstep` in the Trainer's `output_dir`
-    log : whether values go to where the Trainer reports to
-    options : as of `eigenstep.watch`: every, views, pool, probe, center, form, ...
+    layer : str | Iterable[str]
+        Name of the module that gives the embeddings, as in `model.named_modules()`; or several.
+    out : str | Path | None
+        The run folder; by default `eigenstep` in the Trainer's `output_dir`.
+    log : bool
+        Whether values go to where the Trainer reports to.
+    options
+        As of `eigenstep.watch`: every, views, pool, probe, center, form, ...
 
     Attributes
     ----------
-    out : the run folder; None before training has begun
+    out : str | Path | None
+        The run folder; None before training has begun.
 
+    Notes
+    -----
     Raises, when training begins, ValueError for a layer that the model does not have, and FileExistsError if
     `out` holds a record that is not gone on with.
 
+    Examples
+    --------
     >>> callback = SpectrumCallback(layer="projection_head", every=20)
     """
 

@@ -105,17 +105,26 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
 
     Attributes
     ----------
-    eigenvalues_ : (k,) gamma_j, positive, descending
-    next_eigenvalue_ : float, gamma_{k+1}, or 0 where there is none
-    n_components_, n_positive_ : int, k: as many as were asked for and have positive eigenvalues
-    dual_coef_ : (N, k) a_j over the training views, first all of X and then all of y; for "nystrom" over the
-        landmarks
-    residuals_ : (k,) ||A K~ a_j - gamma_j a_j||_K~ / gamma_j, measured; for "nystrom" estimated on a sample
-    invariance_ratio_ : (k,) gamma_j over the mean of (a_j^T k~)^2 over the views, at most 1: the correlation
-        of the mode's values on two views of a sample, 1 for a mode that augmentation leaves alone
-    growth_rates_ : (k,) exponents at which small modes grow
-    solver_ : str, which solver ran, how, and why
-    n_views_, n_iter_ : int, N; products with the kernel of all views
+    eigenvalues_
+        (k,) gamma_j, positive, descending.
+    next_eigenvalue_ : float
+        gamma_{k+1}, or 0 where there is none.
+    n_components_, n_positive_ : int
+        k: as many as were asked for and have positive eigenvalues.
+    dual_coef_
+        (N, k) a_j over the training views, first all of X and then all of y; for "nystrom" over the
+        landmarks.
+    residuals_
+        (k,) ||A K~ a_j - gamma_j a_j||_K~ / gamma_j, measured; for "nystrom" estimated on a sample.
+    invariance_ratio_
+        (k,) gamma_j over the mean of (a_j^T k~)^2 over the views, at most 1: the correlation of the mode's
+        values on two views of a sample, 1 for a mode that augmentation leaves alone.
+    growth_rates_ : NDArray[np.float64]
+        (k,) exponents at which small modes grow.
+    solver_ : str
+        Which solver ran, how, and why.
+    n_views_, n_iter_ : int
+        N; products with the kernel of all views.
     n_features_in_ : int
 
     Examples
@@ -190,18 +199,25 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
 
         Parameters
         ----------
-        X : (n, p) array, memory map, CSR matrix or tensor, float32 or float64 (other types are converted);
-            for kernel="precomputed" the kernel matrix (N, N) over all views; for a callable kernel (n, ...)
-        y : second views, row by row, of X's shape. A 1-D y is a target, passed along by a pipeline: ignored
-        groups : (n,) ids; rows that share one are views of one sample, in any number
-        pair_graph : (n, n) symmetric weights of pairs of rows, sparse or dense; divided by their sum
-
-        Without any of these (and without `augment`) each row is its own view: uncentred kernel PCA.
+        X : Any
+            (n, p) array, memory map, CSR matrix or tensor, float32 or float64 (other types are converted);
+            for kernel="precomputed" the kernel matrix (N, N) over all views; for a callable kernel (n, ...).
+        y : Any
+            Second views, row by row, of X's shape. A 1-D y is a target, passed along by a pipeline: ignored.
+        groups : Any
+            (n,) ids; rows that share one are views of one sample, in any number.
+        pair_graph : Any
+            (n, n) symmetric weights of pairs of rows, sparse or dense; divided by their sum.
 
         Raises
         ------
-        ValueError : parameters out of range; NaN or infinity; shapes that do not match; a kernel that is not
-            symmetric or has negative eigenvalues; no mode with a positive eigenvalue
+        ValueError
+            Parameters out of range; NaN or infinity; shapes that do not match; a kernel that is not symmetric
+            or has negative eigenvalues; no mode with a positive eigenvalue.
+
+        Notes
+        -----
+        Without any of these (and without `augment`) each row is its own view: uncentred kernel PCA.
         """
         problem, settings, generator = self._prepare(X, y, groups, pair_graph, reset=True)
         solution = solve(problem, settings, generator)
@@ -253,18 +269,23 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
 
         Parameters
         ----------
-        X : (n, p) rows of the training views' kind; for kernel="precomputed" their kernel values (n, N) with
-            the training views
-        time : learning rate x step; None is the end of training
-        init_scale : s_j(0), one number or (k,); used with `time` only
+        X : Any
+            (n, p) rows of the training views' kind; for kernel="precomputed" their kernel values (n, N) with
+            the training views.
+        time : float | None
+            Learning rate x step; None is the end of training.
+        init_scale : ArrayLike
+            s_j(0), one number or (k,); used with `time` only.
 
         Returns
         -------
-        (n, k) array, or a tensor on X's device for a tensor X, of X's dtype
+        Any
+            (n, k) array, or a tensor on X's device for a tensor X, of X's dtype
 
         Raises
         ------
-        ValueError : rows of another width or kind, NaN or infinity; a time with whiten=False or with VICReg
+        ValueError
+            Rows of another width or kind, NaN or infinity; a time with whiten=False or with VICReg.
         """
         check_is_fitted(self)
         rows = checked_rows(self, X, reset=False)
@@ -304,18 +325,28 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
 
         Parameters
         ----------
-        folder : where; it is there when it is whole
-        X : (n, p) rows whose embeddings are shown moving, as of `transform`; none by default
-        init_scale : s_j(0), one number or (k,)
-        thumbnails : uint8 (n, height, width, 3), a picture of each row of X
-        overwrite : replace the prediction of an estimator that is at `folder`, and nothing else
+        folder : str | Path
+            Where; it is there when it is whole.
+        X : Any
+            (n, p) rows whose embeddings are shown moving, as of `transform`; none by default.
+        init_scale : ArrayLike
+            s_j(0), one number or (k,).
+        thumbnails : NDArray[np.uint8] | None
+            uint8 (n, height, width, 3), a picture of each row of X.
+        overwrite : bool
+            Replace the prediction of an estimator that is at `folder`, and nothing else.
 
-        Returns the folder.
+        Returns
+        -------
+        Path
+            The folder.
 
         Raises
         ------
-        ValueError : an objective without closed form, whiten=False with X, thumbnails that do not fit X
-        FileExistsError : something is at `folder` that may not be replaced
+        ValueError
+            An objective without closed form, whiten=False with X, thumbnails that do not fit X.
+        FileExistsError
+            Something is at `folder` that may not be replaced.
 
         Examples
         --------

@@ -33,7 +33,8 @@ class LearningCurves:
 
         Raises
         ------
-        ValueError : a scale that is not positive, or an objective without closed form
+        ValueError
+            A scale that is not positive, or an objective without closed form.
 
         Examples
         --------
@@ -53,12 +54,15 @@ class LearningCurves:
 
         Parameters
         ----------
-        times : (T,) or one number, t >= 0; infinity gives the end point
-        init_scale : s_j(0), one number or (k,)
+        times : ArrayLike
+            (T,) or one number, t >= 0; infinity gives the end point.
+        init_scale : ArrayLike
+            s_j(0), one number or (k,).
 
         Raises
         ------
-        ValueError : negative times, a scale that is not positive, or an objective without closed form
+        ValueError
+            Negative times, a scale that is not positive, or an objective without closed form.
 
         Examples
         --------
@@ -83,7 +87,8 @@ class LearningCurves:
 
         Raises
         ------
-        ValueError : as `trajectory`
+        ValueError
+            As `trajectory`.
 
         Examples
         --------
@@ -110,7 +115,8 @@ class LearningCurves:
 
         Raises
         ------
-        ValueError : a scale that is not positive
+        ValueError
+            A scale that is not positive.
 
         Examples
         --------

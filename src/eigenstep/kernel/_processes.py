@@ -94,7 +94,8 @@ def join_processes(distributed: bool, device: torch.device) -> Processes:
 
     Raises
     ------
-    RuntimeError : the group has CUDA's backend and the data are elsewhere
+    RuntimeError
+        The group has CUDA's backend and the data are elsewhere.
     """
     if not distributed:
         return ALONE
@@ -114,7 +115,10 @@ def join_processes(distributed: bool, device: torch.device) -> Processes:
 def check_same_data(processes: Processes, fingerprint: NDArray[np.float64]) -> None:
     """Refuse to go on, in every process, when they were handed different data.
 
-    fingerprint : (q,) finite numbers that depend on the data, of the same length everywhere
+    Parameters
+    ----------
+    fingerprint : NDArray[np.float64]
+        (q,) finite numbers that depend on the data, of the same length everywhere.
     """
     if processes.size == 1:
         return

@@ -11,7 +11,8 @@ class SolverProgress:
 
     Parameters
     ----------
-    shown : False makes every call do nothing
+    shown : bool
+        False makes every call do nothing.
     """
 
     def __init__(self, shown: bool) -> None:

@@ -55,7 +55,8 @@ def training_views(
 
     Raises
     ------
-    ValueError : input of the wrong shape or kind, or several ways at once to say what the views are
+    ValueError
+        Input of the wrong shape or kind, or several ways at once to say what the views are.
     """
     parts = [checked_rows(estimator, X, reset=reset)]
     n_rows = parts[0].shape[0]

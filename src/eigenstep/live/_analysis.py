@@ -30,11 +30,16 @@ class PageAnalysis:
 
     Attributes
     ----------
-    basis : which rows it rests on, None before the first analysis
-    verdict : state, sentence, evidence and whether it is an alarm; None where nothing can be said
-    modes : those that have risen or rise, each estimate as [value, low, high], by time and by step
-    forecast : of the next mode; None where nothing can be said
-    problem : why there is none, in one line
+    basis : Basis | None
+        Which rows it rests on, None before the first analysis.
+    verdict : dict[str, Any] | None
+        State, sentence, evidence and whether it is an alarm; None where nothing can be said.
+    modes : list[dict[str, Any]]
+        Those that have risen or rise, each estimate as [value, low, high], by time and by step.
+    forecast : dict[str, Any] | None
+        Of the next mode; None where nothing can be said.
+    problem : str
+        Why there is none, in one line.
     """
 
     basis: Basis | None = None
@@ -57,7 +62,8 @@ def analyse_for_page(record: RunRecord, basis: Basis, rises: list[Rise] | None =
 
     Parameters
     ----------
-    rises : the modes learned, where the record holds but some of the measurements
+    rises : list[Rise] | None
+        The modes learned, where the record holds but some of the measurements.
     """
     try:
         return _plain(analyse(_without_strange_prediction(record), rises=rises), basis)

@@ -18,10 +18,13 @@ def detail(entry: Entry, cursor: Cursor) -> dict[str, Any]:
 
     Parameters
     ----------
-    cursor : what the page knows: `generation`; of `metrics`, `eigenvalues` and `probes` how many rows; the
-        version of `facts` and the basis of `analysis`; and, where the point cloud is shown, `cloud` with
-        `frames`, `digest` and `version`, all as they were given to it
+    cursor : Cursor
+        What the page knows: `generation`; of `metrics`, `eigenvalues` and `probes` how many rows; the version
+        of `facts` and the basis of `analysis`; and, where the point cloud is shown, `cloud` with `frames`,
+        `digest` and `version`, all as they were given to it.
 
+    Notes
+    -----
     With `reset` the page forgets what it has of the run.
     """
     run, analysis = entry.run, entry.analysis

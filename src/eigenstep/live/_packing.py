@@ -13,6 +13,8 @@ from eigenstep.record import padded
 def pack(values: ArrayLike, kind: str = "<f4") -> dict[str, Any]:
     """An array as base64, with its type and shape; NaN and infinities stay what they are.
 
+    Examples
+    --------
     >>> pack([1.0, 2.0])
     {'type': 'f4', 'shape': [2], 'base64': 'AACAPwAAAEA='}
     """
@@ -30,8 +32,10 @@ def pack_rows(rows: list[tuple[int, np.ndarray]], names: Iterable[str] | None = 
 
     Parameters
     ----------
-    rows : pairs of an index and entries (columns,), step and time first
-    names : of the columns; default: none
+    rows : list[tuple[int, np.ndarray]]
+        Pairs of an index and entries (columns,), step and time first.
+    names : Iterable[str] | None
+        Of the columns; default: none.
     """
     table = padded([row for _, row in rows])
     index = np.array([place for place, _ in rows])

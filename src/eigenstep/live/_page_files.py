@@ -39,6 +39,8 @@ PLACES = {**{name: ("eigenstep.live", f"page/{name}") for name in OWN}, **SHARED
 def page_file(name: str) -> tuple[bytes, str, str]:
     """Content, kind and a tag that is another one for other content. Raises KeyError for an unknown name.
 
+    Examples
+    --------
     >>> page_file("page.html")[1]
     'text/html'
     """

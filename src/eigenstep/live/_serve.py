@@ -22,12 +22,21 @@ def serve(folder: str | Path, port: int | None = None, open_page: bool = True) -
 
     Parameters
     ----------
-    folder : holds run folders at any depth; may be empty as yet, or a run folder itself
-    port : default: the first free one from 8266 on
-    open_page : open the page in a browser, where there is a desktop
+    folder : str | Path
+        Holds run folders at any depth; may be empty as yet, or a run folder itself.
+    port : int | None
+        Default: the first free one from 8266 on.
+    open_page : bool
+        Open the page in a browser, where there is a desktop.
 
-    Raises NotADirectoryError if there is no such folder, ValueError for a port that cannot be, OSError for
-    one that is taken.
+    Raises
+    ------
+    NotADirectoryError
+        If there is no such folder.
+    ValueError
+        For a port that cannot be.
+    OSError
+        For one that is taken.
     """
     folder = Path(folder)
     if port is not None and not 1 <= port <= 65535:

@@ -14,8 +14,12 @@ AXES = {"step": 0, "time": 1}
 def window(run: FollowedRun, source: str, axis: str, start: float, end: float) -> dict[str, Any] | None:
     """Rows of `metrics` or `eigenvalues` from `start` to `end`, about a thousand; None if the page has them.
 
-    Only the rows that are sent are read, and a few to find the two ends. Raises ValueError for a source or
-    axis that there is not.
+    Only the rows that are sent are read, and a few to find the two ends.
+
+    Raises
+    ------
+    ValueError
+        For a source or axis that there is not.
     """
     if source not in ("metrics", "eigenvalues") or axis not in AXES:
         raise ValueError(f"expected metrics or eigenvalues by step or time, got {source} by {axis}")

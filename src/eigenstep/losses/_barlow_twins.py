@@ -18,20 +18,33 @@ class BarlowTwinsLoss(TwoViewLoss):
     "invariance" (weight `scale`) and "redundancy" (weight `scale * lambda_param`).
     Zbontar et al. 2021, arXiv:2103.03230.
 
-    Args:
-        lambda_param: weight of the off-diagonal elements.
-        gather_distributed: compute C, means and variances over the batches of all ranks.
-        normalize: "batch" standardises each coordinate of each view on its own (biased variance), so
-            that C is a correlation matrix, as in the paper. "none" takes the embeddings as they are.
-        center: subtract the mean embedding first. With "batch" each view loses its own mean, always.
-            With "none" both views lose the mean over the two of them (and C is divided by n, not n - 1).
-        symmetrize: replace C by (C + C^T) / 2, the C of both orders of the views.
-        scale: factor of the whole loss.
-        eps: added to the variance when normalize="batch"; positive.
+    Parameters
+    ----------
+    lambda_param : float
+        Weight of the off-diagonal elements.
+    gather_distributed : bool
+        Compute C, means and variances over the batches of all ranks.
+    normalize : Literal['batch', 'none']
+        "batch" standardises each coordinate of each view on its own (biased variance), so that C is a
+        correlation matrix, as in the paper. "none" takes the embeddings as they are.
+    center : bool
+        Subtract the mean embedding first. With "batch" each view loses its own mean, always. With "none" both
+        views lose the mean over the two of them (and C is divided by n, not n - 1).
+    symmetrize : bool
+        Replace C by (C + C^T) / 2, the C of both orders of the views.
+    scale : float
+        Factor of the whole loss.
+    eps : float
+        Added to the variance when normalize="batch"; positive.
 
-    Raises ValueError for an unknown `normalize`, for center=False with normalize="batch", and for an
-    `eps` that is not positive.
+    Raises
+    ------
+    ValueError
+        For an unknown `normalize`, for center=False with normalize="batch", and for an `eps` that is not
+        positive.
 
+    Notes
+    -----
     With normalize="none", center=False, symmetrize=True and lambda_param=1 the loss is ||C - I||_F^2,
     whose linear model is solved in closed form: embeddings W x have C = W Gamma W^T and gradient
     4 (C - I) W Gamma, so that small embeddings follow -4 W Gamma and grow along the top eigenvectors
@@ -41,6 +54,8 @@ class BarlowTwinsLoss(TwoViewLoss):
     here means and variances too are those of the joint batch, so that the result does not depend on
     how the batch is split.
 
+    Examples
+    --------
     >>> z_a, z_b = torch.eye(4), torch.eye(4)
     >>> loss = BarlowTwinsLoss(1.0, normalize="none", center=False, symmetrize=True)
     >>> loss(z_a, z_b)                      # C = I / 4
@@ -119,6 +134,8 @@ def barlow_twins_loss(
 ) -> Tensor:
     """The Barlow Twins loss of embeddings z_a and z_b, both (batch, dim): see `BarlowTwinsLoss`.
 
+    Examples
+    --------
     >>> z = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
     >>> barlow_twins_loss(z, -z)    # C = -I, up to eps
     tensor(7.9999)

@@ -33,7 +33,10 @@ class ContrastiveLoss(TwoViewLoss):
     Its terms are means over the views: "alignment" is low where positive pairs are similar, "uniformity"
     where all others are not; both have weight 1. Each rank computes the rows of its own views.
 
-    Raises ValueError for an unknown `normalize` or a temperature that is not positive.
+    Raises
+    ------
+    ValueError
+        For an unknown `normalize` or a temperature that is not positive.
     """
 
     min_pairs = 2

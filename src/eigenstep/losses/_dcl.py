@@ -20,23 +20,32 @@ class DCLLoss(ContrastiveLoss):
     have weight 1. Yeh et al. 2022, arXiv:2110.06848; definition and defaults are those of lightly, whose
     DCLWLoss is sigma=0.5.
 
-    Args:
-        temperature: divides the similarities; positive.
-        sigma: width of the weights w_k, which are constants for the gradient; None for w_k = 1.
-        gather_distributed: take the other samples, and the softmax, from the batches of all ranks. Each
-            rank computes the rows of its own samples; the mean over ranks is the loss of the joint
-            batch.
-        normalize: "cosine" scales every embedding to unit length, as in the paper. "none" takes the
-            inner products of the embeddings as they are.
+    Parameters
+    ----------
+    temperature : float
+        Divides the similarities; positive.
+    sigma : float | None
+        Width of the weights w_k, which are constants for the gradient; None for w_k = 1.
+    gather_distributed : bool
+        Take the other samples, and the softmax, from the batches of all ranks. Each rank computes the rows of
+        its own samples; the mean over ranks is the loss of the joint batch.
+    normalize : Literal['cosine', 'none']
+        "cosine" scales every embedding to unit length, as in the paper. "none" takes the inner products of
+        the embeddings as they are. -(2 / temperature) W [ (2n-1) Gamma - 2n xbar xbar^T + Sigma ] / (2n-2).
 
-    Raises ValueError for an unknown `normalize`, and for a temperature or sigma that is not positive.
+    Raises
+    ------
+    ValueError
+        For an unknown `normalize`, and for a temperature or sigma that is not positive.
 
+    Notes
+    -----
     With normalize="none" embeddings W x start at L = log(2n - 2) with the gradient
-
-        -(2 / temperature) W [ (2n-1) Gamma - 2n xbar xbar^T + Sigma ] / (2n-2)
 
     which is that of `NTXentLoss` times (2n-1)/(2n-2): the same modes, a little faster.
 
+    Examples
+    --------
     >>> z_a, z_b = torch.eye(2), torch.eye(2)
     >>> DCLLoss(temperature=1.0)(z_a, z_b)      # -1 + log(1 + 1)
     tensor(-0.3069)
@@ -85,6 +94,8 @@ def dcl_loss(
 ) -> Tensor:
     """The decoupled contrastive loss of embeddings z_a and z_b, both (batch, dim): see `DCLLoss`.
 
+    Examples
+    --------
     >>> collapsed = torch.ones(4, 3)
     >>> dcl_loss(collapsed, collapsed, temperature=1.0)     # -1 + log(e (2n - 2))
     tensor(1.7918)

@@ -41,6 +41,8 @@ def gather_batch(z_a: Tensor, z_b: Tensor, labels: Tensor | None = None) -> Join
 
     Without an initialised process group the joint batch is z_a and z_b themselves.
 
+    Examples
+    --------
     >>> gather_batch(torch.ones(3, 2), torch.ones(3, 2)).z_a.shape
     torch.Size([3, 2])
     """

@@ -13,13 +13,21 @@ class NegativeCosineSimilarity(TwoViewLoss):
     The one term is "alignment", with weight 1. Chen, He 2021, arXiv:2011.10566; for unit vectors 2 + 2 L
     is the mean squared distance of BYOL, Grill et al. 2020, arXiv:2006.07733.
 
-    Args:
-        eps: lower bound of each norm in the denominator; positive.
-        gather_distributed: take the mean over the batches of all ranks. Without it each rank has the
-            mean of its own, which weighs ranks alike whatever their batch sizes.
+    Parameters
+    ----------
+    eps : float
+        Lower bound of each norm in the denominator; positive.
+    gather_distributed : bool
+        Take the mean over the batches of all ranks. Without it each rank has the mean of its own, which
+        weighs ranks alike whatever their batch sizes.
 
-    Raises ValueError for an `eps` that is not positive.
+    Raises
+    ------
+    ValueError
+        For an `eps` that is not positive.
 
+    Notes
+    -----
     The gradient flows into both arguments: stopping it in the target is the caller's part. Without that,
     and without a predictor, the loss collapses: around a collapsed point of norm b the gradient of
     embeddings W x in the directions across it is W Delta / b^2, Delta = 1/n sum_i (x_i - x'_i)(x_i - x'_i)^T,
@@ -29,6 +37,8 @@ class NegativeCosineSimilarity(TwoViewLoss):
     Note: lightly's first argument is an axis `dim`; here embeddings are (batch, dim), always. Of embeddings
     shorter than eps lightly takes torch.cosine_similarity's gradient, which is not the derivative there.
 
+    Examples
+    --------
     >>> import torch
     >>> prediction, target = torch.tensor([[1.0, 1.0]]), torch.tensor([[2.0, 0.0]])
     >>> NegativeCosineSimilarity()(prediction, target.detach())
@@ -57,6 +67,8 @@ def negative_cosine_similarity(
 ) -> Tensor:
     """The negative cosine similarity of z_a and z_b, both (batch, dim): see `NegativeCosineSimilarity`.
 
+    Examples
+    --------
     >>> import torch
     >>> negative_cosine_similarity(torch.eye(3), -torch.eye(3))
     tensor(1.)

@@ -17,19 +17,25 @@ class NTXentLoss(ContrastiveLoss):
     The terms are "alignment", the mean of -s_kp(k), and "uniformity", the mean of the logarithm; both
     have weight 1. Chen et al. 2020, arXiv:2002.05709.
 
-    Args:
-        temperature: divides the similarities; positive.
-        gather_distributed: take the other samples, the negatives, from the batches of all ranks. Each
-            rank computes the rows of its own samples; the mean over ranks is the loss of the joint
-            batch.
-        normalize: "cosine" scales every embedding to unit length, as in the paper. "none" takes the
-            inner products of the embeddings as they are.
+    Parameters
+    ----------
+    temperature : float
+        Divides the similarities; positive.
+    gather_distributed : bool
+        Take the other samples, the negatives, from the batches of all ranks. Each rank computes the rows of
+        its own samples; the mean over ranks is the loss of the joint batch.
+    normalize : Literal['cosine', 'none']
+        "cosine" scales every embedding to unit length, as in the paper. "none" takes the inner products of
+        the embeddings as they are. -(2 / temperature) W [ Gamma - 2n/(2n-1) xbar xbar^T + Sigma/(2n-1) ].
 
-    Raises ValueError for an unknown `normalize` or a temperature that is not positive.
+    Raises
+    ------
+    ValueError
+        For an unknown `normalize` or a temperature that is not positive.
 
+    Notes
+    -----
     With normalize="none" embeddings W x start at L = log(2n - 1) with the gradient
-
-        -(2 / temperature) W [ Gamma - 2n/(2n-1) xbar xbar^T + Sigma/(2n-1) ]
 
     Gamma: cross-correlation of the two views (see `BarlowTwinsLoss`); Sigma, xbar: second moment and
     mean of all 2n views. Thus they grow along the top eigenvectors of the centred Gamma
@@ -38,6 +44,8 @@ class NTXentLoss(ContrastiveLoss):
     Note: there is no memory bank (lightly's `memory_bank_size`): it would make the loss stateful and
     different in its two views.
 
+    Examples
+    --------
     >>> import torch
     >>> z_a, z_b = torch.eye(2), torch.eye(2)
     >>> NTXentLoss(temperature=1.0)(z_a, z_b)   # -1 + log(e + 1 + 1)
@@ -84,6 +92,8 @@ def nt_xent_loss(
 ) -> Tensor:
     """SimCLR's NT-Xent loss of embeddings z_a and z_b, both (batch, dim): see `NTXentLoss`.
 
+    Examples
+    --------
     >>> import torch
     >>> collapsed = torch.ones(4, 3)
     >>> nt_xent_loss(collapsed, collapsed)      # log(2n - 1): every other view is as likely

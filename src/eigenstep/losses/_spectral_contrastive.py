@@ -17,20 +17,27 @@ class SpectralContrastiveLoss(TwoViewLoss):
     (weight 2), and "uniformity", the mean of the squares (weight 1). HaoChen et al. 2021,
     arXiv:2106.04156.
 
-    Args:
-        mu: largest squared norm with normalize="ball", without meaning otherwise; positive.
-        gather_distributed: take the other samples from the batches of all ranks. Each rank computes the
-            rows of its own samples; the mean over ranks is the loss of the joint batch.
-        normalize: "none" takes the embeddings as they are, as in the paper's equation. "ball" shortens
-            those that are longer than sqrt(mu) to this length and divides the loss by mu, as in the
-            authors' code; shorter ones stay as they are.
+    Parameters
+    ----------
+    mu : float
+        Largest squared norm with normalize="ball", without meaning otherwise; positive.
+    gather_distributed : bool
+        Take the other samples from the batches of all ranks. Each rank computes the rows of its own samples;
+        the mean over ranks is the loss of the joint batch.
+    normalize : Literal['none', 'ball']
+        "none" takes the embeddings as they are, as in the paper's equation. "ball" shortens those that are
+        longer than sqrt(mu) to this length and divides the loss by mu, as in the authors' code; shorter ones
+        stay as they are. L -> ||W Sigma W^T||_F^2 - 2 tr(W Gamma W^T) Sigma: second moment of the views.
 
-    Raises ValueError for an unknown `normalize` or a `mu` that is not positive.
+    Raises
+    ------
+    ValueError
+        For an unknown `normalize` or a `mu` that is not positive.
 
+    Notes
+    -----
     Small embeddings W x follow -4 W Gamma, the gradient of un-normalised Barlow Twins (see
     `BarlowTwinsLoss`): the same modes, of the uncentred Gamma, at the same rate. As n grows
-
-        L -> ||W Sigma W^T||_F^2 - 2 tr(W Gamma W^T)        Sigma: second moment of the views
 
     where Barlow Twins has ||W Gamma W^T||_F^2 - 2 tr(W Gamma W^T) + dim. They are equal up to this
     constant if the two views of each sample are identical, for then Sigma = Gamma. Otherwise they part as
@@ -38,6 +45,8 @@ class SpectralContrastiveLoss(TwoViewLoss):
     Gamma v = rho Sigma v with v^T Sigma v = 1, the directions in which the views agree best, and the
     embeddings' second moment has the eigenvalues rho_j <= 1.
 
+    Examples
+    --------
     >>> z_a, z_b = torch.eye(2), torch.eye(2)
     >>> SpectralContrastiveLoss()(z_a, z_b)
     tensor(-2.)
@@ -94,6 +103,8 @@ def spectral_contrastive_loss(
 ) -> Tensor:
     """The spectral contrastive loss of z_a and z_b, both (batch, dim): see `SpectralContrastiveLoss`.
 
+    Examples
+    --------
     >>> collapsed = torch.ones(4, 1)
     >>> spectral_contrastive_loss(collapsed, collapsed)
     tensor(-1.)

@@ -21,22 +21,32 @@ class SupConLoss(ContrastiveLoss):
     Unlike the other losses it takes labels: `loss(z_a, z_b, labels)` and `loss.terms(z_a, z_b, labels)`,
     with integer labels of shape (batch,), any value being a class.
 
-    Args:
-        temperature: divides the similarities; positive.
-        gather_distributed: take the other samples, with their labels, from the batches of all ranks. Each
-            rank computes the rows of its own samples; the mean over ranks is the loss of the joint
-            batch.
-        normalize: "cosine" scales every embedding to unit length, as in the paper. "none" takes the
-            inner products of the embeddings as they are.
+    Parameters
+    ----------
+    temperature : float
+        Divides the similarities; positive.
+    gather_distributed : bool
+        Take the other samples, with their labels, from the batches of all ranks. Each rank computes the rows
+        of its own samples; the mean over ranks is the loss of the joint batch.
+    normalize : Literal['cosine', 'none']
+        "cosine" scales every embedding to unit length, as in the paper. "none" takes the inner products of
+        the embeddings as they are.
 
-    Raises ValueError for an unknown `normalize` or a temperature that is not positive.
+    Raises
+    ------
+    ValueError
+        For an unknown `normalize` or a temperature that is not positive.
 
+    Notes
+    -----
     If all labels differ this is `NTXentLoss`. With normalize="none" small embeddings W x have the gradient
     that is given there, with the cross-correlation of all views of a class in the place of Gamma:
     Gamma_P = 1/(2n) sum_k 1/|P(k)| sum_{p in P(k)} x_k x_p^T.
 
     Note: the authors' code multiplies the loss by temperature / base_temperature, which is 1 by default.
 
+    Examples
+    --------
     >>> z, labels = torch.eye(2)[[0, 0, 1]], torch.tensor([5, 5, 7])
     >>> SupConLoss(temperature=1.0).terms(z, z, labels)
     {'alignment': tensor(-1.), 'uniformity': tensor(2.1802)}
@@ -56,8 +66,11 @@ class SupConLoss(ContrastiveLoss):
 
         The scalar is float64 for float64 embeddings and float32 for all others.
 
-        Raises ValueError for labels of another shape or kind, and as the other losses do for embeddings
-        that are not two floating-point tensors of one shape (batch, dim), or fewer than two pairs.
+        Raises
+        ------
+        ValueError
+            For labels of another shape or kind, and as the other losses do for embeddings that are not two
+            floating-point tensors of one shape (batch, dim), or fewer than two pairs.
         """
         with torch.autocast(z_a.device.type, enabled=False):
             return self._loss(self._joint_batch(z_a, z_b, _checked(labels, z_a)))
@@ -108,6 +121,8 @@ def sup_con_loss(
 ) -> Tensor:
     """The supervised contrastive loss of z_a and z_b, both (batch, dim), with labels: see `SupConLoss`.
 
+    Examples
+    --------
     >>> collapsed, labels = torch.ones(4, 3), torch.tensor([0, 0, 1, 1])
     >>> sup_con_loss(collapsed, collapsed, labels)      # log(2n - 1), whatever the labels
     tensor(1.9459)

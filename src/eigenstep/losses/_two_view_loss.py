@@ -28,8 +28,11 @@ class TwoViewLoss(nn.Module, ABC):
 
         The scalar is float64 for float64 embeddings and float32 for all others.
 
-        Raises ValueError for embeddings that are not two floating-point tensors of one shape
-        (batch, dim), or too few of them for the loss to be defined.
+        Raises
+        ------
+        ValueError
+            For embeddings that are not two floating-point tensors of one shape (batch, dim), or too few of
+            them for the loss to be defined.
         """
         with torch.autocast(z_a.device.type, enabled=False):
             return self._loss(self._joint_batch(z_a, z_b))

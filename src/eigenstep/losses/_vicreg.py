@@ -16,18 +16,28 @@ class VICRegLoss(TwoViewLoss):
     a_i, b_i: the embeddings z_a[i], z_b[i] in d dimensions; Cov divides by n - 1. The terms have these
     names and weights. Bardes, Ponce, LeCun 2022, arXiv:2105.04906.
 
-    Args:
-        lambda_param: weight of the invariance term.
-        mu_param: weight of the variance term.
-        nu_param: weight of the covariance term.
-        gather_distributed: compute all terms over the batches of all ranks.
-        eps: added to the variances, inside the root; at 0 a constant coordinate has no gradient (NaN).
+    Parameters
+    ----------
+    lambda_param : float
+        Weight of the invariance term.
+    mu_param : float
+        Weight of the variance term.
+    nu_param : float
+        Weight of the covariance term.
+    gather_distributed : bool
+        Compute all terms over the batches of all ranks.
+    eps : float
+        Added to the variances, inside the root; at 0 a constant coordinate has no gradient (NaN). -(2/d) W [
+        mu_param / (2 sqrt(eps)) Sigma_c - lambda_param Delta ].
 
-    Raises ValueError for a negative `eps`.
+    Raises
+    ------
+    ValueError
+        For a negative `eps`.
 
+    Notes
+    -----
     Embeddings W x of W much smaller than sqrt(eps) have the gradient
-
-        -(2/d) W [ mu_param / (2 sqrt(eps)) Sigma_c - lambda_param Delta ]
 
     Sigma_c: the mean of the two views' covariances; Delta = 1/n sum_i (x_i - x'_i)(x_i - x'_i)^T. Thus
     they grow along the top eigenvectors of Sigma_c - kappa Delta, kappa = 2 lambda_param sqrt(eps) /
@@ -36,6 +46,8 @@ class VICRegLoss(TwoViewLoss):
     Note: this is the definition of the authors' code and of lightly. The paper's formulas do not divide
     the invariance by d and do not halve the variance term.
 
+    Examples
+    --------
     >>> z = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
     >>> VICRegLoss()(z, z)
     tensor(0.)
@@ -94,6 +106,8 @@ def vicreg_loss(
 ) -> Tensor:
     """The VICReg loss of embeddings z_a and z_b, both (batch, dim): see `VICRegLoss`.
 
+    Examples
+    --------
     >>> collapsed = torch.zeros(4, 3)
     >>> vicreg_loss(collapsed, collapsed)       # 25 (1 - sqrt(eps))
     tensor(24.7500)

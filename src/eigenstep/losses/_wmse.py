@@ -15,14 +15,22 @@ class WMSELoss(TwoViewLoss):
 
     The one term is "alignment", with weight 1. Ermolov et al. 2021, arXiv:2007.06346.
 
-    Args:
-        eps: share of the identity in the covariance, from 0 up to, not including, 1.
-        gather_distributed: whiten over the batches of all ranks, and take the mean over them.
+    Parameters
+    ----------
+    eps : float
+        Share of the identity in the covariance, from 0 up to, not including, 1.
+    gather_distributed : bool
+        Whiten over the batches of all ranks, and take the mean over them.
 
-    Raises ValueError for an `eps` out of range. The call raises ValueError if the covariance can't be
-    whitened: always with eps=0 and a batch that is not larger than the dimension, and when a coordinate
-    is constant or depends on others. lightly asks for at least twice as many pairs as dimensions.
+    Raises
+    ------
+    ValueError
+        For an `eps` out of range. The call raises ValueError if the covariance can't be whitened: always with
+        eps=0 and a batch that is not larger than the dimension, and when a coordinate is constant or depends
+        on others. lightly asks for at least twice as many pairs as dimensions.
 
+    Notes
+    -----
     With eps=0 the whitening undoes any scale of the embeddings: the loss has no small start, thus no
     staircase from zero. Covariance and whitening are computed in float64, which the device must have: a
     covariance squares the embeddings' condition number. A call waits for the device, to see whether the
@@ -32,6 +40,8 @@ class WMSELoss(TwoViewLoss):
     `w_size` samples, `w_iter` times, and keep running statistics; with w_size equal to the batch, w_iter=1
     and in training mode the value is the same as here.
 
+    Examples
+    --------
     >>> z_a = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
     >>> WMSELoss()(z_a, 5 * z_a + 3)
     tensor(0.)
@@ -82,6 +92,8 @@ class WMSELoss(TwoViewLoss):
 def wmse_loss(z_a: Tensor, z_b: Tensor, *, eps: float = 0.0, gather_distributed: bool = False) -> Tensor:
     """The W-MSE loss of embeddings z_a and z_b, both (batch, dim): see `WMSELoss`.
 
+    Examples
+    --------
     >>> z_a = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
     >>> wmse_loss(z_a, z_a.roll(1, dims=1))     # pairs at right angles
     tensor(2.)

@@ -10,8 +10,13 @@ def find_device(name: str) -> torch.device:
 
     auto: a CUDA device if there is one, else the CPU.
 
-    Raises ValueError in one line if it cannot be used here.
+    Raises
+    ------
+    ValueError
+        In one line if it cannot be used here.
 
+    Examples
+    --------
     >>> find_device("cpu")
     device(type='cpu')
     """
@@ -29,6 +34,8 @@ def find_device(name: str) -> torch.device:
 def free_memory(device: torch.device) -> int:
     """The bytes that are free on a device: the GPU's own, or what the machine and its limits leave.
 
+    Examples
+    --------
     >>> free_memory(torch.device("cpu")) > 0
     True
     """

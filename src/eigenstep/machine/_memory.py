@@ -7,6 +7,8 @@ from pathlib import Path
 def available_memory() -> int | None:
     """Bytes that can be had without swapping, within a container's limit too; None if nothing tells.
 
+    Examples
+    --------
     >>> available_memory() > 0
     True
     """
@@ -17,6 +19,8 @@ def available_memory() -> int | None:
 def size_in_words(size: float) -> str:
     """Write a number of bytes in the unit that fits.
 
+    Examples
+    --------
     >>> size_in_words(1000), size_in_words(9830), size_in_words(3 * 2**30)
     ('1000 bytes', '9.6 KiB', '3.0 GiB')
     """

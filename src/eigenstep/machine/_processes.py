@@ -47,7 +47,10 @@ def close_at_exit() -> None:
 def row_counts(own: int, device: torch.device) -> list[int]:
     """How many rows each process has: collectives on wrongly assumed sizes hang or mix up rows.
 
-    device : one that the group can carry tensors of
+    Parameters
+    ----------
+    device : torch.device
+        One that the group can carry tensors of.
     """
     if world_size() == 1:
         return [own]
@@ -64,8 +67,11 @@ def gather_rows(rows: Tensor, counts: Sequence[int] | None = None) -> Tensor:
 
     Parameters
     ----------
-    counts : how many rows each process brings, where that is known; they are asked for otherwise
+    counts : Sequence[int] | None
+        How many rows each process brings, where that is known; they are asked for otherwise.
 
+    Examples
+    --------
     >>> gather_rows(torch.ones(3, 2)).shape
     torch.Size([3, 2])
     """

@@ -9,6 +9,8 @@ def set_threads(count: int) -> None:
     Results of floating-point reductions depend on the number of threads, so a run that is to be
     repeated bit by bit needs the same count.
 
+    Examples
+    --------
     >>> set_threads(1)
     >>> import torch; torch.get_num_threads()
     1

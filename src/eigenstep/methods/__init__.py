@@ -122,7 +122,11 @@ def method_named(loss: str) -> Method[Any]:
     """The method of a configuration's `loss`.
 
     Of an object that was plugged in from Python the name is known, as `python:NAME`, and not what to build.
-    Raises ValueError for an unknown name, naming the nearest.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, naming the nearest.
     """
     if loss.startswith(PREFIX):
         return absent(loss)
@@ -134,6 +138,8 @@ def method_named(loss: str) -> Method[Any]:
 def title_of(loss: str) -> str:
     """The loss's name as its authors write it; of an unknown one what it is called.
 
+    Examples
+    --------
     >>> title_of("w_mse"), title_of("python:my_loss")
     ('W-MSE', 'my_loss')
     """
@@ -145,9 +151,13 @@ def build_objective(config: Any, classes: int | None = None) -> Objective:
 
     Parameters
     ----------
-    classes : how many the data set has, for objectives that need labels
+    classes : int | None
+        How many the data set has, for objectives that need labels.
 
-    Raises ValueError for an unknown name, naming the nearest, and for values that the loss refuses.
+    Raises
+    ------
+    ValueError
+        For an unknown name, naming the nearest, and for values that the loss refuses.
     """
     method = method_named(config.loss)
     return method.build(method.options_in(config), config.projector.dim, classes or 1)
@@ -167,7 +177,10 @@ def is_centered(config: Any) -> bool:
 def small_start(config: Any) -> SmallStart:
     """The loss of a training, as seen from small embeddings.
 
-    Raises ValueError for losses that never see a small embedding as small: normalised ones.
+    Raises
+    ------
+    ValueError
+        For losses that never see a small embedding as small: normalised ones.
     """
     if config.projector.batch_norm_output:
         raise ValueError(

@@ -13,6 +13,8 @@ class CrossEntropy(Objective):
 
         L = -1/2 mean_i [ log softmax(V a_i + v)_y(i) + log softmax(V b_i + v)_y(i) ]
 
+    Examples
+    --------
     >>> objective = CrossEntropy(dim=3, classes=10)
     >>> loss, terms = objective(Embeddings(torch.randn(4, 3), torch.randn(4, 3), labels=torch.arange(4)))
     >>> loss.shape, terms

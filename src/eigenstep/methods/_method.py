@@ -32,20 +32,29 @@ class Method(Generic[Options]):
 
     Attributes
     ----------
-    name : in the configuration
-    title : as its authors write it, for a sentence such as "trained with SimCLR"
-    options : the dataclass of its node in the configuration tree
-    build : the objective of these options, of an embedding's dimension, and of the number of classes that
-        the data have; of several processes it sees the joint batch. Raises ValueError for values that the
-        loss refuses
-    rate : learning rate of SGD at a small initialisation (found on photographs' patches with the small
-        convnet), used where the configuration gives none
-    is_centered : whether the spectrum of C is recorded of embeddings from which the batch mean is
-        subtracted: not where the loss itself works on the uncentred second moment
-    small_start : what the theory knows of the loss for small embeddings, raising ValueError for options
-        under which they are never small; None where nothing is known
-    needs_labels : the images must have classes
-    check : raises ValueError for options that no data could make run, whichever method is chosen
+    name : str
+        In the configuration.
+    title : str
+        As its authors write it, for a sentence such as "trained with SimCLR".
+    options : type[Options]
+        The dataclass of its node in the configuration tree.
+    build : Callable[[Options, int, int], Objective]
+        The objective of these options, of an embedding's dimension, and of the number of classes that the
+        data have; of several processes it sees the joint batch. Raises ValueError for values that the loss
+        refuses.
+    rate : float
+        Learning rate of SGD at a small initialisation (found on photographs' patches with the small convnet),
+        used where the configuration gives none.
+    is_centered : Callable[[Options], bool]
+        Whether the spectrum of C is recorded of embeddings from which the batch mean is subtracted: not where
+        the loss itself works on the uncentred second moment.
+    small_start : Callable[[Options], SmallStart] | None
+        What the theory knows of the loss for small embeddings, raising ValueError for options under which
+        they are never small; None where nothing is known.
+    needs_labels : bool
+        The images must have classes.
+    check : Callable[[Options], None]
+        Raises ValueError for options that no data could make run, whichever method is chosen.
     """
 
     name: str
@@ -66,6 +75,8 @@ class Method(Generic[Options]):
 def listed(names: Sequence[str]) -> str:
     """Names as a sentence has them.
 
+    Examples
+    --------
     >>> listed(["simclr", "vicreg", "byol"])
     'simclr, vicreg or byol'
     """

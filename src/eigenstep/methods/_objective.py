@@ -20,13 +20,17 @@ class Embeddings:
 
     Attributes
     ----------
-    z_a, z_b : (b, d) embeddings of the two views, row i of both made from the same image
-    labels : (b,) int64 classes of the images, for objectives that need them
-    target_a, target_b : (b, d) what the target network makes of the two views, without gradient, for
-        objectives that need one
-    step : of the run, from 0
-    generator : on the CPU, for what is random in a loss: determined by the run's seed and the step, and the
-        same in every process
+    z_a, z_b : Tensor
+        (b, d) embeddings of the two views, row i of both made from the same image.
+    labels : Tensor | None
+        (b,) int64 classes of the images, for objectives that need them.
+    target_a, target_b : Tensor | None
+        (b, d) what the target network makes of the two views, without gradient, for objectives that need one.
+    step : int
+        Of the run, from 0.
+    generator : torch.Generator
+        On the CPU, for what is random in a loss: determined by the run's seed and the step, and the same in
+        every process.
     """
 
     z_a: Tensor
@@ -43,10 +47,13 @@ class Objective(nn.Module, ABC):
 
     Attributes
     ----------
-    needs_labels : labels of the batch are read and handed over
-    target_momentum : a slowly following copy of the encoder is kept and embeds the views too; how much of
-        itself it keeps at each step at first (see `TargetNetwork`). None: there is no such copy
-    fixed_rate : the objective's own parameters keep the rate that the schedule starts from
+    needs_labels : bool
+        Labels of the batch are read and handed over.
+    target_momentum : float | None
+        a slowly following copy of the encoder is kept and embeds the views too; how much of itself it keeps
+        at each step at first (see `TargetNetwork`). None: there is no such copy.
+    fixed_rate : bool
+        The objective's own parameters keep the rate that the schedule starts from.
     """
 
     needs_labels: bool = False
@@ -64,6 +71,8 @@ class Objective(nn.Module, ABC):
 class TwoViewObjective(Objective):
     """A loss of the two views' embeddings alone.
 
+    Examples
+    --------
     >>> from eigenstep.losses import VICRegLoss
     >>> loss, terms = TwoViewObjective(VICRegLoss())(Embeddings(torch.eye(3), torch.eye(3)))
     >>> sorted(terms)
@@ -92,9 +101,13 @@ def check_outcome(outcome: Any, name: str, trained: bool) -> LossAndTerms:
 
     Parameters
     ----------
-    name : of the objective
-    trained : whether the embeddings carry a graph, so that the loss has to
+    name : str
+        Of the objective.
+    trained : bool
+        Whether the embeddings carry a graph, so that the loss has to.
 
+    Examples
+    --------
     >>> check_outcome((torch.zeros(2), {}), "mine", trained=False)
     Traceback (most recent call last):
     ValueError: mine must return a scalar tensor, got a tensor of shape (2,)

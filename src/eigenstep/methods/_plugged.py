@@ -22,6 +22,8 @@ class PluggedObjective(Objective):
     It is called with the joint batch of all processes, in float32 or better. One that gathers by itself,
     and says so by an attribute `gather_distributed`, is called with this process's embeddings.
 
+    Examples
+    --------
     >>> def distance(z_a, z_b):
     ...     return (z_a - z_b).square().mean()
     >>> PluggedObjective(distance)(Embeddings(torch.zeros(4, 2), torch.ones(4, 2)))
@@ -53,8 +55,13 @@ class PluggedObjective(Objective):
 def plugged(objective: Loss | Objective) -> Method[NoOptions]:
     """The method of an `Objective`, or of any callable (z_a, z_b) -> scalar.
 
-    Raises TypeError for what cannot be called.
+    Raises
+    ------
+    TypeError
+        For what cannot be called.
 
+    Examples
+    --------
     >>> plugged(torch.nn.MSELoss()).name
     'python:MSELoss'
     """

@@ -25,6 +25,8 @@ class SimSiam(Objective):
 
     Chen and He 2021, arXiv:2011.10566.
 
+    Examples
+    --------
     >>> import torch
     >>> loss, terms = SimSiam(dim=3, predictor_hidden=8)(Embeddings(torch.randn(4, 3), torch.randn(4, 3)))
     >>> loss.shape, terms

@@ -12,9 +12,14 @@ from eigenstep.kernel.pairs import SimCLR, SmallStartObjective
 class SmallStart:
     """How a loss acts on small embeddings.
 
-    objective : gives the operator and the rates (see `eigenstep.kernel`)
-    center : whether the loss subtracts the mean embedding where the objective's operator does not
-    scale : a factor of the whole loss, and so of all rates
+    Attributes
+    ----------
+    objective : SmallStartObjective
+        Gives the operator and the rates (see `eigenstep.kernel`).
+    center : bool
+        Whether the loss subtracts the mean embedding where the objective's operator does not.
+    scale : float
+        a factor of the whole loss, and so of all rates.
     """
 
     objective: SmallStartObjective

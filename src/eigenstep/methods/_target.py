@@ -17,8 +17,10 @@ class TargetNetwork(nn.Module):
 
     Parameters
     ----------
-    encoder : gives features and embeddings; it is copied
-    momentum : m at the first step; it rises to 1 at the last
+    encoder : nn.Module
+        Gives features and embeddings; it is copied.
+    momentum : float
+        m at the first step; it rises to 1 at the last.
     """
 
     def __init__(self, encoder: nn.Module, momentum: float) -> None:
@@ -35,6 +37,8 @@ class TargetNetwork(nn.Module):
     def follow(self, encoder: nn.Module, step: int, steps: int) -> None:
         """Move towards the encoder, after its `step`th step of `steps`.
 
+        Examples
+        --------
         >>> encoder = nn.Linear(1, 1, bias=False)
         >>> target = TargetNetwork(encoder, momentum=0.75)
         >>> _ = nn.init.constant_(encoder.weight, 1.0), nn.init.constant_(target.encoder.weight, 0.0)

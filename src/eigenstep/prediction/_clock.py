@@ -33,9 +33,14 @@ class Descent:
 class CourseClock:
     """Learning rates by step.
 
-    rates : the learning rates of steps (T,), (T,)
-    steps : how far the course goes, or None if that is until the last mode is learned
-    descent : the gradient descent that is predicted; None for gradient flow, whose rates here are nominal
+    Attributes
+    ----------
+    rates : Callable[[NDArray[np.float64]], NDArray[np.float64]]
+        The learning rates of steps (T,), (T,).
+    steps : int | None
+        How far the course goes, or None if that is until the last mode is learned.
+    descent : Descent | None
+        The gradient descent that is predicted; None for gradient flow, whose rates here are nominal.
     """
 
     rates: Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -45,8 +50,12 @@ class CourseClock:
     def steps_in_full(self, time: float, said: list[str]) -> int:
         """The same of a course of which every step is computed: neither few nor many where nothing tells.
 
-        time : when the closed form learns the last mode, which a true loss may do later
-        said : is told where the course ends before that
+        Parameters
+        ----------
+        time : float
+            When the closed form learns the last mode, which a true loss may do later.
+        said : list[str]
+            Is told where the course ends before that.
         """
         steps = self.steps_until(time)
         if self.steps is None and steps > MOST_STEPS:
@@ -66,7 +75,10 @@ class CourseClock:
 def network_clock(config: PredictConfig, training: TrainConfig, run: str | Path | None) -> CourseClock:
     """The clock of a network's own training.
 
-    Raises ValueError for a schedule whose length nothing tells.
+    Raises
+    ------
+    ValueError
+        For a schedule whose length nothing tells.
     """
     optimizer = training.optimizer
     assert optimizer.lr is not None, "the configuration is resolved first"

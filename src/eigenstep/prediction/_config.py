@@ -90,7 +90,12 @@ class PredictConfig(SmallStartNodes, Setup):  # the fields of the last base come
 def config_of_run(run: str | Path) -> PredictConfig:
     """What a run trains on and how, as the configuration of a prediction of it.
 
-    Raises FileNotFoundError if there is no run, ValueError if its loss is none that can be predicted.
+    Raises
+    ------
+    FileNotFoundError
+        If there is no run.
+    ValueError
+        If its loss is none that can be predicted.
     """
     trained = _trained(run)
     loss = trained.loss

@@ -18,12 +18,19 @@ LEARNED_OVER_NEXT = 2.0
 class Course:
     """The eigenvalue of C that each mode has, over time: lambda_j(t) = p_j / (1 + e^{-2 r_j (t - t_j)}).
 
-    gamma : (k,) eigenvalues of the operator, descending
-    start_scales : (k,) s_j(0)
-    growth_rates : (k,) r_j, exponents of s_j per unit of learning rate x step, momentum included
-    plateaus : (k,) p_j
-    half_times : (k,) t_j, in units of learning rate x step; negative where a mode starts beyond its half, and
-        -inf where it starts at its end
+    Attributes
+    ----------
+    gamma : NDArray[np.float64]
+        (k,) eigenvalues of the operator, descending.
+    start_scales : NDArray[np.float64]
+        (k,) s_j(0).
+    growth_rates : NDArray[np.float64]
+        (k,) r_j, exponents of s_j per unit of learning rate x step, momentum included.
+    plateaus : NDArray[np.float64]
+        (k,) p_j.
+    half_times : NDArray[np.float64]
+        (k,) t_j, in units of learning rate x step; negative where a mode starts beyond its half, and -inf
+        where it starts at its end.
     """
 
     gamma: NDArray[np.float64]
@@ -76,6 +83,8 @@ def closed_course(
     plateau is 1 and the rate 4 gamma_j. With a descent the exponents are those of gradient descent with
     momentum while the mode is small (`theory.momentum_growth`), and the start what of it grows so.
 
+    Examples
+    --------
     >>> course = closed_course(*(np.array([value]) for value in (2.0, 1e-3, 8.0, 1.0)))
     >>> course.half_times.round(4), course.eigenvalues(np.array([course.half_times[0], np.inf]))
     (array([0.8201]), array([[0.5],

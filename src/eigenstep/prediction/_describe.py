@@ -70,7 +70,10 @@ def fitted(
     `measured` are the run's times of these. `half_times` are the factor times those given, which stand in
     `prediction.json`, in the order that they have there.
 
-    Raises ValueError if the run has learned no mode.
+    Raises
+    ------
+    ValueError
+        If the run has learned no mode.
     """
     times = fit_time(record, found.half_times, found.plateaus)
     return {

@@ -32,11 +32,18 @@ EMBEDDINGS = "predicted.npz"
 class PredictedEmbeddings:
     """`predicted.npz` of a prediction folder.
 
-    image_hash : (m,) which images these are, see `eigenstep.images.image_hashes`
-    modes : (m, k) the modes' values on them, in the norm of the kernel's functions
-    end : (m, d) embeddings at the end
-    between : (S, m, d) when just the first `between_learned` (S,) modes have been learned
-    between_step, between_time : (S,) when that is
+    Attributes
+    ----------
+    image_hash : NDArray[np.str_]
+        (m,) which images these are, see `eigenstep.images.image_hashes`.
+    modes : NDArray[np.float32]
+        (m, k) the modes' values on them, in the norm of the kernel's functions.
+    end : NDArray[np.float32]
+        (m, d) embeddings at the end.
+    between : NDArray[np.float32]
+        (S, m, d) when just the first `between_learned` (S,) modes have been learned.
+    between_step, between_time
+        (S,) when that is.
     """
 
     image_hash: NDArray[np.str_]
@@ -56,7 +63,12 @@ def is_prediction(folder: str | Path) -> bool:
 def read_predicted(folder: str | Path) -> PredictedEmbeddings:
     """Read the embeddings of a prediction folder.
 
-    Raises FileNotFoundError if it is none, ValueError if its file is damaged.
+    Raises
+    ------
+    FileNotFoundError
+        If it is none.
+    ValueError
+        If its file is damaged.
     """
     if not is_prediction(folder):
         raise FileNotFoundError(
@@ -101,10 +113,20 @@ def write_folder(
 
     Parameters
     ----------
-    overwrite : replace the prediction that is at `out`
-    numbered : where something is at `out`, take the first of `out-2`, `out-3`, ... that is free
+    overwrite : bool
+        Replace the prediction that is at `out`.
+    numbered : bool
+        Where something is at `out`, take the first of `out-2`, `out-3`, ... that is free.
 
-    Returns where it is. Raises FileExistsError if something is at `out` now that may not be replaced.
+    Returns
+    -------
+    Path
+        Where it is.
+
+    Raises
+    ------
+    FileExistsError
+        If something is at `out` now that may not be replaced.
     """
 
     def fill(folder: Path) -> None:

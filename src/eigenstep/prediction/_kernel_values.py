@@ -33,8 +33,10 @@ def kernel_values(
 
     Parameters
     ----------
-    encoder : for ntk, in evaluation mode
-    said : what the tangent kernel's computation has to remark is added here
+    encoder : Encoder | None
+        For ntk, in evaluation mode.
+    said : list[str]
+        What the tangent kernel's computation has to remark is added here.
     """
     if config.kernel == "ntk":
         assert encoder is not None, "the caller builds the network that ntk needs"
@@ -81,7 +83,10 @@ def network_at(
 def embed_views(encoder: Encoder, views: Tensor) -> Tensor:
     """Embeddings (N, d) of views (N, 3, S, S), in float64 on the CPU.
 
-    Raises ValueError for an encoder in training mode, whose embeddings depend on what else is in the batch.
+    Raises
+    ------
+    ValueError
+        For an encoder in training mode, whose embeddings depend on what else is in the batch.
     """
     if encoder.training:
         raise ValueError("expected the network in evaluation mode, got it in training mode; call .eval()")

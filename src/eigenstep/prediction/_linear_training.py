@@ -18,10 +18,16 @@ ROUNDING_OF_KERNEL = 1e-10
 class LinearModelMoment:
     """The linear model at one step.
 
-    step, time : time is the sum of the learning rates of the steps taken
-    loss : of all pairs
-    embeddings : (N, d) of the views, float64
-    moved : (N, d) such that an image with kernel values k (N,) has the embedding f_0 + k^T moved
+    Attributes
+    ----------
+    step, time
+        Time is the sum of the learning rates of the steps taken.
+    loss : float
+        Of all pairs.
+    embeddings : Tensor
+        (N, d) of the views, float64.
+    moved : Tensor
+        (N, d) such that an image with kernel values k (N,) has the embedding f_0 + k^T moved.
     """
 
     step: int
@@ -48,15 +54,21 @@ def train_linear_model(
 
     Parameters
     ----------
-    kernel : (N, N) over all views, first the first of each pair, then the second
-    start : (N, d) F_0
-    loss : of the two views' embeddings (n, d), as `eigenstep.losses`
-    rates : (steps,) learning rates
-    descent : whose momentum mu is; none by default
+    kernel : NDArray[np.float64]
+        (N, N) over all views, first the first of each pair, then the second.
+    start : NDArray[np.float64]
+        (N, d) F_0.
+    loss : Callable[[Tensor, Tensor], Tensor]
+        Of the two views' embeddings (n, d), as `eigenstep.losses`.
+    rates : NDArray[np.float64]
+        (steps,) learning rates.
+    descent : Descent | None
+        Whose momentum mu is; none by default.
 
     Raises
     ------
-    FloatingPointError : the loss is not finite; names the step
+    FloatingPointError
+        The loss is not finite; names the step.
 
     Examples
     --------

@@ -16,7 +16,10 @@ from eigenstep.record import RunRecord, read_record
 def measured_times(record: RunRecord, plateaus: NDArray[np.float64]) -> NDArray[np.float64]:
     """When each eigenvalue of a run passed half of where a prediction of it ends, (k,); NaN where it did not.
 
-    plateaus : (k,) of the eigenvalues by rank; where it is NaN, half of the run's own plateau
+    Parameters
+    ----------
+    plateaus : NDArray[np.float64]
+        (k,) of the eigenvalues by rank; where it is NaN, half of the run's own plateau.
     """
     times = np.full(len(plateaus), np.nan)
     if record.eigenvalues is None or not len(record.eigenvalues):
@@ -47,7 +50,12 @@ def measured_mode_times(record: RunRecord, predicted: PredictedEmbeddings) -> ND
 def measured_run(run: str | Path) -> RunRecord:
     """The record of a run that times can be fitted to.
 
-    Raises FileNotFoundError if there is no run, ValueError if it is a prediction or has measured nothing.
+    Raises
+    ------
+    FileNotFoundError
+        If there is no run.
+    ValueError
+        If it is a prediction or has measured nothing.
     """
     record = read_record(run)
     if record.is_prediction:
@@ -62,7 +70,10 @@ def fit_time(
 ) -> TimeComparison:
     """Compare predicted half times (k,) with a run's, rank by rank in the order of learning.
 
-    Raises ValueError if the run has learned no mode.
+    Raises
+    ------
+    ValueError
+        If the run has learned no mode.
     """
     try:
         return compare_times(half_times, measured_times(record, plateaus))

@@ -20,12 +20,20 @@ LEAST_OF_LARGEST = 0.3
 class KernelModes:
     """What a loss learns first, in the order of its speed.
 
-    gamma : (k,) eigenvalues of the operator, positive, descending; k <= d
-    next_gamma : that of mode k + 1, 0 if there is none
-    plateaus : (k,) where each mode's eigenvalue of C ends; ones where that is not known
-    coefficients : (N, k) a_j, such that the mode's value on an image with kernel values k is a_j^T k
-    views : (N, k) the modes' values on the views, a_j^T K~, less their mean if the loss is centred
-    images : (m, k) their values on the images whose embeddings are predicted
+    Attributes
+    ----------
+    gamma : NDArray[np.float64]
+        (k,) eigenvalues of the operator, positive, descending; k <= d.
+    next_gamma : float
+        That of mode k + 1, 0 if there is none.
+    plateaus : NDArray[np.float64]
+        (k,) where each mode's eigenvalue of C ends; ones where that is not known.
+    coefficients : NDArray[np.float64]
+        (N, k) a_j, such that the mode's value on an image with kernel values k is a_j^T k.
+    views : NDArray[np.float64]
+        (N, k) the modes' values on the views, a_j^T K~, less their mean if the loss is centred.
+    images : NDArray[np.float64]
+        (m, k) their values on the images whose embeddings are predicted.
     """
 
     gamma: NDArray[np.float64]
@@ -43,11 +51,17 @@ def find_modes(
 
     Parameters
     ----------
-    kernel : (2n, 2n) over the views, first the first of each pair, then the second
-    to_images : (m, 2n) of the images with the views
-    dim : d, the embedding's dimension; fewer are found where fewer have a positive eigenvalue
+    kernel : NDArray[np.float64]
+        (2n, 2n) over the views, first the first of each pair, then the second.
+    to_images : NDArray[np.float64]
+        (m, 2n) of the images with the views.
+    dim : int
+        d, the embedding's dimension; fewer are found where fewer have a positive eigenvalue.
 
-    Raises ValueError if none has.
+    Raises
+    ------
+    ValueError
+        If none has.
     """
     values = np.concatenate([kernel, to_images])
 
@@ -100,9 +114,12 @@ def mode_times(times: ArrayLike, embeddings: ArrayLike, modes: ArrayLike) -> NDA
 
     Parameters
     ----------
-    times : (T,)
-    embeddings : (T, m, d) of the same m images at each, in any rotation
-    modes : (m, k) the modes' values on them
+    times : ArrayLike
+        (T,).
+    embeddings : ArrayLike
+        (T, m, d) of the same m images at each, in any rotation.
+    modes : ArrayLike
+        (m, k) the modes' values on them.
     """
     found = np.full(np.shape(modes)[1], np.nan)
     for rise in find_rises(times, variance_along(embeddings, modes), fraction=LEAST_OF_LARGEST):

@@ -53,10 +53,15 @@ class PredictedSnapshot:
 class Predicted:
     """The whole course.
 
-    half_times, plateaus : (d,) when each eigenvalue of C, by its rank, passes half of where it ends, in units
-        of learning rate x step, and where that is; NaN where it does not
-    mode_times : (k,) the same of the modes themselves, in their order
-    end : (m, d) the images' embeddings at the end of the course, for a closed form after all time
+    Attributes
+    ----------
+    half_times, plateaus : NDArray[np.float64]
+        (d,) when each eigenvalue of C, by its rank, passes half of where it ends, in units of learning rate x
+        step, and where that is; NaN where it does not.
+    mode_times : NDArray[np.float64]
+        (k,) the same of the modes themselves, in their order.
+    end : NDArray[np.float32]
+        (m, d) the images' embeddings at the end of the course, for a closed form after all time.
     """
 
     rows: list[PredictedRow]
@@ -82,11 +87,16 @@ def closed_moments(
 
     Parameters
     ----------
-    rates : the learning rates of steps (T,), (T,)
-    steps : how far
-    dim : d, of the embedding; modes that are never learned stay at zero
-    views : of a batch, which SimCLR's loss depends on
-    directions : of the images' projections
+    rates : Callable[[NDArray[np.float64]], NDArray[np.float64]]
+        The learning rates of steps (T,), (T,).
+    steps : int
+        How far.
+    dim : int
+        d, of the embedding; modes that are never learned stay at zero.
+    views : int
+        Of a batch, which SimCLR's loss depends on.
+    directions : int
+        Of the images' projections.
     """
     every = np.linspace(0, steps, min(steps, STEPS_SUMMED) + 1)
     clock = np.concatenate([[0.0], np.cumsum(rates(every[:-1]) * np.diff(every))])
@@ -146,10 +156,14 @@ def stepped_moments(
 
     Parameters
     ----------
-    to_images : (m, N) kernel values of the images with the views
-    start : embeddings of the views and of the images before the first step
-    modes : (m, k) values on the images of the modes whose learning is told
-    center : subtract the mean embedding before C is measured
+    to_images : NDArray[np.float64]
+        (m, N) kernel values of the images with the views.
+    start : Start
+        Embeddings of the views and of the images before the first step.
+    modes : NDArray[np.float64]
+        (m, k) values on the images of the modes whose learning is told.
+    center : bool
+        Subtract the mean embedding before C is measured.
     """
     every = max(1, len(rates) // RECORDS)
     origin, across = torch.from_numpy(start.images), torch.from_numpy(to_images)

@@ -57,19 +57,32 @@ def predict(
 
     Parameters
     ----------
-    config : of a run, as `config_of_run` reads it, or one's own
-    out : the folder to write
-    run : take the initial network, and with `ntk.at` the trained one, from here
-    fit : a run whose measured times set one constant, which is written beside the prediction
-    overwrite : replace the prediction that is at `out`
-    numbered : where something is at `out` when it is written, take the first of `out-2`, `out-3`, ... that is
-        free; the record's path tells which
-    progress : called with what is done next
+    config : PredictConfig
+        Of a run, as `config_of_run` reads it, or one's own.
+    out : str | Path
+        The folder to write.
+    run : str | Path | None
+        Take the initial network, and with `ntk.at` the trained one, from here.
+    fit : str | Path | None
+        a run whose measured times set one constant, which is written beside the prediction.
+    overwrite : bool
+        Replace the prediction that is at `out`.
+    numbered : bool
+        Where something is at `out` when it is written, take the first of `out-2`, `out-3`, ... that is free;
+        the record's path tells which.
+    progress : Callable[[str], None] | None
+        Called with what is done next.
 
-    Raises ValueError or OSError in one line for what cannot be predicted, and for a folder that may not be
-    written or where something has come to be meanwhile; FloatingPointError if a course in steps diverges.
-    Nothing is written then.
+    Raises
+    ------
+    ValueError, OSError
+        In one line for what cannot be predicted, and for a folder that may not be written or where something
+        has come to be meanwhile.
+    FloatingPointError
+        If a course in steps diverges. Nothing is written then.
 
+    Examples
+    --------
     >>> import tempfile
     >>> from eigenstep.images import ImagesConfig
     >>> from eigenstep.encoders import ProjectorConfig

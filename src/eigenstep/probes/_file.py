@@ -24,11 +24,16 @@ class FileProbes:
 
     Attributes
     ----------
-    accuracies : of each column its test accuracy by kind of probe
-    train, test : how many rows were learned from, and how many were judged
-    unlabelled : how many rows have no label, and took no part
-    classes : the labels
-    split : in words, where the rows that were judged come from
+    accuracies : dict[str, dict[str, float]]
+        Of each column its test accuracy by kind of probe.
+    train, test : int
+        How many rows were learned from, and how many were judged.
+    unlabelled : int
+        How many rows have no label, and took no part.
+    classes : list[int] | list[str]
+        The labels.
+    split : str
+        In words, where the rows that were judged come from.
     """
 
     accuracies: dict[str, dict[str, float]]
@@ -53,16 +58,24 @@ def probe_file(
 
     Parameters
     ----------
-    test : a file of other rows to be judged by, with the same columns; default: every fifth row of each
-        class, which is then not learned from
-    column : the embeddings' array or column; default: `features` and `embedding`, as far as the file has
-        them, else the only one that fits
-    label : the labels' array or column: integers or words
-    neighbours : how many vote in the k-NN probe
+    test : str | Path | None
+        a file of other rows to be judged by, with the same columns; default: every fifth row of each class,
+        which is then not learned from.
+    column : str | None
+        The embeddings' array or column; default: `features` and `embedding`, as far as the file has them,
+        else the only one that fits.
+    label : str
+        The labels' array or column: integers or words.
+    neighbours : int
+        How many vote in the k-NN probe.
 
-    Raises FileNotFoundError, or ValueError in one line: files that cannot be read as embeddings, no labels,
-    or what the probes refuse.
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        In one line: files that cannot be read as embeddings, no labels, or what the probes refuse.
 
+    Examples
+    --------
     >>> import tempfile
     >>> path = tempfile.mkdtemp() + "/embeddings.npz"
     >>> np.savez(path, embedding=np.eye(4).repeat(10, 0), label=np.arange(4).repeat(10))

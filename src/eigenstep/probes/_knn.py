@@ -31,16 +31,22 @@ def knn_probe(
 
     Parameters
     ----------
-    train_features, test_features : (n, p) and (n_test, p), floating point, any device
-    train_labels, test_labels : (n,) and (n_test,), any integers
-    k : neighbours that vote; if there are fewer training rows all of them vote, and no error is raised
-    temperature : T, positive; the smaller, the more the nearest count
+    train_features, test_features : Tensor
+        (n, p) and (n_test, p), floating point, any device.
+    train_labels, test_labels : Tensor
+        (n,) and (n_test,), any integers.
+    k : int
+        Neighbours that vote; if there are fewer training rows all of them vote, and no error is raised.
+    temperature : float
+        T, positive; the smaller, the more the nearest count.
 
     Raises
     ------
-    TypeError : features that are not floating point, labels that are not integers
-    ValueError : shapes that do not fit, no rows, NaN or infinite features, one class only to learn, k < 1 or
-        a temperature that is not positive
+    TypeError
+        Features that are not floating point, labels that are not integers.
+    ValueError
+        Shapes that do not fit, no rows, NaN or infinite features, one class only to learn, k < 1 or a
+        temperature that is not positive.
 
     Examples
     --------

@@ -11,8 +11,11 @@ from torch import Tensor
 def standardise(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
     """Subtract the training mean of each feature and divide by its training standard deviation (divisor n).
 
-    Returns new float64 tensors, on the CPU where the device has no float64 (MPS). A feature that is constant
-    in the training set, up to rounding, is zero in both: it teaches nothing.
+    Returns
+    -------
+    tuple[Tensor, Tensor]
+        New float64 tensors, on the CPU where the device has no float64 (MPS). A feature that is constant in
+        the training set, up to rounding, is zero in both: it teaches nothing.
     """
     if train.device.type == "mps":
         train, test = train.cpu(), test.cpu()

@@ -38,19 +38,25 @@ def logistic_probe(
 
     Parameters
     ----------
-    train_features, test_features : (n, p) and (n_test, p), floating point, any device; n < p too
-    train_labels, test_labels : (n,) and (n_test,), any integers
-    strengths : alpha to choose from, or one to take; of equal cross-entropies the larger wins
+    train_features, test_features : Tensor
+        (n, p) and (n_test, p), floating point, any device; n < p too.
+    train_labels, test_labels : Tensor
+        (n,) and (n_test,), any integers.
+    strengths : float | Iterable[float]
+        Alpha to choose from, or one to take; of equal cross-entropies the larger wins.
 
     Raises
     ------
-    TypeError : features that are not floating point, labels that are not integers
-    ValueError : shapes that do not fit, no rows, NaN or infinite features, one class only to learn, a
-        strength that is not positive, or several strengths and no class with two rows
+    TypeError
+        Features that are not floating point, labels that are not integers.
+    ValueError
+        Shapes that do not fit, no rows, NaN or infinite features, one class only to learn, a strength that is
+        not positive, or several strengths and no class with two rows.
 
     Warns
     -----
-    RuntimeWarning : not converged
+    RuntimeWarning
+        Not converged.
 
     Examples
     --------
@@ -96,10 +102,14 @@ def fit_logistic(
 
     Parameters
     ----------
-    x : (n, r) features, on their principal axes: on others it takes more iterations
-    y : (n, c) one-hot classes
-    alpha : strength, positive
-    tolerance : largest entry of the mean gradient to stop at, in units in which the curvature is about 1
+    x : Tensor
+        (n, r) features, on their principal axes: on others it takes more iterations.
+    y : Tensor
+        (n, c) one-hot classes.
+    alpha : float
+        Strength, positive.
+    tolerance : float
+        Largest entry of the mean gradient to stop at, in units in which the curvature is about 1.
     """
     n, classes = y.shape
     x = torch.cat([x, x.new_ones(n, 1)], dim=1)

@@ -29,12 +29,15 @@ def probe(
 
     Parameters
     ----------
-    train_features, train_labels, test_features, test_labels : as of `knn_probe`
-    neighbours : how many vote in the k-NN probe
+    train_features, train_labels, test_features, test_labels : Tensor
+        As of `knn_probe`.
+    neighbours : int
+        How many vote in the k-NN probe.
 
     Raises
     ------
-    TypeError, ValueError : an unknown kind, or what the probes refuse: see `knn_probe`
+    TypeError, ValueError
+        An unknown kind, or what the probes refuse: see `knn_probe`.
 
     Examples
     --------

@@ -34,15 +34,20 @@ def ridge_probe(
 
     Parameters
     ----------
-    train_features, test_features : (n, p) and (n_test, p), floating point, any device; n < p too
-    train_labels, test_labels : (n,) and (n_test,), any integers
-    strengths : alpha to choose from, or one to take; of equal errors the first wins
+    train_features, test_features : Tensor
+        (n, p) and (n_test, p), floating point, any device; n < p too.
+    train_labels, test_labels : Tensor
+        (n,) and (n_test,), any integers.
+    strengths : float | Iterable[float]
+        Alpha to choose from, or one to take; of equal errors the first wins.
 
     Raises
     ------
-    TypeError : features that are not floating point, labels that are not integers
-    ValueError : shapes that do not fit, no rows, NaN or infinite features, one class only to learn or a
-        strength that is not positive
+    TypeError
+        Features that are not floating point, labels that are not integers.
+    ValueError
+        Shapes that do not fit, no rows, NaN or infinite features, one class only to learn or a strength that
+        is not positive.
 
     Examples
     --------

@@ -36,8 +36,10 @@ def probe_task(
 
     Raises
     ------
-    TypeError : features that are not floating point, labels that are not integers, or no tensors
-    ValueError : shapes that do not fit, no rows, NaN or infinite features, or one class only to learn
+    TypeError
+        Features that are not floating point, labels that are not integers, or no tensors.
+    ValueError
+        Shapes that do not fit, no rows, NaN or infinite features, or one class only to learn.
     """
     train, train_labels = _labelled("train", train_features, train_labels)
     test, test_labels = _labelled("test", test_features, test_labels)

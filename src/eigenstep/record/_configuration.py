@@ -14,7 +14,12 @@ Node = TypeVar("Node")
 def read_tree(path: str | Path) -> dict[str, Any]:
     """The names and values of a YAML file.
 
-    Raises FileNotFoundError if there is no such file, ValueError if it holds anything else.
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it holds anything else.
     """
     import yaml  # not needed by those who only watch or predict
 
@@ -33,7 +38,10 @@ def read_tree(path: str | Path) -> dict[str, Any]:
 def as_dataclass(node: type[Node], tree: dict[str, Any]) -> Node:
     """A dataclass from a tree of names and values; names that are left out take their defaults.
 
-    Raises ValueError for a name or a value that does not fit.
+    Raises
+    ------
+    ValueError
+        For a name or a value that does not fit.
     """
     built: Node = _node(node, tree, "")
     return built

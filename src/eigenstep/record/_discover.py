@@ -20,7 +20,10 @@ def is_run(path: str | Path) -> bool:
 def find_runs(folder: str | Path) -> list[Path]:
     """The folder itself if it is a run, else the runs directly in it, by name.
 
-    Raises FileNotFoundError if there is none.
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
     """
     folder = Path(folder)
     if is_run(folder):
@@ -39,6 +42,8 @@ class RunFinder:
     A folder that has not changed is not listed again; hidden folders are left out, and links are followed
     once. `complete` tells whether the last search was not broken off for the number of folders.
 
+    Examples
+    --------
     >>> import tempfile
     >>> root = Path(tempfile.mkdtemp())
     >>> (root / "sweep" / "a").mkdir(parents=True)

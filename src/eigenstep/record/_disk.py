@@ -18,10 +18,16 @@ ASIDE = ".aside"
 def atomic_write(path: str | Path, data: str | bytes, *, flush: bool = True) -> None:
     """Write `data` (text is encoded as UTF-8) aside, flush it to the disk, and rename it to `path`.
 
-    A file that is at `path` already is replaced in one go. Without `flush` a machine that loses its power
-    may lose the file, a process that is killed does not. Raises FileNotFoundError if the folder that
-    `path` is in does not exist.
+    A file that is at `path` already is replaced in one go. Without `flush` a machine that loses its power may
+    lose the file, a process that is killed does not.
 
+    Raises
+    ------
+    FileNotFoundError
+        If the folder that `path` is in does not exist.
+
+    Examples
+    --------
     >>> import tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "summary.json"
     >>> atomic_write(path, "{}")
@@ -65,8 +71,12 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Fill the folder that this yields; on leaving without an error it becomes `path`.
 
-    What a killed process left aside is removed by the next call for the same path. Raises
-    FileExistsError if something is at `path`, since no system call replaces a folder in one go.
+    What a killed process left aside is removed by the next call for the same path.
+
+    Raises
+    ------
+    FileExistsError
+        If something is at `path`, since no system call replaces a folder in one go.
     """
     path = Path(path)
     if path.exists():
@@ -97,11 +107,17 @@ def replace_folder(
 
     Parameters
     ----------
-    fill : called with the folder to fill
-    numbered : where something is at `out`, leave it and take the first of `out-2`, `out-3`, ... that is free
-    check : called just before `out` is replaced; raises where what has come there meanwhile must stay
+    fill : Callable[[Path], None]
+        Called with the folder to fill.
+    numbered : bool
+        Where something is at `out`, leave it and take the first of `out-2`, `out-3`, ... that is free.
+    check : Callable[[], None]
+        Called just before `out` is replaced; raises where what has come there meanwhile must stay.
 
-    Returns where the new folder is. Several processes may do so at once.
+    Returns
+    -------
+    Path
+        Where the new folder is. Several processes may do so at once.
     """
     make_folder(out.parent)
     place = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-", suffix=ASIDE))
@@ -214,7 +230,10 @@ def _move_to_free(new: Path, out: Path) -> Path:
 def _exchange(new: Path, out: Path, old: Path) -> None:
     """Move a folder to `out` in the place of what is there, which a kill or an error on the way leaves whole.
 
-    old : where that is meanwhile
+    Parameters
+    ----------
+    old : Path
+        Where that is meanwhile.
     """
     if not out.exists():
         os.rename(new, out)

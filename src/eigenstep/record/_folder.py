@@ -49,14 +49,21 @@ class Owner:
 
     Attributes
     ----------
-    entries : names of what it writes, and may replace
-    made : whether it has made a folder in which something is
-    occupied : said if something is there which it was not told to resume or to replace
-    foreign : said if another has made what is there
-    mixed : said if it was told to replace the folder, and others' entries are there beside its own; one who
-        replaces nothing needs none
-    found : names of what there is in a folder that concerns it; by default all
-    is_taken : whether there is something to resume or to replace; by default if anything concerns it
+    entries : tuple[str, ...]
+        Names of what it writes, and may replace.
+    made : Callable[[Path], bool]
+        Whether it has made a folder in which something is.
+    occupied : str
+        Said if something is there which it was not told to resume or to replace.
+    foreign : str
+        Said if another has made what is there.
+    mixed : str
+        Said if it was told to replace the folder, and others' entries are there beside its own; one who
+        replaces nothing needs none.
+    found : Callable[[Path], list[str]]
+        Names of what there is in a folder that concerns it; by default all.
+    is_taken : Callable[[Path], bool] | None
+        Whether there is something to resume or to replace; by default if anything concerns it.
     """
 
     entries: tuple[str, ...]
@@ -71,9 +78,14 @@ class Owner:
 def check_folder(out: Path, owner: Owner, *, resume: bool = False, overwrite: bool = False) -> None:
     """See that an owner may write its run to `out`; changes nothing.
 
-    Raises FileExistsError, in the owner's words, if something is there and neither `resume` nor `overwrite`
-    is given, if another has made it, or if `overwrite` would remove what another has written.
+    Raises
+    ------
+    FileExistsError
+        In the owner's words, if something is there and neither `resume` nor `overwrite` is given, if another
+        has made it, or if `overwrite` would remove what another has written.
 
+    Examples
+    --------
     >>> import tempfile
     >>> here = Path(tempfile.mkdtemp())
     >>> words = "{out} exists", "{out} is another's", "{out} also holds {others}"

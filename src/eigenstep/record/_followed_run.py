@@ -26,13 +26,19 @@ class FollowedRun:
 
     Attributes
     ----------
-    name : the run's path below the folder that is served
-    generation : another number whenever what was read before no longer holds: the folder was made anew, or
-        a resumed run went back to its checkpoint
-    eigenvalues, projections : the tables, whose rows are read when they are asked for
-    kept : rows of `metrics`, `probes` and `eigenvalues`, the largest 32 of them, as float64 (columns,)
-    columns : the names of a row's entries, in their order, step and time first; earlier rows may be shorter
-    problems : one line for each file that cannot be read
+    name : str
+        The run's path below the folder that is served.
+    generation
+        Another number whenever what was read before no longer holds: the folder was made anew, or a resumed
+        run went back to its checkpoint.
+    eigenvalues, projections
+        The tables, whose rows are read when they are asked for.
+    kept
+        Rows of `metrics`, `probes` and `eigenvalues`, the largest 32 of them, as float64 (columns,).
+    columns : dict[str, dict[str, None]]
+        The names of a row's entries, in their order, step and time first; earlier rows may be shorter.
+    problems : list[str]
+        One line for each file that cannot be read.
     """
 
     def __init__(self, path: Path, name: str) -> None:
@@ -135,7 +141,12 @@ class FollowedRun:
     ) -> RunRecord:
         """The rows kept of the metrics, and those rows of the tables, in full, that are asked for by index.
 
-        Without timings and probes. Raises OSError or ValueError if the folder no longer holds what it held.
+        Without timings and probes.
+
+        Raises
+        ------
+        OSError, ValueError
+            If the folder no longer holds what it held.
         """
         return RunRecord(
             path=self.path,

@@ -16,13 +16,15 @@ Stamp = tuple[int, int, int]
 
 
 class GrowingLines:
-    """The complete lines of a JSON-lines file, each read when it is asked for.
+    r"""The complete lines of a JSON-lines file, each read when it is asked for.
 
     Only the place of each line is kept. A last line without an end is one that is being written, and waits.
 
+    Examples
+    --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "metrics.jsonl"
-    >>> _ = path.write_text('{"step": 0}\\n{"step": 5}\\n{"st')
+    >>> _ = path.write_text('{"step": 0}\n{"step": 5}\n{"st')
     >>> lines = GrowingLines(path)
     >>> lines.refresh()
     False

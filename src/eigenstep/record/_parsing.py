@@ -16,6 +16,8 @@ RENAMED = {"measures/learned_modes": "measures/modes_past_half"}
 def parse_object(text: str | bytes) -> dict[str, Any]:
     """A JSON object, for example a line of the metrics.
 
+    Examples
+    --------
     >>> parse_object('{"step": 5, "terms": {"diagonal": 0.5}}')
     {'step': 5, 'terms': {'diagonal': 0.5}}
     """
@@ -41,6 +43,8 @@ def parse_config(text: str) -> dict[str, Any]:
 def parse_layout(text: str) -> np.dtype[Any]:
     """The data type of a table's rows: step, time and columns of numbers.
 
+    Examples
+    --------
     >>> parse_layout('{"columns": [["step", "<i8", []], ["time", "<f8", []], ["points", "<f4", [2]]]}')
     dtype([('step', '<i8'), ('time', '<f8'), ('points', '<f4', (2,))])
     """
@@ -59,6 +63,8 @@ def numbers_of(row: dict[str, Any], *, strict: bool = False) -> dict[str, float]
 
     What is no number is passed over. With `strict`, a loss's terms and the measures must be numbers.
 
+    Examples
+    --------
     >>> numbers_of({"step": 5, "loss": None, "note": "x", "measures": {"rank_me": 2.5, "alpha_req": None}})
     {'step': 5, 'measures/rank_me': 2.5, 'measures/alpha_req': nan}
     """

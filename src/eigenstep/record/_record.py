@@ -31,16 +31,25 @@ class RunRecord:
 
     Attributes
     ----------
-    path : the run folder
-    config : the configuration tree, empty if the run wrote none
-    metrics : columns of `metrics.jsonl`, each of shape (T,): step, time, loss, learning_rate, the
-        loss's terms as `terms/NAME`, and rank and collapse measures as `measures/NAME`
-    timings : columns of `timings.jsonl`, likewise
-    probes : columns of `probes.jsonl`, likewise: step, time, and accuracies of the probes made while training
-    eigenvalues, projections : structured arrays of the tables, or None
-    probe : thumbnails of the probe batch, uint8 (n, height, width, 3), or None
-    prediction : the closed form's gamma, start_scales, half_times and learning_rate, or None
-    summary : what the run wrote at its end, or None while it goes on
+    path : Path
+        The run folder.
+    config : dict[str, Any]
+        The configuration tree, empty if the run wrote none.
+    metrics : dict[str, np.ndarray]
+        Columns of `metrics.jsonl`, each of shape (T,): step, time, loss, learning_rate, the loss's terms as
+        `terms/NAME`, and rank and collapse measures as `measures/NAME`.
+    timings : dict[str, np.ndarray]
+        Columns of `timings.jsonl`, likewise.
+    probes : dict[str, np.ndarray]
+        Columns of `probes.jsonl`, likewise: step, time, and accuracies of the probes made while training.
+    eigenvalues, projections : np.ndarray | None
+        Structured arrays of the tables, or None.
+    probe : np.ndarray | None
+        Thumbnails of the probe batch, uint8 (n, height, width, 3), or None.
+    prediction : dict[str, Any] | None
+        The closed form's gamma, start_scales, half_times and learning_rate, or None.
+    summary : dict[str, Any] | None
+        What the run wrote at its end, or None while it goes on.
     """
 
     path: Path
@@ -67,8 +76,12 @@ class RunRecord:
 def read_record(path: str | Path) -> RunRecord:
     """Read a run folder; torn last lines and rows are left out.
 
-    Raises FileNotFoundError if `path` is not a run folder, ValueError if one of its files is not in the
-    documented form.
+    Raises
+    ------
+    FileNotFoundError
+        If `path` is not a run folder.
+    ValueError
+        If one of its files is not in the documented form.
     """
     path = Path(path)
     if not is_run(path):

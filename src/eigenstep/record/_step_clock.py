@@ -15,9 +15,13 @@ class StepClock:
 
     Parameters
     ----------
-    step, time : (T,) those known, ascending; where a time is not finite, it is not known
-    rate : time that a step takes beyond them; by default what the last one took
+    step, time : ArrayLike
+        (T,) those known, ascending; where a time is not finite, it is not known.
+    rate : float
+        Time that a step takes beyond them; by default what the last one took.
 
+    Examples
+    --------
     >>> clock = StepClock([0, 10, 20], [0.0, 1.0, 3.0])
     >>> clock(2.0), clock(5.0)
     (15.0, 30.0)

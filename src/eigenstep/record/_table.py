@@ -15,12 +15,16 @@ class Table:
 
     Parameters
     ----------
-    path : the table's path without extension
-    columns : shape of each float column beyond `step` (int64) and `time` (float64); values are NumPy type
-        codes with shapes, for example `{"points": ("<f4", (128, 3))}`
+    path : Path
+        The table's path without extension.
+    columns : dict[str, tuple[str, tuple[int, ...]]]
+        Shape of each float column beyond `step` (int64) and `time` (float64); values are NumPy type codes
+        with shapes, for example `{"points": ("<f4", (128, 3))}`.
 
-    Raises ValueError if the folder holds a table of another layout. A torn last row, left by a killed
-    process, is dropped.
+    Raises
+    ------
+    ValueError
+        If the folder holds a table of another layout. A torn last row, left by a killed process, is dropped.
     """
 
     def __init__(self, path: Path, columns: dict[str, tuple[str, tuple[int, ...]]]) -> None:

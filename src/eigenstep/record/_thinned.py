@@ -9,6 +9,8 @@ import numpy as np
 def stride_for(count: int, most: int) -> int:
     """The smallest power of two that leaves at most `most` of `count` rows.
 
+    Examples
+    --------
     >>> stride_for(1000, 1024), stride_for(10_000, 1024)
     (1, 16)
     """
@@ -24,6 +26,8 @@ class Thinned:
     When there are too many, every other one is forgotten. A reader who knows the stride forgets the same
     ones, so it is only ever told of rows that it has not seen.
 
+    Examples
+    --------
     >>> source = list("abcdefghij")
     >>> rows = Thinned(4)
     >>> rows.extend(6, lambda indices: [source[i] for i in indices])

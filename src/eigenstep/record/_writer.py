@@ -31,17 +31,29 @@ class RecordWriter:
 
     Parameters
     ----------
-    path : the run folder, made if need be
-    dim : dimension d of the embeddings
-    features : how many eigenvalues of the backbone's features are kept
-    probe : images in the probe batch, 0 for none
-    directions : principal directions of the probe batch that are kept
-    config : text of `config.yaml`; the run begins or goes on, so the summary of how it ended is removed.
-        By default both are left as they are
-    start : the step that the run goes on from, see `truncate`; by default every measurement stays
+    path : str | Path
+        The run folder, made if need be.
+    dim : int
+        Dimension d of the embeddings.
+    features : int
+        How many eigenvalues of the backbone's features are kept.
+    probe : int
+        Images in the probe batch, 0 for none.
+    directions : int
+        Principal directions of the probe batch that are kept.
+    config : str | None
+        Text of `config.yaml`; the run begins or goes on, so the summary of how it ended is removed. By
+        default both are left as they are.
+    start : int | None
+        The step that the run goes on from, see `truncate`; by default every measurement stays.
 
-    Raises ValueError if the folder holds a record of another shape; nothing of it is changed then.
+    Raises
+    ------
+    ValueError
+        If the folder holds a record of another shape; nothing of it is changed then.
 
+    Examples
+    --------
     >>> import tempfile
     >>> writer = RecordWriter(tempfile.mkdtemp(), dim=2, config="loss: mine")
     >>> spectrum = {"cross_correlation": np.ones(2), "covariance": np.ones(2)}
@@ -108,7 +120,10 @@ class RecordWriter:
     def write_prediction(self, prediction: Mapping[str, Any]) -> None:
         """Keep the closed form, as docs/run-folder.md describes it.
 
-        Raises ValueError for numbers that JSON does not have.
+        Raises
+        ------
+        ValueError
+            For numbers that JSON does not have.
         """
         atomic_write(self.path / PREDICTION, json.dumps(prediction, indent=1, allow_nan=False))
 
@@ -128,9 +143,12 @@ class RecordWriter:
 
         Parameters
         ----------
-        state : "finished", "diverged", "predicted", or another word for how it ended
-        step : the last one
-        facts : what else is to be said: the modes, as `eigenstep.analysis.summarise` gives them, and more
+        state : str
+            "finished", "diverged", "predicted", or another word for how it ended.
+        step : int
+            The last one.
+        facts
+            What else is to be said: the modes, as `eigenstep.analysis.summarise` gives them, and more.
         """
         summary = {"state": state, "step": step, **facts}
         atomic_write(self.path / SUMMARY, json.dumps(summary, indent=1))

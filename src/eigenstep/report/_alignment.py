@@ -17,11 +17,18 @@ def align_frames(points: np.ndarray, reference: int) -> np.ndarray:
 
     Parameters
     ----------
-    points : (T, n, k), projections of the same n samples on each frame's principal directions
-    reference : the frame from which to align in both directions
+    points : np.ndarray
+        (T, n, k), projections of the same n samples on each frame's principal directions.
+    reference : int
+        The frame from which to align in both directions.
 
-    Returns (T, n, 3). With k < 3 the missing directions are zero.
+    Returns
+    -------
+    np.ndarray
+        (T, n, 3). With k < 3 the missing directions are zero.
 
+    Examples
+    --------
     >>> line = np.linspace(-1, 1, 5)[:, None]
     >>> flipped = np.stack([line, -line, line])
     >>> align_frames(flipped, reference=0)[:, -1, 0]
@@ -43,7 +50,10 @@ def anchor_frames(points: np.ndarray, reference: int) -> tuple[np.ndarray, np.nd
     before it. What turns all frames onto the reference's directions comes beside them: the Procrustes
     rotation onto a target that is turned is the same one turned, so the two differ by one rotation alone.
 
-    Returns frames (T, n, 3) and an orthogonal matrix (3, 3); their product is `align_frames`' view.
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        Frames (T, n, 3) and an orthogonal matrix (3, 3); their product is `align_frames`' view.
     """
     points, reference = _checked(points, reference)
     aligned = points[:, :, :VIEW].copy()

@@ -45,6 +45,8 @@ def predicted_curves(
 def sparkline(steps: np.ndarray, values: np.ndarray, width: float = 100, height: float = 26) -> str:
     """The points of an SVG polyline that draws the finite values over the steps as small as this.
 
+    Examples
+    --------
     >>> sparkline(np.array([0, 10, 40]), np.array([2.0, 1.0, 0.0]))
     '0.0,1.0 25.0,13.0 100.0,25.0'
     """

@@ -10,6 +10,8 @@ MINUS, SUPERSCRIPT = "−", str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶�
 def thin(count: int, most: int) -> np.ndarray:
     """At most `most` indices out of `count`, evenly spread, the first and the last among them.
 
+    Examples
+    --------
     >>> thin(10, 4)
     array([0, 3, 6, 9])
     """
@@ -19,6 +21,8 @@ def thin(count: int, most: int) -> np.ndarray:
 def plain(values: Any) -> Any:
     """Nested lists with five significant digits; what is not finite becomes None, which JSON can hold.
 
+    Examples
+    --------
     >>> plain(np.array([[1 / 3, np.nan], [2.0, 1e-9]]))
     [[0.33333, None], [2, 1e-09]]
     """
@@ -33,6 +37,8 @@ def plain(values: Any) -> Any:
 def written(value: float | None, digits: int = 3) -> str:
     """A number as a reader expects it in a table.
 
+    Examples
+    --------
     >>> written(1234.5678), written(0.02513), written(3.2e-08), written(None)
     ('1,235', '0.0251', '3.20·10⁻⁸', '–')
     """

@@ -8,7 +8,7 @@ from eigenstep.report._section import RunSection
 
 
 def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
-    """Write one HTML file that shows a run, or every run in a folder, and opens without a network.
+    r"""Write one HTML file that shows a run, or every run in a folder, and opens without a network.
 
     Only the run folders are read, so a run that still goes on can be reported as well. Runs with a closed
     form come first, then the others, by name. The page holds the verdict, when the next mode will come, the
@@ -18,20 +18,31 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
 
     Parameters
     ----------
-    folder : a run folder, or a folder of run folders
-    out : the file to write, by default `report.html` in `folder`; it is replaced in one go
+    folder : str | Path
+        a run folder, or a folder of run folders.
+    out : str | Path | None
+        The file to write, by default `report.html` in `folder`; it is replaced in one go.
 
-    Returns the path of the file written.
+    Returns
+    -------
+    Path
+        The path of the file written.
 
-    Raises FileNotFoundError if `folder` is neither a run nor a folder of runs, ValueError if a run has no
-    measurement yet or one of its files is not in the documented form.
+    Raises
+    ------
+    FileNotFoundError
+        If `folder` is neither a run nor a folder of runs.
+    ValueError
+        If a run has no measurement yet or one of its files is not in the documented form.
 
+    Examples
+    --------
     >>> import json, tempfile
     >>> run = Path(tempfile.mkdtemp()) / "trial"
     >>> run.mkdir()
     >>> rows = [{"step": step, "time": 0.1 * step, "loss": 4.0 - 0.1 * step} for step in range(20)]
     >>> lines = [json.dumps(row) for row in rows]
-    >>> _ = (run / "metrics.jsonl").write_text("\\n".join(lines) + "\\n")
+    >>> _ = (run / "metrics.jsonl").write_text("\n".join(lines) + "\n")
     >>> write_report(run).name
     'report.html'
     """

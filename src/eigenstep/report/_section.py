@@ -20,10 +20,15 @@ class RunSection:
 
     Attributes
     ----------
-    analysis : what the record says
-    beside : the closed form beside what was measured, None where there is none or nothing was measured
+    analysis
+        What the record says.
+    beside : ClosedForm | None
+        The closed form beside what was measured, None where there is none or nothing was measured.
 
-    Raises ValueError if nothing has been measured yet.
+    Raises
+    ------
+    ValueError
+        If nothing has been measured yet.
     """
 
     def __init__(self, record: RunRecord) -> None:

@@ -32,8 +32,10 @@ def write_spectrum_figure(path: Path, spectra: Mapping[str, np.ndarray], title: 
 
     Parameters
     ----------
-    spectra : eigenvalues (k,), descending, by name; those that are not positive are left out
-    title, note : what stands above the figure
+    spectra : Mapping[str, np.ndarray]
+        Eigenvalues (k,), descending, by name; those that are not positive are left out.
+    title, note : str
+        What stands above the figure.
     """
     draw = _picture if path.suffix in PICTURES else _page
     atomic_write(path, draw(path.suffix, spectra, title, note))

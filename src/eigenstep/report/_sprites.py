@@ -19,10 +19,16 @@ def sprite_sheet(images: np.ndarray) -> dict[str, Any]:
 
     Parameters
     ----------
-    images : uint8 (n, height, width, 3)
+    images : np.ndarray
+        uint8 (n, height, width, 3).
 
-    Returns `url`, `columns`, `tile` (pixels) and `colours`, the mean colour of each image as "#rrggbb".
+    Returns
+    -------
+    dict[str, Any]
+        `url`, `columns`, `tile` (pixels) and `colours`, the mean colour of each image as "#rrggbb".
 
+    Examples
+    --------
     >>> sheet = sprite_sheet(np.full((5, 20, 20, 3), 255, np.uint8))
     >>> sheet["columns"], sheet["tile"], sheet["colours"][0]
     (3, 24, '#ffffff')

@@ -23,11 +23,15 @@ class Choices:
 
     Attributes
     ----------
-    size : "small" for minutes on a CPU, "full" for the paper's sizes
-    data : images as `TrainConfig.data` names them; None: photographs' patches for small, and for full
-        CIFAR-10 or STL-10 from the Hugging Face hub, as in the paper
-    threads : CPU threads
-    seed : determines crops, initial weights and batches
+    size : Literal['small', 'full']
+        "small" for minutes on a CPU, "full" for the paper's sizes.
+    data : str | None
+        Images as `TrainConfig.data` names them; None: photographs' patches for small, and for full CIFAR-10
+        or STL-10 from the Hugging Face hub, as in the paper.
+    threads : int
+        CPU threads.
+    seed : int
+        Determines crops, initial weights and batches.
     """
 
     size: Literal["small", "full"] = "small"
@@ -51,7 +55,10 @@ class Choices:
     def images(self, count: int, size: int) -> torch.Tensor:
         """The first images of the data, uint8 (n, 3, size, size); of photographs patches of that size.
 
-        Raises ValueError if there are fewer.
+        Raises
+        ------
+        ValueError
+            If there are fewer.
         """
         data = self.data_or("cifar10")
         images = load_images(data, ImagesConfig(size=size, patches=count, limit=count), self.seed).images
@@ -63,6 +70,8 @@ class Choices:
 def check_training_images(config: TrainConfig) -> None:
     """Open the images of a training and read a batch of them.
 
+    Notes
+    -----
     Raises what `load_images` raises, ValueError if there are fewer.
     """
     if is_photographs(config.data):

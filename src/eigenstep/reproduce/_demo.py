@@ -17,8 +17,10 @@ LOSSES = ("barlow_twins", "simclr", "vicreg")
 def demonstrate(out: Path, overwrite: bool = False, threads: int = 2) -> Path:
     """Run everything on patches of two photographs that come with scikit-learn; returns the report's path.
 
-    Raises FileExistsError if `out` holds something and `overwrite` is not given, or holds what is not a
-    demonstration.
+    Raises
+    ------
+    FileExistsError
+        If `out` holds something and `overwrite` is not given, or holds what is not a demonstration.
     """
     _make_room(out, overwrite)
     set_threads(threads)

@@ -66,7 +66,10 @@ def train_or_go_on(config: TrainConfig, run: Path, title: str) -> RunRecord:
 
     One that was cut off goes on with the threads that it began with, so that it ends as if it had not been.
 
-    Raises ValueError if the folder holds a run of another configuration.
+    Raises
+    ------
+    ValueError
+        If the folder holds a run of another configuration.
     """
     if record := finished(run):
         return record

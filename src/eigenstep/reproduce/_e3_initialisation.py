@@ -50,10 +50,14 @@ class SharpnessCurve:
 
     Attributes
     ----------
-    title : of its column
-    records : (k,) the runs
-    scales, sharpness : (k,)
-    predicted : scales and sharpness of the closed form, if there is one
+    title : str
+        Of its column.
+    records : list[RunRecord]
+        (k,) the runs.
+    scales, sharpness : np.ndarray
+        (k,).
+    predicted : tuple[np.ndarray, np.ndarray] | None
+        Scales and sharpness of the closed form, if there is one.
     """
 
     title: str

@@ -86,6 +86,8 @@ def direction_variances(record: RunRecord, frame: int) -> NDArray[np.float64]:
 def participation(variances: NDArray[np.float64]) -> float:
     """(Σ v)² / Σ v²: how many directions are alike.
 
+    Examples
+    --------
     >>> participation(np.array([2.0, 2.0, 0.0]))
     2.0
     """

@@ -23,11 +23,16 @@ class FullBatchRun:
 
     Parameters
     ----------
-    out : a folder that is empty or not there yet
-    config : the configuration tree
-    probe : uint8 (p, 3, size, size), the first views of the first images, whose embeddings are followed
-    dim : dimension of the embeddings
-    center : whether the eigenvalues recorded are of embeddings without their mean
+    out : Path
+        a folder that is empty or not there yet.
+    config : dict[str, Any]
+        The configuration tree.
+    probe : Tensor
+        uint8 (p, 3, size, size), the first views of the first images, whose embeddings are followed.
+    dim : int
+        Dimension of the embeddings.
+    center : bool
+        Whether the eigenvalues recorded are of embeddings without their mean.
     """
 
     def __init__(self, out: Path, config: dict[str, Any], probe: Tensor, dim: int, center: bool) -> None:
@@ -52,10 +57,15 @@ class FullBatchRun:
 
         Parameters
         ----------
-        embed : the two views' embeddings, (n, d) each, under the parameters as they are
-        records : how many measurements, evenly spaced in the logarithm of the step as the rises are
+        embed : Callable[[], tuple[Tensor, Tensor]]
+            The two views' embeddings, (n, d) each, under the parameters as they are.
+        records : int
+            How many measurements, evenly spaced in the logarithm of the step as the rises are.
 
-        Raises FloatingPointError if the loss is no longer finite.
+        Raises
+        ------
+        FloatingPointError
+            If the loss is no longer finite.
         """
         optimizer = torch.optim.SGD(parameters, lr=rate)
         recorded = {0, *np.geomspace(1, steps, records).round().astype(int).tolist()}

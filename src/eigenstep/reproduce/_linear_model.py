@@ -48,11 +48,17 @@ class LinearModelExperiment:
 
         Parameters
         ----------
-        images : uint8 (n, 3, H, W), at least as large as the crop
-        out : a folder that is empty or not there yet
-        progress : called with the step, the number of steps and the loss at every measurement
+        images : Tensor
+            uint8 (n, 3, H, W), at least as large as the crop.
+        out : str | Path
+            a folder that is empty or not there yet.
+        progress : StepProgress | None
+            Called with the step, the number of steps and the loss at every measurement.
 
-        Raises ValueError if the images are smaller than the crop, or fewer than d modes can be learned.
+        Raises
+        ------
+        ValueError
+            If the images are smaller than the crop, or fewer than d modes can be learned.
         """
         out = Path(out)
         generator = np.random.default_rng([self.seed, 1])

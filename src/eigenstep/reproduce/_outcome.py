@@ -21,10 +21,14 @@ class Row:
 
     Attributes
     ----------
-    what : the quantity
-    paper : what the source paper reads, None if it gives no number
-    predicted : by the theory, None where it predicts none
-    measured : None where it did not come about
+    what : str
+        The quantity.
+    paper : Cell
+        What the source paper reads, None if it gives no number.
+    predicted : Cell
+        By the theory, None where it predicts none.
+    measured : Cell
+        None where it did not come about.
     """
 
     what: str
@@ -67,13 +71,20 @@ class Outcome:
 
     Attributes
     ----------
-    name : e1 .. e5
-    title : what it is about
-    setting : what was run, in sentences
-    rows : the table "paper / predicted / measured / error"
-    tables : further tables
-    notes : what a reader must know to judge the numbers
-    figures : names of the PNG files beside `result.json`; each has a PDF twin
+    name : str
+        e1 .. e5.
+    title : str
+        What it is about.
+    setting : str
+        What was run, in sentences.
+    rows : list[Row]
+        The table "paper / predicted / measured / error".
+    tables : list[OutcomeTable]
+        Further tables.
+    notes : list[str]
+        What a reader must know to judge the numbers.
+    figures : list[str]
+        Names of the PNG files beside `result.json`; each has a PDF twin.
     """
 
     name: str
@@ -93,7 +104,10 @@ class Outcome:
 def read_outcome(path: Path) -> tuple[Outcome, dict[str, Any]]:
     """An outcome that `Outcome.write` wrote, and the facts beside it.
 
-    Raises ValueError if the file is not of this form.
+    Raises
+    ------
+    ValueError
+        If the file is not of this form.
     """
     try:
         tree = json.loads(path.read_text())
@@ -111,6 +125,8 @@ def read_outcome(path: Path) -> tuple[Outcome, dict[str, Any]]:
 def shown(value: Cell) -> str:
     """A cell as tables show it: four significant digits, a dash for what is not there.
 
+    Examples
+    --------
     >>> [shown(cell) for cell in (0.123456, 512.0, 12345.0, 1e-7, 3, None, "0.4 to 1.3")]
     ['0.1235', '512', '12,345', '1e-07', '3', '–', '0.4 to 1.3']
     """

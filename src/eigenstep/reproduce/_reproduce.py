@@ -49,14 +49,22 @@ def reproduce(
 
     Parameters
     ----------
-    names : of e1 .. e5
-    resume : go on with what is in `out`: finished runs and experiments are taken as they are
-    overwrite : remove what an experiment has left in `out` first
-    tell : called with each outcome
+    names : Iterable[str]
+        Of e1 .. e5.
+    resume : bool
+        Go on with what is in `out`: finished runs and experiments are taken as they are.
+    overwrite : bool
+        Remove what an experiment has left in `out` first.
+    tell : Callable[[Outcome], None]
+        Called with each outcome.
 
-    Raises ValueError for an unknown name, both `resume` and `overwrite`, data that cannot be read, or other
-    choices than those that a folder to resume was made with; FileExistsError if an experiment's folder is
-    there and neither is given. Nothing is removed or written then.
+    Raises
+    ------
+    ValueError
+        For an unknown name, both `resume` and `overwrite`, data that cannot be read, or other choices than
+        those that a folder to resume was made with.
+    FileExistsError
+        If an experiment's folder is there and neither is given. Nothing is removed or written then.
     """
     out = Path(out)
     wanted = _checked(names, choices, resume, overwrite)

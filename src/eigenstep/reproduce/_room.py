@@ -29,9 +29,12 @@ def make_room(out: Path, names: list[str], choices: Choices, *, resume: bool, ov
 
     All folders are looked at, and the images of those that begin are opened, before any is removed or made.
 
-    Raises FileExistsError for a folder that is none of an experiment, or is there and neither `resume` nor
-    `overwrite` is given; ValueError for one to resume that was made with other choices; what reading the
-    images raises.
+    Raises
+    ------
+    FileExistsError
+        For a folder that is none of an experiment, or is there and neither `resume` nor `overwrite` is given.
+    ValueError
+        For one to resume that was made with other choices; what reading the images raises.
     """
     begin = {name: _begins(out / name, choices, resume, overwrite) for name in names}
     for name in names:

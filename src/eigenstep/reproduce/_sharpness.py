@@ -24,9 +24,12 @@ def step_sharpness(crossings: ArrayLike) -> float:
 
     Parameters
     ----------
-    crossings : (3, k), when each eigenvalue, in the order of the rise, passes 10 %, 50 % and 90 % of its
-        plateau: 0 if it starts above, so that what was never small has no gap before it
+    crossings : ArrayLike
+        (3, k), when each eigenvalue, in the order of the rise, passes 10 %, 50 % and 90 % of its plateau: 0
+        if it starts above, so that what was never small has no gap before it.
 
+    Examples
+    --------
     >>> step_sharpness([[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]])
     1.5
     """
@@ -58,6 +61,8 @@ def predicted_crossings(
     Mode j passes q at half_time_j + log(q / (1 - q)) / (8 gamma_j). The curve of the rank-th largest
     eigenvalue passes q when the rank-th mode has passed it. Modes that are never learned are left out.
 
+    Examples
+    --------
     >>> predicted_crossings([1.0, 0.5], 1e-3).round(2)
     array([[1.45, 3.08],
            [1.73, 3.63],
@@ -83,10 +88,15 @@ def measured_crossings(
 
     Parameters
     ----------
-    times : (T,), increasing
-    eigenvalues : (T, d), descending along the last axis
-    plateau : the level that a learned mode reaches, if known
+    times : ArrayLike
+        (T,), increasing.
+    eigenvalues : ArrayLike
+        (T, d), descending along the last axis.
+    plateau : float | None
+        The level that a learned mode reaches, if known.
 
+    Examples
+    --------
     >>> times = np.linspace(0, 5, 501)
     >>> curves = 1 / (1 + np.exp(-8 * np.array([1.0, 0.5]) * (times[:, None] - [1.73, 3.63])))
     >>> measured_crossings(times, curves, plateau=1.0).round(2)

@@ -61,7 +61,10 @@ class TwoLayerExperiment:
         That file holds `embeddings` (2n, d), first views first, and `kernel_initial` and `kernel_final`
         (2n, 2n), float64.
 
-        Raises FloatingPointError if the loss is no longer finite.
+        Raises
+        ------
+        FloatingPointError
+            If the loss is no longer finite.
         """
         generator = np.random.default_rng([self.seed, 1])
         crops = [random_crops(images, self.crop, generator) for _ in range(2)]

@@ -18,7 +18,10 @@ THUMBNAIL_SIDE = 32
 def find_layers(model: nn.Module, names: list[str]) -> dict[str, nn.Module]:
     """The modules that are named as in `model.named_modules()`, but for the names that wrappers add.
 
-    Raises ValueError for a name that is not there, with those that are most like it, and for DataParallel.
+    Raises
+    ------
+    ValueError
+        For a name that is not there, with those that are most like it, and for DataParallel.
     """
     if isinstance(model, nn.DataParallel):
         raise ValueError(
@@ -43,7 +46,13 @@ def as_embeddings(output: Any, layer: str) -> Tensor:
     """A layer's output as embeddings (n, d), a copy.
 
     Feature maps (n, c, h, w) are averaged over their positions, sequences (n, t, c) over their tokens.
-    Raises TypeError for what is no tensor, ValueError for another shape.
+
+    Raises
+    ------
+    TypeError
+        For what is no tensor.
+    ValueError
+        For another shape.
     """
     if not isinstance(output, Tensor):
         raise TypeError(
@@ -92,7 +101,8 @@ class ProbeBatch:
 
     Parameters
     ----------
-    batch : what the model takes, or a function that is given the model and passes a batch of its own
+    batch : Tensor | Callable[[nn.Module], Any]
+        What the model takes, or a function that is given the model and passes a batch of its own.
     """
 
     def __init__(self, model: nn.Module, batch: Tensor | Callable[[nn.Module], Any]) -> None:

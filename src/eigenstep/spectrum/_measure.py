@@ -13,13 +13,18 @@ def cross_correlation_eigenvalues(z_a: Tensor, z_b: Tensor, *, center: bool) -> 
 
     Parameters
     ----------
-    z_a, z_b : (n, d), the two views' embeddings
-    center : subtract the mean over both views first
+    z_a, z_b : Tensor
+        (n, d), the two views' embeddings.
+    center : bool
+        Subtract the mean over both views first.
 
     Returns
     -------
-    (d,), descending; negative ones are possible where the views disagree
+    np.ndarray
+        (d,), descending; negative ones are possible where the views disagree
 
+    Examples
+    --------
     >>> z = torch.eye(3) * 3**0.5
     >>> cross_correlation_eigenvalues(z, z, center=False).round(6)
     array([1., 1., 1.])
@@ -43,7 +48,10 @@ def covariance_eigenvalues(z_a: Tensor, z_b: Tensor, *, center: bool = True) -> 
 def principal_projections(embeddings: Tensor, count: int) -> np.ndarray:
     """Centred embeddings (n, d) on their first `count` principal directions.
 
-    Returns (n, count) float32; columns beyond min(n, d) are zero, signs are arbitrary.
+    Returns
+    -------
+    np.ndarray
+        (n, count) float32; columns beyond min(n, d) are zero, signs are arbitrary.
     """
     values = _float64(embeddings)
     left, singular, _ = torch.linalg.svd(values - values.mean(0), full_matrices=False)

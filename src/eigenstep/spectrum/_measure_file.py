@@ -23,9 +23,12 @@ class FileSpectrum:
 
     Attributes
     ----------
-    first, second : where the embeddings lie; `second`, the other views, or None
-    spectrum : eigenvalues and measures, as a `SpectrumMonitor` gives them
-    verdict : of this one moment: "full", "dimensional collapse" or "complete collapse"
+    first, second
+        Where the embeddings lie; `second`, the other views, or None.
+    spectrum : Spectrum
+        Eigenvalues and measures, as a `SpectrumMonitor` gives them.
+    verdict : Verdict
+        Of this one moment: "full", "dimensional collapse" or "complete collapse".
     """
 
     first: Rows
@@ -49,14 +52,21 @@ def measure_file(
 
     Parameters
     ----------
-    column : as in `open_rows`
-    second, second_column : the same images' other views: another file, or another column, or both; row i
-        belongs to row i
-    progress : called with the rows done and the rows in all
+    column : str | None
+        As in `open_rows`.
+    second, second_column
+        The same images' other views: another file, or another column, or both; row i belongs to row i.
+    progress : Callable[[int, int], None] | None
+        Called with the rows done and the rows in all.
 
-    Raises FileNotFoundError, or ValueError in one line for files that cannot be read as embeddings or do not
-    fit together, if fewer than two rows are finite, and if the covariance does not fit into memory.
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        In one line for files that cannot be read as embeddings or do not fit together, if fewer than two rows
+        are finite, and if the covariance does not fit into memory.
 
+    Examples
+    --------
     >>> import tempfile
     >>> import numpy as np
     >>> path = tempfile.mkdtemp() + "/embeddings.npy"

@@ -28,38 +28,61 @@ class SpectrumMonitor:
 
     Parameters
     ----------
-    out : the run folder to write
-    dim : dimension d of the embeddings; by default that of the first ones
-    every : steps between two measurements, by default 10, above 1,024 dimensions 20; or
-        `LogSpaced(per_decade)`
-    center : subtract the mean over both views from the embeddings before C is formed
-    form : which embeddings a measurement is over. "window": those since the last measurement; "sliding": the
+    out : str | Path
+        The run folder to write.
+    dim : int | None
+        Dimension d of the embeddings; by default that of the first ones.
+    every : int | LogSpaced | None
+        Steps between two measurements, by default 10, above 1,024 dimensions 20; or `LogSpaced(per_decade)`.
+    center : bool
+        Subtract the mean over both views from the embeddings before C is formed.
+    form : str
+        Which embeddings a measurement is over. "window": those since the last measurement; "sliding": the
         last ones, whenever they came; "exponential": all, with weights that halve every `half_life` steps;
-        "all": all since the start or `reset()`, for example of an epoch
-    window : samples that a window holds at most, the last ones; by default 262,144 / d, at least 256
-    half_life : steps
-    stride : embeddings of every so many steps enter, from the first on, and of those of a measurement
-    leading : above 2,048 dimensions, how many eigenvalues are kept
-    plateau : eigenvalue of a learned mode in theory: 1 for un-normalised Barlow Twins
-    planned_steps : how many steps the run will have, where that is known; the last one is measured
-    resume : go on in a folder that holds a record: True from its last measurement, or from what
-        `load_state_dict` says; a number from that step. Later measurements are forgotten
-    probe : called at each measurement, without gradient; gives a fixed batch's embeddings (n, d), whose
-        principal projections are recorded
-    directions : principal directions of the probe batch that are kept
-    thumbnails : pictures of the probe batch, uint8 (n, height, width, 3), for the report
-    layer : name of what is watched, for the record
-    gather_distributed : if a process group is initialised, measure the joint batch of all ranks, every one
-        of which must call the monitor alike; the first one writes
-    background : measure in a thread beside the loop; by default if the embeddings are not on the CPU
+        "all": all since the start or `reset()`, for example of an epoch.
+    window : int | None
+        Samples that a window holds at most, the last ones; by default 262,144 / d, at least 256.
+    half_life : float
+        Steps.
+    stride : int
+        Embeddings of every so many steps enter, from the first on, and of those of a measurement.
+    leading : int
+        Above 2,048 dimensions, how many eigenvalues are kept.
+    plateau : float
+        Eigenvalue of a learned mode in theory: 1 for un-normalised Barlow Twins.
+    planned_steps : int | None
+        How many steps the run will have, where that is known; the last one is measured.
+    resume : bool | int
+        Go on in a folder that holds a record: True from its last measurement, or from what `load_state_dict`
+        says; a number from that step. Later measurements are forgotten.
+    probe : Callable[[], Tensor] | None
+        Called at each measurement, without gradient; gives a fixed batch's embeddings (n, d), whose principal
+        projections are recorded.
+    directions : int
+        Principal directions of the probe batch that are kept.
+    thumbnails : np.ndarray | None
+        Pictures of the probe batch, uint8 (n, height, width, 3), for the report.
+    layer : str | None
+        Name of what is watched, for the record.
+    gather_distributed : bool
+        If a process group is initialised, measure the joint batch of all ranks, every one of which must call
+        the monitor alike; the first one writes.
+    background : bool | None
+        Measure in a thread beside the loop; by default if the embeddings are not on the CPU.
 
     Attributes
     ----------
-    step, time : steps so far, and the sum of their learning rates
-    last : the `Spectrum` recorded last, or None
+    step, time
+        Steps so far, and the sum of their learning rates.
+    last : Spectrum | None
+        The `Spectrum` recorded last, or None.
 
-    Raises FileExistsError if the folder holds a record and `resume` is not set, ValueError for settings that
-    cannot be.
+    Raises
+    ------
+    FileExistsError
+        If the folder holds a record and `resume` is not set.
+    ValueError
+        For settings that cannot be.
 
     Examples
     --------
@@ -140,10 +163,15 @@ class SpectrumMonitor:
 
         Parameters
         ----------
-        loss : the step's loss, for the record
-        learning_rate : adds to the record's time, t = sum of learning rates; without it t is the step
+        loss : Tensor | float
+            The step's loss, for the record.
+        learning_rate : float
+            Adds to the record's time, t = sum of learning rates; without it t is the step.
 
-        Raises ValueError for embeddings of another shape or type.
+        Raises
+        ------
+        ValueError
+            For embeddings of another shape or type.
         """
         check_embeddings(z_a, z_b, self.dim)
         _check_rate(learning_rate)
@@ -157,7 +185,10 @@ class SpectrumMonitor:
     def skip(self, *, loss: Tensor | float = math.nan, learning_rate: float = 1.0) -> None:
         """Count a step without embeddings; a measurement that is due is over those that there are.
 
-        Raises ValueError for a learning rate that is not finite.
+        Raises
+        ------
+        ValueError
+            For a learning rate that is not finite.
         """
         _check_rate(learning_rate)
         self._losses.append(loss.detach() if isinstance(loss, Tensor) else loss)
@@ -190,6 +221,8 @@ class SpectrumMonitor:
     def wait(self) -> None:
         """Return when no measurement is under way in the background, and all are written.
 
+        Notes
+        -----
         Raises what went wrong in it.
         """
         self._worker.wait()
@@ -197,7 +230,12 @@ class SpectrumMonitor:
     def compute(self, *, eigenvectors: bool = False) -> Spectrum:
         """The spectrum as of now: after a step that was recorded, that; else of what has come since.
 
-        Under a process group all ranks must call this. Raises ValueError if nothing has come.
+        Under a process group all ranks must call this.
+
+        Raises
+        ------
+        ValueError
+            If nothing has come.
         """
         self._worker.wait()
         if self._recorded is not None and self._recorded[0] == self.step:

@@ -24,8 +24,10 @@ from eigenstep.spectrum._spectrum import Spectrum
 def check_folder(path: Path, goes_on: bool) -> None:
     """Refuse a folder whose files a monitor would write over.
 
-    Raises FileExistsError for a record, unless the monitor is to go on with it, and for what something else
-    has written.
+    Raises
+    ------
+    FileExistsError
+        For a record, unless the monitor is to go on with it, and for what something else has written.
     """
     check_owned(path, MONITOR, resume=goes_on)
 
@@ -70,13 +72,21 @@ class MonitorFolder:
 
     Parameters
     ----------
-    path : the run folder
-    dim : eigenvalues kept of each kind
-    probe, directions : embeddings in the probe batch, 0 for none, and their principal directions kept
-    settings : the monitor's, for config.yaml
-    step : measurements after it are forgotten
+    path : Path
+        The run folder.
+    dim : int
+        Eigenvalues kept of each kind.
+    probe, directions : int
+        Embeddings in the probe batch, 0 for none, and their principal directions kept.
+    settings : dict[str, Any]
+        The monitor's, for config.yaml.
+    step : int
+        Measurements after it are forgotten.
 
-    Raises ValueError if the folder holds a record of another shape.
+    Raises
+    ------
+    ValueError
+        If the folder holds a record of another shape.
     """
 
     def __init__(

@@ -21,6 +21,8 @@ from eigenstep.spectrum.moments import (
 class LogSpaced:
     """Measure at steps that are evenly spaced on a logarithmic axis: every step at first, rarely later.
 
+    Examples
+    --------
     >>> cadence = LogSpaced(per_decade=4)
     >>> [step for step in range(1, 101) if cadence.is_due(step)]
     [1, 2, 4, 6, 10, 18, 32, 57, 100]
@@ -45,7 +47,10 @@ class LogSpaced:
 class MonitorSettings:
     """The settings of a `SpectrumMonitor` that decide what is in its record; their meaning is told there.
 
-    Raises ValueError for what cannot be.
+    Raises
+    ------
+    ValueError
+        For what cannot be.
     """
 
     every: int | LogSpaced | None

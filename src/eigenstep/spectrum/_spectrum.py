@@ -22,16 +22,25 @@ class Spectrum:
 
     Attributes
     ----------
-    step, time : when: steps made, and the sum of their learning rates
-    count : samples behind it (rows of one view; for the exponential form the effective number)
-    cross_correlation : (k,), descending: eigenvalues of C = 1/(2n) sum_i (a_i b_i^T + b_i a_i^T)
-    covariance : (k,), descending: eigenvalues of the two views' pooled, centred covariance
-    eigenvectors : (d, k), unit columns belonging to `cross_correlation`, or None if they were not asked for
-    residuals : (k,), |C v - lambda v| relative to the largest |lambda|, or None where all eigenvalues are
-        exact
-    measures : rank and collapse measures by name, see docs/measures.md
-    nonfinite : samples that were left out since they held a NaN or an infinity
+    step, time
+        When: steps made, and the sum of their learning rates.
+    count : int
+        Samples behind it (rows of one view; for the exponential form the effective number).
+    cross_correlation : np.ndarray
+        (k,), descending: eigenvalues of C = 1/(2n) sum_i (a_i b_i^T + b_i a_i^T).
+    covariance : np.ndarray
+        (k,), descending: eigenvalues of the two views' pooled, centred covariance.
+    eigenvectors : np.ndarray | None
+        (d, k), unit columns belonging to `cross_correlation`, or None if they were not asked for.
+    residuals : np.ndarray | None
+        (k,), |C v - lambda v| relative to the largest |lambda|, or None where all eigenvalues are exact.
+    measures : dict[str, float]
+        Rank and collapse measures by name, see docs/measures.md.
+    nonfinite : int
+        Samples that were left out since they held a NaN or an infinity.
 
+    Notes
+    -----
     k is the dimension d up to 2048 dimensions, above that the number of leading eigenvalues kept.
     """
 
@@ -60,9 +69,12 @@ def spectrum_of(
 
     Parameters
     ----------
-    center : whether the cross-correlation is about the mean of both views or about zero
-    kept : how many of the eigenvalues
-    plateau : eigenvalue of a learned mode in theory, for the measure `modes_past_half`
+    center : bool
+        Whether the cross-correlation is about the mean of both views or about zero.
+    kept : int
+        How many of the eigenvalues.
+    plateau : float
+        Eigenvalue of a learned mode in theory, for the measure `modes_past_half`.
     """
     if not moments.count:
         return _unknown(moments, step, time, kept, eigenvectors)

@@ -39,22 +39,37 @@ def watch(
 
     Parameters
     ----------
-    model : may be wrapped by DistributedDataParallel, or by torch.compile if it has not run yet
-    layers : names as in `model.named_modules()`
-    out : the run folder; of several layers each gets a folder in it, named as the layer
-    optimizer : whose steps count; by default any that holds a parameter of the model
-    views : None: two calls of a layer with one shape are two views, a single call is one; 1: each call is a
-        batch of its own; 2 or more: each call holds that many views one after the other, and the first two
-        are taken
-    pool : makes embeddings (n, d) of a layer's output; by default feature maps (n, c, h, w) are averaged
-        over positions and sequences (n, t, c) over tokens
-    probe : a fixed batch for the model, or a function that is given the model and passes one; evaluated at
-        each measurement in evaluation mode, its principal projections are recorded
-    options : of `SpectrumMonitor`: every, center, form, planned_steps, resume, ...
+    model : nn.Module
+        May be wrapped by DistributedDataParallel, or by torch.compile if it has not run yet.
+    layers : str | Iterable[str]
+        Names as in `model.named_modules()`.
+    out : str | Path
+        The run folder; of several layers each gets a folder in it, named as the layer.
+    optimizer : Optimizer | None
+        Whose steps count; by default any that holds a parameter of the model.
+    views : int | None
+        None: two calls of a layer with one shape are two views, a single call is one; 1: each call is a batch
+        of its own; 2 or more: each call holds that many views one after the other, and the first two are
+        taken.
+    pool : Callable[[Any], Tensor] | None
+        Makes embeddings (n, d) of a layer's output; by default feature maps (n, c, h, w) are averaged over
+        positions and sequences (n, t, c) over tokens.
+    probe : Tensor | Callable[[nn.Module], Any] | None
+        a fixed batch for the model, or a function that is given the model and passes one; evaluated at each
+        measurement in evaluation mode, its principal projections are recorded.
+    options
+        Of `SpectrumMonitor`: every, center, form, planned_steps, resume, ...
 
-    Raises ValueError for a layer that the model does not have, TypeError for an optimiser that is none; then,
-    from the loop, RuntimeError if a layer gives nothing or no optimiser steps, TypeError or ValueError if
-    what it gives are no embeddings.
+    Raises
+    ------
+    ValueError
+        For a layer that the model does not have.
+    TypeError
+        For an optimiser that is none; then, from the loop.
+    RuntimeError
+        If a layer gives nothing or no optimiser steps.
+    TypeError, ValueError
+        If what it gives are no embeddings.
 
     Examples
     --------
@@ -86,7 +101,8 @@ class Watch:
 
     Attributes
     ----------
-    monitors : the `SpectrumMonitor` of each layer, by its name
+    monitors : dict[str, SpectrumMonitor]
+        The `SpectrumMonitor` of each layer, by its name.
     """
 
     def __init__(

@@ -38,8 +38,10 @@ class ProgressLine:
 
         Parameters
         ----------
-        notes : the most important first: a terminal that is too narrow for all leaves out the last ones
-        final : whether the job ends when `done` is `total`
+        notes
+            The most important first: a terminal that is too narrow for all leaves out the last ones.
+        final : bool
+            Whether the job ends when `done` is `total`.
         """
         now = monotonic()
         if total != self.total or done < self.done:  # another part of the job begins
@@ -64,6 +66,8 @@ class ProgressLine:
 def progress_line(description: str) -> Iterator[ProgressLine]:
     """Show a job's progress while the block runs.
 
+    Examples
+    --------
     >>> with progress_line("reading") as line:
     ...     line.update(5, 5, "images")
     reading: 5/5 images
@@ -129,7 +133,7 @@ class _FittingBar(BarColumn):
 
 
 def _clock(seconds: float) -> str:
-    """0:09, 1:02:03, 2d 03:04:05"""
+    """A span of time as 0:09, 1:02:03, 2d 03:04:05."""
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     days, hour = divmod(hours, 24)

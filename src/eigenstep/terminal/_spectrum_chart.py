@@ -19,9 +19,12 @@ def spectrum_chart(eigenvalues: np.ndarray, carrying: int | None, width: int) ->
 
     Parameters
     ----------
-    eigenvalues : (k,), descending, the first one positive
-    carrying : how many of them carry 99 % of the variance, None if these do not
-    width : characters of a line
+    eigenvalues : np.ndarray
+        (k,), descending, the first one positive.
+    carrying : int | None
+        How many of them carry 99 % of the variance, None if these do not.
+    width : int
+        Characters of a line.
     """
     bars = _bars(len(eigenvalues), width - LABELS)
     thick = (width - LABELS) // len(bars)

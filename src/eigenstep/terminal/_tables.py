@@ -46,8 +46,11 @@ def print_prediction(record: RunRecord) -> None:
 
 
 def print_runs(records: list[RunRecord]) -> None:
-    """Print what each run learned, at which step each of its modes reached half of its plateau, and how many
-    more steps the next one would take."""
+    """Print what each run learned.
+
+    At which step each of its modes reached half of its plateau, and how many more steps the next one would
+    take.
+    """
     rows, ahead = [], []
     for record in records:
         found, loss = analyse(record), record.metrics["loss"]

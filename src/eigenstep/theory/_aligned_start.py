@@ -11,8 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 class AlignedStart:
     """W(0) = rotation @ diag(scales) @ modes^T: the start from which every mode moves alone.
 
-    rotation : (d, k) orthonormal columns U, the output direction that learns each mode
-    scales : (k,) s_j(0) >= 0
+    Attributes
+    ----------
+    rotation : NDArray[np.float64]
+        (d, k) orthonormal columns U, the output direction that learns each mode.
+    scales : NDArray[np.float64]
+        (k,) s_j(0) >= 0.
     """
 
     rotation: NDArray[np.float64]
@@ -31,12 +35,15 @@ def aligned_start(weights: ArrayLike, modes: ArrayLike) -> AlignedStart:
 
     Parameters
     ----------
-    weights : (d, m) W(0)
-    modes : (m, k) eigenvectors as columns, in the order in which they are learned, k <= d
+    weights : ArrayLike
+        (d, m) W(0).
+    modes : ArrayLike
+        (m, k) eigenvectors as columns, in the order in which they are learned, k <= d.
 
     Raises
     ------
-    ValueError : shapes that do not match, more modes than outputs, or values that are not finite
+    ValueError
+        Shapes that do not match, more modes than outputs, or values that are not finite.
 
     Examples
     --------

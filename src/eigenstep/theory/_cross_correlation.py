@@ -18,17 +18,22 @@ def cross_correlation(
 
     Parameters
     ----------
-    x : (n, m) first views, or (v, n, m) all v >= 2 views with `y` left out
-    y : (n, m) second views, row i the partner of row i of `x`
-    centred : subtract the mean of all views of all samples first; nothing is ever divided by a deviation
+    x : ArrayLike
+        (n, m) first views, or (v, n, m) all v >= 2 views with `y` left out.
+    y : ArrayLike | None
+        (n, m) second views, row i the partner of row i of `x`.
+    centred : bool
+        Subtract the mean of all views of all samples first; nothing is ever divided by a deviation.
 
     Returns
     -------
-    (m, m) float64
+    NDArray[np.float64]
+        (m, m) float64
 
     Raises
     ------
-    ValueError : shapes other than these, no samples, or values that are not finite
+    ValueError
+        Shapes other than these, no samples, or values that are not finite.
 
     Examples
     --------

@@ -12,8 +12,11 @@ def growth_rates(gamma: NDArray[np.float64], learning_rate: float | None) -> NDA
     Gradient flow (learning_rate None): gamma_j itself. Gradient descent multiplies a small mode by
     1 + 4 eta gamma_j a step, so per unit of t = eta x step the exponent is log(1 + 4 eta gamma_j) / (4 eta).
 
-    Raises ValueError unless 0 < learning_rate < 1 / (4 max_j |gamma_j|). Above it a mode with positive gamma
-    does not settle at its end point, and one with negative gamma changes sign at every step.
+    Raises
+    ------
+    ValueError
+        Unless 0 < learning_rate < 1 / (4 max_j |gamma_j|). Above it a mode with positive gamma does not
+        settle at its end point, and one with negative gamma changes sign at every step.
     """
     if learning_rate is None:
         return gamma

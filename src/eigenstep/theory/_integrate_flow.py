@@ -20,20 +20,28 @@ def integrate_flow(
 
     Parameters
     ----------
-    velocity : (d, m) -> (d, m)
-    start : (d, m) W(0)
-    times : (T,) increasing and finite, t >= 0
-    largest_gamma : the operator's largest eigenvalue in size, which limits the steps
-    rtol : relative tolerance of a step; the absolute one is rtol times the start's largest entry
+    velocity : Callable[[NDArray[np.float64]], NDArray[np.float64]]
+        (d, m) -> (d, m).
+    start : NDArray[np.float64]
+        (d, m) W(0).
+    times : ArrayLike
+        (T,) increasing and finite, t >= 0.
+    largest_gamma : float
+        The operator's largest eigenvalue in size, which limits the steps.
+    rtol : float
+        Relative tolerance of a step; the absolute one is rtol times the start's largest entry.
 
     Returns
     -------
-    times (T,) and W at each of them (T, d, m)
+    tuple[NDArray[np.float64], NDArray[np.float64]]
+        times (T,) and W at each of them (T, d, m)
 
     Raises
     ------
-    ValueError : times that do not increase
-    FloatingPointError : the integration failed; names the time
+    ValueError
+        Times that do not increase.
+    FloatingPointError
+        The integration failed; names the time.
 
     Examples
     --------

@@ -33,21 +33,29 @@ def kernel_gradient_flow(
 
     Parameters
     ----------
-    kernel : (N, N) K over all views, symmetric and positive semi-definite; it may be singular
-    pair_graph : (N, N) A, symmetric, dense or SciPy sparse; n pairs stacked x_1 .. x_n, x'_1 .. x'_n have
-        1/(2n) at the places of partners
-    coefficients : (d, N) a(0)
-    times : (T,) increasing and finite, t >= 0, at which to record
-    rtol : relative tolerance of a step; the absolute one is rtol times the largest initial coefficient
+    kernel : ArrayLike
+        (N, N) K over all views, symmetric and positive semi-definite; it may be singular.
+    pair_graph : Any
+        (N, N) A, symmetric, dense or SciPy sparse; n pairs stacked x_1 .. x_n, x'_1 .. x'_n have 1/(2n) at
+        the places of partners.
+    coefficients : ArrayLike
+        (d, N) a(0).
+    times : ArrayLike
+        (T,) increasing and finite, t >= 0, at which to record.
+    rtol : float
+        Relative tolerance of a step; the absolute one is rtol times the largest initial coefficient.
 
     Returns
     -------
-    Simulation, whose final_weights are the coefficients (d, N) at the last time
+    Simulation
+        Simulation, whose final_weights are the coefficients (d, N) at the last time
 
     Raises
     ------
-    ValueError : shapes that do not match, a kernel or graph that is not symmetric, times that do not increase
-    FloatingPointError : the integration failed; names the time
+    ValueError
+        Shapes that do not match, a kernel or graph that is not symmetric, times that do not increase.
+    FloatingPointError
+        The integration failed; names the time.
 
     Examples
     --------

@@ -22,17 +22,22 @@ def half_times(
 
     Parameters
     ----------
-    gamma : (d,) eigenvalues of the data's cross-correlation
-    start_scales : (d,) or one number for all modes: s_j(0) >= 0
-    learning_rate : None for gradient flow, a number for gradient descent; see `mode_eigenvalues`
+    gamma : ArrayLike
+        (d,) eigenvalues of the data's cross-correlation.
+    start_scales : ArrayLike
+        (d,) or one number for all modes: s_j(0) >= 0.
+    learning_rate : float | None
+        None for gradient flow, a number for gradient descent; see `mode_eigenvalues`.
 
     Returns
     -------
-    (d,) float64, in units of learning rate x step
+    NDArray[np.float64]
+        (d,) float64, in units of learning rate x step
 
     Raises
     ------
-    ValueError : shapes that do not match, negative scales, or a learning rate that is not stable
+    ValueError
+        Shapes that do not match, negative scales, or a learning rate that is not stable.
 
     Examples
     --------
@@ -81,12 +86,15 @@ def rise_widths(gamma: ArrayLike, learning_rate: float | None = None) -> NDArray
 
     Parameters
     ----------
-    gamma : (d,) eigenvalues of the data's cross-correlation
-    learning_rate : None for gradient flow, a number for gradient descent; see `mode_eigenvalues`
+    gamma : ArrayLike
+        (d,) eigenvalues of the data's cross-correlation.
+    learning_rate : float | None
+        None for gradient flow, a number for gradient descent; see `mode_eigenvalues`.
 
     Returns
     -------
-    (d,) float64, in units of learning rate x step
+    NDArray[np.float64]
+        (d,) float64, in units of learning rate x step
 
     Examples
     --------

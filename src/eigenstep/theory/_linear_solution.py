@@ -28,11 +28,18 @@ class LinearSolution:
     those with zero eigenvalue stay where they are. Where eigenvalues coincide, compare the space of that
     group of modes, never one mode of it. Source: arXiv:2303.15438, section 4.
 
-    eigenvalues : (d,) gamma_1 >= ... >= gamma_d, the operator's top eigenvalues
-    modes : (m, d) their eigenvectors V, as columns
-    rotation : (d, d) the orthogonal U
-    start_scales : (d,) s_j(0)
-    learning_rate : None for gradient flow, else the rate of gradient descent (see `mode_eigenvalues`)
+    Attributes
+    ----------
+    eigenvalues : NDArray[np.float64]
+        (d,) gamma_1 >= ... >= gamma_d, the operator's top eigenvalues.
+    modes : NDArray[np.float64]
+        (m, d) their eigenvectors V, as columns.
+    rotation : NDArray[np.float64]
+        (d, d) the orthogonal U.
+    start_scales : NDArray[np.float64]
+        (d,) s_j(0).
+    learning_rate : float | None
+        None for gradient flow, else the rate of gradient descent (see `mode_eigenvalues`).
 
     Examples
     --------
@@ -58,8 +65,11 @@ class LinearSolution:
     ) -> "LinearSolution":
         """Solve the model for an operator Gamma (m, m) and initial weights W(0) (d, m), d <= m.
 
-        Raises ValueError if Gamma is not symmetric, shapes do not match, or the learning rate is not below
-        1 / (4 max|gamma|), where gradient descent is stable.
+        Raises
+        ------
+        ValueError
+            If Gamma is not symmetric, shapes do not match, or the learning rate is not below 1 / (4
+            max|gamma|), where gradient descent is stable.
         """
         matrix = symmetric_operator(operator)
         initial = matching_weights(weights, len(matrix))
@@ -121,13 +131,17 @@ def solve_linear(
 
     Parameters
     ----------
-    x, y, centred : the data, as `cross_correlation` takes them: (n, m) pairs, or (v, n, m) views
-    weights : (d, m) W(0), d <= m
-    learning_rate : None for gradient flow, a number for gradient descent
+    x, y, centred
+        The data, as `cross_correlation` takes them: (n, m) pairs, or (v, n, m) views.
+    weights : ArrayLike
+        (d, m) W(0), d <= m.
+    learning_rate : float | None
+        None for gradient flow, a number for gradient descent.
 
     Raises
     ------
-    ValueError : as `cross_correlation` and `LinearSolution.from_operator`
+    ValueError
+        As `cross_correlation` and `LinearSolution.from_operator`.
 
     Examples
     --------

@@ -18,20 +18,26 @@ def mode_eigenvalues(
 
     Parameters
     ----------
-    gamma : (d,) eigenvalues of the data's cross-correlation
-    start_scales : (d,) or one number for all modes: s_j(0) >= 0, see `start_scales`
-    times : (T,) or one number: t = learning rate x step >= 0; infinity gives the end point
-    learning_rate : None for gradient flow; a number eta for gradient descent, which replaces gamma_j in the
-        exponents by log(1 + 4 eta gamma_j) / (4 eta)
+    gamma : ArrayLike
+        (d,) eigenvalues of the data's cross-correlation.
+    start_scales : ArrayLike
+        (d,) or one number for all modes: s_j(0) >= 0, see `start_scales`.
+    times : ArrayLike
+        (T,) or one number: t = learning rate x step >= 0; infinity gives the end point.
+    learning_rate : float | None
+        None for gradient flow; a number eta for gradient descent, which replaces gamma_j in the exponents by
+        log(1 + 4 eta gamma_j) / (4 eta).
 
     Returns
     -------
-    (T, d) float64, columns in the order of `gamma`: not sorted by lambda
+    NDArray[np.float64]
+        (T, d) float64, columns in the order of `gamma`: not sorted by lambda
 
     Raises
     ------
-    ValueError : shapes that do not match, negative scales or times, or a learning rate outside
-        0 < eta < 1 / (4 max|gamma|), where gradient descent is stable
+    ValueError
+        Shapes that do not match, negative scales or times, or a learning rate outside 0 < eta < 1 / (4
+        max|gamma|), where gradient descent is stable.
 
     Examples
     --------
@@ -85,11 +91,13 @@ def loss_curve(eigenvalues: ArrayLike) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    eigenvalues : (..., d) all d eigenvalues of C, for instance (T, d) from `mode_eigenvalues`
+    eigenvalues : ArrayLike
+        (..., d) all d eigenvalues of C, for instance (T, d) from `mode_eigenvalues`.
 
     Returns
     -------
-    (...) float64
+    NDArray[np.float64]
+        (...) float64
 
     Examples
     --------

@@ -25,17 +25,22 @@ def momentum_growth(
 
     Parameters
     ----------
-    rates : (k,) r_j >= 0, in units of learning rate x step
-    learning_rate : eta
-    momentum : mu, in [0, 1)
+    rates : ArrayLike
+        (k,) r_j >= 0, in units of learning rate x step.
+    learning_rate : float
+        Eta.
+    momentum : float
+        Mu, in [0, 1).
 
     Returns
     -------
-    (k,) exponents R_j in units of learning rate x step, and (k,) shares a_1
+    tuple[NDArray[np.float64], NDArray[np.float64]]
+        (k,) exponents R_j in units of learning rate x step, and (k,) shares a_1
 
     Raises
     ------
-    ValueError : a negative rate, a learning rate that is not positive, or a momentum outside [0, 1)
+    ValueError
+        A negative rate, a learning rate that is not positive, or a momentum outside [0, 1).
 
     Examples
     --------

@@ -22,11 +22,18 @@ from eigenstep.theory._mode_trajectories import loss_curve
 class Simulation:
     """What a simulated run recorded.
 
-    times : (T,) learning rate x step
-    eigenvalues : (T, d) of C = W Gamma W^T, descending at each time
-    loss : (T,) ||C - I||_F^2
-    final_weights : (d, m) W at the last time
-    weights : (T, d, m), or None if they were not asked for
+    Attributes
+    ----------
+    times : NDArray[np.float64]
+        (T,) learning rate x step.
+    eigenvalues : NDArray[np.float64]
+        (T, d) of C = W Gamma W^T, descending at each time.
+    loss : NDArray[np.float64]
+        (T,) ||C - I||_F^2.
+    final_weights : NDArray[np.float64]
+        (d, m) W at the last time.
+    weights : NDArray[np.float64] | None
+        (T, d, m), or None if they were not asked for.
     """
 
     times: NDArray[np.float64]
@@ -71,18 +78,27 @@ def gradient_descent(
 
     Parameters
     ----------
-    operator : (m, m) Gamma, symmetric
-    weights : (d, m) W(0)
-    learning_rate : positive; stable below 1 / (4 gamma_1)
-    steps : how many updates
-    record_every : record each so many steps, and the last
-    record_weights : keep the weights at every record, d x m x 8 bytes each
-    callback : called with the step and the loss at every record, for a progress bar
+    operator : ArrayLike
+        (m, m) Gamma, symmetric.
+    weights : ArrayLike
+        (d, m) W(0).
+    learning_rate : float
+        Positive; stable below 1 / (4 gamma_1).
+    steps : int
+        How many updates.
+    record_every : int
+        Record each so many steps, and the last.
+    record_weights : bool
+        Keep the weights at every record, d x m x 8 bytes each.
+    callback : Callable[[int, float], None] | None
+        Called with the step and the loss at every record, for a progress bar.
 
     Raises
     ------
-    ValueError : shapes that do not match, or numbers that are not positive
-    FloatingPointError : the run diverged; names the step and the stable learning rate
+    ValueError
+        Shapes that do not match, or numbers that are not positive.
+    FloatingPointError
+        The run diverged; names the step and the stable learning rate.
 
     Examples
     --------
@@ -141,16 +157,23 @@ def gradient_flow(
 
     Parameters
     ----------
-    operator : (m, m) Gamma, symmetric
-    weights : (d, m) W(0), of any size; it need not be aligned with the modes
-    times : (T,) increasing and finite, t >= 0, at which to record
-    rtol : relative tolerance of a step; the absolute one is rtol times the largest initial weight
-    record_weights : keep the weights at every time
+    operator : ArrayLike
+        (m, m) Gamma, symmetric.
+    weights : ArrayLike
+        (d, m) W(0), of any size; it need not be aligned with the modes.
+    times : ArrayLike
+        (T,) increasing and finite, t >= 0, at which to record.
+    rtol : float
+        Relative tolerance of a step; the absolute one is rtol times the largest initial weight.
+    record_weights : bool
+        Keep the weights at every time.
 
     Raises
     ------
-    ValueError : shapes that do not match, or times that do not increase
-    FloatingPointError : the integration failed; names the time
+    ValueError
+        Shapes that do not match, or times that do not increase.
+    FloatingPointError
+        The integration failed; names the time.
 
     Examples
     --------

@@ -13,11 +13,13 @@ def subspace_overlap(first: ArrayLike, second: ArrayLike) -> float:
 
     Parameters
     ----------
-    first, second : (m, d) columns that span each space, in any basis; pass W.T for the row space of weights
+    first, second : ArrayLike
+        (m, d) columns that span each space, in any basis; pass W.T for the row space of weights.
 
     Raises
     ------
-    ValueError : shapes that differ, more columns than rows, or columns that are linearly dependent
+    ValueError
+        Shapes that differ, more columns than rows, or columns that are linearly dependent.
 
     Examples
     --------

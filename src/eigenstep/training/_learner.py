@@ -24,11 +24,16 @@ class ForwardPass:
 
     Attributes
     ----------
-    loss : a scalar
-    terms : of the loss, by name, each a scalar before its weight and without gradient
-    features : of the two views, each (b, p)
-    batch : what the objective was given
-    step, views : which step it was, and the images that the encoder saw, each (b, 3, H, W)
+    loss : Tensor
+        a scalar.
+    terms : dict[str, Tensor]
+        Of the loss, by name, each a scalar before its weight and without gradient.
+    features : tuple[Tensor, Tensor]
+        Of the two views, each (b, p).
+    batch : Embeddings
+        What the objective was given.
+    step, views
+        Which step it was, and the images that the encoder saw, each (b, 3, H, W).
     """
 
     loss: Tensor
@@ -50,13 +55,20 @@ class Learner:
 
     Parameters
     ----------
-    fabric : the engine
-    encoder : on the CPU; it is moved to the device
-    objective : likewise, its parameters are trained too
-    target : the slowly following copy of the encoder, if the objective needs one
-    micro_batch_size : images that pass the encoder at once; None for all
-    seed : determines what is random within the networks, such as dropout
-    compiled : compile the encoder
+    fabric : Fabric
+        The engine.
+    encoder : Encoder
+        On the CPU; it is moved to the device.
+    objective : Objective
+        Likewise, its parameters are trained too.
+    target : TargetNetwork | None
+        The slowly following copy of the encoder, if the objective needs one.
+    micro_batch_size : int | None
+        Images that pass the encoder at once; None for all.
+    seed : int
+        Determines what is random within the networks, such as dropout.
+    compiled : bool
+        Compile the encoder.
     """
 
     def __init__(
@@ -118,7 +130,10 @@ class Learner:
     def try_objective(self, pairs: int, dim: int, classes: int) -> None:
         """See that a copy of the objective gives a loss of embeddings that mean nothing, (pairs, dim) each.
 
-        Raises ValueError in one line for what cannot be minimised.
+        Raises
+        ------
+        ValueError
+            In one line for what cannot be minimised.
         """
         generator = self._generator(0)
         drawn = (torch.randn(pairs, dim, generator=generator) for _ in range(4))

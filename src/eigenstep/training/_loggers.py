@@ -43,8 +43,13 @@ class Loggers:
 def check_loggers(config: TrainConfig) -> None:
     """See that the packages of `config.logger.kinds` are there.
 
-    Raises ValueError for an unknown kind, or with the command that installs what is missing.
+    Raises
+    ------
+    ValueError
+        For an unknown kind, or with the command that installs what is missing.
 
+    Examples
+    --------
     >>> from eigenstep.training.config import LoggerConfig
     >>> check_loggers(TrainConfig(logger=LoggerConfig(kinds=("csv",))))
     """
@@ -67,8 +72,13 @@ def build_loggers(config: TrainConfig, out: Path, start: int = 0) -> Loggers:
     A run that goes on from step `start` goes on in the same files, or under the same name, so that no step
     is there twice. Processes other than the first get loggers that do nothing.
 
-    Raises ValueError, in one line, for what `check_loggers` refuses and for a logger that cannot be opened.
+    Raises
+    ------
+    ValueError
+        In one line, for what `check_loggers` refuses and for a logger that cannot be opened.
 
+    Examples
+    --------
     >>> import tempfile
     >>> from eigenstep.training.config import LoggerConfig
     >>> config = TrainConfig(logger=LoggerConfig(kinds=("csv",)))

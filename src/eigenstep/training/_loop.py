@@ -50,20 +50,30 @@ def train(
 
     Parameters
     ----------
-    resume : go on from the last checkpoint in `out`, or start if there is none
-    overwrite : replace a run that is in `out`
-    progress : called at every step, in the first process
-    objective : a loss of one's own, in the place of `config.loss`: any callable (z_a, z_b) -> scalar of two
-        (batch, dim) tensors, row i of both from one image. It sees the joint batch of all processes, in
-        float32 or better. A module's parameters are trained too; what a method `terms(z_a, z_b)` gives, a
-        dictionary of scalars, is recorded. An `eigenstep.methods.Objective` is told the step, labels and
-        more. The configuration says `loss: python:NAME`; to resume the run the objective is given again
+    resume : bool
+        Go on from the last checkpoint in `out`, or start if there is none.
+    overwrite : bool
+        Replace a run that is in `out`.
+    progress : Callable[[Progress], None] | None
+        Called at every step, in the first process.
+    objective : Callable[[Tensor, Tensor], Tensor] | Objective | None
+        a loss of one's own, in the place of `config.loss`: any callable (z_a, z_b) -> scalar of two (batch,
+        dim) tensors, row i of both from one image. It sees the joint batch of all processes, in float32 or
+        better. A module's parameters are trained too; what a method `terms(z_a, z_b)` gives, a dictionary of
+        scalars, is recorded. An `eigenstep.methods.Objective` is told the step, labels and more. The
+        configuration says `loss: python:NAME`; to resume the run the objective is given again.
 
-    Raises ValueError, FileNotFoundError, FileExistsError or PermissionError, before anything in `out` is
-    touched, if the configuration cannot be run or `out` cannot be used; FloatingPointError, naming the
-    step, if the loss is no longer finite: the last good checkpoint and the record stay; Preempted after
-    SIGTERM, when a checkpoint is written.
+    Raises
+    ------
+    ValueError, FileNotFoundError, FileExistsError, PermissionError
+        Before anything in `out` is touched, if the configuration cannot be run or `out` cannot be used.
+    FloatingPointError
+        Naming the step, if the loss is no longer finite: the last good checkpoint and the record stay.
+    Preempted
+        After SIGTERM, when a checkpoint is written.
 
+    Examples
+    --------
     >>> import tempfile
     >>> from eigenstep.images import ImagesConfig
     >>> def distance_and_spread(z_a, z_b):

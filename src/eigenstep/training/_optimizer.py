@@ -21,7 +21,8 @@ def build_optimizer(
 
     Parameters
     ----------
-    fixed_rate : whether the objective's parameters keep it
+    fixed_rate : bool
+        Whether the objective's parameters keep it.
     """
     assert config.lr is not None, "the configuration is resolved first"
     groups = _groups(encoder, config, False) + (_groups(objective, config, fixed_rate) if objective else [])
@@ -53,6 +54,8 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float, initial: float) -> N
 def learning_rates(config: OptimizerConfig, steps: int, steps_per_epoch: int | None = None) -> np.ndarray:
     """The learning rate of each step, (steps,): linear warm-up, then constant or half a cosine to zero.
 
+    Examples
+    --------
     >>> learning_rates(OptimizerConfig(lr=1.0, warmup_steps=2), 4)
     array([0.5, 1. , 1. , 1. ])
     """

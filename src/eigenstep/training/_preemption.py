@@ -18,7 +18,8 @@ class Preempted(Stopped):
 
     Attributes
     ----------
-    step : the step that the run goes on from
+    step : int
+        The step that the run goes on from.
     """
 
     def __init__(self, step: int) -> None:

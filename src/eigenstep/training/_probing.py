@@ -22,9 +22,13 @@ class Probe:
 
     Parameters
     ----------
-    config : its nodes `probes`, `images` and `views`, and its `data` unless `probes.data` names another
+    config : TrainConfig
+        Its nodes `probes`, `images` and `views`, and its `data` unless `probes.data` names another.
 
-    Raises ValueError or FileNotFoundError in one line if there are no such images, or no labels.
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        In one line if there are no such images, or no labels.
     """
 
     def __init__(self, config: TrainConfig) -> None:
@@ -40,10 +44,15 @@ class Probe:
 
         Parameters
         ----------
-        encoder : gives features (B, p) and embeddings (B, d), on any device; in evaluation mode meanwhile
-        kinds : which of knn, ridge and logistic
+        encoder : nn.Module
+            Gives features (B, p) and embeddings (B, d), on any device; in evaluation mode meanwhile.
+        kinds : Sequence[str]
+            Which of knn, ridge and logistic.
 
-        Raises ValueError for an unknown kind, and for features that are not finite.
+        Raises
+        ------
+        ValueError
+            For an unknown kind, and for features that are not finite.
         """
         train = encode(encoder, self.train.images, self.config)
         test = encode(encoder, self.test.images, self.config)

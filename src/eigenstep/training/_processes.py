@@ -16,7 +16,10 @@ from eigenstep.training.config import Precision, TrainConfig
 def launch(config: TrainConfig) -> Fabric:
     """The engine on which a run trains; under torchrun it spans all processes of all machines.
 
-    Raises ValueError if the device cannot be used, or the batch cannot be shared among the processes.
+    Raises
+    ------
+    ValueError
+        If the device cannot be used, or the batch cannot be shared among the processes.
     """
     world, local = (int(os.environ.get(name, 1)) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     if config.batch_size % world or config.batch_size < 2 * world:
@@ -42,6 +45,8 @@ def launch(config: TrainConfig) -> Fabric:
 def best_precision(device: str) -> Precision:
     """bf16-mixed where the hardware multiplies in bfloat16, 32-true elsewhere.
 
+    Examples
+    --------
     >>> best_precision("mps")
     '32-true'
     """

@@ -9,12 +9,18 @@ class Progress:
 
     Attributes
     ----------
-    stage : "reading" (images), "training" (steps) or "probing" (steps)
-    done, total : images or steps
-    loss : of the last measurement, None before the first
-    images_per_second : of the training so far in this process
-    learned_modes : how many modes had been learned at the last measurement
-    waiting : share of the time that was spent waiting for images
+    stage : str
+        "reading" (images), "training" (steps) or "probing" (steps).
+    done, total : int
+        Images or steps.
+    loss : float | None
+        Of the last measurement, None before the first.
+    images_per_second : float | None
+        Of the training so far in this process.
+    learned_modes : int | None
+        How many modes had been learned at the last measurement.
+    waiting : float | None
+        Share of the time that was spent waiting for images.
     """
 
     stage: str

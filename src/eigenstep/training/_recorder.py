@@ -31,13 +31,20 @@ class Recorder:
 
     Parameters
     ----------
-    out : the run folder
-    encoder : gives features (B, p) and embeddings (B, d)
-    autocast : makes the context in which the encoder computes in the run's precision
-    thumbnails : uint8 (n, 3, S, S), the probe batch as it is stored; n = 0 for none
-    probe_images : (n, 3, H, W), the same as the encoder takes them, on its device
-    loggers : where measurements go besides the folder
-    start : the step that the run goes on from; measurements from there on are forgotten
+    out : Path
+        The run folder.
+    encoder : Encoder
+        Gives features (B, p) and embeddings (B, d).
+    autocast : Callable[[], AbstractContextManager]
+        Makes the context in which the encoder computes in the run's precision.
+    thumbnails : Tensor
+        uint8 (n, 3, S, S), the probe batch as it is stored; n = 0 for none.
+    probe_images : Tensor
+        (n, 3, H, W), the same as the encoder takes them, on its device.
+    loggers : Loggers
+        Where measurements go besides the folder.
+    start : int
+        The step that the run goes on from; measurements from there on are forgotten.
     """
 
     def __init__(
@@ -100,8 +107,10 @@ class Recorder:
 
         Parameters
         ----------
-        waited : seconds of waiting for images so far
-        last : whether it is the run's last, of which the modes are counted whatever that takes
+        waited : float
+            Seconds of waiting for images so far.
+        last : bool
+            Whether it is the run's last, of which the modes are counted whatever that takes.
         """
         began = time.perf_counter()
         kept = min(self.encoder.num_features, FEATURES_KEPT)

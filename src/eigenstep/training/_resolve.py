@@ -15,10 +15,16 @@ def resolve(config: TrainConfig, method: Method[Any] | None = None) -> TrainConf
 
     Parameters
     ----------
-    method : what is trained by; default: the one that `config.loss` names
+    method : Method[Any] | None
+        What is trained by; default: the one that `config.loss` names.
 
-    Raises ValueError for a value that cannot be run, whatever the data.
+    Raises
+    ------
+    ValueError
+        For a value that cannot be run, whatever the data.
 
+    Examples
+    --------
     >>> resolve(TrainConfig(loss="simclr")).optimizer.lr
     0.05
     >>> resolve(TrainConfig(batch_size=64)).record.probe

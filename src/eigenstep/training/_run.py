@@ -47,8 +47,10 @@ class Run:
 
     Parameters
     ----------
-    probe : of the leader, if features are probed while training
-    tell : called at every step
+    probe : Probe | None
+        Of the leader, if features are probed while training.
+    tell : Callable[[Progress], None]
+        Called at every step.
     """
 
     def __init__(

@@ -10,9 +10,15 @@ from eigenstep.training.config import TrainConfig, load_config
 def check_folder(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -> None:
     """See that the run may be written to `out`; changes nothing.
 
-    Raises FileExistsError if something is there and neither `resume` nor `overwrite` is given, if it is
-    not a run, or if `overwrite` would remove what no run has written; ValueError if the run to resume was
-    configured otherwise; OSError if the folder cannot be written.
+    Raises
+    ------
+    FileExistsError
+        If something is there and neither `resume` nor `overwrite` is given, if it is not a run, or if
+        `overwrite` would remove what no run has written.
+    ValueError
+        If the run to resume was configured otherwise.
+    OSError
+        If the folder cannot be written.
     """
     if resume and overwrite:
         raise ValueError("expected one of --resume and --overwrite, got both")

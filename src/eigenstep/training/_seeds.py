@@ -8,6 +8,8 @@ def derived_seed(*entropy: int) -> int:
 
     Nothing random is kept from step to step, so a run can go on from any step.
 
+    Examples
+    --------
     >>> derived_seed(0, 1, 100) == derived_seed(0, 1, 100), derived_seed(0, 1, 100) == derived_seed(0, 1, 101)
     (True, False)
     """

@@ -16,6 +16,8 @@ def synchronize_batch_norms(module: nn.Module, device: torch.device) -> nn.Modul
 
     Parameters, buffers and their names stay. On a GPU these are torch's own, which need one.
 
+    Examples
+    --------
     >>> synchronize_batch_norms(nn.Sequential(nn.BatchNorm2d(3)), torch.device("cpu"))
     Sequential(
       (0): SyncBatchNorm(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)

@@ -26,19 +26,29 @@ def color_jitter(images: Tensor, factors: Tensor, order: Tensor) -> Tensor:
 
     An image whose factors are all neutral (1, 1, 1, 0) comes back bit for bit.
 
-    Args:
-        images: (B, 3, H, W), uint8 or floats in [0, 1].
-        factors: (B, 4), for brightness, contrast, saturation (at least 0) and hue (in [-0.5, 0.5]).
-        order: (B, 4), each row a permutation of 0 (brightness), 1 (contrast), 2 (saturation), 3 (hue), first
-            operation first, as torchvision's `ColorJitter.get_params` numbers them.
+    Parameters
+    ----------
+    images : Tensor
+        (B, 3, H, W), uint8 or floats in [0, 1].
+    factors : Tensor
+        (B, 4), for brightness, contrast, saturation (at least 0) and hue (in [-0.5, 0.5]).
+    order : Tensor
+        (B, 4), each row a permutation of 0 (brightness), 1 (contrast), 2 (saturation), 3 (hue), first
+        operation first, as torchvision's `ColorJitter.get_params` numbers them.
 
-    Returns:
+    Returns
+    -------
+    Tensor
         (B, 3, H, W) float32 in [0, 1].
 
-    Raises:
-        ValueError: wrong images, not one row of parameters for each, a factor out of its range, an order
-            that is not a permutation.
+    Raises
+    ------
+    ValueError
+        Wrong images, not one row of parameters for each, a factor out of its range, an order that is not a
+        permutation.
 
+    Examples
+    --------
     >>> pixel = torch.tensor([0.6, 0.2, 0.2]).view(1, 3, 1, 1)
     >>> third_of_a_turn = torch.tensor([[1.5, 1.0, 1.0, 1 / 3]])
     >>> color_jitter(pixel, third_of_a_turn, torch.tensor([[0, 1, 2, 3]])).flatten()
@@ -97,8 +107,9 @@ def _hue_position(factors: Tensor, order: Tensor) -> Tensor:
 
 
 def _blends(factors: Tensor, order: Tensor) -> Tensor:
-    """(4, 3, B, 1, 1): for each place in the order the shares of grey and of mean grey in what each image is
-    blended with, and the weight of that.
+    """What each image is blended with at each place in the order, (4, 3, B, 1, 1).
+
+    The shares of grey and of mean grey in it, and its weight.
     """
     ordered = torch.stack([order == _SATURATION, order == _CONTRAST, 1 - factors.gather(1, order)])
     return ordered.permute(2, 0, 1)[..., None, None].contiguous()
@@ -148,16 +159,25 @@ def grayscale(images: Tensor, chosen: Tensor) -> Tensor:
 
     Equals torchvision's `rgb_to_grayscale(..., num_output_channels=3)`.
 
-    Args:
-        images: (B, 3, H, W), uint8 or floats in [0, 1].
-        chosen: (B,) bool.
+    Parameters
+    ----------
+    images : Tensor
+        (B, 3, H, W), uint8 or floats in [0, 1].
+    chosen : Tensor
+        (B,) bool.
 
-    Returns:
+    Returns
+    -------
+    Tensor
         (B, 3, H, W) float32; the other images are unchanged.
 
-    Raises:
-        ValueError: wrong images, or not one entry of `chosen` for each.
+    Raises
+    ------
+    ValueError
+        Wrong images, or not one entry of `chosen` for each.
 
+    Examples
+    --------
     >>> red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
     >>> grayscale(red, torch.tensor([True])).flatten()
     tensor([0.2989, 0.2989, 0.2989])
@@ -187,17 +207,27 @@ def solarize(images: Tensor, chosen: Tensor, threshold: float = 0.5) -> Tensor:
 
     Equals torchvision's `solarize`.
 
-    Args:
-        images: (B, 3, H, W), uint8 or floats in [0, 1].
-        chosen: (B,) bool.
-        threshold: in [0, 1].
+    Parameters
+    ----------
+    images : Tensor
+        (B, 3, H, W), uint8 or floats in [0, 1].
+    chosen : Tensor
+        (B,) bool.
+    threshold : float
+        In [0, 1].
 
-    Returns:
+    Returns
+    -------
+    Tensor
         (B, 3, H, W) float32; the other images are unchanged.
 
-    Raises:
-        ValueError: wrong images, not one entry of `chosen` for each, a threshold outside [0, 1].
+    Raises
+    ------
+    ValueError
+        Wrong images, not one entry of `chosen` for each, a threshold outside [0, 1].
 
+    Examples
+    --------
     >>> pixel = torch.tensor([0.1, 0.5, 0.75]).view(1, 3, 1, 1)
     >>> solarize(pixel, torch.tensor([True])).flatten()
     tensor([0.1000, 0.5000, 0.2500])
@@ -222,17 +252,27 @@ def solarize_(images: Tensor, chosen: Tensor, threshold: float) -> Tensor:
 def normalize(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """(images - mean) / std for each channel, as torchvision's `normalize`.
 
-    Args:
-        images: (B, 3, H, W), uint8 or floats in [0, 1].
-        mean: of red, green, blue.
-        std: of red, green, blue, positive.
+    Parameters
+    ----------
+    images : Tensor
+        (B, 3, H, W), uint8 or floats in [0, 1].
+    mean : Sequence[float]
+        Of red, green, blue.
+    std : Sequence[float]
+        Of red, green, blue, positive.
 
-    Returns:
+    Returns
+    -------
+    Tensor
         (B, 3, H, W) float32.
 
-    Raises:
-        ValueError: wrong images, or not three values.
+    Raises
+    ------
+    ValueError
+        Wrong images, or not three values.
 
+    Examples
+    --------
     >>> normalize(torch.ones(1, 3, 1, 1), (0.5, 0.5, 0.5), (0.5, 0.25, 0.5)).flatten()
     tensor([1., 2., 1.])
     """

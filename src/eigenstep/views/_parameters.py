@@ -19,9 +19,13 @@ class ViewsConfig:
     lightly's `SimCLRTransform(cj_strength=0.5, gaussian_blur=0)`. For larger images use strength 1
     (brightness, contrast, saturation 0.8, hue 0.2) and `blur_probability=0.5`.
 
-    Raises:
-        ValueError: a probability outside [0, 1], a range that is not (min, max), a magnitude out of bounds.
+    Raises
+    ------
+    ValueError
+        A probability outside [0, 1], a range that is not (min, max), a magnitude out of bounds.
 
+    Examples
+    --------
     >>> ViewsConfig(blur_probability=0.5).hue
     0.1
     """
@@ -78,6 +82,8 @@ class ViewsConfig:
     def none(cls, normalize: bool = False) -> "ViewsConfig":
         """Every random operation off: both views are the whole image, resized.
 
+        Examples
+        --------
         >>> ViewsConfig.none().jitter_probability
         0.0
         """
@@ -131,12 +137,18 @@ def sample_parameters(
     independent for every image. Each image takes the same number of draws whatever the configuration, so
     that switching one operation on or off leaves the parameters of the others as they were.
 
-    Returns:
+    Returns
+    -------
+    ViewParameters
         Parameters on the generator's device.
 
-    Raises:
-        ValueError: a size below 1.
+    Raises
+    ------
+    ValueError
+        A size below 1.
 
+    Examples
+    --------
     >>> drawn = sample_parameters(8, 32, 32, ViewsConfig(), torch.Generator().manual_seed(0))
     >>> drawn.boxes.shape, drawn.color_order.shape, len(drawn[2:4])
     (torch.Size([8, 4]), torch.Size([8, 4]), 2)

@@ -18,18 +18,29 @@ def resized_crop(images: Tensor, boxes: Tensor, flip: Tensor, size: int) -> Tens
     weights of output pixel i over the box's n pixels, a triangle of half-width max(n / size, 1) about
     n / size * (i + 1/2), normalised to sum 1.
 
-    Args:
-        images: (B, 3, H, W), uint8 or floats in [0, 1].
-        boxes: (B, 4) integers, each (top, left, height, width) in pixels, as torchvision orders them.
-        flip: (B,) bool.
-        size: side of the result in pixels.
+    Parameters
+    ----------
+    images : Tensor
+        (B, 3, H, W), uint8 or floats in [0, 1].
+    boxes : Tensor
+        (B, 4) integers, each (top, left, height, width) in pixels, as torchvision orders them.
+    flip : Tensor
+        (B,) bool.
+    size : int
+        Side of the result in pixels.
 
-    Returns:
+    Returns
+    -------
+    Tensor
         (B, 3, size, size) float32 in [0, 1].
 
-    Raises:
-        ValueError: wrong images, a box that leaves its image, `size` below 1.
+    Raises
+    ------
+    ValueError
+        Wrong images, a box that leaves its image, `size` below 1.
 
+    Examples
+    --------
     >>> images = torch.arange(12.0).view(1, 3, 2, 2) / 12
     >>> views = resized_crop(images, torch.tensor([[0, 0, 2, 2]]), torch.tensor([True]), size=2)
     >>> torch.equal(views, images.flip(3))
@@ -97,17 +108,27 @@ def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
     Equals torchvision's `gaussian_blur`: the kernel exp(-k^2 / (2 sigma^2)) over `kernel_size` pixels,
     normalised to sum 1. It is separable, so each blurred image is one product B_y X B_x^T for every channel.
 
-    Args:
-        images: (B, 3, H, W), uint8 or floats in [0, 1].
-        sigma: (B,) standard deviations in pixels; images with 0 are unchanged.
-        kernel_size: odd, and less than twice the shorter side.
+    Parameters
+    ----------
+    images : Tensor
+        (B, 3, H, W), uint8 or floats in [0, 1].
+    sigma : Tensor
+        (B,) standard deviations in pixels; images with 0 are unchanged.
+    kernel_size : int
+        Odd, and less than twice the shorter side.
 
-    Returns:
+    Returns
+    -------
+    Tensor
         (B, 3, H, W) float32 in [0, 1].
 
-    Raises:
-        ValueError: wrong images, not one non-negative sigma for each, an even or too large kernel.
+    Raises
+    ------
+    ValueError
+        Wrong images, not one non-negative sigma for each, an even or too large kernel.
 
+    Examples
+    --------
     >>> spot = torch.zeros(1, 3, 5, 5)
     >>> spot[:, :, 2, 2] = 1
     >>> gaussian_blur(spot, torch.tensor([1.0]), kernel_size=3)[0, 0, 2]

@@ -21,13 +21,20 @@ class TwoViews:
     one generator, which may live on the CPU while the images are on a GPU: then nothing waits for the GPU,
     and the same generator state gives the same views on every device up to rounding.
 
-    Args:
-        config: what may differ between views.
-        image_size: side of the square views in pixels. The blur's kernel spans a tenth of it, as in SimCLR.
+    Parameters
+    ----------
+    config : ViewsConfig
+        What may differ between views.
+    image_size : int
+        Side of the square views in pixels. The blur's kernel spans a tenth of it, as in SimCLR.
 
-    Raises:
-        ValueError: `image_size` below 1.
+    Raises
+    ------
+    ValueError
+        `image_size` below 1.
 
+    Examples
+    --------
     >>> views = TwoViews(ViewsConfig(), image_size=32)
     >>> images = torch.randint(256, (16, 3, 40, 48), dtype=torch.uint8)
     >>> a, b = views(images, torch.Generator().manual_seed(0))
@@ -49,18 +56,26 @@ class TwoViews:
     ) -> tuple[Tensor, Tensor]:
         """Two views of each image.
 
-        Args:
-            images: (B, 3, H, W) of any H and W, uint8 or floats in [0, 1].
-            generator: source of all random numbers, on the CPU or on the images' device.
-            part, parts: the images are this part, counted from 0, of a batch of `parts` times as many, which
-                other processes hold the rest of: they get the views that they would get in the whole batch.
+        Parameters
+        ----------
+        images : Tensor
+            (B, 3, H, W) of any H and W, uint8 or floats in [0, 1].
+        generator : torch.Generator
+            Source of all random numbers, on the CPU or on the images' device.
+        part, parts : int
+            The images are this part, counted from 0, of a batch of `parts` times as many, which other
+            processes hold the rest of: they get the views that they would get in the whole batch.
 
-        Returns:
+        Returns
+        -------
+        tuple[Tensor, Tensor]
             Two tensors (B, 3, image_size, image_size), float32, on the images' device.
 
-        Raises:
-            ValueError: images of another shape or dtype. On a CPU also floats outside [0, 1]; on a GPU this
-                check would wait for the device.
+        Raises
+        ------
+        ValueError
+            Images of another shape or dtype. On a CPU also floats outside [0, 1]; on a GPU this check would
+            wait for the device.
         """
         first, second = (self.sample(images, generator, part, parts) for _ in range(2))
         return self.apply(images, first), self.apply(images, second)
@@ -70,8 +85,10 @@ class TwoViews:
     ) -> ViewParameters:
         """Draw the parameters of one view of each image; arguments as of `__call__`.
 
-        Raises:
-            ValueError: images of another shape or dtype than `__call__` takes; a part that there is not.
+        Raises
+        ------
+        ValueError
+            Images of another shape or dtype than `__call__` takes; a part that there is not.
         """
         check_images(images)
         if not 0 <= part < parts:
@@ -83,8 +100,10 @@ class TwoViews:
     def apply(self, images: Tensor, parameters: ViewParameters) -> Tensor:
         """The view (B, 3, image_size, image_size) of each image that `parameters` describe.
 
-        Raises:
-            ValueError: as `__call__`; parameters drawn for another number or size of images.
+        Raises
+        ------
+        ValueError
+            As `__call__`; parameters drawn for another number or size of images.
         """
         check_images(images)
         check_boxes(parameters.boxes, images)

@@ -39,16 +39,24 @@ class ModeFit:
 
     Attributes
     ----------
-    mode : which track
-    half_time : when the mode reaches half of its plateau
-    width : time from 10 % to 90 % of the plateau
-    plateau : the level that it settles at just after its rise
-    growth_rate : of the logistic lambda' = growth_rate lambda (1 - lambda / plateau) of the same width
-    gamma : growth_rate / 8, the operator's eigenvalue in the linear model under un-normalised Barlow Twins by
-        gradient descent of a small rate; other losses have other constants
-    acceleration : how much faster the rise ends than it begins: its logit grows in proportion to
-        exp(acceleration × logit); 0 in the linear model, whose rises are logistic
-    learned : whether `find_rises` counts the mode as learned; if not, it is still in the middle of its rise
+    mode : int
+        Which track.
+    half_time : Estimate
+        When the mode reaches half of its plateau.
+    width : Estimate
+        Time from 10 % to 90 % of the plateau.
+    plateau : Estimate
+        The level that it settles at just after its rise.
+    growth_rate : Estimate
+        Of the logistic lambda' = growth_rate lambda (1 - lambda / plateau) of the same width.
+    gamma : Estimate
+        growth_rate / 8, the operator's eigenvalue in the linear model under un-normalised Barlow Twins by
+        gradient descent of a small rate; other losses have other constants.
+    acceleration : Estimate
+        How much faster the rise ends than it begins: its logit grows in proportion to exp(acceleration ×
+        logit); 0 in the linear model, whose rises are logistic.
+    learned : bool
+        Whether `find_rises` counts the mode as learned; if not, it is still in the middle of its rise.
     """
 
     mode: int
@@ -73,12 +81,19 @@ def fit_mode(
 
     Parameters
     ----------
-    times : (T,), increasing
-    eigenvalues : (T,), the mode's
-    rise : where to look
-    learned : passed on
-    plateau_spread : how well the rise's plateau is known beforehand, as standard deviation of its logarithm
+    times : ArrayLike
+        (T,), increasing.
+    eigenvalues : ArrayLike
+        (T,), the mode's.
+    rise : Rise
+        Where to look.
+    learned : bool
+        Passed on.
+    plateau_spread : float
+        How well the rise's plateau is known beforehand, as standard deviation of its logarithm.
 
+    Examples
+    --------
     >>> times = np.linspace(0, 10, 201)
     >>> curve = 0.8 / (1 + np.exp(-4 * (times - 5.0)))
     >>> fit = fit_mode(times, curve, Rise(0, 5.1, 0.8, 1.0))
@@ -104,8 +119,10 @@ def fit_mode(
 
 
 def _width_before(times: np.ndarray, curve: np.ndarray, rise: Rise) -> float:
-    """Twice the time from 10 % to half of the plateau: of a plateau that itself still climbs slowly, 90 % may
-    come long after the rise."""
+    """Twice the time from 10 % to half of the plateau.
+
+    Of a plateau that itself still climbs slowly, 90 % may come long after the rise.
+    """
     below = np.flatnonzero((times < rise.half_time) & (curve < 0.1 * rise.plateau))
     width = 2 * (rise.half_time - times[below[-1]]) if len(below) else rise.width
     return float(min(width, rise.width) if rise.width > 0 else width)
@@ -136,10 +153,15 @@ def fit_rise(
 
     Parameters
     ----------
-    times, curve : (T,)
-    half_time, width, plateau : where to begin
-    plateau_spread : standard deviation of the plateau's logarithm about where it begins
+    times, curve : np.ndarray
+        (T,).
+    half_time, width, plateau : float
+        Where to begin.
+    plateau_spread : float
+        Standard deviation of the plateau's logarithm about where it begins.
 
+    Notes
+    -----
     A rise within a record or two has no width to be seen: the values come back as they were given, with the
     half-time between the records about it and the width from there down.
     """

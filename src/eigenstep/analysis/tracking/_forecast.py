@@ -24,14 +24,20 @@ class Forecast:
 
     Attributes
     ----------
-    state : "expected", "none within the planned run" or "not yet to be told"
-    mode : which track rises next, None if that cannot be told
-    half_time, step : when, with its interval, as time and as step; None where it cannot be told. With "none
-        within the planned run" it is when the mode would come if the run went on
-    planned_time : when the run ends, None if that is not known
-    sentence : all of it in words
-    steps_more : of a run that has ended, how many more steps would have brought the mode to half of its
-        plateau; None where that cannot be told, or the run goes on
+    state : State
+        "expected", "none within the planned run" or "not yet to be told".
+    mode : int | None
+        Which track rises next, None if that cannot be told.
+    half_time, step : Estimate | None
+        When, with its interval, as time and as step; None where it cannot be told. With "none within the
+        planned run" it is when the mode would come if the run went on.
+    planned_time : float | None
+        When the run ends, None if that is not known.
+    sentence : str
+        All of it in words.
+    steps_more : float | None
+        Of a run that has ended, how many more steps would have brought the mode to half of its plateau; None
+        where that cannot be told, or the run goes on.
     """
 
     state: State
@@ -55,13 +61,20 @@ def forecast_next(
 
     Parameters
     ----------
-    upcoming : the modes that have not risen, the soonest first
-    now : the time of the last record, NaN if there is none
-    planned_time : when the run ends, None if that is not known
-    rising : a mode in the middle of its rise, if there is one: those after it may wait for it, so that their
-        growth until now does not tell that they will not come
-    step_at : the step at a time; default: time and step are the same
+    upcoming : Sequence[Upcoming]
+        The modes that have not risen, the soonest first.
+    now : float
+        The time of the last record, NaN if there is none.
+    planned_time : float | None
+        When the run ends, None if that is not known.
+    rising : int | None
+        a mode in the middle of its rise, if there is one: those after it may wait for it, so that their
+        growth until now does not tell that they will not come.
+    step_at : Callable[[float], float] | None
+        The step at a time; default: time and step are the same.
 
+    Examples
+    --------
     >>> from eigenstep.analysis import Growth
     >>> mode = Upcoming(2, Growth(-4.6, 0.1, 0.0, 0.0), Estimate(146.0, 140.0, 152.0), 1.0, 0.0)
     >>> forecast_next([mode], 100.0, planned_time=300.0).sentence

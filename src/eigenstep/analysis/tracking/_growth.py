@@ -38,10 +38,14 @@ class Growth:
 
     Attributes
     ----------
-    level : z at the last record, 0 at half of the plateau
-    rate : z', a unit of time
-    rate_error : its standard error
-    roughness : standard deviation of z about the line
+    level : float
+        z at the last record, 0 at half of the plateau.
+    rate : float
+        z', a unit of time.
+    rate_error : float
+        Its standard error.
+    roughness : float
+        Standard deviation of z about the line.
     """
 
     level: float
@@ -67,11 +71,15 @@ def measure_growth(
 
     Parameters
     ----------
-    times : (T,), increasing
-    eigenvalues : (T,), the mode's
-    plateau : the level that it is thought to reach
-    variances : (T,), the probe batch's along the mode; they are not that of a minibatch, so they stand in for
-        the eigenvalues where both grow in step
+    times : np.ndarray
+        (T,), increasing.
+    eigenvalues : np.ndarray
+        (T,), the mode's.
+    plateau : float
+        The level that it is thought to reach.
+    variances : np.ndarray | None
+        (T,), the probe batch's along the mode; they are not that of a minibatch, so they stand in for the
+        eigenvalues where both grow in step.
     """
     recent = slice(-MOST_RECORDS, None)
     t, values = times[recent], eigenvalues[recent]
@@ -130,7 +138,10 @@ class Delay:
     def remaining(self, growth: Growth, plateau_spread: float) -> Estimate:
         """The time that remains, corrected, with its interval.
 
-        plateau_spread : standard deviation of the logarithm of the plateau
+        Parameters
+        ----------
+        plateau_spread : float
+            Standard deviation of the logarithm of the plateau.
         """
         rate = growth.rate_error / max(growth.rate, 1e-300)
         depth = max(-growth.level, 0.5)

@@ -28,12 +28,18 @@ class ModeHistory:
 
     Attributes
     ----------
-    steps, times : (T,), of the records
-    identified_by : "overlap" on the probe batch, or "rank" of the eigenvalues where the record has none
-    tracks : the modes over time; those not learned are in the order of their last eigenvalues
-    fits : the modes that have risen, and those in the middle of their rise, in the order of their half-times
-    upcoming : when each of the next ones will, the soonest first
-    forecast : when the next one will, in words
+    steps, times : np.ndarray
+        (T,), of the records.
+    identified_by : Literal['overlap', 'rank']
+        "overlap" on the probe batch, or "rank" of the eigenvalues where the record has none.
+    tracks : list[Track]
+        The modes over time; those not learned are in the order of their last eigenvalues.
+    fits : list[ModeFit]
+        The modes that have risen, and those in the middle of their rise, in the order of their half-times.
+    upcoming : list[Upcoming]
+        When each of the next ones will, the soonest first.
+    forecast : Forecast
+        When the next one will, in words.
     """
 
     steps: np.ndarray
@@ -55,9 +61,11 @@ def follow_modes(
 
     Parameters
     ----------
-    planned_time : when the run ends, t = learning rate × step; default: as its configuration says, by the
-        steps of `eigenstep train` or the monitor's planned_steps
-    rises : what `learned_rises` found, where that is known; of all records, if these are not all
+    planned_time : float | None
+        When the run ends, t = learning rate × step; default: as its configuration says, by the steps of
+        `eigenstep train` or the monitor's planned_steps.
+    rises : list[Rise] | None
+        What `learned_rises` found, where that is known; of all records, if these are not all.
     """
     clock = RunClock(record, planned_time)
     rises = learned_rises(record) if rises is None else rises

@@ -33,10 +33,15 @@ def fit_curve(
 
     Parameters
     ----------
-    times, values : (n,), more of them than parameters
-    start : (p,), where to begin
-    beforehand : (p,), how well the parameters are known to be there already, as standard deviations
+    times, values : np.ndarray
+        (n,), more of them than parameters.
+    start : np.ndarray
+        (p,), where to begin.
+    beforehand : np.ndarray
+        (p,), how well the parameters are known to be there already, as standard deviations.
 
+    Notes
+    -----
     Intervals cover nine in ten: by Student's t of as many degrees of freedom as there would be independent
     records with the same information.
     """

@@ -36,12 +36,17 @@ class Track:
 
     Attributes
     ----------
-    mode : its number
-    ranks : (T,), which eigenvalue of the batch it is, 0 for the largest
-    eigenvalues : (T,), the batch's, of that rank
-    variances : (T,), of the probe batch along the mode; None where it is not followed there
-    overlap : (T,), squared overlap of its direction on the probe batch with the one it is known by: near 1
-        where the identity is certain; None where modes are told by rank
+    mode : int
+        Its number.
+    ranks : np.ndarray
+        (T,), which eigenvalue of the batch it is, 0 for the largest.
+    eigenvalues : np.ndarray
+        (T,), the batch's, of that rank.
+    variances : np.ndarray | None
+        (T,), of the probe batch along the mode; None where it is not followed there.
+    overlap : np.ndarray | None
+        (T,), squared overlap of its direction on the probe batch with the one it is known by: near 1 where
+        the identity is certain; None where modes are told by rank.
     """
 
     mode: int
@@ -60,12 +65,19 @@ def track_modes(eigenvalues: ArrayLike, points: ArrayLike | None = None) -> list
 
     Parameters
     ----------
-    eigenvalues : (T, d), descending along the last axis
-    points : (T, n, k), the probe batch's projections on its first k principal directions, of any sign; the
-        modes beyond the k-th, or all if it is None, are told by rank
+    eigenvalues : ArrayLike
+        (T, d), descending along the last axis.
+    points : ArrayLike | None
+        (T, n, k), the probe batch's projections on its first k principal directions, of any sign; the modes
+        beyond the k-th, or all if it is None, are told by rank.
 
-    Raises ValueError if the shapes do not fit.
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
 
+    Examples
+    --------
     >>> late = np.geomspace(1e-3, 4, 50)  # overtakes the other mode, which stays at 1
     >>> eigenvalues = -np.sort(-np.stack([np.ones(50), late], axis=1))
     >>> directions = np.linalg.qr(np.random.default_rng(0).normal(size=(20, 2)))[0]
@@ -137,11 +149,16 @@ def identify(points: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
 
     Parameters
     ----------
-    points : (T, n, k), projections of the same n samples on each record's principal directions
-    most : records compared at most, evenly spread; those between are as the one before
+    points : np.ndarray
+        (T, n, k), projections of the same n samples on each record's principal directions.
+    most : int
+        Records compared at most, evenly spread; those between are as the one before.
 
-    Returns ranks (T, k), the direction that each of the k modes is at each record, and its squared overlap
-    with the mode's reference (T, k).
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        Ranks (T, k), the direction that each of the k modes is at each record, and its squared overlap with
+        the mode's reference (T, k).
     """
     records = len(points)
     compared = np.unique(np.linspace(0, records - 1, most).round().astype(int)) if records > most else None

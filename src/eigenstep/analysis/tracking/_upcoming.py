@@ -27,12 +27,17 @@ class Upcoming:
 
     Attributes
     ----------
-    mode : which
-    growth : how it grows now, None if there are too few records
-    half_time : when it will reach half of the plateau; the interval may be long, and is infinite where the
-        mode does not grow
-    plateau : the level that it is thought to reach
-    plateau_spread : standard deviation of that level's logarithm
+    mode : int
+        Which.
+    growth : Growth | None
+        How it grows now, None if there are too few records.
+    half_time : Estimate
+        When it will reach half of the plateau; the interval may be long, and is infinite where the mode does
+        not grow.
+    plateau : float
+        The level that it is thought to reach.
+    plateau_spread : float
+        Standard deviation of that level's logarithm.
     """
 
     mode: int
@@ -75,13 +80,21 @@ def forecast_modes(
 
     Parameters
     ----------
-    times : (T,), increasing
-    eigenvalues : (T, d), of the modes, as `track_modes` gives them
-    fits : the modes that have risen, `mode` being their column
-    variances : (T, k), the probe batch's along the first k modes, NaN for those unknown
-    plateau : the level that every mode reaches, where it is known; default: the latest mode's
-    first_plateau, first_spread : a guess of it while there is none, and its logarithm's standard deviation
+    times : ArrayLike
+        (T,), increasing.
+    eigenvalues : ArrayLike
+        (T, d), of the modes, as `track_modes` gives them.
+    fits : Sequence[ModeFit]
+        The modes that have risen, `mode` being their column.
+    variances : ArrayLike | None
+        (T, k), the probe batch's along the first k modes, NaN for those unknown.
+    plateau : float | None
+        The level that every mode reaches, where it is known; default: the latest mode's.
+    first_plateau, first_spread : float
+        a guess of it while there is none, and its logarithm's standard deviation.
 
+    Examples
+    --------
     >>> times = np.linspace(0, 4, 81)
     >>> curves = 1 / (1 + np.exp(-np.array([8.0, 4.0]) * (times[:, None] - np.array([2.0, 6.0]))))
     >>> from eigenstep.analysis import find_rises, fit_mode

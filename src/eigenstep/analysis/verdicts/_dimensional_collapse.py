@@ -28,10 +28,13 @@ class Dimensions:
 
     Attributes
     ----------
-    dim, known : how many there are, and of how many the eigenvalues are known
-    carrying : the smallest number of leading ones that hold 99 % of the variance; all, if those that are
-        known do not
-    empty : how many of those that the measurement can have hold less than a millionth of the largest
+    dim, known : int
+        How many there are, and of how many the eigenvalues are known.
+    carrying : int
+        The smallest number of leading ones that hold 99 % of the variance; all, if those that are known do
+        not.
+    empty : int
+        How many of those that the measurement can have hold less than a millionth of the largest.
     """
 
     dim: int

@@ -26,12 +26,17 @@ class RecentGrowth:
 
     Attributes
     ----------
-    window : which share of the time that is
-    variance, across : factors by which the total variance grew, and that across the mean direction
-    direction, share : the direction (from 0) whose share in the variance surely grew, and by the largest
-        factor of all; None and 1 if there is none
-    fall : the fall of the loss, as a share of its whole fall
-    grows : whether any of these counts
+    window : float
+        Which share of the time that is.
+    variance, across : float
+        Factors by which the total variance grew, and that across the mean direction.
+    direction, share
+        The direction (from 0) whose share in the variance surely grew, and by the largest factor of all; None
+        and 1 if there is none.
+    fall : float
+        The fall of the loss, as a share of its whole fall.
+    grows : bool
+        Whether any of these counts.
     """
 
     window: float

@@ -41,9 +41,12 @@ class Verdict:
 
     Attributes
     ----------
-    state : one of `STATES`; of a single moment "full" or one of the two collapses
-    sentence : the same in plain words, with the numbers that matter most
-    evidence : the numbers behind it by name, each finite; docs/verdicts.md says what they are
+    state : str
+        One of `STATES`; of a single moment "full" or one of the two collapses.
+    sentence : str
+        The same in plain words, with the numbers that matter most.
+    evidence : dict[str, float]
+        The numbers behind it by name, each finite; docs/verdicts.md says what they are.
     """
 
     state: str
@@ -87,15 +90,25 @@ def judge_spectra(
 
     Parameters
     ----------
-    times : (T,), increasing: sums of learning rates, or steps
-    eigenvalues : (T, k), of the embeddings' centred covariance, descending; all of them or the leading ones
-    dim : dimension d of the embeddings; default: k
-    rows : embeddings behind one measurement, where they may be fewer than d
-    loss, mean_norm, cosine_concentration : (T,), as the measures of these names; without them collapse and
-        explosion are told from the eigenvalues alone, and later
+    times : ArrayLike
+        (T,), increasing: sums of learning rates, or steps.
+    eigenvalues : ArrayLike
+        (T, k), of the embeddings' centred covariance, descending; all of them or the leading ones.
+    dim : int | None
+        Dimension d of the embeddings; default: k.
+    rows : int | None
+        Embeddings behind one measurement, where they may be fewer than d.
+    loss, mean_norm, cosine_concentration : ArrayLike | None
+        (T,), as the measures of these names; without them collapse and explosion are told from the
+        eigenvalues alone, and later.
 
-    Raises ValueError if the shapes do not fit.
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
 
+    Examples
+    --------
     >>> times = np.arange(40.0)
     >>> judge_spectra(times, np.exp(times - 80)[:, None] * [1, 1e-3]).state
     'growing'

@@ -19,15 +19,23 @@ class Signals:
 
     Attributes
     ----------
-    times : (T,), increasing
-    eigenvalues : (T, k), of the embeddings' centred covariance, descending, none negative
-    dim : dimension d of the embeddings, at least k
-    rows : samples behind one measurement, which bound its rank; None if not known
-    finite : (T,), whether all eigenvalues are
-    variance : (T,), their sum; of the leading ones where only they are known
-    loss, mean_norm : (T,)
-    spread : (T,), root of 1 - mean cosine of two embeddings: 0 where all point in one direction, 1 where
-        they point everywhere
+    times : np.ndarray
+        (T,), increasing.
+    eigenvalues : np.ndarray
+        (T, k), of the embeddings' centred covariance, descending, none negative.
+    dim : int
+        Dimension d of the embeddings, at least k.
+    rows : int | None
+        Samples behind one measurement, which bound its rank; None if not known.
+    finite : np.ndarray
+        (T,), whether all eigenvalues are.
+    variance : np.ndarray
+        (T,), their sum; of the leading ones where only they are known.
+    loss, mean_norm : np.ndarray
+        (T,).
+    spread : np.ndarray
+        (T,), root of 1 - mean cosine of two embeddings: 0 where all point in one direction, 1 where they
+        point everywhere.
     """
 
     times: np.ndarray

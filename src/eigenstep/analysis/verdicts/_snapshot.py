@@ -25,14 +25,24 @@ def judge_snapshot(
 
     Parameters
     ----------
-    eigenvalues : (k,), of the embeddings' centred covariance, descending; all of them or the leading ones
-    dim : dimension d of the embeddings; default: k
-    rows : embeddings behind them, which bound how many directions there can be
-    trace : sum of all eigenvalues, where only the leading ones are given
-    cosine_concentration : mean cosine of two embeddings, if it is known
+    eigenvalues : ArrayLike
+        (k,), of the embeddings' centred covariance, descending; all of them or the leading ones.
+    dim : int | None
+        Dimension d of the embeddings; default: k.
+    rows : int | None
+        Embeddings behind them, which bound how many directions there can be.
+    trace : float | None
+        Sum of all eigenvalues, where only the leading ones are given.
+    cosine_concentration : float
+        Mean cosine of two embeddings, if it is known.
 
-    Raises ValueError for another shape.
+    Raises
+    ------
+    ValueError
+        For another shape.
 
+    Examples
+    --------
     >>> judge_snapshot([1.0, 0.9, 0.8, 1e-9]).sentence
     'Dimensional collapse: 3 of 4 directions carry 99 % of the variance, and 1 is empty.'
     >>> judge_snapshot([1.0, 0.9, 0.8, 0.7]).state

@@ -151,7 +151,8 @@ def with_half_norms(points: Iterable[tuple[slice, Tensor]], like: Tensor, p: int
 
     Raises
     ------
-    ValueError : |w|^2 too large for the dtype
+    ValueError
+        |w|^2 too large for the dtype.
     """
     prepared = like.new_ones(len(like), p + 2 + extra)
     for part, values in points:

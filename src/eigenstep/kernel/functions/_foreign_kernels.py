@@ -27,10 +27,11 @@ class FunctionKernel(Kernel):
 
     Parameters
     ----------
-    function : called as function(a, b, **parameters). With a method `kernel_matrix(rows, storage=,
-        processes=)` it says itself how the matrix over all rows multiplies a block, see
-        `Kernel.kernel_matrix`
-    gets : "numpy" or "torch", what rows that are tensors are handed over as
+    function : Callable[..., Any]
+        Called as function(a, b, **parameters). With a method `kernel_matrix(rows, storage=, processes=)` it
+        says itself how the matrix over all rows multiplies a block, see `Kernel.kernel_matrix`.
+    gets : str
+        "numpy" or "torch", what rows that are tensors are handed over as.
     """
 
     def __init__(
@@ -111,9 +112,12 @@ class SparseKernel(Kernel):
 
     Parameters
     ----------
-    name : one of `NAMES`
-    parameters : keyword arguments of scikit-learn's kernel
-    kind : the same kernel of dense rows
+    name : str
+        One of `NAMES`.
+    parameters : Mapping[str, float]
+        Keyword arguments of scikit-learn's kernel.
+    kind : type[Kernel]
+        The same kernel of dense rows.
     """
 
     NAMES = ("linear", "poly", "polynomial", "rbf", "sigmoid", "cosine")

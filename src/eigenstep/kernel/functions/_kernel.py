@@ -28,8 +28,13 @@ def named(*names: str) -> Callable[[_Kind], _Kind]:
     `depth` are the estimator's, others, which have defaults, come by `kernel_params`; an argument `rows`
     receives the training rows, (n, p), from which a shift can be taken.
 
-    Raises ValueError for a name that another kernel has, or a parameter that would never get a value.
+    Raises
+    ------
+    ValueError
+        For a name that another kernel has, or a parameter that would never get a value.
 
+    Examples
+    --------
     >>> KERNELS["poly"].__name__
     'PolynomialKernel'
     """
@@ -69,10 +74,14 @@ class Kernel(ABC):
 
     Attributes
     ----------
-    name : what errors and reports call it
-    gamma_by_default : what gamma=None is; None is 1 / p
-    takes_zero_gamma : whether gamma = 0 is a kernel too
-    takes_negative_rows : whether rows may have negative values
+    name : str
+        What errors and reports call it.
+    gamma_by_default : ClassVar[float | None]
+        What gamma=None is; None is 1 / p.
+    takes_zero_gamma : ClassVar[bool]
+        Whether gamma = 0 is a kernel too.
+    takes_negative_rows : ClassVar[bool]
+        Whether rows may have negative values.
     """
 
     name: str
@@ -97,7 +106,10 @@ class Kernel(ABC):
     def prepare(self, rows: Any) -> Any:
         """Return the rows in the form that `block` takes, one prepared row for each; may be `rows` itself.
 
-        Raises ValueError for rows that this kernel cannot take.
+        Raises
+        ------
+        ValueError
+            For rows that this kernel cannot take.
         """
 
     @abstractmethod
@@ -118,8 +130,10 @@ class Kernel(ABC):
 
         Parameters
         ----------
-        storage : bytes that it may keep
-        processes : who calls this with the same rows
+        storage : float
+            Bytes that it may keep.
+        processes : Any
+            Who calls this with the same rows.
         """
         return None
 

@@ -37,19 +37,27 @@ def make_kernel(
 
     Parameters
     ----------
-    kernel : a name of `KERNELS`, or a function of two blocks of rows that returns their values, as SVC's
-    rows : (n, p) training rows, a float32 or float64 tensor, or a CSR matrix (linear, poly, rbf, sigmoid,
-        cosine or a function); (n, ...) for a function. They set p and a shift, and are not kept
-    gamma : 1 / p by default, for chi2 1.0
-    degree, coef0 : of poly and sigmoid
-    depth : hidden layers of arc_cosine and relu_ntk
-    kernel_params : keyword arguments of the kernel, which come before gamma to depth; the only way to give a
-        `bias_variance` to the ReLU networks
-    callable_gets : "numpy" or "torch", what a function is called with
+    kernel : str | Callable[..., Any]
+        a name of `KERNELS`, or a function of two blocks of rows that returns their values, as SVC's.
+    rows : Any
+        (n, p) training rows, a float32 or float64 tensor, or a CSR matrix (linear, poly, rbf, sigmoid, cosine
+        or a function); (n, ...) for a function. They set p and a shift, and are not kept.
+    gamma : float | None
+        1 / p by default, for chi2 1.0.
+    degree, coef0 : float
+        Of poly and sigmoid.
+    depth : int
+        Hidden layers of arc_cosine and relu_ntk.
+    kernel_params : Mapping[str, Any] | None
+        Keyword arguments of the kernel, which come before gamma to depth; the only way to give a
+        `bias_variance` to the ReLU networks.
+    callable_gets : str
+        "numpy" or "torch", what a function is called with.
 
     Raises
     ------
-    ValueError : a name, a parameter or rows that the kernel does not know or take
+    ValueError
+        A name, a parameter or rows that the kernel does not know or take.
 
     Examples
     --------

@@ -31,18 +31,23 @@ def arc_cosine(x: Any, y: Any = None, *, depth: int = 1, bias_variance: float = 
 
     Parameters
     ----------
-    x, y : (n_x, p) and (n_y, p) rows, NumPy arrays or torch tensors, float32 or float64; y is x by default
-    depth : hidden layers, at least 1
-    bias_variance : b >= 0
+    x, y : Any
+        (n_x, p) and (n_y, p) rows, NumPy arrays or torch tensors, float32 or float64; y is x by default.
+    depth : int
+        Hidden layers, at least 1.
+    bias_variance : float
+        b >= 0.
 
     Returns
     -------
-    Of the inputs' kind and dtype. Errors, relative to sqrt(K(x, x) K(y, y)), stay below 1e-6 in float32 and
-    5e-15 in float64.
+    Any
+        Of the inputs' kind and dtype. Errors, relative to sqrt(K(x, x) K(y, y)), stay below 1e-6 in float32
+        and 5e-15 in float64.
 
     Raises
     ------
-    ValueError : rows of another shape or dtype or not finite; depth or bias_variance out of range
+    ValueError
+        Rows of another shape or dtype or not finite; depth or bias_variance out of range.
 
     Examples
     --------

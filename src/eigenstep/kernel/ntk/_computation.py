@@ -26,8 +26,10 @@ class Computation:
 
     Parameters
     ----------
-    pairs : all of them, for which blocks are chosen
-    budget : bytes for what is kept of all samples of a block
+    pairs : Pairs
+        All of them, for which blocks are chosen.
+    budget : float
+        Bytes for what is kept of all samples of a block.
     """
 
     def __init__(self, subject: Subject, pairs: Pairs, budget: float) -> None:

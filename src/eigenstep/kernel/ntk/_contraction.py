@@ -22,13 +22,21 @@ from eigenstep.kernel.ntk._products import Pairs
 class LayerAccount:
     """What one layer's part of a kernel took.
 
-    name : of the layer, or of the parameter where it stands alone
-    method : "positions" (products of inputs times products of output gradients), "gradients" (per-sample
-        gradients by formula), "torch.func" or "autograd, one by one" (without a formula)
-    parameters : names of its parameters
-    n_parameters : how many numbers they are
-    flops : additions and multiplications, without forward and backward passes
-    seconds : likewise
+    Attributes
+    ----------
+    name : str
+        Of the layer, or of the parameter where it stands alone.
+    method : str
+        "positions" (products of inputs times products of output gradients), "gradients" (per-sample gradients
+        by formula), "torch.func" or "autograd, one by one" (without a formula).
+    parameters : tuple[str, ...]
+        Names of its parameters.
+    n_parameters : int
+        How many numbers they are.
+    flops : float
+        Additions and multiplications, without forward and backward passes.
+    seconds : float
+        Likewise.
     """
 
     name: str
@@ -47,10 +55,14 @@ class Contraction(ABC):
 
     Attributes
     ----------
-    layer : its name and parameters
-    method : what is multiplied, in a word or two
-    whole : whether all cotangents must be in one group
-    seconds : spent on this layer beyond the passes
+    layer : Layer
+        Its name and parameters.
+    method : str
+        What is multiplied, in a word or two.
+    whole
+        Whether all cotangents must be in one group.
+    seconds
+        Spent on this layer beyond the passes.
     """
 
     method: str

@@ -37,28 +37,39 @@ def empirical_ntk(
 
     Parameters
     ----------
-    model : in evaluation mode; maps a batch (n, ...) to outputs (n, ...), which are flattened to O
-    X, Y : arrays or tensors of samples (n, ...) and (m, ...); Y is X by default, and then half is computed
-    outputs : "mean"; "random", one random combination of the outputs whose kernel has that mean, in 1/O of
-        the time; or an integer, that output alone
-    chunk_size : samples of a forward pass, at least 2
-    dtype : torch.float32 or torch.float64; by default that of the parameters
-    device : where to compute; by default where the parameters are
-    memory_budget : bytes for what is kept of all samples; passes are repeated where it does not fit. By
-        default 60 % of what is free
-    random_state : seed of outputs="random"
+    model : nn.Module
+        In evaluation mode; maps a batch (n, ...) to outputs (n, ...), which are flattened to O.
+    X, Y : Any
+        Arrays or tensors of samples (n, ...) and (m, ...); Y is X by default, and then half is computed.
+    outputs : str | int
+        "mean"; "random", one random combination of the outputs whose kernel has that mean, in 1/O of the
+        time; or an integer, that output alone.
+    chunk_size : int | None
+        Samples of a forward pass, at least 2.
+    dtype : torch.dtype | None
+        torch.float32 or torch.float64; by default that of the parameters.
+    device : torch.device | str | None
+        Where to compute; by default where the parameters are.
+    memory_budget : float | None
+        Bytes for what is kept of all samples; passes are repeated where it does not fit. By default 60 % of
+        what is free.
+    random_state : Any
+        Seed of outputs="random".
 
     Returns
     -------
-    EmpiricalNTK : `.matrix` (n, m), an array for arrays and a tensor on X's device for tensors, and `.layers`
+    EmpiricalNTK
+        `.matrix` (n, m), an array for arrays and a tensor on X's device for tensors, and `.layers`
 
     Raises
     ------
-    ValueError : a model in training mode with batch normalisation, dropout or another layer that computes
-        something else there, or changes itself; without trainable parameters; with an output that depends
-        on none of them, is not deterministic or depends on other samples of the batch; samples of the wrong
-        kind; NaN or infinity; options out of range
-    MemoryError : a memory_budget, or free memory, too small for what one layer keeps of three samples
+    ValueError
+        A model in training mode with batch normalisation, dropout or another layer that computes something
+        else there, or changes itself; without trainable parameters; with an output that depends on none of
+        them, is not deterministic or depends on other samples of the batch; samples of the wrong kind; NaN or
+        infinity; options out of range.
+    MemoryError
+        A memory_budget, or free memory, too small for what one layer keeps of three samples.
 
     Examples
     --------
@@ -105,12 +116,20 @@ def empirical_ntk(
 class EmpiricalNTK:
     """What `empirical_ntk` returns.
 
-    matrix : (n, m) kernel values, an array or tensor as the samples are
-    layers : the account of every layer, in the network's order
-    notes : parameters without a formula and why, and parameters that outputs do not depend on
-    outputs : "mean", "random" or the output's number
-    n_outputs : O
-    pass_seconds : spent on forward and backward passes
+    Attributes
+    ----------
+    matrix : Any
+        (n, m) kernel values, an array or tensor as the samples are.
+    layers : tuple[LayerAccount, ...]
+        The account of every layer, in the network's order.
+    notes : tuple[str, ...]
+        Parameters without a formula and why, and parameters that outputs do not depend on.
+    outputs : str | int
+        "mean", "random" or the output's number.
+    n_outputs : int
+        O.
+    pass_seconds : float
+        Spent on forward and backward passes.
     """
 
     matrix: Any

@@ -29,7 +29,8 @@ class FactorContraction(Contraction):
 
     Parameters
     ----------
-    rotation : of the outputs that reach each channel, if they do so along few directions
+    rotation : Rotation | None
+        Of the outputs that reach each channel, if they do so along few directions.
     """
 
     layer: FactoredLayer
@@ -115,7 +116,8 @@ class GradientProducts(FactorContraction):
 
     Parameters
     ----------
-    scratch : bytes for what is laid out
+    scratch : float
+        Bytes for what is laid out.
     """
 
     method = "gradients"

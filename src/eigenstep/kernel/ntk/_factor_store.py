@@ -19,12 +19,15 @@ class FactorStore:
 
     Parameters
     ----------
-    cotangents : K, how many output gradients a sample has
-    rotation : if there is one, R is c_out r in place of K c_out
+    cotangents : int
+        K, how many output gradients a sample has.
+    rotation : Rotation | None
+        If there is one, R is c_out r in place of K c_out.
 
     Attributes
     ----------
-    gradients : (N, R, T)
+    gradients
+        (N, R, T).
     """
 
     def __init__(
@@ -153,7 +156,8 @@ class Rotation:
 
         Raises
         ------
-        UnexpectedRank : a channel for which r directions are too few
+        UnexpectedRank
+            A channel for which r directions are too few.
         """
         # A sum over positions with normal weights has the energy of all of them on average.
         summed = gradients @ _weights(gradients.shape[3], gradients)[:, None]

@@ -40,18 +40,23 @@ def ntk_features(
 
     Parameters
     ----------
-    n_features : m
-    random_state : seed of the projection, and of outputs="random", from 0 to 2**32 - 1. The same seed is the
-        same map: features of other samples go with it
-    model, X, outputs, chunk_size, dtype, device : as in `empirical_ntk`
+    n_features : int
+        m.
+    random_state : int
+        Seed of the projection, and of outputs="random", from 0 to 2**32 - 1. The same seed is the same map:
+        features of other samples go with it.
+    model, X, outputs, chunk_size, dtype, device
+        As in `empirical_ntk`.
 
     Returns
     -------
-    (n, m), an array for an array and a tensor on X's device for a tensor, for kernel="linear"
+    Any
+        (n, m), an array for an array and a tensor on X's device for a tensor, for kernel="linear"
 
     Raises
     ------
-    ValueError : as `empirical_ntk`; n_features or random_state that are no integers in their range
+    ValueError
+        As `empirical_ntk`; n_features or random_state that are no integers in their range.
 
     Examples
     --------
@@ -122,10 +127,14 @@ class CountSketch:
 
     Parameters
     ----------
-    width : entries of a vector
-    features : m
-    generator : of signs and places
-    like : a tensor of the vectors' dtype and device
+    width : int
+        Entries of a vector.
+    features : int
+        m.
+    generator : torch.Generator
+        Of signs and places.
+    like : Tensor
+        a tensor of the vectors' dtype and device.
 
     Examples
     --------
@@ -155,7 +164,8 @@ class TensorSketch:
 
     Parameters
     ----------
-    rows, columns : R and c_in
+    rows, columns : int
+        R and c_in.
     """
 
     def __init__(

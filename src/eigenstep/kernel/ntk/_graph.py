@@ -17,8 +17,12 @@ _LEAF = "torch::autograd::AccumulateGrad"
 class Meeting:
     """An operation on data that takes a parameter, or a tensor made of parameters alone.
 
-    node, index : the operation, and which of its inputs that is
-    maker, number : the node the input comes from, and which of that node's outputs it is
+    Attributes
+    ----------
+    node, index
+        The operation, and which of its inputs that is.
+    maker, number
+        The node the input comes from, and which of that node's outputs it is.
     """
 
     node: Node
@@ -42,8 +46,10 @@ class Graph:
 
     Parameters
     ----------
-    output : what a forward pass returned
-    leaves : parameters by name
+    output : Tensor
+        What a forward pass returned.
+    leaves : Mapping[str, Tensor]
+        Parameters by name.
     """
 
     def __init__(self, output: Tensor, leaves: Mapping[str, Tensor]) -> None:
@@ -65,7 +71,8 @@ class Graph:
 
         Parameters
         ----------
-        on_data : places of the operations that have rows for the samples of a batch
+        on_data : frozenset[int]
+            Places of the operations that have rows for the samples of a batch.
         """
         data = {self._nodes[at] for at in on_data}
         found: dict[str, list[Meeting]] = {}

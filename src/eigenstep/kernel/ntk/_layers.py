@@ -24,9 +24,14 @@ from eigenstep.kernel.ntk._uses import Use
 class Layer:
     """Parameters that share a line in the account.
 
-    name : of the module where it is one, or of the parameter
-    parameters : their names
-    size : how many numbers they are
+    Attributes
+    ----------
+    name : str
+        Of the module where it is one, or of the parameter.
+    parameters : tuple[str, ...]
+        Their names.
+    size : int
+        How many numbers they are.
     """
 
     name: str
@@ -38,10 +43,16 @@ class Layer:
 class FactoredLayer(Layer):
     """A weight, and perhaps its bias, whose gradient of a sample is a sum of products over positions.
 
-    columns_of : how the inputs' columns come from what is stored of them
-    width, channels, positions : c_in, c_out and T, of all uses together
-    stored : numbers of stored inputs for a sample
-    bias : whether the second parameter is the bias of the first in all its uses
+    Attributes
+    ----------
+    columns_of : Columns
+        How the inputs' columns come from what is stored of them.
+    width, channels, positions : int
+        c_in, c_out and T, of all uses together.
+    stored : int
+        Numbers of stored inputs for a sample.
+    bias : bool
+        Whether the second parameter is the bias of the first in all its uses.
     """
 
     columns_of: Columns

@@ -26,16 +26,20 @@ class Network:
 
     Parameters
     ----------
-    model : the module; what does not require grad counts as a constant
-    dtype, device : of parameters, buffers and batches; by default those of the parameters
+    model : nn.Module
+        The module; what does not require grad counts as a constant.
+    dtype, device
+        Of parameters, buffers and batches; by default those of the parameters.
 
     Attributes
     ----------
-    parameters : leaf tensors by name; a parameter that several layers share is there once
+    parameters
+        Leaf tensors by name; a parameter that several layers share is there once.
 
     Raises
     ------
-    ValueError : not a module, nothing to train, or parameters of a dtype that kernels cannot be computed in
+    ValueError
+        Not a module, nothing to train, or parameters of a dtype that kernels cannot be computed in.
 
     Examples
     --------
@@ -83,7 +87,8 @@ class Network:
 
         Raises
         ------
-        ValueError : outputs that are not one tensor with a row for each sample
+        ValueError
+            Outputs that are not one tensor with a row for each sample.
         """
         buffers = {name: tensor.clone() for name, tensor in self._buffers.items()}
         tensors = {**self._fixed, **buffers, **self.parameters, **(parameters or {})}
@@ -179,7 +184,8 @@ def check_forward(network: Network, probe: Tensor, parameters: Mapping[str, Tens
 
     Parameters
     ----------
-    parameters : in place of the network's own
+    parameters : Mapping[str, Tensor] | None
+        In place of the network's own.
     """
     with torch.no_grad():
         together, again = (network.outputs(probe, parameters) for _ in range(2))

@@ -26,13 +26,16 @@ class NTKOperator(KernelMatrix):
 
     Parameters
     ----------
-    model, X, outputs, chunk_size, dtype, device, random_state : as in `empirical_ntk`
-    memory_budget : bytes for the block at the parameters; outputs take turns where they do not fit together.
-        By default 30 % of what is free
+    model, X, outputs, chunk_size, dtype, device, random_state
+        As in `empirical_ntk`.
+    memory_budget : float | None
+        Bytes for the block at the parameters; outputs take turns where they do not fit together. By default
+        30 % of what is free.
 
     Raises
     ------
-    ValueError : as `empirical_ntk`
+    ValueError
+        As `empirical_ntk`.
 
     Examples
     --------
@@ -82,7 +85,8 @@ class NTKOperator(KernelMatrix):
 
         Raises
         ------
-        ValueError : no array or tensor of real numbers, or one of another shape
+        ValueError
+            No array or tensor of real numbers, or one of another shape.
         """
         given = tensor_of(block, "block")
         if given.ndim != 2 or len(given) != self.n_views:
@@ -134,10 +138,12 @@ class NTKKernel:
 
     Parameters
     ----------
-    stored : False never stores the matrix
-    dtype : by default that of the samples, float32 or float64
-    model, outputs, chunk_size, device, random_state : as in `empirical_ntk`; outputs="random" needs a seed,
-        so that each block is of the same combination
+    stored : bool
+        False never stores the matrix.
+    dtype : torch.dtype | None
+        By default that of the samples, float32 or float64.
+    model, outputs, chunk_size, device, random_state
+        As in `empirical_ntk`; outputs="random" needs a seed, so that each block is of the same combination.
 
     Examples
     --------

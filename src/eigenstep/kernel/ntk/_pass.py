@@ -34,9 +34,14 @@ _NORMALISATIONS = ("NativeBatchNormBackward0", "NativeLayerNormBackward0", "Nati
 class Reading:
     """How a network's forward passes are read.
 
-    operations : names of the graph's operations
-    on_data : which of them, by place, have rows for the samples of a batch
-    samples_last : parameters in whose activations samples lie behind positions
+    Attributes
+    ----------
+    operations : tuple[str, ...]
+        Names of the graph's operations.
+    on_data : frozenset[int]
+        Which of them, by place, have rows for the samples of a batch.
+    samples_last : frozenset[str]
+        Parameters in whose activations samples lie behind positions.
     """
 
     operations: tuple[str, ...]
@@ -49,7 +54,8 @@ class Pass:
 
     Parameters
     ----------
-    parameters : leaf tensors in place of the network's own
+    parameters : Mapping[str, Tensor] | None
+        Leaf tensors in place of the network's own.
     """
 
     def __init__(
@@ -93,7 +99,8 @@ class Pass:
 
         Parameters
         ----------
-        cotangent : (O,), or (b, O) with one for each sample
+        cotangent : Tensor
+            (O,), or (b, O) with one for each sample.
         """
         wanted = list(dict.fromkeys(nodes))
         edges = [torch.autograd.graph.GradientEdge(node, 0) for node in wanted]

@@ -45,7 +45,8 @@ def contraction_of(
 
     Parameters
     ----------
-    scratch : bytes for what a layer lays out when it is multiplied
+    scratch : float
+        Bytes for what a layer lays out when it is multiplied.
     """
     if not isinstance(layer, FactoredLayer):
         return GradientRows(layer, pairs, network)
@@ -103,7 +104,10 @@ def _worth_rotating(layer: FactoredLayer, pairs: Pairs, network: Network, cotang
 def sweeps_of(contractions: Sequence[Contraction], cotangents: int, budget: float) -> list[Sweep]:
     """Share out layers and cotangents among passes, so that none keeps more than `budget` bytes.
 
-    Raises TooLarge if a layer alone does.
+    Raises
+    ------
+    TooLarge
+        If a layer alone does.
     """
     everything = range(cotangents)
     if sum(one.bytes(cotangents) for one in contractions) <= budget:

@@ -85,6 +85,8 @@ def fastest_product(device: torch.device, dtype: torch.dtype) -> Product:
 def matrix_products() -> tuple[Product, ...]:
     """Return the products of rows that `fastest_product` chooses from, torch's own first.
 
+    Examples
+    --------
     >>> matrix_products()[0](torch.ones(1, 2), torch.ones(1, 2))
     tensor([[2.]])
     """

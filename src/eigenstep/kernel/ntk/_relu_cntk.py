@@ -41,22 +41,29 @@ def relu_cntk(
 
     Parameters
     ----------
-    x, y : (n_x, c, h, w) and (n_y, c, h, w) images, NumPy arrays or torch tensors, float32 or float64; y is x
-        by default, and then half is computed
-    depth : convolutions, at least 1
-    kernel_size : odd
-    padding : "zeros" or "circular"
-    bias_variance : b >= 0
+    x, y : Any
+        (n_x, c, h, w) and (n_y, c, h, w) images, NumPy arrays or torch tensors, float32 or float64; y is x by
+        default, and then half is computed.
+    depth : int
+        Convolutions, at least 1.
+    kernel_size : int
+        Odd.
+    padding : str
+        "zeros" or "circular".
+    bias_variance : float
+        b >= 0.
 
     Returns
     -------
-    Of the inputs' kind and dtype. Errors, relative to sqrt(T(x, x) T(y, y)), are those of angles between
-    parallel pixels: at most 3e-5 in float32 and 2e-9 in float64 on images of ten pixels, and less on larger
-    ones.
+    Any
+        Of the inputs' kind and dtype. Errors, relative to sqrt(T(x, x) T(y, y)), are those of angles between
+        parallel pixels: at most 3e-5 in float32 and 2e-9 in float64 on images of ten pixels, and less on
+        larger ones.
 
     Raises
     ------
-    ValueError : images of another shape or dtype or not finite; options out of range
+    ValueError
+        Images of another shape or dtype or not finite; options out of range.
 
     Examples
     --------

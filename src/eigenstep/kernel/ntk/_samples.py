@@ -15,16 +15,20 @@ class Samples:
 
     Parameters
     ----------
-    parts : arrays or tensors (n, ...) of the same sample shape; integers stay integers (tokens)
-    device, dtype : of batches; the dtype is that of floating-point samples
+    parts : Sequence[Any]
+        Arrays or tensors (n, ...) of the same sample shape; integers stay integers (tokens).
+    device, dtype
+        Of batches; the dtype is that of floating-point samples.
 
     Attributes
     ----------
-    single : whether there is one sample only, which is then there twice
+    single
+        Whether there is one sample only, which is then there twice.
 
     Raises
     ------
-    ValueError : no samples, or other than real numbers
+    ValueError
+        No samples, or other than real numbers.
 
     Examples
     --------

@@ -31,9 +31,12 @@ class Subject:
 
     Attributes
     ----------
-    network, samples, survey, cotangents : see there
-    layers : those with formulas
-    chunk : samples of a forward pass
+    network, samples, survey, cotangents
+        See there.
+    layers : list[Layer]
+        Those with formulas.
+    chunk
+        Samples of a forward pass.
     """
 
     def __init__(
@@ -108,7 +111,8 @@ def cotangents_of(outputs: Any, n_outputs: int, random_state: Any, like: Tensor)
 
     Raises
     ------
-    ValueError : none of these, or a random_state that is no seed
+    ValueError
+        None of these, or a random_state that is no seed.
 
     Examples
     --------
@@ -140,7 +144,8 @@ class SampleGradients:
 
     Parameters
     ----------
-    cotangents : (K, O)
+    cotangents : Tensor
+        (K, O).
     """
 
     def __init__(self, subject: Subject, cotangents: Tensor) -> None:

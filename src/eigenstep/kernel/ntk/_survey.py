@@ -19,11 +19,18 @@ from eigenstep.kernel.ntk._uses import NoFormula
 class Survey:
     """What is known of a network before any kernel is computed.
 
-    reading : how its forward passes are read
-    by_formula : parameters whose formulas give autograd's gradients, in the network's order
-    by_function : how each of the others is differentiated, a key of `FUNCTION_METHODS`
-    notes : why, a line for each of those, and for parameters that outputs do not depend on
-    activations : how many numbers the operations on a sample give
+    Attributes
+    ----------
+    reading : Reading
+        How its forward passes are read.
+    by_formula : tuple[str, ...]
+        Parameters whose formulas give autograd's gradients, in the network's order.
+    by_function : dict[str, str]
+        How each of the others is differentiated, a key of `FUNCTION_METHODS`.
+    notes : tuple[str, ...]
+        Why, a line for each of those, and for parameters that outputs do not depend on.
+    activations : int
+        How many numbers the operations on a sample give.
     """
 
     reading: Reading
@@ -42,7 +49,8 @@ def survey(network: Network, probe: Tensor) -> Survey:
 
     Parameters
     ----------
-    probe : three samples, (3, ...)
+    probe : Tensor
+        Three samples, (3, ...).
     """
     operations, on_data, activations = _on_data(network, probe)
     generator = torch.Generator().manual_seed(0)

@@ -18,12 +18,15 @@ class Use(ABC):
 
     Parameters
     ----------
-    meeting : the operation
-    batch : where samples lie in activations
+    meeting : Meeting
+        The operation.
+    batch : BatchAxis
+        Where samples lie in activations.
 
     Raises
     ------
-    NoFormula : settings of the operation that the formula is not for
+    NoFormula
+        Settings of the operation that the formula is not for.
     """
 
     def __init__(self, meeting: Meeting, batch: BatchAxis) -> None:

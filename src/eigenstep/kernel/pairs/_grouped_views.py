@@ -24,11 +24,13 @@ def grouped(groups: ArrayLike) -> PairGraph:
 
     Parameters
     ----------
-    groups : (N,) ids that can be sorted, such as integers or strings
+    groups : ArrayLike
+        (N,) ids that can be sorted, such as integers or strings.
 
     Raises
     ------
-    ValueError : not one id a row, ids that are NaN, infinite or cannot be sorted, or all rows alone
+    ValueError
+        Not one id a row, ids that are NaN, infinite or cannot be sorted, or all rows alone.
 
     Examples
     --------
@@ -64,9 +66,14 @@ def grouped(groups: ArrayLike) -> PairGraph:
 class GroupedViews(PairGraph):
     """Any number of views of each sample; see `grouped`.
 
-    labels : (N,) the sample of each view, 0 .. n-1, or n for a view alone in its group
-    sizes : (n,) views of each sample, at least 2
-    weights : (n + 1,) what each pair of a sample's views counts; 0 last, for views alone
+    Attributes
+    ----------
+    labels : NDArray[np.int64]
+        (N,) the sample of each view, 0 .. n-1, or n for a view alone in its group.
+    sizes : NDArray[np.int64]
+        (n,) views of each sample, at least 2.
+    weights : NDArray[np.float64]
+        (n + 1,) what each pair of a sample's views counts; 0 last, for views alone.
     """
 
     def __init__(self, labels: NDArray[np.int64], sizes: NDArray[np.int64]) -> None:
@@ -118,6 +125,8 @@ class GroupedViews(PairGraph):
         members sums each group's views, weights are the groups' w, and `continues` says that the last group
         goes on as the first one of the next piece.
 
+        Examples
+        --------
         >>> graph, phi = grouped([0, 1, 0, 0, 1]), np.arange(15.0).reshape(5, 3)
         >>> gram, carried = np.zeros((3, 3)), 0.0
         >>> for views, members, weights, continues in graph.sum_blocks(2):

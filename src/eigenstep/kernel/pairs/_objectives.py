@@ -21,12 +21,15 @@ def objective_operator(objective: "str | SmallStartObjective", graph: PairGraph)
 
     Parameters
     ----------
-    objective : "barlow_twins", "simclr" or "vicreg" with their losses' defaults, or an instance
-    graph : positive pairs over N views
+    objective : str | SmallStartObjective
+        "barlow_twins", "simclr" or "vicreg" with their losses' defaults, or an instance.
+    graph : PairGraph
+        Positive pairs over N views.
 
     Raises
     ------
-    ValueError : an unknown name, or too few samples for the loss to be defined
+    ValueError
+        An unknown name, or too few samples for the loss to be defined.
 
     Examples
     --------
@@ -43,9 +46,17 @@ def objective_operator(objective: "str | SmallStartObjective", graph: PairGraph)
 def make_objective(objective: "str | SmallStartObjective", **options: Any) -> "SmallStartObjective":
     """Return the objective of a name with its options, or the objective itself.
 
-    Options given with an objective change it. Raises ValueError for an unknown name or a value out of range,
-    TypeError for an option that it has not.
+    Options given with an objective change it.
 
+    Raises
+    ------
+    ValueError
+        For an unknown name or a value out of range.
+    TypeError
+        For an option that it has not.
+
+    Examples
+    --------
     >>> make_objective("simclr", temperature=0.1)
     SimCLR(temperature=0.1)
     """
@@ -60,11 +71,17 @@ def make_objective(objective: "str | SmallStartObjective", **options: Any) -> "S
 class SmallStartObjective(ABC):
     """A loss, seen from a small start.
 
-    name : as in `objective_operator`
-    weights : the factor of each term of the loss, under the names of `eigenstep.losses`
-    plateau : what a mode's eigenvalue lambda = gamma s^2 saturates at, or None if no closed form is known
-    closed_form : whether the logistic curve of a mode is known, exactly or to fourth order in the embeddings:
-        lambda_j(t) = plateau x theory.mode_eigenvalues(gamma_j, s_j(0) / sqrt(plateau), t / time_unit)
+    Attributes
+    ----------
+    name : ClassVar[str]
+        As in `objective_operator`.
+    weights : Mapping[str, float]
+        The factor of each term of the loss, under the names of `eigenstep.losses`.
+    plateau : float | None
+        What a mode's eigenvalue lambda = gamma s^2 saturates at, or None if no closed form is known.
+    closed_form : ClassVar[bool]
+        Whether the logistic curve of a mode is known, exactly or to fourth order in the embeddings:
+        lambda_j(t) = plateau x theory.mode_eigenvalues(gamma_j, s_j(0) / sqrt(plateau), t / time_unit).
     """
 
     name: ClassVar[str]
@@ -100,6 +117,8 @@ class BarlowTwins(SmallStartObjective):
 
     The logistic curve is exact from an aligned start. Source: arXiv:2303.15438, sections 3 and 4.
 
+    Examples
+    --------
     >>> BarlowTwins().growth_rates([1.0, 0.5])
     array([4., 2.])
     """
@@ -140,6 +159,8 @@ class SimCLR(SmallStartObjective):
 
     Cosine-normalised embeddings have no such start.
 
+    Examples
+    --------
     >>> SimCLR(temperature=0.5).growth_rates([1.0, 0.5])
     array([4., 2.])
     """
@@ -181,6 +202,8 @@ class VICReg(SmallStartObjective):
     graphs one. nu weighs the covariance term, which is of fourth order and has no part in the start. What
     ends the growth has no known closed form. The loss: arXiv:2105.04906.
 
+    Examples
+    --------
     >>> VICReg().growth_rates([1.0, 0.5], dim=10)
     array([250., 125.])
     """

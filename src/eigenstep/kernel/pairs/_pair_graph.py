@@ -43,10 +43,17 @@ class DeviceCopies:
 class PairGraph(DeviceCopies, ABC):
     """A symmetric (N, N) matrix over N views: how much each pair of views counts as a positive pair.
 
-    n_views : N
-    n_samples : how many samples the views show; for reports only
-    branches : views whose means and variances a loss takes on their own (VICReg); all views, save in `paired`
+    Attributes
+    ----------
+    n_views : int
+        N.
+    n_samples : int
+        How many samples the views show; for reports only.
+    branches : tuple[slice, ...]
+        Views whose means and variances a loss takes on their own (VICReg); all views, save in `paired`.
 
+    Notes
+    -----
     Made by `paired`, `grouped`, `from_matrix` and `unpaired`.
     """
 
@@ -60,8 +67,13 @@ class PairGraph(DeviceCopies, ABC):
     def product(self, block: Tensor) -> Tensor:
         """Return A @ block, (N, b) on the block's device, for a float32 or float64 block (N, b).
 
-        Raises ValueError for a block of another shape.
+        Raises
+        ------
+        ValueError
+            For a block of another shape.
 
+        Examples
+        --------
         >>> import torch
         >>> from eigenstep.kernel.pairs import paired
         >>> paired(2).product(torch.tensor([[4.0], [8.0], [12.0], [16.0]])).T
@@ -102,6 +114,8 @@ def paired(n: int) -> PairGraph:
     P swaps the halves, so with rows X of all views X^T A X = 1/(2n) sum_i (x_i x'_i^T + x'_i x_i^T) = Gamma.
     Source: arXiv:2303.15438, section 3. ValueError for n < 1.
 
+    Examples
+    --------
     >>> paired(2).matrix().toarray()
     array([[0.  , 0.  , 0.25, 0.  ],
            [0.  , 0.  , 0.  , 0.25],
@@ -116,6 +130,8 @@ def unpaired(n: int) -> PairGraph:
 
     It is the graph of n pairs of identical views with each view kept once. ValueError for n < 1.
 
+    Examples
+    --------
     >>> unpaired(2).matrix().toarray()
     array([[0.5, 0. ],
            [0. , 0.5]])

@@ -14,14 +14,19 @@ class PairOperator(DeviceCopies):
 
     Parameters
     ----------
-    graph : pair graph over N views
-    scale : factor of the graph
-    diagonal : (N,), or one number for all views
-    low_rank : U (N, r) and S (r, r), S symmetric; none is r = 0
+    graph : PairGraph
+        Pair graph over N views.
+    scale : float
+        Factor of the graph.
+    diagonal : float | NDArray[np.float64]
+        (N,), or one number for all views.
+    low_rank : LowRank | None
+        U (N, r) and S (r, r), S symmetric; none is r = 0.
 
     Raises
     ------
-    ValueError : shapes that do not match
+    ValueError
+        Shapes that do not match.
 
     Examples
     --------
@@ -61,7 +66,10 @@ class PairOperator(DeviceCopies):
     def product(self, block: Tensor) -> Tensor:
         """Return the operator times a float32 or float64 block (N, b), (N, b) on the block's device.
 
-        Raises ValueError for a block of another shape.
+        Raises
+        ------
+        ValueError
+            For a block of another shape.
         """
         product = self.graph.product(block)
         if self.scale != 1:

@@ -18,7 +18,8 @@ def sample_share(graph: PairGraph, rank: int, size: int) -> Subgraph:
 
     Raises
     ------
-    ValueError : fewer samples than shares, or a graph of weights, which does not fall into samples
+    ValueError
+        Fewer samples than shares, or a graph of weights, which does not fall into samples.
 
     Examples
     --------

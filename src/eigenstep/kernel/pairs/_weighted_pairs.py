@@ -19,7 +19,8 @@ def from_matrix(matrix: Any) -> PairGraph:
 
     Raises
     ------
-    ValueError : not square, not finite, not symmetric (to 1e-6 of the largest entry), or all zero
+    ValueError
+        Not square, not finite, not symmetric (to 1e-6 of the largest entry), or all zero.
 
     Examples
     --------

@@ -49,14 +49,19 @@ def dense_modes(
 
     Parameters
     ----------
-    kernel : (N, N) K~, symmetric, float64
-    pairs : A, a symmetric operator on blocks
-    n_modes : how many at most, or None for every positive eigenvalue
-    eps : relative precision of the kernel's entries; what is below it is no part of the rank
+    kernel : NDArray[np.float64]
+        (N, N) K~, symmetric, float64.
+    pairs : SymmetricOperator
+        A, a symmetric operator on blocks.
+    n_modes : int | None
+        How many at most, or None for every positive eigenvalue.
+    eps : float
+        Relative precision of the kernel's entries; what is below it is no part of the rank.
 
     Raises
     ------
-    ValueError : the kernel has significantly negative eigenvalues
+    ValueError
+        The kernel has significantly negative eigenvalues.
 
     Examples
     --------

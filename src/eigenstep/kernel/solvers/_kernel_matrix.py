@@ -51,11 +51,16 @@ class PanelKernelMatrix(KernelMatrix):
 
     Parameters
     ----------
-    kernel : the kernel function
-    prepared : all views, as `kernel.prepare` returns them
-    storage : bytes for panels on this process
-    processes : who shares the panels; products are summed over them
-    progress : called with the share of the panels done, in each product that computes panels
+    kernel : Kernel
+        The kernel function.
+    prepared : Any
+        All views, as `kernel.prepare` returns them.
+    storage : float
+        Bytes for panels on this process.
+    processes : Processes
+        Who shares the panels; products are summed over them.
+    progress : Callable[[float], None] | None
+        Called with the share of the panels done, in each product that computes panels.
 
     Examples
     --------
@@ -141,6 +146,8 @@ def panel_storage(n_views: int, n_processes: int, element_size: int) -> int:
 def large_empty(shape: tuple[int, ...], like: Tensor) -> Tensor:
     """Return a tensor of some shape and of the dtype and device of `like`, with any values.
 
+    Examples
+    --------
     >>> large_empty((2, 3), torch.zeros(1)).shape
     torch.Size([2, 3])
     """

@@ -113,16 +113,26 @@ def krylov_modes(
 
     Parameters
     ----------
-    kernel : K~, its products are summed over the processes already
-    pairs : A, symmetric
-    start : (N, b) first block, random or a guess at the modes; b is the block's width
-    n_modes : k
-    n_wanted : how many of them have to meet the tolerance; all by default
-    tolerance : each mode's residual at most; the eigenvalue's error is of the residual's square
-    max_passes : products at most; the residuals tell how far it came
-    max_columns : basis columns in memory at most, then the basis is cut back to the best Ritz vectors
-    processes : who shares the rows of the basis
-    progress : called after each product with the passes made and the worst residual so far
+    kernel : SymmetricOperator
+        K~, its products are summed over the processes already.
+    pairs : SymmetricOperator
+        A, symmetric.
+    start : Tensor
+        (N, b) first block, random or a guess at the modes; b is the block's width.
+    n_modes : int
+        k.
+    n_wanted : int | None
+        How many of them have to meet the tolerance; all by default.
+    tolerance : float
+        Each mode's residual at most; the eigenvalue's error is of the residual's square.
+    max_passes : int
+        Products at most; the residuals tell how far it came.
+    max_columns : int
+        Basis columns in memory at most, then the basis is cut back to the best Ritz vectors.
+    processes : Processes
+        Who shares the rows of the basis.
+    progress : Callable[[int, float], None] | None
+        Called after each product with the passes made and the worst residual so far.
 
     Examples
     --------

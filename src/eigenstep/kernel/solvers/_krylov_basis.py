@@ -21,10 +21,16 @@ _NOISE = 50
 class RitzPairs:
     """Approximate modes within the basis.
 
-    eigenvalues : (k,) descending
-    coordinates : (m, k) in the basis, with a^T K~ a = 1
-    residuals : (k,) ||A K~ a - gamma a||_K~, estimated
-    indefiniteness : the size of the most negative eigenvalue of K~ in the bases so far over the largest
+    Attributes
+    ----------
+    eigenvalues : NDArray[np.float64]
+        (k,) descending.
+    coordinates : NDArray[np.float64]
+        (m, k) in the basis, with a^T K~ a = 1.
+    residuals : NDArray[np.float64]
+        (k,) ||A K~ a - gamma a||_K~, estimated.
+    indefiniteness : float
+        The size of the most negative eigenvalue of K~ in the bases so far over the largest.
     """
 
     eigenvalues: NDArray[np.float64]
@@ -51,9 +57,12 @@ class KrylovBasis:
 
     Parameters
     ----------
-    n_rows, capacity : the basis's largest shape on this process
-    like : a tensor of the data's type and device
-    processes : who shares the rows
+    n_rows, capacity : int
+        The basis's largest shape on this process.
+    like : Tensor
+        a tensor of the data's type and device.
+    processes : Processes
+        Who shares the rows.
     """
 
     def __init__(self, n_rows: int, capacity: int, like: Tensor, processes: Processes) -> None:

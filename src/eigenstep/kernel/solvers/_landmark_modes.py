@@ -34,10 +34,16 @@ class Views(Protocol):
 class NystromModes:
     """Mode functions f_j(x) = c_j^T k_m(x) - offset_j, k_m(x) the kernel between the landmarks and x.
 
-    eigenvalues : (k,) gamma, descending; what is zero but for rounding is zero
-    coefficients : (m, k) float64 c, of unit norm in the kernel's function space: c_j^T K_mm c_j = 1
-    offsets : (k,) the mean over all views of centred modes, zero of others
-    n_positive : how many eigenvalues are positive, of all m
+    Attributes
+    ----------
+    eigenvalues : NDArray[np.float64]
+        (k,) gamma, descending; what is zero but for rounding is zero.
+    coefficients : Tensor
+        (m, k) float64 c, of unit norm in the kernel's function space: c_j^T K_mm c_j = 1.
+    offsets : NDArray[np.float64]
+        (k,) the mean over all views of centred modes, zero of others.
+    n_positive : int
+        How many eigenvalues are positive, of all m.
     """
 
     eigenvalues: NDArray[np.float64]
@@ -61,10 +67,14 @@ class NystromAccumulator:
 
     Parameters
     ----------
-    kernel : kernel function
-    landmarks : m prepared rows
-    factor : (m, m) lower triangular float64 L, of `choose_landmarks`
-    moments : sum second moments too, which objectives other than Barlow Twins need
+    kernel : Kernel
+        Kernel function.
+    landmarks : Any
+        m prepared rows.
+    factor : Tensor
+        (m, m) lower triangular float64 L, of `choose_landmarks`.
+    moments : bool
+        Sum second moments too, which objectives other than Barlow Twins need.
 
     Examples
     --------
@@ -94,10 +104,16 @@ class NystromAccumulator:
     ) -> NystromAccumulator:
         """Add the samples of a batch and return self.
 
-        views : rows of the batch
-        graph : which of them belong together
-        block_rows : rows of features in memory at a time, in each of two blocks
-        progress : called with the number of views seen so far, and of all views of the batch
+        Parameters
+        ----------
+        views : Views
+            Rows of the batch.
+        graph : PairGraph
+            Which of them belong together.
+        block_rows : int
+            Rows of features in memory at a time, in each of two blocks.
+        progress : Callable[[int, int], None] | None
+            Called with the number of views seen so far, and of all views of the batch.
         """
 
         def features(indices: NDArray[np.int64]) -> Tensor:
@@ -121,12 +137,16 @@ class NystromAccumulator:
     ) -> NystromModes:
         """Return the modes of the largest eigenvalues, fewer than `n_modes` if there are fewer landmarks.
 
-        center : of features less their mean over all views
+        Parameters
+        ----------
+        center : bool
+            Of features less their mean over all views.
 
         Raises
         ------
-        ValueError : nothing added yet, sums that are not finite, an objective that needs second moments
-            which were not summed
+        ValueError
+            Nothing added yet, sums that are not finite, an objective that needs second moments which were not
+            summed.
         """
         sums = self._seen()
         if not all(bool(torch.isfinite(part).all()) for part in (sums.pairs, sums.branch_sums)):
@@ -157,7 +177,10 @@ def mode_values(
 ) -> Tensor:
     """Return the values (N, k) of mode functions on all views, in the rows' precision and on their device.
 
-    landmarks : the prepared rows that the coefficients belong to
+    Parameters
+    ----------
+    landmarks : Any
+        The prepared rows that the coefficients belong to.
     """
     # Coefficients of smooth kernels are large and cancel: in float32 the mean row's part would cost digits.
     mean_row = kernel.block(landmarks, landmarks).mean(dim=0)
@@ -187,14 +210,19 @@ class LandmarkFeatures:
 
     Parameters
     ----------
-    kernel : kernel function
-    landmarks : m prepared rows
-    factor : (m, m) lower triangular float64 L with L L^T their kernel matrix
+    kernel : Kernel
+        Kernel function.
+    landmarks : Any
+        m prepared rows.
+    factor : Tensor
+        (m, m) lower triangular float64 L with L L^T their kernel matrix.
 
     Attributes
     ----------
-    offset : (m,) float64
-    rounding : the rows' unit of rounding
+    offset
+        (m,) float64.
+    rounding
+        The rows' unit of rounding.
     """
 
     def __init__(self, kernel: Kernel, landmarks: Any, factor: Tensor) -> None:

@@ -20,8 +20,12 @@ _ERROR_ROUNDINGS = 300
 class Landmarks:
     """Chosen candidates, in the order in which they were chosen.
 
-    indices : (m,) positions among the candidates
-    factor : (m, m) lower triangular float64 L with L L^T the kernel matrix of the landmarks
+    Attributes
+    ----------
+    indices : NDArray[np.int64]
+        (m,) positions among the candidates.
+    factor : Tensor
+        (m, m) lower triangular float64 L with L L^T the kernel matrix of the landmarks.
     """
 
     indices: NDArray[np.int64]
@@ -48,17 +52,24 @@ def choose_landmarks(
 
     Parameters
     ----------
-    kernel : a Kernel
-    prepared : `kernel.prepare(rows)` of n candidates, float64 rows where the device has them
-    n_landmarks : m at most
-    generator : where the draws come from
-    precision : dtype of the rows that will be held against the landmarks, that of `prepared` by default. A
-        pivot at its rounding level would turn rounding into a feature, so such candidates count as explained
-    proposals : draws at a time; a good number is chosen by default
+    kernel : Any
+        a Kernel.
+    prepared : Any
+        `kernel.prepare(rows)` of n candidates, float64 rows where the device has them.
+    n_landmarks : int
+        m at most.
+    generator : np.random.Generator
+        Where the draws come from.
+    precision : torch.dtype | None
+        Dtype of the rows that will be held against the landmarks, that of `prepared` by default. A pivot at
+        its rounding level would turn rounding into a feature, so such candidates count as explained.
+    proposals : int | None
+        Draws at a time; a good number is chosen by default.
 
     Raises
     ------
-    ValueError : n_landmarks < 1, a kernel diagonal that is not finite or nowhere positive
+    ValueError
+        N_landmarks < 1, a kernel diagonal that is not finite or nowhere positive.
 
     Examples
     --------
@@ -151,9 +162,15 @@ class _Residual:
     def accept(self, schur: Tensor, limit: int, generator: np.random.Generator) -> tuple[list[int], Tensor]:
         """Thin proposals to draws one at a time: keep each by the share left of its residual.
 
-        schur : (b, b) the proposals' Schur complement; this object is theirs alone
+        Parameters
+        ----------
+        schur : Tensor
+            (b, b) the proposals' Schur complement; this object is theirs alone.
 
-        Returns the places kept, `limit` at most, and the lower triangular factor of their Schur complement.
+        Returns
+        -------
+        tuple[list[int], Tensor]
+            The places kept, `limit` at most, and the lower triangular factor of their Schur complement.
         """
         left, diagonal, error = schur.cpu().numpy().copy(), self.diagonal.numpy(), self.error.numpy()
         proposed, uniforms = left.diagonal().copy(), generator.random(len(left))

@@ -101,11 +101,16 @@ class NystromPass:
 
     Parameters
     ----------
-    rows, graph : the first batch's views and pairs
-    kernel, objective, center : the problem
-    n_landmarks : at most; fewer explain everything of a low-rank kernel
-    generator : where landmarks and sample are drawn from
-    processes : who shares the work; landmarks are the first one's
+    rows, graph
+        The first batch's views and pairs.
+    kernel, objective, center
+        The problem.
+    n_landmarks : int
+        At most; fewer explain everything of a low-rank kernel.
+    generator : np.random.Generator
+        Where landmarks and sample are drawn from.
+    processes : Processes
+        Who shares the work; landmarks are the first one's.
     """
 
     def __init__(

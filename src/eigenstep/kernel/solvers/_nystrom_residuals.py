@@ -36,16 +36,23 @@ def estimated_residuals(
 
     Parameters
     ----------
-    accumulator, modes : as solved for
-    views : the sample's views (a few thousand at most: their kernel matrix is made, in strips)
-    pairs : the sample's own pair graph, or effective operator where an objective or centring made one
-    n_views : how many views the modes were solved for; by default the sample is all of them, and exact
-    block_rows : rows of a strip
+    accumulator, modes
+        As solved for.
+    views : Views
+        The sample's views (a few thousand at most: their kernel matrix is made, in strips).
+    pairs : PairGraph | PairOperator
+        The sample's own pair graph, or effective operator where an objective or centring made one.
+    n_views : int | None
+        How many views the modes were solved for; by default the sample is all of them, and exact.
+    block_rows : int
+        Rows of a strip.
 
     Returns
     -------
-    residuals : (k,) relative to gamma; infinite where gamma is zero
-    invariance_ratio : (k,) f^T A f / mean f^2 over the sample, at most 1 for pairs: how much of a mode's
+    residuals
+        (k,) relative to gamma; infinite where gamma is zero
+    invariance_ratio
+        (k,) f^T A f / mean f^2 over the sample, at most 1 for pairs: how much of a mode's
         variance positive views share
 
     Examples

@@ -31,11 +31,16 @@ def pair_sums(
 
     Parameters
     ----------
-    features : indices (r,) of views -> their features (r, m)
-    graph : which views belong together
-    moments : sum second moments too, which SimCLR and VICReg need
-    block_rows : r at most
-    progress : called with the number of views seen so far, and of all views
+    features : Features
+        Indices (r,) of views -> their features (r, m).
+    graph : PairGraph
+        Which views belong together.
+    moments : bool
+        Sum second moments too, which SimCLR and VICReg need.
+    block_rows : int
+        r at most.
+    progress : Callable[[int, int], None] | None
+        Called with the number of views seen so far, and of all views.
 
     Examples
     --------
@@ -68,14 +73,24 @@ class PairSums:
     All are float64. Weights are in units of samples, n A, so that a mean over all samples ever seen is the
     sum over n, whatever batches they came in.
 
-    pairs : (m, m) sum_xy n A_xy phi_x phi_y^T
-    pair_means : (m,) sum_x n (A 1)_x phi_x
-    pair_weight : () sum_xy n A_xy
-    branch_sums : (branches, m) sum of phi over each branch of the views
-    branch_counts : (branches,) views in each branch
-    n_samples : () n
-    moments : (m, m) sum_x phi_x phi_x^T over all views, or None if not asked for
-    pair_moments : (m, m) sum_x n (A 1)_x phi_x phi_x^T, or None
+    Attributes
+    ----------
+    pairs : Tensor
+        (m, m) sum_xy n A_xy phi_x phi_y^T.
+    pair_means : Tensor
+        (m,) sum_x n (A 1)_x phi_x.
+    pair_weight : Tensor
+        () sum_xy n A_xy.
+    branch_sums : Tensor
+        (branches, m) sum of phi over each branch of the views.
+    branch_counts : Tensor
+        (branches,) views in each branch.
+    n_samples : Tensor
+        () n.
+    moments : Tensor | None
+        (m, m) sum_x phi_x phi_x^T over all views, or None if not asked for.
+    pair_moments : Tensor | None
+        (m, m) sum_x n (A 1)_x phi_x phi_x^T, or None.
     """
 
     pairs: Tensor
@@ -132,7 +147,8 @@ class PairSums:
 
         Raises
         ------
-        ValueError : an objective that needs second moments that were not summed, or two samples
+        ValueError
+            An objective that needs second moments that were not summed, or two samples.
         """
         cross = self.pairs / self.n_samples
         if objective.name == "barlow_twins":

@@ -24,9 +24,14 @@ if TYPE_CHECKING:
 class SolverSettings:
     """What of the estimator's parameters concerns the solver.
 
-    n_modes : how many to find, or None for every positive eigenvalue
-    n_wanted : how many of them must meet the tolerance; the next one only tells what leaks into these
-    tolerance, acceptable : residual over eigenvalue that is aimed at, and that is taken without a warning
+    Attributes
+    ----------
+    n_modes : int | None
+        How many to find, or None for every positive eigenvalue.
+    n_wanted : int | None
+        How many of them must meet the tolerance; the next one only tells what leaks into these.
+    tolerance, acceptable : float
+        Residual over eigenvalue that is aimed at, and that is taken without a warning.
     """
 
     solver: str
@@ -44,9 +49,14 @@ class SolverSettings:
 class Problem:
     """Views, their pairs and their kernel.
 
-    graph, objective : positive pairs, and what is made of them
-    center : whether the kernel is centred over the views
-    kernel : None means that the rows are the kernel matrix itself
+    Attributes
+    ----------
+    graph, objective
+        Positive pairs, and what is made of them.
+    center : bool
+        Whether the kernel is centred over the views.
+    kernel : Kernel | None
+        None means that the rows are the kernel matrix itself.
     """
 
     rows: ViewRows
@@ -82,12 +92,20 @@ class SymmetricOperator(Protocol):
 class Modes:
     """Modes with A K~ a = gamma a and a^T K~ a = 1: unit norm in the kernel's function space.
 
-    eigenvalues : (k,) gamma, descending, float64
-    vectors : (N, k) a
-    values : (N, k) K~ a, each mode's value on the training views
-    residuals : (k,) ||A K~ a - gamma a||_K~, measured
-    passes : products with K~ that it took
-    indefiniteness : the size of K~'s most negative eigenvalue over the largest, as far as it was seen
+    Attributes
+    ----------
+    eigenvalues : NDArray[np.float64]
+        (k,) gamma, descending, float64.
+    vectors : Tensor
+        (N, k) a.
+    values : Tensor
+        (N, k) K~ a, each mode's value on the training views.
+    residuals : NDArray[np.float64]
+        (k,) ||A K~ a - gamma a||_K~, measured.
+    passes : int
+        Products with K~ that it took.
+    indefiniteness : float
+        The size of K~'s most negative eigenvalue over the largest, as far as it was seen.
     """
 
     eigenvalues: NDArray[np.float64]
@@ -108,13 +126,22 @@ class Modes:
 class Solution:
     """Modes as sums over support rows.
 
-    eigenvalues, residuals : (k,)
-    mean_squares : (k,) of the modes over the training views, of centred modes their variance
-    means : (k,) of a^T k~ over the training views
-    coefficients : (m, k) on the support, of signs that do not hang on rounding
-    support : prepared rows (m, ...), None for a precomputed kernel
-    passes : products with the kernel of all views
-    summed : what further batches can be added to
+    Attributes
+    ----------
+    eigenvalues, residuals : NDArray[np.float64]
+        (k,).
+    mean_squares : NDArray[np.float64]
+        (k,) of the modes over the training views, of centred modes their variance.
+    means : NDArray[np.float64]
+        (k,) of a^T k~ over the training views.
+    coefficients : Tensor
+        (m, k) on the support, of signs that do not hang on rounding.
+    support : Any
+        Prepared rows (m, ...), None for a precomputed kernel.
+    passes : int
+        Products with the kernel of all views.
+    summed : NystromPass | None
+        What further batches can be added to.
     """
 
     eigenvalues: NDArray[np.float64]

@@ -18,8 +18,10 @@ def solve(problem: Problem, settings: SolverSettings, generator: np.random.Gener
 
     Raises
     ------
-    ValueError : an indefinite kernel
-    MemoryError : a budget too small for the solver's own arrays
+    ValueError
+        An indefinite kernel.
+    MemoryError
+        A budget too small for the solver's own arrays.
     """
     name, why = choose_solver(settings, problem.n_views, problem.kernel is None)
     if name == "dense":

@@ -21,8 +21,10 @@ class ViewRows:
 
     Parameters
     ----------
-    parts : arrays, memory maps, tensors or CSR matrices of the same kind and row shape, one below the other
-    device, dtype : of the rows that `take` returns; CSR rows stay where and as they are
+    parts : Sequence[Rows]
+        Arrays, memory maps, tensors or CSR matrices of the same kind and row shape, one below the other.
+    device, dtype
+        Of the rows that `take` returns; CSR rows stay where and as they are.
 
     Examples
     --------
@@ -54,7 +56,8 @@ class ViewRows:
 
         Raises
         ------
-        ValueError : NaN or infinity among them; names the first such row
+        ValueError
+            NaN or infinity among them; names the first such row.
         """
         taken = []
         inside = np.searchsorted(self._bounds, indices, side="right") - 1

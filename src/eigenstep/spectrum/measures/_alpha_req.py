@@ -23,11 +23,17 @@ def alpha_req(
 
     Parameters
     ----------
-    embeddings : (n, d)
-    center : subtract their mean first
-    first, last : ranks fitted, counted from 1, both included; cut to the positive eigenvalues there are
+    embeddings : ArrayLike | Tensor
+        (n, d).
+    center : bool
+        Subtract their mean first.
+    first, last : int
+        Ranks fitted, counted from 1, both included; cut to the positive eigenvalues there are.
 
-    Raises ValueError for another shape.
+    Raises
+    ------
+    ValueError
+        For another shape.
     """
     values = second_moment_eigenvalues(embeddings, center=center)
     return alpha_req_from_eigenvalues(values, first=first, last=last)
@@ -36,6 +42,8 @@ def alpha_req(
 def alpha_req_from_eigenvalues(eigenvalues: ArrayLike, *, first: int = 11, last: int = 100) -> float:
     """alpha-ReQ from the covariance's eigenvalues (d,).
 
+    Examples
+    --------
     >>> round(alpha_req_from_eigenvalues(np.arange(1, 129) ** -1.5), 6)
     1.5
     """

@@ -13,6 +13,8 @@ from eigenstep.spectrum.measures._eigenvalues import embedding_rows
 def mean_norm(embeddings: ArrayLike | Tensor) -> float:
     """Mean Euclidean norm of embeddings (n, d), not centred.
 
+    Examples
+    --------
     >>> mean_norm([[3.0, 4.0], [0.0, 1.0]])
     3.0
     """
@@ -27,11 +29,17 @@ def normalized_std(embeddings: ArrayLike | Tensor, *, scaled: bool = True) -> fl
 
     Parameters
     ----------
-    embeddings : (n, d); a zero embedding stays zero
-    scaled : multiply by sqrt(d), so that evenly spread reads 1 at any dimension; without it as in the paper
+    embeddings : ArrayLike | Tensor
+        (n, d); a zero embedding stays zero.
+    scaled : bool
+        Multiply by sqrt(d), so that evenly spread reads 1 at any dimension; without it as in the paper.
 
+    Notes
+    -----
     NaN for fewer than two embeddings, or if one is not finite.
 
+    Examples
+    --------
     >>> normalized_std([[1.0, 2.0], [2.0, 4.0]])
     0.0
     """
@@ -46,6 +54,8 @@ def normalized_std_from_moments(
 ) -> float:
     """The same from the mean (d,) and the mean square (d,) of n normalised embeddings.
 
+    Examples
+    --------
     >>> round(normalized_std_from_moments([0.0, 0.0], [0.5, 0.5], count=1000, scaled=False), 3)
     0.707
     """
@@ -61,6 +71,8 @@ def cosine_concentration(embeddings: ArrayLike | Tensor) -> float:
     (n R^2 - 1)/(n - 1) with R = ||mean of z / ||z|| ||, the resultant length of directional statistics
     (Mardia and Jupp, "Directional Statistics", 2000). NaN for fewer than two, or if one is not finite.
 
+    Examples
+    --------
     >>> cosine_concentration([[1.0, 0.0], [0.0, 2.0]])
     0.0
     """
@@ -73,6 +85,8 @@ def cosine_concentration_from_moments(
 ) -> float:
     """The same from the mean (d,) and the mean square (d,) of n normalised embeddings.
 
+    Examples
+    --------
     >>> cosine_concentration_from_moments([1.0, 0.0], [1.0, 0.0], count=10)
     1.0
     """

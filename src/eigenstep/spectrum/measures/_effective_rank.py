@@ -20,11 +20,18 @@ def effective_rank(embeddings: ArrayLike | Tensor, *, center: bool = True) -> fl
 
     Parameters
     ----------
-    embeddings : (n, d)
-    center : subtract their mean first
+    embeddings : ArrayLike | Tensor
+        (n, d).
+    center : bool
+        Subtract their mean first.
 
-    Raises ValueError for another shape.
+    Raises
+    ------
+    ValueError
+        For another shape.
 
+    Examples
+    --------
     >>> round(effective_rank([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]), 3)
     2.0
     """
@@ -34,6 +41,8 @@ def effective_rank(embeddings: ArrayLike | Tensor, *, center: bool = True) -> fl
 def effective_rank_from_eigenvalues(eigenvalues: ArrayLike) -> float:
     """Effective rank from the covariance's eigenvalues (d,).
 
+    Examples
+    --------
     >>> round(effective_rank_from_eigenvalues([3.0, 3.0, 3.0, 0.0]), 3)
     3.0
     """

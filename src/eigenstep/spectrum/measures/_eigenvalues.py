@@ -25,7 +25,12 @@ def checked_eigenvalues(eigenvalues: ArrayLike) -> np.ndarray:
     """Eigenvalues (k,) of a second moment, descending, in float64.
 
     What only rounding can have made, negative values and those below k eps of the largest, is zero. NaN
-    throughout if one is not finite. Raises ValueError for another shape.
+    throughout if one is not finite.
+
+    Raises
+    ------
+    ValueError
+        For another shape.
     """
     values = np.asarray(eigenvalues, np.float64)
     if values.ndim != 1 or not len(values):
@@ -44,9 +49,13 @@ def complete_spectrum(leading: ArrayLike, *, trace: float, size: int) -> np.ndar
 
     Parameters
     ----------
-    trace : sum of all eigenvalues
-    size : how many there are, min(d, rows)
+    trace : float
+        Sum of all eigenvalues.
+    size : int
+        How many there are, min(d, rows).
 
+    Examples
+    --------
     >>> complete_spectrum([4.0, 2.0], trace=7.0, size=4)
     array([4. , 2. , 0.5, 0.5])
     """

@@ -51,21 +51,31 @@ def measures_from_moments(
 
     Parameters
     ----------
-    covariance_eigenvalues : (d,) of the views' pooled covariance about their mean: effective_rank,
-        participation_ratio, stable_rank, alpha_req, modes_above_noise. Where only the leading ones are
-        known, continue them by `complete_spectrum`.
-    cross_correlation_eigenvalues : (d,), centred or not: modes_past_half
-    count : rows n of one view; also what modes_above_noise takes for independent, since the views of an
-        image are not
-    views : 1 or 2; the moments have n * views rows
-    second_moment_eigenvalues : (d,) of the pooled second moment about zero: rank_me
-    covariance, cross_correlation : (d, d), both about the mean of both views, or (r, r) in a basis of the
-        embeddings' span: lidar, of two views
-    mean_norm : mean norm of the embeddings
-    unit_mean, unit_mean_square : (d,), mean and mean square of z / ||z||: normalized_std,
-        cosine_concentration
-    plateau : eigenvalue of a learned mode in theory
+    covariance_eigenvalues : ArrayLike
+        (d,) of the views' pooled covariance about their mean: effective_rank, participation_ratio,
+        stable_rank, alpha_req, modes_above_noise. Where only the leading ones are known, continue them by
+        `complete_spectrum`.
+    cross_correlation_eigenvalues : ArrayLike
+        (d,), centred or not: modes_past_half.
+    count : int
+        Rows n of one view; also what modes_above_noise takes for independent, since the views of an image are
+        not.
+    views : int
+        1 or 2; the moments have n * views rows.
+    second_moment_eigenvalues : ArrayLike | None
+        (d,) of the pooled second moment about zero: rank_me.
+    covariance, cross_correlation : ArrayLike | None
+        (d, d), both about the mean of both views, or (r, r) in a basis of the embeddings' span: lidar, of two
+        views.
+    mean_norm : float
+        Mean norm of the embeddings.
+    unit_mean, unit_mean_square : ArrayLike | None
+        (d,), mean and mean square of z / ||z||: normalized_std, cosine_concentration.
+    plateau : float
+        Eigenvalue of a learned mode in theory.
 
+    Examples
+    --------
     >>> spectrum = [1.0, 1.0, 0.0, 0.0]
     >>> found = measures_from_moments(spectrum, spectrum, count=100, second_moment_eigenvalues=spectrum)
     >>> round(found["rank_me"], 3), round(found["effective_rank"], 3), found["modes_past_half"]

@@ -25,14 +25,23 @@ def lidar(
 
     Parameters
     ----------
-    embeddings : (n, q, d), q >= 2
-    delta : the paper's regularisation
-    scale_free : delta is in units of the embeddings' variance, averaged over coordinates; otherwise absolute
-        as in the paper, which swallows small embeddings
-    eps : added to each p_k
+    embeddings : ArrayLike | Tensor
+        (n, q, d), q >= 2.
+    delta : float
+        The paper's regularisation.
+    scale_free : bool
+        Delta is in units of the embeddings' variance, averaged over coordinates; otherwise absolute as in the
+        paper, which swallows small embeddings.
+    eps : float
+        Added to each p_k.
 
-    Raises ValueError for another shape.
+    Raises
+    ------
+    ValueError
+        For another shape.
 
+    Examples
+    --------
     >>> rng = np.random.default_rng(0)
     >>> images = np.repeat(rng.normal(size=(4000, 1, 3)), 2, axis=1)
     >>> round(lidar(images + 0.1 * rng.normal(size=(4000, 2, 3))), 1)
@@ -71,13 +80,21 @@ def lidar_from_moments(
 
     Parameters
     ----------
-    covariance : (d, d), Sigma = 1/(2n) sum_i (a_i a_i^T + b_i b_i^T), about the mean of both views
-    cross_correlation : (d, d), C = 1/(2n) sum_i (a_i b_i^T + b_i a_i^T), about the same mean
-    count : pairs n behind them
-    dim : dimension of the embeddings, where the moments are those in a smaller basis of their span
+    covariance : ArrayLike
+        (d, d), Sigma = 1/(2n) sum_i (a_i a_i^T + b_i b_i^T), about the mean of both views.
+    cross_correlation : ArrayLike
+        (d, d), C = 1/(2n) sum_i (a_i b_i^T + b_i a_i^T), about the same mean.
+    count : int
+        Pairs n behind them.
+    dim : int | None
+        Dimension of the embeddings, where the moments are those in a smaller basis of their span.
 
+    Notes
+    -----
     NaN for moments that no embeddings have (W + delta not positive definite).
 
+    Examples
+    --------
     >>> round(lidar_from_moments(np.eye(3), 0.9 * np.eye(3), count=100), 3)
     3.0
     """

@@ -24,12 +24,20 @@ def modes_above_noise(
 
     Parameters
     ----------
-    embeddings : (n, d), independent rows: of several views of an image, give one
-    center : subtract their mean first
-    confidence : that white noise counts no mode
+    embeddings : ArrayLike | Tensor
+        (n, d), independent rows: of several views of an image, give one.
+    center : bool
+        Subtract their mean first.
+    confidence : float
+        That white noise counts no mode.
 
-    Raises ValueError for another shape.
+    Raises
+    ------
+    ValueError
+        For another shape.
 
+    Examples
+    --------
     >>> rng = np.random.default_rng(0)
     >>> noise = 0.05 * rng.normal(size=(1000, 64))
     >>> modes_above_noise(noise), modes_above_noise(noise + rng.normal(size=(1000, 1)))
@@ -48,9 +56,13 @@ def modes_above_noise_from_eigenvalues(
 
     Parameters
     ----------
-    eigenvalues : (d,), with the zeros there are where n < d
-    count : independent rows n behind them; one less if their mean was subtracted
+    eigenvalues : ArrayLike
+        (d,), with the zeros there are where n < d.
+    count : int
+        Independent rows n behind them; one less if their mean was subtracted.
 
+    Examples
+    --------
     >>> modes_above_noise_from_eigenvalues([5.0, 1.1, 1.0, 1.0, 0.9], count=1000)
     1.0
     """

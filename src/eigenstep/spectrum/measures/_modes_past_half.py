@@ -28,14 +28,23 @@ def modes_past_half(
 
     Parameters
     ----------
-    z_a, z_b : (n, d), the two views
-    center : subtract the mean over both views first
-    plateau : what the theory gives a learned mode: 1 for un-normalised Barlow Twins, the temperature for
-        un-normalised SimCLR; cosine-normalised embeddings have none
-    fraction : share of the plateau that counts
+    z_a, z_b : ArrayLike | Tensor
+        (n, d), the two views.
+    center : bool
+        Subtract the mean over both views first.
+    plateau : float
+        What the theory gives a learned mode: 1 for un-normalised Barlow Twins, the temperature for
+        un-normalised SimCLR; cosine-normalised embeddings have none.
+    fraction : float
+        Share of the plateau that counts.
 
-    Raises ValueError for another shape.
+    Raises
+    ------
+    ValueError
+        For another shape.
 
+    Examples
+    --------
     >>> z = np.diag([1.0, 1.0, 0.1]) * 3**0.5
     >>> modes_past_half(z, z, center=False)
     2.0
@@ -52,6 +61,8 @@ def modes_past_half_from_eigenvalues(
 ) -> float:
     """The same from the eigenvalues (d,) of the cross-correlation, in any order.
 
+    Examples
+    --------
     >>> modes_past_half_from_eigenvalues([1.02, 0.97, 0.3, -0.01])
     2.0
     """

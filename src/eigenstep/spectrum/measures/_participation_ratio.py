@@ -16,11 +16,18 @@ def participation_ratio(embeddings: ArrayLike | Tensor, *, center: bool = True) 
 
     Parameters
     ----------
-    embeddings : (n, d)
-    center : subtract their mean first
+    embeddings : ArrayLike | Tensor
+        (n, d).
+    center : bool
+        Subtract their mean first.
 
-    Raises ValueError for another shape.
+    Raises
+    ------
+    ValueError
+        For another shape.
 
+    Examples
+    --------
     >>> round(participation_ratio([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]), 3)
     2.0
     """
@@ -30,6 +37,8 @@ def participation_ratio(embeddings: ArrayLike | Tensor, *, center: bool = True) 
 def participation_ratio_from_eigenvalues(eigenvalues: ArrayLike) -> float:
     """Participation ratio from the covariance's eigenvalues (d,).
 
+    Examples
+    --------
     >>> round(participation_ratio_from_eigenvalues([2.0, 1.0, 1.0]), 3)
     2.667
     """

@@ -21,12 +21,20 @@ def rank_me(embeddings: ArrayLike | Tensor, *, center: bool = False, eps: float 
 
     Parameters
     ----------
-    embeddings : (n, d)
-    center : subtract their mean first; the paper does not
-    eps : added to each p_k, as in the paper
+    embeddings : ArrayLike | Tensor
+        (n, d).
+    center : bool
+        Subtract their mean first; the paper does not.
+    eps : float
+        Added to each p_k, as in the paper.
 
-    Raises ValueError for another shape.
+    Raises
+    ------
+    ValueError
+        For another shape.
 
+    Examples
+    --------
     >>> round(rank_me(np.eye(8)), 3)
     8.0
     """
@@ -39,13 +47,20 @@ def rank_me_from_eigenvalues(eigenvalues: ArrayLike, *, count: int, eps: float =
 
     Parameters
     ----------
-    eigenvalues : (d,)
-    count : rows n of the embeddings behind them; only min(n, d) of the eigenvalues enter
-    eps : added to each p_k
+    eigenvalues : ArrayLike
+        (d,).
+    count : int
+        Rows n of the embeddings behind them; only min(n, d) of the eigenvalues enter.
+    eps : float
+        Added to each p_k.
 
+    Notes
+    -----
     Singular values are their roots, so rounding of the moments counts in each of d directions: sums in
     float32 add about .4 to a rank of exactly 16 in 512 dimensions.
 
+    Examples
+    --------
     >>> round(rank_me_from_eigenvalues([4.0, 4.0, 0.0], count=100), 3)
     2.0
     """

@@ -15,11 +15,18 @@ def stable_rank(embeddings: ArrayLike | Tensor, *, center: bool = True) -> float
 
     Parameters
     ----------
-    embeddings : (n, d)
-    center : subtract their mean first
+    embeddings : ArrayLike | Tensor
+        (n, d).
+    center : bool
+        Subtract their mean first.
 
-    Raises ValueError for another shape.
+    Raises
+    ------
+    ValueError
+        For another shape.
 
+    Examples
+    --------
     >>> round(stable_rank([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]), 3)
     2.0
     """
@@ -29,6 +36,8 @@ def stable_rank(embeddings: ArrayLike | Tensor, *, center: bool = True) -> float
 def stable_rank_from_eigenvalues(eigenvalues: ArrayLike) -> float:
     """Stable rank from the covariance's eigenvalues (d,).
 
+    Examples
+    --------
     >>> round(stable_rank_from_eigenvalues([2.0, 1.0, 1.0]), 3)
     2.0
     """

@@ -28,6 +28,8 @@ Finish = Callable[[LeadingDirections], PairMoments]
 def default_window(dim: int) -> int:
     """Samples in a window unless told: 512 in 512 dimensions, at least 256.
 
+    Examples
+    --------
     >>> [default_window(dim) for dim in (16, 512, 2048)]
     [16384, 512, 256]
     """
@@ -50,7 +52,12 @@ class Form(ABC):
     def snapshot(self, *, gather: bool, copy: bool) -> Finish:
         """What has been seen up to now, of all ranks if `gather`; with `copy` later updates do not change it.
 
-        A rank that has nothing for the moment takes part. Raises ValueError if it has never had anything.
+        A rank that has nothing for the moment takes part.
+
+        Raises
+        ------
+        ValueError
+            If it has never had anything.
         """
 
     @abstractmethod
@@ -75,8 +82,10 @@ class WindowForm(Form):
 
     Parameters
     ----------
-    samples : the most there are, of all ranks together
-    sliding : whether embeddings of before the last measurement stay
+    samples : int
+        The most there are, of all ranks together.
+    sliding : bool
+        Whether embeddings of before the last measurement stay.
     """
 
     def __init__(self, samples: int, *, sliding: bool, gather: bool) -> None:
@@ -176,6 +185,8 @@ class EmbeddingWindow:
 
     Nothing waits for the device. A batch that is larger than the window is thinned evenly.
 
+    Examples
+    --------
     >>> window = EmbeddingWindow(capacity=3)
     >>> for value in (1.0, 2.0):
     ...     window.update(torch.full((2, 1), value))
@@ -216,7 +227,10 @@ class EmbeddingWindow:
     def rows(self) -> Tensor:
         """The window's embeddings, (views, n, d), the newest last.
 
-        Raises ValueError if there have never been any.
+        Raises
+        ------
+        ValueError
+            If there have never been any.
         """
         if self._nothing is None:
             raise ValueError("no embeddings seen yet; call update first")

@@ -32,9 +32,12 @@ class LeadingDirections:
 
     Parameters
     ----------
-    count : leading eigenpairs of covariance and cross-correlation that are found
-    center : whether the cross-correlation meant is about the mean of both views or about zero
-    largest_dense : up to how many rows and columns the whole is feasible
+    count : int
+        Leading eigenpairs of covariance and cross-correlation that are found.
+    center : bool
+        Whether the cross-correlation meant is about the mean of both views or about zero.
+    largest_dense : int
+        Up to how many rows and columns the whole is feasible.
     """
 
     def __init__(self, count: int, *, center: bool = True, largest_dense: int = LARGEST_DENSE) -> None:
@@ -203,11 +206,17 @@ def leading_pairs(
 
     Parameters
     ----------
-    apply : the operator's product with a block (d, m)
-    guess : (d, m), m <= d, more columns than `count`; any of full rank, the better the sooner it ends
-    tolerance : residual, relative to the largest |eigenvalue|, at which all of them are settled
-    iterations : the most there are
+    apply : Callable[[Tensor], Tensor]
+        The operator's product with a block (d, m).
+    guess : Tensor
+        (d, m), m <= d, more columns than `count`; any of full rank, the better the sooner it ends.
+    tolerance : float
+        Residual, relative to the largest |eigenvalue|, at which all of them are settled.
+    iterations : int
+        The most there are.
 
+    Examples
+    --------
     >>> matrix = torch.diag(torch.tensor([3.0, 2.0, 1.0, 0.5, 0.25], dtype=torch.float64))
     >>> guess = torch.eye(5, 3, dtype=torch.float64) + 0.1
     >>> leading_pairs(lambda block: matrix @ block, 2, guess, tolerance=1e-6).values.round(decimals=6)

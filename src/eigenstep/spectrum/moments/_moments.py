@@ -26,20 +26,31 @@ class Moments:
 
     Parameters
     ----------
-    dim : dimension d of the embeddings
-    views : 1 or 2
-    dtype : of the sums; products of float32 numbers are exact in float64
-    device : of the sums
+    dim : int
+        Dimension d of the embeddings.
+    views : int
+        1 or 2.
+    dtype : torch.dtype
+        Of the sums; products of float32 numbers are exact in float64.
+    device : torch.device | str
+        Of the sums.
 
     Attributes
     ----------
-    weight, weight_square : sums over samples of their weights, 1 unless decayed, and of these squared
-    mean : (d,), weighted, over both views
-    common, difference : (d, d), the weighted scatters, of which `scatters` fills the upper triangle. Of one
-        view the common part is all, and the difference 0×0
-    collapse : sums for the collapse measures
-    nonfinite : samples left out
+    weight, weight_square
+        Sums over samples of their weights, 1 unless decayed, and of these squared.
+    mean
+        (d,), weighted, over both views.
+    common, difference
+        (d, d), the weighted scatters, of which `scatters` fills the upper triangle. Of one view the common
+        part is all, and the difference 0×0.
+    collapse
+        Sums for the collapse measures.
+    nonfinite
+        Samples left out.
 
+    Examples
+    --------
     >>> moments = Moments(2, views=1)
     >>> moments.update(torch.tensor([[11.0, 0.0], [9.0, 0.0]]))
     >>> moments.mean.tolist(), moments.scatters()[0].tolist()
@@ -132,6 +143,8 @@ class Moments:
 def half_life_decay(steps: float) -> float:
     """The factor by which a weight decays in one step, to halve in so many.
 
+    Examples
+    --------
     >>> half_life_decay(1.0)
     0.5
     """
@@ -145,7 +158,8 @@ class CollapseSums:
 
     Parameters
     ----------
-    sums : (2 d + 1,), what was summed so far
+    sums : Tensor
+        (2 d + 1,), what was summed so far.
     """
 
     def __init__(self, sums: Tensor) -> None:
@@ -183,6 +197,8 @@ def finite_samples(z: Tensor) -> tuple[Tensor, Tensor]:
 
     Of the type that squares are summed in: what these cannot hold is not finite.
 
+    Examples
+    --------
     >>> finite_samples(torch.tensor([[[1.0], [float("nan")]], [[2.0], [3.0]]]))
     (tensor([[[1.],
              [0.]],
@@ -196,6 +212,8 @@ def finite_samples(z: Tensor) -> tuple[Tensor, Tensor]:
 def finite_rows(rows: Tensor) -> tuple[Tensor, int]:
     """Embeddings (views, n, d) without samples that are not finite, and how many these were.
 
+    Examples
+    --------
     >>> finite_rows(torch.tensor([[[1.0], [float("inf")]]]))
     (tensor([[[1.]]]), 1)
     """
@@ -211,6 +229,8 @@ def finite_rows(rows: Tensor) -> tuple[Tensor, int]:
 def full_precision(like: Tensor) -> Iterator[None]:
     """Switch off, for products of such tensors, autocasting and the float32 modes with fewer digits (TF32).
 
+    Examples
+    --------
     >>> with torch.autocast("cpu", torch.bfloat16), full_precision(torch.zeros(0)):
     ...     (torch.eye(2) @ torch.eye(2)).dtype
     torch.float32

@@ -25,18 +25,29 @@ class PairMoments:
 
     Attributes
     ----------
-    dim : dimension d of the embeddings
-    views, count : how many views, and samples n of each
-    covariance : (r, r), about the mean of both views, divided by the n * views rows
-    cross_correlation : (r, r), 1/(2n) sum_i (a_i b_i^T + b_i a_i^T) about the same mean
-    mean : (r,), in the basis
-    lift : from coordinates (r, k) to vectors (d, k)
-    collapse : means of ||z||, of z / ||z|| and of its squares
-    nonfinite : samples left out for a NaN or an infinity
-    trace, square : of the whole covariance, also where the basis spans but the leading directions: the sum
-        of its eigenvalues and of their squares
-    variances : eigenvalues of the covariance, where they are known already
-    residuals : of the leading eigenpairs of the cross-correlation where the basis spans but these, or None
+    dim : int
+        Dimension d of the embeddings.
+    views, count : int
+        How many views, and samples n of each.
+    covariance : Tensor
+        (r, r), about the mean of both views, divided by the n * views rows.
+    cross_correlation : Tensor
+        (r, r), 1/(2n) sum_i (a_i b_i^T + b_i a_i^T) about the same mean.
+    mean : Tensor
+        (r,), in the basis.
+    lift : Callable[[Tensor], Tensor]
+        From coordinates (r, k) to vectors (d, k).
+    collapse : CollapseSums
+        Means of ||z||, of z / ||z|| and of its squares.
+    nonfinite : int
+        Samples left out for a NaN or an infinity.
+    trace, square : float
+        Of the whole covariance, also where the basis spans but the leading directions: the sum of its
+        eigenvalues and of their squares.
+    variances : Tensor | None
+        Eigenvalues of the covariance, where they are known already.
+    residuals : np.ndarray | None
+        Of the leading eigenpairs of the cross-correlation where the basis spans but these, or None.
     """
 
     dim: int

@@ -9,7 +9,12 @@ from eigenstep.training.config._train import TrainConfig
 def load_config(path: str | Path) -> TrainConfig:
     """Read a run's `config.yaml`; names that are left out take their defaults.
 
-    Raises FileNotFoundError if there is no such file, ValueError for a name or a value that does not fit.
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        For a name or a value that does not fit.
     """
     return as_dataclass(TrainConfig, read_tree(path))
 
@@ -17,6 +22,8 @@ def load_config(path: str | Path) -> TrainConfig:
 def dump_config(config: TrainConfig) -> str:
     """The configuration as YAML text, which `load_config` reads back to an equal tree.
 
+    Examples
+    --------
     >>> print(dump_config(TrainConfig(loss="simclr")).splitlines()[1])
     loss: simclr
     """

@@ -11,6 +11,8 @@ _FOLDER = Path(__file__).parent
 def recipe_names() -> list[str]:
     """The names of all recipes, sorted.
 
+    Examples
+    --------
     >>> "barlow_twins/cifar10-resnet18" in recipe_names()
     True
     """
@@ -20,8 +22,13 @@ def recipe_names() -> list[str]:
 def load_recipe(name: str) -> TrainConfig:
     """A recipe's configuration; what its file leaves out has its default.
 
-    Raises ValueError for an unknown name, naming the nearest one.
+    Raises
+    ------
+    ValueError
+        For an unknown name, naming the nearest one.
 
+    Examples
+    --------
     >>> load_recipe("simclr/cifar10-resnet18").optimizer.name
     'lars'
     """
@@ -31,7 +38,10 @@ def load_recipe(name: str) -> TrainConfig:
 def recipe_text(name: str) -> str:
     """A recipe's file, comments included: YAML that `load_config` reads.
 
-    Raises ValueError for an unknown name, naming the nearest one.
+    Raises
+    ------
+    ValueError
+        For an unknown name, naming the nearest one.
     """
     return _path(name).read_text(encoding="utf-8")
 
