@@ -13,21 +13,6 @@ from eigenstep.cli._parse import Flag
 if TYPE_CHECKING:
     from eigenstep.spectrum import FileSpectrum
 
-# What each measure says, in a table; of one view there are no modes past half.
-MEANINGS = {
-    "effective_rank": "entropy rank of the covariance",
-    "participation_ratio": "(sum λ)² / sum λ² of the covariance",
-    "stable_rank": "sum λ / largest λ of the covariance",
-    "rank_me": "entropy rank of singular values",
-    "lidar": "entropy rank of what tells images apart",
-    "alpha_req": "λ falls as rank to the minus this",
-    "modes_above_noise": "λ above what equal noise would reach",
-    "modes_past_half": "λ of the cross-correlation above 1/2",
-    "mean_norm": "mean length",
-    "normalized_std": "spread of directions: 0 none, 1 even",
-    "cosine_concentration": "mean cosine of two embeddings",
-}
-
 
 def spectrum(
     file: tyro.conf.Positional[Path],
@@ -87,6 +72,7 @@ def spectrum(
 def _print(found: "FileSpectrum") -> None:
     from rich.table import Column, Table
 
+    from eigenstep.spectrum.measures import MEASURES
     from eigenstep.terminal import console, spectrum_chart
 
     eigenvalues, measures = found.spectrum.covariance, found.spectrum.measures
@@ -106,9 +92,9 @@ def _print(found: "FileSpectrum") -> None:
         for line in spectrum_chart(eigenvalues, carrying, min(console.width, 120)):
             console.print(line, no_wrap=True, overflow="ignore", crop=False)
     table = Table("measure", Column("value", justify="right"), "what it is", header_style="")
-    for name, meaning in MEANINGS.items():
+    for name, measure in MEASURES.items():
         if not math.isnan(measures[name]) and (name != "modes_past_half" or found.second is not None):
-            table.add_row(name, f"{measures[name]:.4g}", meaning)
+            table.add_row(name, f"{measures[name]:.4g}", measure.meaning)
     console.print("\nMeasures")
     console.print(table)
 

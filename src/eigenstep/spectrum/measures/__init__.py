@@ -2,8 +2,14 @@
 
 Each measure takes embeddings; its twin `..._from_eigenvalues` or `..._from_moments` takes what a streaming
 monitor has. `measures_from_moments` gives all of them.
+
+A measure is a module of this folder, in which the function that gives it from moments is marked by
+`recorded("its name", "what it is")`: the modules are collected here, so that monitors record it and tables
+list it, and nothing else need be told.
 """
 
+import importlib
+import pkgutil
 import warnings
 from typing import Any
 
@@ -17,8 +23,9 @@ from eigenstep.spectrum.measures._collapse import (
 )
 from eigenstep.spectrum.measures._effective_rank import effective_rank, effective_rank_from_eigenvalues
 from eigenstep.spectrum.measures._eigenvalues import complete_spectrum
-from eigenstep.spectrum.measures._from_moments import MEASURES, measures_from_moments
+from eigenstep.spectrum.measures._from_moments import measures_from_moments
 from eigenstep.spectrum.measures._lidar import lidar, lidar_from_moments
+from eigenstep.spectrum.measures._measure import KnownMoments, Measure, in_order, recorded
 from eigenstep.spectrum.measures._modes_above_noise import (
     modes_above_noise,
     modes_above_noise_from_eigenvalues,
@@ -32,8 +39,15 @@ from eigenstep.spectrum.measures._participation_ratio import (
 from eigenstep.spectrum.measures._rank_me import rank_me, rank_me_from_eigenvalues
 from eigenstep.spectrum.measures._stable_rank import stable_rank, stable_rank_from_eigenvalues
 
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+MEASURES: dict[str, Measure] = in_order()
+
 __all__ = [
     "MEASURES",
+    "KnownMoments",
+    "Measure",
     "alpha_req",
     "alpha_req_from_eigenvalues",
     "complete_spectrum",
@@ -56,6 +70,7 @@ __all__ = [
     "participation_ratio_from_eigenvalues",
     "rank_me",
     "rank_me_from_eigenvalues",
+    "recorded",
     "stable_rank",
     "stable_rank_from_eigenvalues",
 ]

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from eigenstep.spectrum.measures._eigenvalues import checked_eigenvalues, second_moment_eigenvalues
+from eigenstep.spectrum.measures._measure import KnownMoments, recorded
 
 
 def alpha_req(
@@ -55,3 +56,8 @@ def alpha_req_from_eigenvalues(eigenvalues: ArrayLike, *, first: int = 11, last:
     x = np.log(ranks)
     x = x - np.average(x, weights=1 / ranks)
     return float(-(x / ranks @ np.log(values)) / (x / ranks @ x))
+
+
+@recorded("alpha_req", "λ falls as rank to the minus this")
+def _of_moments(known: KnownMoments) -> float:
+    return alpha_req_from_eigenvalues(known.eigenvalues)

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from eigenstep.spectrum.measures._eigenvalues import embedding_rows
+from eigenstep.spectrum.measures._measure import KnownMoments, recorded
 
 
 def mean_norm(embeddings: ArrayLike | Tensor) -> float:
@@ -105,3 +106,22 @@ def _directions(embeddings: ArrayLike | Tensor) -> Tensor:
     z = embedding_rows(embeddings)
     norms = torch.linalg.vector_norm(z, dim=1, keepdim=True)
     return z / torch.where(norms == 0, 1.0, norms)
+
+
+@recorded("mean_norm", "mean length")
+def _mean_norm_of_moments(known: KnownMoments) -> float:
+    return float(known.mean_norm)
+
+
+@recorded("normalized_std", "spread of directions: 0 none, 1 even")
+def _normalized_std_of_moments(known: KnownMoments) -> float:
+    if known.unit_mean is None or known.unit_mean_square is None:
+        return math.nan
+    return normalized_std_from_moments(known.unit_mean, known.unit_mean_square, count=known.rows)
+
+
+@recorded("cosine_concentration", "mean cosine of two embeddings")
+def _cosine_concentration_of_moments(known: KnownMoments) -> float:
+    if known.unit_mean is None or known.unit_mean_square is None:
+        return math.nan
+    return cosine_concentration_from_moments(known.unit_mean, known.unit_mean_square, count=known.rows)

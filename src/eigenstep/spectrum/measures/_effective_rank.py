@@ -8,6 +8,7 @@ from eigenstep.spectrum.measures._eigenvalues import (
     entropy_rank,
     second_moment_eigenvalues,
 )
+from eigenstep.spectrum.measures._measure import KnownMoments, recorded
 
 
 def effective_rank(embeddings: ArrayLike | Tensor, *, center: bool = True) -> float:
@@ -47,3 +48,8 @@ def effective_rank_from_eigenvalues(eigenvalues: ArrayLike) -> float:
     3.0
     """
     return entropy_rank(checked_eigenvalues(eigenvalues), eps=0.0)
+
+
+@recorded("effective_rank", "entropy rank of the covariance")
+def _of_moments(known: KnownMoments) -> float:
+    return effective_rank_from_eigenvalues(known.eigenvalues)

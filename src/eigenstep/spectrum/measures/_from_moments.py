@@ -5,32 +5,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eigenstep.spectrum.measures._alpha_req import alpha_req_from_eigenvalues
-from eigenstep.spectrum.measures._collapse import (
-    cosine_concentration_from_moments,
-    normalized_std_from_moments,
-)
-from eigenstep.spectrum.measures._effective_rank import effective_rank_from_eigenvalues
-from eigenstep.spectrum.measures._lidar import lidar_from_moments
-from eigenstep.spectrum.measures._modes_above_noise import modes_above_noise_from_eigenvalues
-from eigenstep.spectrum.measures._modes_past_half import modes_past_half_from_eigenvalues
-from eigenstep.spectrum.measures._participation_ratio import participation_ratio_from_eigenvalues
-from eigenstep.spectrum.measures._rank_me import rank_me_from_eigenvalues
-from eigenstep.spectrum.measures._stable_rank import stable_rank_from_eigenvalues
-
-MEASURES = (
-    "rank_me",
-    "effective_rank",
-    "participation_ratio",
-    "stable_rank",
-    "alpha_req",
-    "lidar",
-    "modes_past_half",
-    "modes_above_noise",
-    "mean_norm",
-    "normalized_std",
-    "cosine_concentration",
-)
+from eigenstep.spectrum.measures._measure import KnownMoments, in_order
 
 
 def measures_from_moments(
@@ -83,29 +58,27 @@ def measures_from_moments(
     """
     rows = count * views
     centred = np.asarray(covariance_eigenvalues, np.float64)
-    values = dict.fromkeys(MEASURES, math.nan)
+    about_zero = None
     if second_moment_eigenvalues is not None:
         about_zero = np.asarray(second_moment_eigenvalues, np.float64)
-        values["rank_me"] = rank_me_from_eigenvalues(about_zero, count=rows)
         # Summing and subtracting the mean leaves rounding of this size; a constant has no more than that.
         rounding = (4 * len(about_zero) + rows) * np.finfo(np.float64).eps * about_zero.max()
         centred = np.where(centred < rounding, 0.0, centred)
-    values["effective_rank"] = effective_rank_from_eigenvalues(centred)
-    values["participation_ratio"] = participation_ratio_from_eigenvalues(centred)
-    values["stable_rank"] = stable_rank_from_eigenvalues(centred)
-    values["alpha_req"] = alpha_req_from_eigenvalues(centred)
-    values["modes_above_noise"] = modes_above_noise_from_eigenvalues(centred, count=count - 1)
-    values["modes_past_half"] = modes_past_half_from_eigenvalues(
-        cross_correlation_eigenvalues, plateau=plateau
+    known = KnownMoments(
+        count=count,
+        views=views,
+        eigenvalues=centred,
+        cross_eigenvalues=np.asarray(cross_correlation_eigenvalues, np.float64),
+        second_moment_eigenvalues=about_zero,
+        covariance=_array(covariance),
+        cross_correlation=_array(cross_correlation),
+        mean_norm=float(mean_norm),
+        unit_mean=_array(unit_mean),
+        unit_mean_square=_array(unit_mean_square),
+        plateau=plateau,
     )
-    if views == 2 and covariance is not None and cross_correlation is not None:
-        constant = count > 1 and centred.max() == 0
-        lidar = lidar_from_moments(covariance, cross_correlation, count=count, dim=len(centred))
-        values["lidar"] = 0.0 if constant else lidar
-    values["mean_norm"] = float(mean_norm)
-    if unit_mean is not None and unit_mean_square is not None:
-        values["normalized_std"] = normalized_std_from_moments(unit_mean, unit_mean_square, count=rows)
-        values["cosine_concentration"] = cosine_concentration_from_moments(
-            unit_mean, unit_mean_square, count=rows
-        )
-    return values
+    return {name: measure.of(known) for name, measure in in_order().items()}
+
+
+def _array(values: ArrayLike | None) -> np.ndarray | None:
+    return None if values is None else np.asarray(values)

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from eigenstep.spectrum.measures._eigenvalues import entropy_rank
+from eigenstep.spectrum.measures._measure import KnownMoments, recorded
 
 
 def lidar(
@@ -127,3 +128,13 @@ def _lidar(
     discriminant = torch.linalg.solve_triangular(factor, half.T, upper=False)
     eigenvalues = torch.linalg.eigvalsh((discriminant + discriminant.T) / 2).clamp(min=0)
     return entropy_rank(np.pad(eigenvalues.numpy(), (0, dim - len(eigenvalues))), eps=eps)
+
+
+@recorded("lidar", "entropy rank of what tells images apart")
+def _of_moments(known: KnownMoments) -> float:
+    if known.views != 2 or known.covariance is None or known.cross_correlation is None:
+        return math.nan
+    found = lidar_from_moments(
+        known.covariance, known.cross_correlation, count=known.count, dim=len(known.eigenvalues)
+    )
+    return 0.0 if known.count > 1 and known.eigenvalues.max() == 0 else found

@@ -9,6 +9,7 @@ from scipy.special import gammaincinv
 from torch import Tensor
 
 from eigenstep.spectrum.measures._eigenvalues import checked_eigenvalues, second_moment_eigenvalues
+from eigenstep.spectrum.measures._measure import KnownMoments, recorded
 
 
 def modes_above_noise(
@@ -99,3 +100,9 @@ def _marchenko_pastur_median(ratio: float) -> float:
 def _tracy_widom_quantile(probability: float) -> float:
     """Of the law of the largest eigenvalue of real noise, by Chiani's shifted gamma (arXiv:1209.3394)."""
     return 0.186054 * float(gammaincinv(46.446, probability)) - 9.84801
+
+
+@recorded("modes_above_noise", "λ above what equal noise would reach")
+def _of_moments(known: KnownMoments) -> float:
+    # The two views of an image are not independent.
+    return modes_above_noise_from_eigenvalues(known.eigenvalues, count=known.count - 1)

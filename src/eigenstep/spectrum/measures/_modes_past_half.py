@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from eigenstep.spectrum._measure import cross_correlation_eigenvalues
+from eigenstep.spectrum.measures._measure import KnownMoments, recorded
 
 
 def modes_past_half(
@@ -70,3 +71,8 @@ def modes_past_half_from_eigenvalues(
     if not np.isfinite(values).all() or not math.isfinite(plateau):
         return math.nan
     return float((values >= fraction * plateau).sum())
+
+
+@recorded("modes_past_half", "λ of the cross-correlation above 1/2")
+def _of_moments(known: KnownMoments) -> float:
+    return modes_past_half_from_eigenvalues(known.cross_eigenvalues, plateau=known.plateau)

@@ -4,6 +4,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from eigenstep.spectrum.measures._eigenvalues import checked_eigenvalues, second_moment_eigenvalues
+from eigenstep.spectrum.measures._measure import KnownMoments, recorded
 
 
 def participation_ratio(embeddings: ArrayLike | Tensor, *, center: bool = True) -> float:
@@ -47,3 +48,8 @@ def participation_ratio_from_eigenvalues(eigenvalues: ArrayLike) -> float:
         return 0.0
     shares = values / values[0]
     return float(shares.sum() ** 2 / (shares**2).sum())
+
+
+@recorded("participation_ratio", "(sum λ)² / sum λ² of the covariance")
+def _of_moments(known: KnownMoments) -> float:
+    return participation_ratio_from_eigenvalues(known.eigenvalues)

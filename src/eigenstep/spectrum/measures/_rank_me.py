@@ -1,5 +1,7 @@
 """RankMe: the entropy rank of the singular values."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
@@ -9,6 +11,7 @@ from eigenstep.spectrum.measures._eigenvalues import (
     entropy_rank,
     second_moment_eigenvalues,
 )
+from eigenstep.spectrum.measures._measure import KnownMoments, recorded
 
 
 def rank_me(embeddings: ArrayLike | Tensor, *, center: bool = False, eps: float = 1e-7) -> float:
@@ -65,3 +68,10 @@ def rank_me_from_eigenvalues(eigenvalues: ArrayLike, *, count: int, eps: float =
     2.0
     """
     return entropy_rank(np.sqrt(checked_eigenvalues(eigenvalues)[:count]), eps=eps)
+
+
+@recorded("rank_me", "entropy rank of singular values")
+def _of_moments(known: KnownMoments) -> float:
+    if known.second_moment_eigenvalues is None:
+        return math.nan
+    return rank_me_from_eigenvalues(known.second_moment_eigenvalues, count=known.rows)

@@ -4,6 +4,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from eigenstep.spectrum.measures._eigenvalues import checked_eigenvalues, second_moment_eigenvalues
+from eigenstep.spectrum.measures._measure import KnownMoments, recorded
 
 
 def stable_rank(embeddings: ArrayLike | Tensor, *, center: bool = True) -> float:
@@ -43,3 +44,8 @@ def stable_rank_from_eigenvalues(eigenvalues: ArrayLike) -> float:
     """
     values = checked_eigenvalues(eigenvalues)
     return 0.0 if values[0] == 0 else float((values / values[0]).sum())
+
+
+@recorded("stable_rank", "sum λ / largest λ of the covariance")
+def _of_moments(known: KnownMoments) -> float:
+    return stable_rank_from_eigenvalues(known.eigenvalues)
