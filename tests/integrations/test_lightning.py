@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from eigenstep.analysis import find_rises
 from eigenstep.record import read_record
 
 EVERY = 4
@@ -269,7 +270,14 @@ def test_loggers_and_callbacks_get_the_records_values(package, background, tmp_p
     columns |= {
         f"spectrum/eigenvalue_{i + 1}": record.eigenvalues["cross_correlation"][:, i] for i in range(5)
     }
-    assert columns.keys() >= {"spectrum/rank_me", "spectrum/learned_modes", "spectrum/eigenvalue_1"}
+    rows = record.eigenvalues
+    columns["spectrum/learned_modes"] = np.array(
+        [
+            len(find_rises(rows["time"][:end], rows["cross_correlation"][:end]))
+            for end in range(1, len(rows) + 1)
+        ]
+    )
+    assert columns.keys() >= {"spectrum/rank_me", "spectrum/modes_past_half", "spectrum/eigenvalue_1"}
     assert logged.keys() == {name for name, values in columns.items() if np.isfinite(values).all()}
     for name, values in logged.items():
         assert list(values) == [3, 7, 11]  # Lightning counts from zero

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from eigenstep.analysis import find_rises
 from eigenstep.record import read_record
 
 transformers = pytest.importorskip("transformers")
@@ -136,7 +137,14 @@ def test_whatever_the_trainer_reports_to_gets_the_newest_values_when_it_logs(tmp
     }
     leading = record.eigenvalues["cross_correlation"]
     columns |= {f"spectrum/eigenvalue_{mode + 1}": leading[:, mode] for mode in range(5)}
-    assert columns.keys() >= {"spectrum/rank_me", "spectrum/learned_modes", "spectrum/eigenvalue_5"}
+    rows = record.eigenvalues
+    columns["spectrum/learned_modes"] = np.array(
+        [
+            len(find_rises(rows["time"][:end], rows["cross_correlation"][:end]))
+            for end in range(1, len(rows) + 1)
+        ]
+    )
+    assert columns.keys() >= {"spectrum/rank_me", "spectrum/modes_past_half", "spectrum/eigenvalue_5"}
     columns = {name: values for name, values in columns.items() if np.isfinite(values).all()}
     history = [row for row in trainer.state.log_history if "spectrum/rank_me" in row]
     assert [row["step"] for row in history] == [5, 10, 12]
