@@ -75,6 +75,26 @@ def test_a_restart_keeps_the_best_ritz_pairs_and_what_continues_them():
     assert float(left.norm()) < 1e-9 * float(image.norm())
 
 
+def test_what_is_kept_of_the_images_beyond_the_basis_stays_right_over_restarts():
+    # A K~ B = B H + R E with R orthogonal to B, of which residuals are estimated.
+    kernel, pairs = problem()
+    basis = grown(kernel, pairs, 5)
+    for _ in range(2):
+        basis.restart(12)
+        for blocks in range(3):
+            if blocks:
+                block = basis.next_block()
+                image = kernel.product(block)
+                basis.append(block, image, pairs.product(image))
+            kept, images = whole(basis)
+            projected = torch.from_numpy(basis._h[: basis.n_columns, : basis.n_columns].copy())
+            beyond = basis._remainder @ torch.from_numpy(basis._tail)
+            torch.testing.assert_close(
+                pairs.product(images), kept @ projected + beyond, rtol=0, atol=1e-12 * float(images.norm())
+            )
+            assert float((kept.T @ basis._remainder).norm()) < 1e-12 * float(images.norm())
+
+
 @pytest.mark.parametrize(
     ("max_columns", "lengths"),
     # Blocks of 8 on top of the 4 + 8 kept; never less room than for 4 + 3 x 8.

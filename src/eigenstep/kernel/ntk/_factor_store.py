@@ -145,7 +145,7 @@ class Rotation:
 
     @property
     def rank(self) -> int:
-        """r."""
+        """How many directions a channel has, r."""
         return self._directions.shape[2]
 
     def __call__(self, gradients: Tensor) -> Tensor:
