@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import Any
 
+from eigenstep._moved import find_moved_modules
+
 __version__ = "0.1.0"
 __all__ = ["ContrastiveKernelPCA", "SpectrumMonitor", "load_encoder", "watch"]
 
@@ -19,6 +21,8 @@ _ROOMS = (
     *("live", "losses", "machine", "methods", "prediction", "probes", "record", "report", "reproduce"),
     *("spectrum", "theory", "training", "views"),
 )
+
+find_moved_modules()
 
 
 def __getattr__(name: str) -> Any:

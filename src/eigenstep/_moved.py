@@ -4,6 +4,7 @@ import importlib
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
@@ -37,18 +38,19 @@ class MovedModules(MetaPathFinder, Loader):
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         new = MOVED[spec.name]
         warnings.warn(f"{spec.name} is now {new}", DeprecationWarning, stacklevel=2)
+        found = importlib.import_module(new)
         # A module of its own: importing changes the names that a module has for itself.
         module = ModuleType(spec.name, f"{new} by its old name.")
-        vars(module).update(
-            {name: value for name, value in vars(importlib.import_module(new)).items() if name[:2] != "__"}
-        )
+        module.__dict__["__getattr__"] = partial(getattr, found)
+        module.__dict__["__all__"] = list(getattr(found, "__all__", ()))
         return module
 
     def exec_module(self, module: ModuleType) -> None:
         """Nothing is left to do."""
 
 
-def install() -> None:
-    """Let the old names be found."""
+def find_moved_modules() -> None:
+    """Let modules be found by their old names."""
     if not any(isinstance(finder, MovedModules) for finder in sys.meta_path):
-        sys.meta_path.append(MovedModules())
+        # Before others: a folder that an upgrade has left behind empty would be found as a package.
+        sys.meta_path.insert(0, MovedModules())

@@ -31,7 +31,7 @@ class DCLLoss(ContrastiveLoss):
         its own samples; the mean over ranks is the loss of the joint batch.
     normalize : Literal['cosine', 'none']
         "cosine" scales every embedding to unit length, as in the paper. "none" takes the inner products of
-        the embeddings as they are. -(2 / temperature) W [ (2n-1) Gamma - 2n xbar xbar^T + Sigma ] / (2n-2).
+        the embeddings as they are.
 
     Raises
     ------
@@ -41,6 +41,8 @@ class DCLLoss(ContrastiveLoss):
     Notes
     -----
     With normalize="none" embeddings W x start at L = log(2n - 2) with the gradient
+
+        -(2 / temperature) W [ (2n-1) Gamma - 2n xbar xbar^T + Sigma ] / (2n-2)
 
     which is that of `NTXentLoss` times (2n-1)/(2n-2): the same modes, a little faster.
 

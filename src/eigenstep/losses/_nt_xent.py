@@ -26,7 +26,7 @@ class NTXentLoss(ContrastiveLoss):
         its own samples; the mean over ranks is the loss of the joint batch.
     normalize : Literal['cosine', 'none']
         "cosine" scales every embedding to unit length, as in the paper. "none" takes the inner products of
-        the embeddings as they are. -(2 / temperature) W [ Gamma - 2n/(2n-1) xbar xbar^T + Sigma/(2n-1) ].
+        the embeddings as they are.
 
     Raises
     ------
@@ -36,6 +36,8 @@ class NTXentLoss(ContrastiveLoss):
     Notes
     -----
     With normalize="none" embeddings W x start at L = log(2n - 1) with the gradient
+
+        -(2 / temperature) W [ Gamma - 2n/(2n-1) xbar xbar^T + Sigma/(2n-1) ]
 
     Gamma: cross-correlation of the two views (see `BarlowTwinsLoss`); Sigma, xbar: second moment and
     mean of all 2n views. Thus they grow along the top eigenvectors of the centred Gamma

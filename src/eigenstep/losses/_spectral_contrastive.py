@@ -27,7 +27,7 @@ class SpectralContrastiveLoss(TwoViewLoss):
     normalize : Literal['none', 'ball']
         "none" takes the embeddings as they are, as in the paper's equation. "ball" shortens those that are
         longer than sqrt(mu) to this length and divides the loss by mu, as in the authors' code; shorter ones
-        stay as they are. L -> ||W Sigma W^T||_F^2 - 2 tr(W Gamma W^T) Sigma: second moment of the views.
+        stay as they are.
 
     Raises
     ------
@@ -38,6 +38,8 @@ class SpectralContrastiveLoss(TwoViewLoss):
     -----
     Small embeddings W x follow -4 W Gamma, the gradient of un-normalised Barlow Twins (see
     `BarlowTwinsLoss`): the same modes, of the uncentred Gamma, at the same rate. As n grows
+
+        L -> ||W Sigma W^T||_F^2 - 2 tr(W Gamma W^T)        Sigma: second moment of the views
 
     where Barlow Twins has ||W Gamma W^T||_F^2 - 2 tr(W Gamma W^T) + dim. They are equal up to this
     constant if the two views of each sample are identical, for then Sigma = Gamma. Otherwise they part as

@@ -27,8 +27,7 @@ class VICRegLoss(TwoViewLoss):
     gather_distributed : bool
         Compute all terms over the batches of all ranks.
     eps : float
-        Added to the variances, inside the root; at 0 a constant coordinate has no gradient (NaN). -(2/d) W [
-        mu_param / (2 sqrt(eps)) Sigma_c - lambda_param Delta ].
+        Added to the variances, inside the root; at 0 a constant coordinate has no gradient (NaN).
 
     Raises
     ------
@@ -38,6 +37,8 @@ class VICRegLoss(TwoViewLoss):
     Notes
     -----
     Embeddings W x of W much smaller than sqrt(eps) have the gradient
+
+        -(2/d) W [ mu_param / (2 sqrt(eps)) Sigma_c - lambda_param Delta ]
 
     Sigma_c: the mean of the two views' covariances; Delta = 1/n sum_i (x_i - x'_i)(x_i - x'_i)^T. Thus
     they grow along the top eigenvectors of Sigma_c - kappa Delta, kappa = 2 lambda_param sqrt(eps) /
