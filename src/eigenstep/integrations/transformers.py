@@ -123,7 +123,7 @@ class _ModelLoss:
         loss, self._loss = self._loss, None
         return loss
 
-    @torch.compiler.disable
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _note(self, model: Any, inputs: Any, output: Any) -> None:
         loss = output.get("loss") if isinstance(output, Mapping) else None
         if isinstance(output, tuple) and output:

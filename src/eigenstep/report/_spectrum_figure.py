@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -108,7 +109,7 @@ def _picture(suffix: str, spectra: Mapping[str, np.ndarray], title: str, note: s
     return content.getvalue()
 
 
-def _matplotlib():
+def _matplotlib() -> Any:
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:

@@ -52,7 +52,7 @@ class Recorder:
         out: Path,
         config: TrainConfig,
         encoder: Encoder,
-        autocast: Callable[[], AbstractContextManager],
+        autocast: Callable[[], AbstractContextManager[None]],
         thumbnails: Tensor,
         probe_images: Tensor,
         loggers: Loggers,
