@@ -24,7 +24,7 @@ OF_LIBRARIES = {*("save", "savez", "savez_compressed", "savefig", "save_file", "
 IN_MEMORY = "into a buffer, which the door then writes"
 IN_AN_ASIDE = "into a file or folder that is still aside: the door yields it and moves it into place"
 ALLOWED = {
-    "comparison/_picture.py": ({"savefig"}, IN_MEMORY),
+    "comparison/_matrices.py": ({"savefig"}, IN_MEMORY),
     "encoders/_checkpoints.py": ({"save", "save_file"}, IN_AN_ASIDE),
     "export/_columns.py": ({"open", "save", "savez"}, IN_AN_ASIDE),
     "export/_onnx.py": ({"save"}, IN_AN_ASIDE),

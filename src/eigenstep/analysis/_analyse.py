@@ -71,7 +71,7 @@ def analyse(record: RunRecord, *, rises: list[Rise] | None = None) -> Analysis:
     >>> import numpy as np
     >>> from eigenstep.record import RecordWriter, read_record
     >>> writer, times = RecordWriter(tempfile.mkdtemp(), 2), np.linspace(0, 6, 121)
-    >>> for step, curve in enumerate(1 / (1 + np.exp(-8 * (times[:, None] - [2.0, 4.0])))):
+    >>> for step, curve in enumerate(1 / (1 + np.exp(-8 * (times[:, None] - [1.0, 2.0])))):
     ...     both = {"cross_correlation": curve, "covariance": curve}
     ...     writer.append(step, times[step], both, loss=((1 - curve) ** 2).sum())
     >>> found = analyse(read_record(writer.path))
