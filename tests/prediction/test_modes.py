@@ -21,7 +21,7 @@ def of_linear_kernel(pairs, config, dim=3):
 def test_of_the_linear_kernel_they_are_the_linear_models(pairs, center):
     weights = 1e-3 * np.random.default_rng(1).normal(size=(3, 6))
     modes, others = of_linear_kernel(pairs, barlow_twins(center))
-    expected = solve_linear(*pairs, weights=weights, centred=center)
+    expected = solve_linear(*pairs, weights=weights, center=center)
     np.testing.assert_allclose(modes.gamma, expected.eigenvalues, rtol=1e-8)
     np.testing.assert_allclose(modes.plateaus, 1)
     start = np.concatenate(pairs) @ weights.T

@@ -39,7 +39,7 @@ def test_several_views_average_all_ordered_pairs_of_views(rng, n_views):
 def test_centring_subtracts_the_mean_of_all_views_of_all_samples(rng, n_views):
     stack = views(rng, n_views, offset=3.0)
     expected = naive(stack - stack.reshape(-1, stack.shape[2]).mean(axis=0))
-    np.testing.assert_allclose(cross_correlation(stack, centred=True), expected, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(cross_correlation(stack, center=True), expected, rtol=1e-12, atol=1e-13)
 
 
 def test_it_is_exactly_symmetric(rng):
@@ -83,31 +83,29 @@ def test_more_views_leave_less_negative_mass(rng):
 )
 def test_a_stream_equals_the_one_shot_result(splits, centred, n_views, offset):
     stack = views(np.random.default_rng(3), n_views, offset=offset)
-    stream = CrossCorrelation(centred=centred)
+    stream = CrossCorrelation(center=centred)
     for batch in np.split(stack, splits, axis=1):
         stream.update(batch)
     assert stream.count == stack.shape[1]
-    np.testing.assert_allclose(
-        stream.value, cross_correlation(stack, centred=centred), rtol=1e-12, atol=1e-12
-    )
+    np.testing.assert_allclose(stream.value, cross_correlation(stack, center=centred), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("centred", [False, True])
 def test_merging_equals_seeing_all_samples(rng, centred):
     stack = views(rng, offset=2.0)
-    left, right = CrossCorrelation(centred=centred), CrossCorrelation(centred=centred)
+    left, right = CrossCorrelation(center=centred), CrossCorrelation(center=centred)
     left.update(*stack[:, :5])
     right.update(*stack[:, 5:9])
     right.update(*stack[:, 9:])
     untouched = right.value
     left.merge(right)
-    left.merge(CrossCorrelation(centred=centred))
-    empty = CrossCorrelation(centred=centred)
+    left.merge(CrossCorrelation(center=centred))
+    empty = CrossCorrelation(center=centred)
     empty.merge(left)
     for merged in (left, empty):
         assert merged.count == stack.shape[1]
         np.testing.assert_allclose(
-            merged.value, cross_correlation(stack, centred=centred), rtol=1e-12, atol=1e-12
+            merged.value, cross_correlation(stack, center=centred), rtol=1e-12, atol=1e-12
         )
     merged_value = left.value
     empty.update(*stack)
@@ -117,11 +115,11 @@ def test_merging_equals_seeing_all_samples(rng, centred):
 
 def test_a_mean_far_from_zero_costs_a_centred_stream_no_digits(rng):
     stack = views(rng, n=400)
-    stream = CrossCorrelation(centred=True)
+    stream = CrossCorrelation(center=True)
     for batch in np.split(stack + 1e6, 8, axis=1):
         stream.update(*batch)
     # Adding 1e6 itself rounds the data at 1e-10; raw sums of squares near 1e12 would lose 1e-4.
-    np.testing.assert_allclose(stream.value, cross_correlation(stack, centred=True), atol=2e-9)
+    np.testing.assert_allclose(stream.value, cross_correlation(stack, center=True), atol=2e-9)
 
 
 def test_single_precision_input_is_accumulated_in_double(rng):
@@ -156,5 +154,12 @@ def test_accumulators_that_do_not_fit_are_refused(rng):
     stream.update(*views(rng, m=5))
     with pytest.raises(ValueError, match=r"5 features.*got 4"):
         stream.update(*views(rng, m=4))
-    with pytest.raises(ValueError, match="same `centred`"):
-        stream.merge(CrossCorrelation(centred=True))
+    with pytest.raises(ValueError, match="same `center`"):
+        stream.merge(CrossCorrelation(center=True))
+
+
+def test_the_keywords_former_name_is_taken_with_a_warning_that_names_the_new_one(rng):
+    x, y = rng.normal(size=(2, 20, 3)) + 1.0
+    with pytest.warns(DeprecationWarning, match="centred= of cross_correlation is now center="):
+        found = cross_correlation(x, y, centred=True)
+    np.testing.assert_array_equal(found, cross_correlation(x, y, center=True))

@@ -145,9 +145,9 @@ def test_as_many_outputs_as_features_are_solved(rng, operator_with):
 def test_embeddings_of_training_data_are_white_in_cross_correlation(rng, correlated_pairs):
     x, y = correlated_pairs(1.5 ** -np.arange(10.0), noise=0.3)
     for centred in (False, True):
-        solution = solve_linear(x, y, weights=1e-4 * rng.normal(size=(4, 10)), centred=centred)
+        solution = solve_linear(x, y, weights=1e-4 * rng.normal(size=(4, 10)), center=centred)
         z, z_partner = solution.embed(x), solution.embed(y)
-        np.testing.assert_allclose(cross_correlation(z, z_partner, centred=centred), np.eye(4), atol=1e-10)
+        np.testing.assert_allclose(cross_correlation(z, z_partner, center=centred), np.eye(4), atol=1e-10)
         halfway = solution.embed(x, time=solution.half_times[1])
         np.testing.assert_allclose(halfway, x @ solution.weights(solution.half_times[1]).T)
 

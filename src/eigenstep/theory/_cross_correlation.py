@@ -3,9 +3,12 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from eigenstep.spelling import renamed_keyword
 
+
+@renamed_keyword(centred="center")
 def cross_correlation(
-    x: ArrayLike, y: ArrayLike | None = None, *, centred: bool = False
+    x: ArrayLike, y: ArrayLike | None = None, *, center: bool = False
 ) -> NDArray[np.float64]:
     """Return the cross-correlation Gamma of positive pairs, or of groups of several views.
 
@@ -22,7 +25,7 @@ def cross_correlation(
         (n, m) first views, or (v, n, m) all v >= 2 views with `y` left out.
     y : ArrayLike | None
         (n, m) second views, row i the partner of row i of `x`.
-    centred : bool
+    center : bool
         Subtract the mean of all views of all samples first; nothing is ever divided by a deviation.
 
     Returns
@@ -41,7 +44,7 @@ def cross_correlation(
     array([[0.5 , 0.25],
            [0.25, 2.  ]])
     """
-    accumulator = CrossCorrelation(centred=centred)
+    accumulator = CrossCorrelation(center=center)
     accumulator.update(x, y)
     return accumulator.value
 
@@ -50,7 +53,7 @@ class CrossCorrelation:
     """`cross_correlation` over a stream of batches, in memory (m, m) whatever the number of samples.
 
     Batches may differ in their number of samples, and in their number of views. Two accumulators that saw
-    different samples merge into what one would have seen. With `centred`, deviations from the running mean
+    different samples merge into what one would have seen. With `center`, deviations from the running mean
     are kept rather than raw sums, so that a mean far from zero costs no digits.
 
     Examples
@@ -65,8 +68,9 @@ class CrossCorrelation:
            [0.25, 2.  ]])
     """
 
-    def __init__(self, *, centred: bool = False) -> None:
-        self.centred = centred
+    @renamed_keyword(centred="center")
+    def __init__(self, *, center: bool = False) -> None:
+        self.center = center
         self.count = 0
         self._mean: NDArray[np.float64] | None = None
         self._products: NDArray[np.float64] | None = None
@@ -75,7 +79,7 @@ class CrossCorrelation:
         """Add a batch: pairs x, y of shape (n, m), or views x of shape (v, n, m) with `y` left out."""
         views = _stack_views(x, y)
         mean = views.mean(axis=(0, 1))
-        if self.centred:
+        if self.center:
             views = views - mean
         n_views = len(views)
         # Each unordered pair of views once; `value` adds the transpose.
@@ -83,11 +87,10 @@ class CrossCorrelation:
         self._add(views.shape[1], mean, products * (2 / (n_views * (n_views - 1))))
 
     def merge(self, other: "CrossCorrelation") -> None:
-        """Add all that `other` saw; ValueError if the two differ in `centred` or in the feature size."""
-        if other.centred != self.centred:
+        """Add all that `other` saw; ValueError if the two differ in `center` or in the feature size."""
+        if other.center != self.center:
             raise ValueError(
-                "merge expects two accumulators with the same `centred`, "
-                f"got {self.centred} and {other.centred}"
+                f"merge expects two accumulators with the same `center`, got {self.center} and {other.center}"
             )
         if other._mean is not None and other._products is not None:
             self._add(other.count, other._mean, other._products)
@@ -108,7 +111,7 @@ class CrossCorrelation:
         total = self.count + count
         shift = mean - self._mean
         self._products += products
-        if self.centred:
+        if self.center:
             # Chan, Golub and LeVeque's pairwise update of a centred sum of products.
             self._products += np.outer(shift, shift * (self.count * count / total))
         self._mean = self._mean + shift * (count / total)

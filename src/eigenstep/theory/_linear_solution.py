@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from eigenstep.spelling import renamed_keyword
 from eigenstep.theory._aligned_start import aligned_start
 from eigenstep.theory._cross_correlation import cross_correlation
 from eigenstep.theory._eigenmodes import matching_weights, symmetric_operator, top_eigenmodes
@@ -119,19 +120,20 @@ class LinearSolution:
         return samples @ self.weights(time).T
 
 
+@renamed_keyword(centred="center")
 def solve_linear(
     x: ArrayLike,
     y: ArrayLike | None = None,
     *,
     weights: ArrayLike,
     learning_rate: float | None = None,
-    centred: bool = False,
+    center: bool = False,
 ) -> LinearSolution:
     """Solve the linear model for positive pairs, or for several views, from small initial weights.
 
     Parameters
     ----------
-    x, y, centred
+    x, y, center
         The data, as `cross_correlation` takes them: (n, m) pairs, or (v, n, m) views.
     weights : ArrayLike
         (d, m) W(0), d <= m.
@@ -153,4 +155,4 @@ def solve_linear(
     >>> np.allclose(cross_correlation(z, z_partner), np.eye(2))
     True
     """
-    return LinearSolution.from_operator(cross_correlation(x, y, centred=centred), weights, learning_rate)
+    return LinearSolution.from_operator(cross_correlation(x, y, center=center), weights, learning_rate)
