@@ -5,18 +5,21 @@ with what chance would give and a bootstrap interval. `compare` says what is com
 """
 
 import warnings
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from eigenstep.analysis import TimeComparison, compare_times, variance_along
 from eigenstep.comparison._agreement import Agreement, compare_embeddings, overlap_of_modes
 from eigenstep.comparison._alignment import cka_by_chance, linear_cka, procrustes_similarity
-from eigenstep.comparison._compare import compare
-from eigenstep.comparison._inputs import Input, parse_input
-from eigenstep.comparison._matrices import AgreementMatrix, draw_matrices, matrices, write_page
 from eigenstep.comparison._neighbours import neighbour_agreement
 from eigenstep.comparison._resampling import bootstrap_intervals, permutation_chance
-from eigenstep.comparison._result import ModeOverlap, Pair, SideBySide, TextTable, Times
 from eigenstep.comparison._spaces import overlap_by_chance, principal_angles, space_overlap
+
+if TYPE_CHECKING:
+    from eigenstep.comparison._compare import compare
+    from eigenstep.comparison._inputs import Input, parse_input
+    from eigenstep.comparison._matrices import AgreementMatrix, draw_matrices, matrices, write_page
+    from eigenstep.comparison._result import ModeOverlap, Pair, SideBySide, TextTable, Times
 
 __all__ = [
     "Agreement",
@@ -49,7 +52,18 @@ __all__ = [
 ]
 
 
+# What runs embed images for, which takes the training extra: imported when it is used.
+_SIDE_BY_SIDE = {
+    **dict.fromkeys(("compare",), "_compare"),
+    **dict.fromkeys(("Input", "parse_input"), "_inputs"),
+    **dict.fromkeys(("AgreementMatrix", "draw_matrices", "matrices", "write_page"), "_matrices"),
+    **dict.fromkeys(("ModeOverlap", "Pair", "SideBySide", "TextTable", "Times"), "_result"),
+}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _SIDE_BY_SIDE:
+        return getattr(import_module(f"eigenstep.comparison.{_SIDE_BY_SIDE[name]}"), name)
     if name != "learned_modes":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     warnings.warn(
