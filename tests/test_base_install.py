@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 EXTRAS = (
     "timm",
     "torchvision",
@@ -24,6 +26,7 @@ def run_without_extras(code):
     return subprocess.run([sys.executable, "-c", BLOCK.format(EXTRAS) + code], capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_theory_losses_views_and_the_monitor_need_no_extras(tmp_path):
     code = f"""
 import torch, eigenstep.theory, eigenstep.losses, eigenstep.views, eigenstep.comparison
@@ -37,6 +40,7 @@ print(len(read_record({str(tmp_path)!r}).eigenvalues))
     assert done.stdout.strip() == "1", done.stderr
 
 
+@pytest.mark.slow
 def test_verdicts_on_runs_and_on_arrays_in_files_need_no_extras(tmp_path):
     code = f"""
 import numpy as np
@@ -50,6 +54,7 @@ print(judge_spectra(np.arange(60), np.ones((60, 4))).state)
     assert done.stdout.split("\n")[:2] == ["full", "saturated"], done.stderr
 
 
+@pytest.mark.slow
 def test_kernel_pca_of_pairs_needs_no_extras():
     code = """
 import numpy as np

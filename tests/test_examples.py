@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from eigenstep import ContrastiveKernelPCA
 
@@ -49,6 +50,7 @@ def table(text, head):
     return np.array(rows)
 
 
+@pytest.mark.slow
 def test_the_pages_python_prints_what_stands_beside_it(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
@@ -75,6 +77,7 @@ def test_the_pages_links_and_commands_name_files_that_exist():
     assert all((ROOT / name).exists() for name in named)
 
 
+@pytest.mark.slow
 def test_pairs_of_digits_beat_kernel_pca_with_and_without_copies_when_labels_are_few(tmp_path):
     options = ["--splits", 1, "--jobs", 1, "--components", 32, "--gammas", 0.2]
     out, _ = printed(started(EXAMPLES / "kernel_digits.py", *options, folder=tmp_path))
@@ -106,6 +109,7 @@ def test_pairs_of_digits_beat_kernel_pca_with_and_without_copies_when_labels_are
     assert (modes[:, 4] < 1e-3).all()
 
 
+@pytest.mark.slow
 def test_files_and_batches_give_the_modes_of_all_views_up_to_the_residuals_square(tmp_path):
     options = ["--pairs", 3000, "--landmarks", 300, "--batch", 1500, "--components", 5]
     out, err = printed(started(EXAMPLES / "kernel_out_of_core.py", *options, folder=tmp_path))
@@ -122,6 +126,7 @@ def test_files_and_batches_give_the_modes_of_all_views_up_to_the_residuals_squar
         assert (lost < 3 * residual**2).all()
 
 
+@pytest.mark.slow
 def test_the_command_for_two_machines_gives_one_models_modes(tmp_path):
     (command,) = re.findall(r"^    torchrun (--nnodes .*)$", PAGE, flags=re.MULTILINE)
     with socket.socket() as free:

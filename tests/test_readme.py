@@ -10,6 +10,7 @@ README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", BLOCKS, ids=["monitor", "closed-form", "kernel"])
 def test_the_readmes_python_runs(block, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -23,6 +24,7 @@ def test_the_readmes_local_links_exist():
     assert all((ROOT / link).exists() for link in links)
 
 
+@pytest.mark.slow
 def test_the_readmes_command_is_accepted(tmp_path, monkeypatch):
     from PIL import Image
 

@@ -23,6 +23,7 @@ def test_importing_eigenstep_imports_nothing_heavy():
     assert done.stdout.strip() == "set()", done.stderr
 
 
+@pytest.mark.slow
 def test_a_room_is_imported_when_it_is_named():
     code = "import eigenstep; print(eigenstep.theory.half_times([1.0], [1e-3]) > 0)"
     done = in_new_process(code)

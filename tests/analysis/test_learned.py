@@ -30,6 +30,7 @@ def noisy(records=400, dim=6):
     return times, -np.sort(-curves * np.exp(0.2 * rng.normal(size=curves.shape)), axis=1)
 
 
+@pytest.mark.slow
 def test_the_count_is_that_of_the_record_so_far_whenever_it_is_judged():
     times, curves = noisy()
     count = LearnedCount()
@@ -84,6 +85,7 @@ def test_all_who_speak_of_a_record_say_the_same_number(tmp_path):
         assert found.learned == sum(fit.learned for fit in found.history.fits) == number
 
 
+@pytest.mark.slow
 def test_more_modes_than_are_followed_otherwise_are_all_counted(tmp_path):
     times = np.linspace(0, 20, 120)
     curves = -np.sort(-rising(times, np.linspace(1, 18, 70)), axis=1)

@@ -104,6 +104,7 @@ def test_every_option_is_explained(shown):
             assert re.search(rf"{option}\b[^\n]*\n\s+\S+ \S+", plain)
 
 
+@pytest.mark.slow
 def test_values_reach_the_run_by_the_same_names_from_the_line_and_from_a_file(tmp_path, capsys):
     settings = {
         "steps": 2,
@@ -136,6 +137,7 @@ def test_values_reach_the_run_by_the_same_names_from_the_line_and_from_a_file(tm
     assert (tmp_path / "python/metrics.jsonl").read_text() == (tmp_path / "line/metrics.jsonl").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [["--config", "runs/a/config.yaml"], ["--config=runs/a/config.yaml"]])
 def test_a_runs_configuration_repeats_it_but_for_what_is_changed(tmp_path, form):
     assert main([*SMALL, "--loss", "simclr", "--out", "runs/a"]) == 0
@@ -148,6 +150,7 @@ def test_a_runs_configuration_repeats_it_but_for_what_is_changed(tmp_path, form)
     assert changed.seed == 4
 
 
+@pytest.mark.slow
 def test_runs_are_numbered_where_no_folder_is_named(tmp_path, capsys):
     for _ in range(3):
         assert main(SMALL) == 0
@@ -156,6 +159,7 @@ def test_runs_are_numbered_where_no_folder_is_named(tmp_path, capsys):
     assert f"eigenstep report runs/{names[-1]}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_resuming_needs_no_other_option_than_the_folder(tmp_path, capsys):
     assert main([*SMALL, "--seed", "3", "--out", "run"]) == 0
     before = (tmp_path / "run" / "metrics.jsonl").read_text()
@@ -173,6 +177,7 @@ def test_what_is_printed_into_a_pipe_is_plain_text(capsys):
     assert "run: run\nreport: eigenstep report run\n" in output.out
 
 
+@pytest.mark.slow
 def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path, capsys):
     (tmp_path / "images").mkdir()
     for number in range(16):
@@ -186,6 +191,7 @@ def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path, capsys):
     assert "│ [red]run │" in output
 
 
+@pytest.mark.slow
 def test_a_report_is_written_where_it_is_asked_for(tmp_path, capsys):
     assert main([*SMALL, "--out", "runs/a"]) == 0
     assert main(["report", "runs/a"]) == 0
@@ -201,6 +207,7 @@ def test_the_version_is_that_of_the_package(capsys):
     assert capsys.readouterr().out == f"{eigenstep.__version__}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -270,6 +277,7 @@ def test_what_cannot_be_used_is_refused_in_one_line_and_nothing_is_written(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_messages_are_plain_in_a_terminal_too(encoding):
     screen, terminal = pty.openpty()
@@ -286,6 +294,7 @@ def test_messages_are_plain_in_a_terminal_too(encoding):
     assert found.stderr.decode() == f"eigenstep: {expected}\n"
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_says_at_which_step_and_what_is_kept(tmp_path, refused):
     arguments = [*SMALL, "--steps", "40", "--optimizer.lr", "0.1", "--checkpoint.every", "5", "--out", "run"]
     message = refused(arguments)

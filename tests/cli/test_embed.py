@@ -6,6 +6,7 @@ from PIL import Image
 from eigenstep.cli import main
 
 
+@pytest.mark.slow
 def test_the_runs_own_images_are_embedded_and_broken_ones_named(run, capsys):
     assert main(["embed", "run", "--out", "all.parquet"]) == 0
     output = capsys.readouterr()
@@ -17,6 +18,7 @@ def test_the_runs_own_images_are_embedded_and_broken_ones_named(run, capsys):
     assert table.num_rows == 23
 
 
+@pytest.mark.slow
 def test_data_split_checkpoint_and_limit_are_chosen(run, tmp_path):
     (tmp_path / "flat").mkdir()
     for number in range(6):

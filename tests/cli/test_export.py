@@ -8,6 +8,7 @@ from eigenstep import load_encoder
 from eigenstep.cli import main
 
 
+@pytest.mark.slow
 def test_an_onnx_file_is_written_and_its_check_told(run, capsys):
     assert main(["export", "run", "--out", "encoder.onnx", "--output", "embeddings"]) == 0
     told = re.fullmatch(
@@ -24,6 +25,7 @@ def test_an_onnx_file_that_could_not_be_checked_is_told_so(run, capsys, monkeypa
     assert capsys.readouterr().out == "features: encoder.onnx (not checked: onnxruntime is not installed)\n"
 
 
+@pytest.mark.slow
 def test_weights_for_timm_are_written_and_the_call_that_loads_them_told(data, tmp_path, capsys):
     options = ["--data", data, "--steps", "1", "--batch-size", "4", "--threads", "1", "--device", "cpu"]
     assert main(["train", *options, "--images.size", "8", "--backbone", "resnet18", "--out", "run"]) == 0

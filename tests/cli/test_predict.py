@@ -9,6 +9,7 @@ from eigenstep.record import read_record
 SMALL = ["--pairs", "12", "--probe", "10", "--projector.dim", "3", "--threads", "1"]
 
 
+@pytest.mark.slow
 def test_a_prediction_is_written_shown_and_reported(data, capsys):
     line = ["predict", "--data", data, "--images.size", "16", "--kernel", "rbf", *SMALL, "--out", "foreseen"]
     assert main(line) == 0
@@ -21,6 +22,7 @@ def test_a_prediction_is_written_shown_and_reported(data, capsys):
     assert main(["report", "foreseen"]) == 0
 
 
+@pytest.mark.slow
 def test_a_run_sets_the_defaults_and_its_moment_is_chosen(run, capsys):
     for at in ("init", "2"):
         line = ["predict", "--run", "run", "--kernel", "ntk", "--at", at, *SMALL[:2], "--out", f"at-{at}"]
@@ -32,6 +34,7 @@ def test_a_run_sets_the_defaults_and_its_moment_is_chosen(run, capsys):
     assert len(first.prediction["gamma"]) <= 16
 
 
+@pytest.mark.slow
 def test_without_a_folder_one_is_found(data, capsys):
     line = ["predict", "--data", data, "--images.size", "16", *SMALL]
     for number in ("", "-2"):
@@ -57,6 +60,7 @@ def test_what_cannot_be_predicted_is_refused_in_one_line(refused, options, messa
     assert message in refused(["predict", *options])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "line"),
     [
@@ -74,6 +78,7 @@ def test_a_tangent_kernel_without_memory_is_one_line(run, capsys, monkeypatch, e
     assert not Path("out").exists()
 
 
+@pytest.mark.slow
 def test_a_prediction_and_a_run_are_compared(run, capsys):
     assert main(["predict", "--run", "run", *SMALL[:2], "--out", "foreseen"]) == 0
     capsys.readouterr()

@@ -13,6 +13,7 @@ def shown(text):
     return {row[0]: row[1:] for row in cells if len(row) > 1}
 
 
+@pytest.mark.slow
 def test_the_table_shows_what_is_kept(run, capsys):
     assert main(["probe", "run"]) == 0
     output = capsys.readouterr()
@@ -26,6 +27,7 @@ def test_the_table_shows_what_is_kept(run, capsys):
     assert output.err == ""
 
 
+@pytest.mark.slow
 def test_kinds_checkpoint_and_limits_are_chosen(run, capsys):
     options = ["--kinds", "ridge", "knn", "--checkpoint", "2", "--train-limit", "15", "--test-limit", "7"]
     assert main(["probe", "run", *options, "--neighbours", "3"]) == 0
@@ -37,6 +39,7 @@ def test_kinds_checkpoint_and_limits_are_chosen(run, capsys):
     assert all(len(row) == 2 for row in rows.values())
 
 
+@pytest.mark.slow
 def test_splits_and_data_are_chosen(run, data):
     assert (
         main(["probe", "run", "--data", f"./{data}", "--train-split", "test", "--test-split", "train"]) == 0
@@ -45,6 +48,7 @@ def test_splits_and_data_are_chosen(run, data):
     assert (kept["data"], kept["train"]["split"], kept["test"]["split"]) == ("./data", "test", "train")
 
 
+@pytest.mark.slow
 def test_a_probed_run_is_still_a_run(run, capsys):
     assert main(["probe", "run", "--kinds", "knn"]) == 0
     assert main(["train", "--resume", "--out", "run"]) == 0
@@ -53,6 +57,7 @@ def test_a_probed_run_is_still_a_run(run, capsys):
     assert not (run / "probes.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -79,6 +84,7 @@ def labelled(run, capsys):
     capsys.readouterr()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("labelled")
 def test_a_file_of_embeddings_is_probed_by_every_fifth_row_of_each_class(tmp_path, capsys):
     before = sorted(tmp_path.rglob("*"))
@@ -91,6 +97,7 @@ def test_a_file_of_embeddings_is_probed_by_every_fifth_row_of_each_class(tmp_pat
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("labelled")
 def test_a_file_is_probed_by_another_one_as_its_run_is(capsys):
     options = ["--kinds", "ridge", "knn", "--neighbours", "3"]
@@ -108,6 +115,7 @@ def test_a_file_is_probed_by_another_one_as_its_run_is(capsys):
     assert list(shown(capsys.readouterr().out)) == ["", "features"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("labelled")
 @pytest.mark.parametrize(
     ("arguments", "message"),

@@ -88,6 +88,7 @@ def test_equal_embeddings_have_a_verdict_and_no_chart(capsys, values):
     assert "by rank" not in output
 
 
+@pytest.mark.slow
 def test_what_embed_writes_is_read(run, capsys):
     for name in ("all.parquet", "all.npz", "all.npy"):
         assert main(["embed", "run", "--out", name]) == 0
@@ -98,6 +99,7 @@ def test_what_embed_writes_is_read(run, capsys):
         assert (found["column"], found["dim"]) == ((None, 256) if name == "all.npy" else ("embedding", 16))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["html", "png", "svg"])
 def test_a_plot_is_written_once(refused, capsys, tmp_path, kind):
     assert main(["spectrum", "full.npy", "--plot", f"plot.{kind}"]) == 0

@@ -40,6 +40,7 @@ def test_an_input_compared_with_itself_agrees_wholly(pair):
         assert agreement.high - agreement.low < 1e-5
 
 
+@pytest.mark.slow
 def test_unrelated_embeddings_agree_as_by_chance():
     rng = np.random.default_rng(0)
     found = [compare_embeddings(*rng.normal(size=(2, 50, 4)), resamples=2) for _ in range(120)]

@@ -14,6 +14,7 @@ from eigenstep.training import load_images
 QUICK = {"resamples": 5}
 
 
+@pytest.mark.slow
 def test_runs_are_compared_by_what_their_encoders_make_of_the_same_images(made):
     found = compare([made / "bt", made / "simclr@3"], images=30, **QUICK)
     images = load_images("photos", load_encoder(made / "bt").config.images).images[torch.arange(30) * 2]
@@ -179,6 +180,7 @@ def slower(made, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_predicted_times_are_compared_with_measured_ones_by_rank_and_mode_by_mode(made, slower):
     found = compare([made / "foreseen", slower], **QUICK)
     times = found.pairs[0].times
@@ -191,6 +193,7 @@ def test_predicted_times_are_compared_with_measured_ones_by_rank_and_mode_by_mod
     assert measured[1] < measured[0] < measured[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learned_at_once", [1, 4])
 def test_modes_that_are_foretold_from_the_start_have_no_time_and_the_rest_is_compared(
     made, slower, tmp_path, learned_at_once
@@ -208,6 +211,7 @@ def test_modes_that_are_foretold_from_the_start_have_no_time_and_the_rest_is_com
         assert times is None or len(times.modes) == 3
 
 
+@pytest.mark.slow
 def test_how_many_modes_a_run_had_learned_at_a_checkpoint_is_read_from_its_record(slower):
     record = read_record(slower)
     times = measured_times(record, np.full(4, np.nan))
@@ -223,6 +227,7 @@ def test_times_under_another_loss_are_not_compared(made):
     assert compare([made / "foreseen", made / "simclr"], **QUICK).pairs[0].times is None
 
 
+@pytest.mark.slow
 def test_all_of_it_is_json(made, slower):
     found = compare([made / "foreseen", slower, made / "bt@init"], **QUICK)
     content = json.loads(json.dumps(found.as_json(), allow_nan=False))

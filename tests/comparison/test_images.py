@@ -39,6 +39,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_file_tells_of_which_images_it_is_and_runs_embed_those(folder):
     embed(folder / "run", folder / "test.parquet", split="test")
     found = compare([folder / "test.parquet", folder / "run"], **QUICK)
@@ -46,6 +47,7 @@ def test_a_file_tells_of_which_images_it_is_and_runs_embed_those(folder):
     assert found.pairs[0].whole["cka"].value == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_images_are_named_where_nothing_else_tells(folder):
     assert compare([folder / "run", folder / "run@init"], images=7, **QUICK).images == 7
     assert compare([folder / "run", folder / "run@init"], split="test", **QUICK).images == 9
@@ -58,6 +60,7 @@ def test_images_are_named_where_nothing_else_tells(folder):
         compare([folder / "run", folder / "run@init"], split="dev", **QUICK)
 
 
+@pytest.mark.slow
 def test_the_split_and_the_data_that_are_named_go_before_those_of_a_file(folder):
     embed(folder / "run", folder / "test.npz", split="test")
     for named in ({"split": "test"}, {"data": str(folder / "data")}):
@@ -68,6 +71,7 @@ def test_the_split_and_the_data_that_are_named_go_before_those_of_a_file(folder)
         compare([folder / "test.npz", folder / "run"], data="./nowhere", **QUICK)
 
 
+@pytest.mark.slow
 def test_the_data_that_are_named_go_before_a_predictions_own_copy(folder):
     config = dataclasses.replace(config_of_run(folder / "run"), kernel="rbf", pairs=12, probe=9)
     predict(config, folder / "foreseen")
@@ -81,6 +85,7 @@ def test_the_data_that_are_named_go_before_a_predictions_own_copy(folder):
         compare(inputs, data=str(folder / "other"), **QUICK)
 
 
+@pytest.mark.slow
 def test_what_has_no_effect_on_which_images_are_compared_is_said(made):
     def idle(inputs, **named):
         notes = compare([made / name for name in inputs], **named, resamples=2).notes

@@ -12,6 +12,7 @@ def drawn(images, rng):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", [linear_cka, space_overlap])
 def test_nineteen_of_twenty_intervals_hold_the_truth(measure):
     rng = np.random.default_rng(0)

@@ -19,6 +19,7 @@ def test_matrices_are_symmetric_with_ones_on_the_diagonal(found):
         assert matrix.values[0, 2] == found.pairs[1].whole[matrix.measure].value
 
 
+@pytest.mark.slow
 def test_the_picture_is_a_picture(found, tmp_path):
     width, height = Image.open(draw_matrices(found, tmp_path / "matrix.png")).size
     assert 500 < width < 3000

@@ -29,6 +29,7 @@ def test_files_of_all_kinds_hold_the_same_rows(made, tmp_path):
         compare([tmp_path / "other.npz", made / "bt.npz"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_file_of_any_kind_is_compared_with_a_run(made, tmp_path, suffix):
     path = tmp_path / f"rows{suffix}"

@@ -125,6 +125,7 @@ def test_the_embedding_is_standardised_over_the_batch_where_that_is_asked_for(hi
     torch.testing.assert_close(standardised.eval()(inputs), (raw - mean) / (variance + 1e-5).sqrt())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "resnet18_small"])
 def test_weights_are_drawn_in_the_order_of_timms_network_the_stem_and_the_projector(name):
     torch.manual_seed(0)
@@ -143,6 +144,7 @@ def test_weights_are_drawn_in_the_order_of_timms_network_the_stem_and_the_projec
         assert torch.equal(layer.weight, scale * reference.weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [18, 34, 50])
 def test_timm_loads_a_resnet_for_small_images_by_its_own_name(tmp_path, depth):
     backbone = moved(build_encoder(f"resnet{depth}", 16, PROJECTOR).backbone, 8)
@@ -296,6 +298,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
         build_encoder("convnet", 32, PROJECTOR, weights=tmp_path / "nowhere.pth")
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_weights():
     def weights(seed):
         torch.manual_seed(seed)

@@ -1,3 +1,4 @@
+import dataclasses
 import random
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from PIL import Image
 from torchvision.transforms import functional
 
 import eigenstep
-from eigenstep.encoders import load_encoder
+from eigenstep.encoders import initial_encoder, load_encoder
 from eigenstep.record import read_record
 from eigenstep.spectrum import principal_projections
 from eigenstep.training import (
@@ -160,3 +161,14 @@ def test_a_checkpoint_without_weights_is_refused(write_run):
     (run / "checkpoints" / "step_00000010" / "backbone.safetensors").write_bytes(b"torn")
     with pytest.raises(ValueError, match=r"backbone\.safetensors cannot be read as weights"):
         load_encoder(run)
+
+
+def test_the_initial_encoder_is_the_seeds_and_leaves_random_state_alone(settings):
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    first, second = (initial_encoder(settings).state_dict() for _ in range(2))
+    assert torch.equal(torch.get_rng_state(), before)
+    other = initial_encoder(dataclasses.replace(settings, seed=4)).state_dict()
+    name = "projector.0.weight"
+    assert all(torch.equal(value, second[each]) for each, value in first.items())
+    assert not torch.equal(first[name], other[name])

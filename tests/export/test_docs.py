@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from eigenstep.cli import main
@@ -14,6 +15,7 @@ PAGE = (ROOT / "docs" / "encoders.md").read_text()
 SMALL = ["--steps", "2", "--batch-size", "8", "--images.size", "8", "--threads", "1", "--device", "cpu"]
 
 
+@pytest.mark.slow
 def test_the_page_runs_from_top_to_bottom_and_prints_what_stands_beside_it(
     labelled_folder, tmp_path, monkeypatch, capsys
 ):

@@ -55,6 +55,7 @@ def test_the_columns_are_float32_vectors_and_the_file_tells_where_it_comes_from(
     assert parquet.read_metadata(tmp_path / "all.parquet").num_rows == 15
 
 
+@pytest.mark.slow
 def test_blocks_give_what_all_images_at_once_give(write_run, tmp_path, labelled_folder, monkeypatch):
     run = write_run()
     embed(run, tmp_path / "once.parquet", str(labelled_folder))
@@ -76,6 +77,7 @@ def test_blocks_give_what_all_images_at_once_give(write_run, tmp_path, labelled_
             assert blocks[name] == once[name]
 
 
+@pytest.mark.slow
 def test_numpy_files_hold_the_same(write_run, tmp_path, labelled_folder):
     run = write_run()
     for suffix in ("parquet", "npz", "npy"):
@@ -101,6 +103,7 @@ def test_the_runs_own_photographs_are_embedded_where_no_data_is_named(write_run,
     np.testing.assert_allclose(rows["features"], features, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_limit_takes_the_first_images(write_run, tmp_path, labelled_folder):
     run = write_run()
     for limit in (4, 19):
@@ -118,6 +121,7 @@ def test_images_without_labels_have_no_column_of_them(write_run, tmp_path):
     assert "label" not in np.load(tmp_path / "flat.npz")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["parquet", "npz"])
 def test_a_file_is_whole_or_as_it_was(write_run, tmp_path, labelled_folder, monkeypatch, suffix):
     run, out = write_run(), tmp_path / f"all.{suffix}"

@@ -44,6 +44,7 @@ def without(monkeypatch):
     return hide
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("output", "place"), [("features", 0), ("embeddings", 1)])
 def test_onnxruntime_gives_what_the_encoder_gives_at_any_batch_size(write_run, tmp_path, output, place):
     run, out = write_run(), tmp_path / "encoder.onnx"
@@ -67,6 +68,7 @@ def test_onnxruntime_gives_what_the_encoder_gives_at_any_batch_size(write_run, t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["encoder.onnx", "run"]
 
 
+@pytest.mark.slow
 def test_the_file_tells_how_images_go_in(write_run, tmp_path, quick):
     quick()
     export_onnx(write_run(best=5), tmp_path / "encoder.onnx", "best")
@@ -124,6 +126,7 @@ def test_without_the_packages_for_it_one_line_says_what_to_install(write_run, tm
         export_onnx(write_run(), tmp_path / "encoder.onnx")
 
 
+@pytest.mark.slow
 def test_a_network_that_cannot_be_traced_is_refused_in_one_line():
     class Branching(nn.Module):
         def forward(self, images):

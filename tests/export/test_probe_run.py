@@ -30,6 +30,7 @@ def passed(encoder, prepare, split):
         return [outputs.double().numpy() for outputs in encoder.eval()(prepare(split.images))]
 
 
+@pytest.mark.slow
 def test_the_accuracies_are_those_of_the_checkpoint_of_the_start_and_of_pixels(run, settings):
     found = probe_run(run, 5, ["ridge"])
     train, test = (
@@ -49,6 +50,7 @@ def test_the_accuracies_are_those_of_the_checkpoint_of_the_start_and_of_pixels(r
     assert found["pixels"] == {"ridge": pytest.approx(ridge(*pixels, train, test))}
 
 
+@pytest.mark.slow
 def test_the_start_is_that_of_training(run, labelled_folder, settings, tmp_path):
     """A rate at which no weight moves: probes of the trained features are then those of the start."""
     still = dataclasses.replace(
@@ -69,6 +71,7 @@ def test_the_start_is_that_of_training(run, labelled_folder, settings, tmp_path)
     assert len({row["ridge"] for row in found.values()}) > 1
 
 
+@pytest.mark.slow
 def test_what_was_found_is_kept_in_the_run_folder(run, labelled_folder):
     (run / "probes.json").write_text("before")
     before = torch.get_rng_state()
@@ -89,6 +92,7 @@ def test_what_was_found_is_kept_in_the_run_folder(run, labelled_folder):
     }
 
 
+@pytest.mark.slow
 def test_other_labelled_images_can_be_named(write_run, labelled_folder):
     run = write_run()
     probes = ProbesConfig(data=str(labelled_folder), train_limit=20, test_limit=10, neighbours=3)
@@ -98,6 +102,7 @@ def test_other_labelled_images_can_be_named(write_run, labelled_folder):
     assert np.isin(list(kept["accuracies"]["pixels"]), ["knn"]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -14,6 +14,7 @@ def features(model, size):
         return model.eval()(images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "size", "named"),
     [

@@ -6,6 +6,7 @@ KINDS = ["memory", "table", "tars", "hub"]
 RANDOM_ACCESS = ["memory", "table"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_batch_depends_on_its_step_alone(kind, data_of, open_data, take):
     folder = data_of(kind, 22)
@@ -14,6 +15,7 @@ def test_a_batch_depends_on_its_step_alone(kind, data_of, open_data, take):
         assert torch.equal(take(open_data(kind, folder), 14 - start, start), whole[start:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["table", "tars", "hub"])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_do_not_change_a_batch(kind, workers, data_of, open_data, take):
@@ -23,6 +25,7 @@ def test_workers_do_not_change_a_batch(kind, workers, data_of, open_data, take):
     assert torch.equal(take(open_data(kind, folder, workers=workers), 5, start=7), expected[7:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("broken", [{}, {0, 5, 6, 21}])
 def test_training_processes_see_together_what_one_would(kind, broken, data_of, open_data, take):

@@ -55,6 +55,7 @@ def is_gone(pid):
         return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [0, 1, 3])
 def test_results_come_in_the_order_of_their_tasks(run, processes):
     _, results = run(double, processes)
@@ -91,6 +92,7 @@ def test_what_reading_the_tasks_raises_comes_when_its_turn_does(run, processes):
         next(results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 3])
 def test_a_process_that_ends_is_one_error_in_one_line(run, processes):
     _, results = run(end_at_seven, processes)
@@ -112,6 +114,7 @@ def test_a_process_that_is_killed_is_an_error_only_where_its_result_was_to_be_ha
         list(itertools.islice(results, 20))
 
 
+@pytest.mark.slow
 def test_what_a_job_is_told_to_end_by_does_not_end_the_processes(run):
     _, results = run(sleep_briefly, 2)
     next(results)
@@ -141,6 +144,7 @@ def begin_and_tell(pipe):
         time.sleep(60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["return", "wait"])
 def test_the_processes_are_gone_when_the_one_that_began_them_is(way):
     ours, theirs = multiprocessing.Pipe()

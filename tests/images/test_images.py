@@ -32,6 +32,7 @@ def channels_first(pixels):
     return torch.from_numpy(np.array(pixels)).permute(2, 0, 1)
 
 
+@pytest.mark.slow
 def test_patches_are_windows_of_the_photographs():
     windows = [
         np.lib.stride_tricks.sliding_window_view(photo, (5, 5), axis=(0, 1))
@@ -41,6 +42,7 @@ def test_patches_are_windows_of_the_photographs():
         assert any((window == patch).all(axis=(2, 3, 4)).any() for window in windows)
 
 
+@pytest.mark.slow
 def test_patches_come_from_both_photographs_and_from_all_over_them():
     patches = photo_patches(400, 213).float().mean(dim=(1, 2, 3))
     wholes = [photo.mean() for photo in load_sample_images().images]
@@ -112,6 +114,7 @@ def test_images_are_stored_at_the_stored_size(pictures):
     assert load(pictures("a.png"), size=8, stored_size=12).images.shape == (1, 3, 12, 12)
 
 
+@pytest.mark.slow
 def test_broken_images_among_good_ones_are_skipped_named_and_counted(pictures):
     folder = pictures("a.png", "b/c.jpg", "d.png", "z.png")
     whole = (folder / "b" / "c.jpg").read_bytes()
@@ -153,6 +156,7 @@ def test_class_folders_are_read_as_one_set(pictures):
     assert len(load(pictures("cat/1.png", "cat/2.png", "dog/1.png"))) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("split", "count"), [("train", 3), ("test", 1)])
 def test_folders_named_after_splits_are_told_apart(pictures, split, count):
     folder = pictures("train/cat/1.png", "train/cat/2.png", "train/dog/1.png", "test/cat/1.png")
@@ -187,6 +191,7 @@ def test_a_limit_takes_the_first_images_and_says_how_many_it_goes_through(pictur
     assert len(load_images("photos", ImagesConfig(size=16, patches=30, limit=7))) == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "message"),
     [

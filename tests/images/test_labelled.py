@@ -22,6 +22,7 @@ def load(as_on_hub):
     return read
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_images_are_there_with_their_labels(kind, load, data_of, rows_of):
     found = load(kind, data_of(kind, 20, label=lambda row: row * 3 % 7))
@@ -32,6 +33,7 @@ def test_all_images_are_there_with_their_labels(kind, load, data_of, rows_of):
     assert found.class_names is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_limit_takes_a_random_subset_that_the_seed_decides(kind, load, data_of, rows_of):
     folder = data_of(kind, 20, label=lambda row: row)
@@ -45,6 +47,7 @@ def test_a_limit_takes_a_random_subset_that_the_seed_decides(kind, load, data_of
         assert subset.labels.tolist() == list(chosen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_images_that_are_broken_or_have_no_label_are_left_out(kind, load, data_of, rows_of):
     folder = data_of(kind, 20, broken={3, 4}, label=lambda row: -1 if row < 2 else row)

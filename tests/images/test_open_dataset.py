@@ -82,6 +82,7 @@ def test_without_a_network_a_name_on_the_hub_is_refused_in_one_line(monkeypatch,
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "column", "stored", "split"),
     [("cifar10", "img", 32, "test"), ("imagenette96", "image", 96, "validation")],

@@ -41,6 +41,7 @@ def memory(monkeypatch):
     return have
 
 
+@pytest.mark.slow
 def test_what_fits_is_in_memory_and_what_does_not_is_streamed(data_of, memory):
     folder = data_of("table", 10)
     need = 10 * 3 * 4 * 4
@@ -98,6 +99,7 @@ def test_in_memory_broken_images_are_left_out_and_counted(data_of, open_data, ta
     assert batch.labels.tolist() == rows_of(batch.images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["memory", "table", "hub"])
 def test_a_column_of_labels_that_cannot_be_read_does_not_matter(kind, data_of, open_data, take, spoil):
     good = take(open_data(kind, data_of("table", 22)), 7)
@@ -119,6 +121,7 @@ def test_labels_of_shards_that_cannot_be_read_do_not_matter(write_tars, png, ope
     assert torch.equal(take(open_data("tars", spoilt), 4), good)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["memory", "table", "tars"])
 def test_images_without_a_label_are_refused_where_labels_are_needed(kind, data_of, open_data):
     folder = data_of(kind, 12, label=lambda row: -1 if row % 5 == 0 else 1)
@@ -127,6 +130,7 @@ def test_images_without_a_label_are_refused_where_labels_are_needed(kind, data_o
     open_data(kind, folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["memory", "table", "tars", "hub"])
 def test_labels_may_be_text(kind, data_of, open_data, rows_of, write_parquet, png):
     names = ["dog", "ape", "cat"]
@@ -159,6 +163,7 @@ def test_folders_of_images_are_streamed_as_they_are_read(tmp_path, stream, png, 
     assert images.classes == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "size"), [("cifar10", 32), ("imagenette96", 96)])
 def test_real_data_sets_give_the_same_batches_streamed_as_from_memory(name, size, take):
     if not (SHARED / name).is_dir():

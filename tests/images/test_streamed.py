@@ -11,6 +11,7 @@ KINDS = ["table", "tars", "hub"]
 FEW = {2, 3, 17}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_broken_images_are_replaced_by_others_of_the_data_set(kind, data_of, open_data, take, rows_of):
     folder = data_of(kind, 22, broken=FEW)
@@ -31,6 +32,7 @@ def test_in_a_table_the_next_row_that_can_be_decoded_stands_in(
     assert rows == [stands_in.get(row, row) for row in order]
 
 
+@pytest.mark.slow
 def test_in_a_stream_an_image_of_the_epochs_rest_stands_in_if_there_is_one(data_of, open_data, take, rows_of):
     broken = {row for row in range(40) if row % 5 == 0}
     options = {"batch_size": 8, "workers": 1}
@@ -47,6 +49,7 @@ def test_in_a_stream_an_image_of_the_epochs_rest_stands_in_if_there_is_one(data_
             assert row in order[8 * batch :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tars", "hub"])
 def test_broken_images_of_a_streams_batch_have_different_stand_ins(kind, data_of, open_data, take, rows_of):
     broken = set(range(0, 60, 3))
@@ -58,6 +61,7 @@ def test_broken_images_of_a_streams_batch_have_different_stand_ins(kind, data_of
         assert places.sum() < 3 or len(set(rows_of(batch[places]))) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("workers", [0, 1])
 def test_broken_images_are_counted_and_named_once_over_the_first_epoch(
@@ -76,6 +80,7 @@ def test_broken_images_are_counted_and_named_once_over_the_first_epoch(
     assert set(facts["broken_names"]) == names[kind]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_images_that_had_to_be_enlarged_are_counted(kind, data_of, open_data):
     images = open_data(kind, data_of(kind, 20, broken=FEW), stored_size=5)
@@ -85,6 +90,7 @@ def test_images_that_had_to_be_enlarged_are_counted(kind, data_of, open_data):
     assert images.facts()["enlarged"] == 17
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_that_goes_on_counts_on(kind, data_of, open_data, take):
     folder = data_of(kind, 30, broken=FEW)
@@ -99,6 +105,7 @@ def test_a_run_that_goes_on_counts_on(kind, data_of, open_data, take):
         assert resumed.facts() == whole.facts()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_facts_of_all_processes_are_those_of_one(kind, data_of, open_data, take):
     folder = data_of(kind, 20, broken=FEW)
@@ -111,6 +118,7 @@ def test_facts_of_all_processes_are_those_of_one(kind, data_of, open_data, take)
     assert joint.items() < whole.facts().items()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_broken_image_is_refused_by_name_if_that_is_wished(kind, workers, data_of, open_data, take):
@@ -121,6 +129,7 @@ def test_a_broken_image_is_refused_by_name_if_that_is_wished(kind, workers, data
         take(images, 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_data_set_in_which_nothing_can_be_decoded_ends_in_one_line(kind, workers, data_of, open_data, take):
@@ -131,6 +140,7 @@ def test_a_data_set_in_which_nothing_can_be_decoded_ends_in_one_line(kind, worke
         assert "\n" not in str(refused.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["table", "tars"])
 def test_a_killed_worker_is_an_error_not_a_hang_and_the_rest_can_be_had_anew(kind, data_of, open_data, take):
     folder = data_of(kind, 22)
@@ -152,6 +162,7 @@ def test_a_killed_worker_is_an_error_not_a_hang_and_the_rest_can_be_had_anew(kin
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow
 def test_the_processes_end_with_the_iterator_and_with_the_images(data_of, open_data):
     images = open_data("table", data_of("table", 22), workers=2)
     batches = images.batches(0)
@@ -180,6 +191,7 @@ def test_cores_are_shared_among_the_processes_of_a_machine(
     assert images._processes() == workers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tars", "hub"])
 def test_a_streams_length_is_told_when_its_second_epoch_begins_however_far_was_read(
     kind, data_of, open_data, monkeypatch

@@ -101,6 +101,7 @@ def check_record(record, module, eigenvalues, rtol=1e-9):
     np.testing.assert_allclose(record.metrics["loss"], means, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "joint", "manual"),
     [

@@ -48,6 +48,7 @@ def ran(tmp_path_factory):
     return find
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("job", "needs", "record", "steps", "dim"),
     [

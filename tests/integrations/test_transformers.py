@@ -79,6 +79,7 @@ def check_record(record, model, eigenvalues, micro_batches=1, rtol=1e-9):
     np.testing.assert_allclose(record.metrics["loss"], means, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -103,6 +104,7 @@ def test_the_record_holds_what_the_loss_saw(options, tmp_path, eigenvalues):
     assert not model._forward_hooks
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_in_its_record_as_if_never_stopped(tmp_path):
     saving = {"save_strategy": "steps", "save_steps": 6}
     train(TwoViews(), tmp_path / "whole", callback())
@@ -116,6 +118,7 @@ def test_a_resumed_run_goes_on_in_its_record_as_if_never_stopped(tmp_path):
     assert not (tmp_path / "run" / "eigenstep-2").exists()
 
 
+@pytest.mark.slow
 def test_a_run_from_the_start_leaves_the_record_that_is_there_alone(tmp_path):
     train(TwoViews(), tmp_path, callback())
     before = (tmp_path / "eigenstep" / "metrics.jsonl").read_bytes()
@@ -126,6 +129,7 @@ def test_a_run_from_the_start_leaves_the_record_that_is_there_alone(tmp_path):
     assert (tmp_path / "eigenstep" / "metrics.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_whatever_the_trainer_reports_to_gets_the_newest_values_when_it_logs(tmp_path, tensorboard_values):
     options = {"logging_steps": 5, "report_to": ["tensorboard"]}
     trainer = train(TwoViews(), tmp_path, callback(), **options)

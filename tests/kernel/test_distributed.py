@@ -42,6 +42,7 @@ def fits(results, name):
     return {key: value for key, value in results[name].items() if key not in ("refused", "memory")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [2, 3])
 def test_processes_together_learn_what_one_does_alone(results, processes):
     alone, together = fits(results, "1-0"), fits(results, f"{processes}-0")

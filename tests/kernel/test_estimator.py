@@ -33,6 +33,7 @@ def literal(kernel, n_pairs):
     return np.linalg.eigvalsh(root @ swapped)[::-1]
 
 
+@pytest.mark.slow
 @parametrize_with_checks(
     [
         ContrastiveKernelPCA(random_state=0),

@@ -290,6 +290,7 @@ def test_data_frames_give_what_arrays_do():
     assert list(model.transform(frame).index) == list("wxyz")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
 @pytest.mark.parametrize("mode", ["r", "c"])
@@ -514,6 +515,7 @@ def kernel_matrix(kernel, x, y):
 properties = settings(max_examples=40, deadline=None, derandomize=True)
 
 
+@pytest.mark.slow
 @properties
 @given(small_problems())
 def test_the_solvers_agree(problem):
@@ -526,6 +528,7 @@ def test_the_solvers_agree(problem):
         np.testing.assert_allclose(b @ b.T, a @ a.T, atol=1e-5 * np.abs(a @ a.T).max())
 
 
+@pytest.mark.slow
 @properties
 @given(small_problems(), st.sampled_from(SOLVERS))
 def test_embeddings_of_the_training_views_have_cross_correlation_one(problem, solver):
@@ -534,6 +537,7 @@ def test_embeddings_of_the_training_views_have_cross_correlation_one(problem, so
     np.testing.assert_allclose((a.T @ b + b.T @ a) / (2 * len(a)), np.eye(model.n_components_), atol=1e-5)
 
 
+@pytest.mark.slow
 @properties
 @given(small_problems(), st.sampled_from(SOLVERS), st.randoms())
 def test_permuting_pairs_and_swapping_views_changes_nothing(problem, solver, random):
@@ -547,6 +551,7 @@ def test_permuting_pairs_and_swapping_views_changes_nothing(problem, solver, ran
     np.testing.assert_allclose(b @ b.T, a @ a.T, atol=1e-5 * np.abs(a @ a.T).max())
 
 
+@pytest.mark.slow
 @properties
 @given(small_problems(), st.sampled_from(["dense", "krylov"]), st.floats(1e-3, 1e3))
 def test_a_kernel_times_c_has_eigenvalues_times_c_and_the_same_embedding(problem, solver, c):

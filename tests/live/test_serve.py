@@ -46,6 +46,7 @@ def test_a_folder_that_is_not_there_is_refused_in_a_line(tmp_path, capsys):
     assert "there is no folder" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_serves_an_empty_folder_until_it_is_interrupted(tmp_path):
     command = [sys.executable, "-m", "eigenstep", "view", str(tmp_path), "--no-open"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -154,6 +154,7 @@ class LossContract(ABC):
         gathered = self.loss(gather_distributed=True, **options)(z_a, z_b)
         assert torch.equal(gathered, self.loss(**options)(z_a, z_b))
 
+    @pytest.mark.slow
     def test_two_processes_equal_one_in_value_and_gradient(self, options, two_processes):
         inputs, weight, results = two_processes
         encoder_weight = weight.clone().requires_grad_()

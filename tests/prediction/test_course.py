@@ -33,6 +33,7 @@ def test_a_plateau_scales_the_eigenvalue_and_the_start_alike():
     np.testing.assert_allclose(course.eigenvalues(np.array([np.inf])), [[9.0] * 3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_training_a_linear_model_by_sgd_passes_the_halves_when_predicted(momentum):
     descent = Descent(0.005, momentum)

@@ -4,6 +4,8 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
+
 from eigenstep.cli import main
 
 PAGE = (Path(__file__).parents[2] / "docs" / "predict.md").read_text()
@@ -24,6 +26,7 @@ def arguments_of(line):
     return shlex.split(line) + TINY * ("--run" not in arguments)
 
 
+@pytest.mark.slow
 def test_the_page_runs_from_top_to_bottom_and_prints_what_stands_beside_it(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names, promised = {}, 0

@@ -39,6 +39,7 @@ def test_scaled_to_the_end_of_training_they_are_an_embedding_with_c_equal_to_one
     np.testing.assert_allclose(cross_correlation(embedded[:60], embedded[60:]), np.eye(3), atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["barlow_twins", "simclr", "vicreg"])
 def test_small_embeddings_grow_along_them_at_their_rates(pairs, loss):
     """Against the loss itself: its gradient flow from a start that holds all modes, on random features."""

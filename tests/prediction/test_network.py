@@ -60,6 +60,7 @@ def test_moments_that_are_not_there_and_training_mode_are_refused(trained):
         embed_views(network_at(config, trained, "init", views).train(), views)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backbone", "noted"), [("convnet", True), ("test_vit", False)])
 def test_batch_normalisation_is_noticed(tmp_path, backbone, noted):
     config = PredictConfig(

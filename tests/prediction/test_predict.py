@@ -62,6 +62,7 @@ def test_of_the_linear_kernel_it_is_the_solution_of_the_linear_model(tmp_path):
     np.testing.assert_allclose(record.eigenvalues["cross_correlation"], eigenvalues, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"kernel": "rbf", "loss": "simclr"}, {"loss": "vicreg"} | IN_STEPS])
 def test_it_is_a_run_folder_that_says_that_it_is_a_prediction_and_shows_its_steps(tmp_path, changes):
     record = predict(changed(**changes), tmp_path / "out")
@@ -115,6 +116,7 @@ def test_without_its_own_clock_time_is_gradient_flow_and_said_to_be(tmp_path):
     assert record.prediction["fit"] is None
 
 
+@pytest.mark.slow
 def test_a_course_in_steps_is_where_the_closed_form_says(tmp_path):
     """Barlow Twins in both ways, the closed form from what the random start has of each mode."""
     two = {"kernel": "rbf", "init_scale": 1e-6, "projector": ProjectorConfig(dim=2)}
@@ -132,6 +134,7 @@ def test_a_course_in_steps_is_where_the_closed_form_says(tmp_path):
     np.testing.assert_allclose(record.eigenvalues["cross_correlation"][-1], 1, atol=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_a_course_in_steps_goes_on_until_the_last_mode_is_learned(tmp_path, momentum):
     two = {"kernel": "rbf", "projector": ProjectorConfig(dim=2)}
@@ -143,6 +146,7 @@ def test_a_course_in_steps_goes_on_until_the_last_mode_is_learned(tmp_path, mome
     assert record.prediction["half_steps"][-1] < record.metrics["step"][-1]
 
 
+@pytest.mark.slow
 def test_a_course_in_steps_is_no_longer_than_can_be_computed_and_that_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("eigenstep.prediction._clock.MOST_STEPS", 350)
     slow = OptimizerConfig(lr=1e-7)
@@ -167,6 +171,7 @@ def test_a_course_in_steps_has_at_least_300_steps_and_at_most_20_000(tmp_path, m
         predict(changed(course="steps", optimizer=OptimizerConfig(lr=rate)), tmp_path / "out")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("steps", "recorded"), [(40, 1), (399, 1), (400, 2), (603, 3)])
 def test_of_a_course_in_steps_about_200_are_recorded_and_the_last_one(tmp_path, steps, recorded):
     record = predict(changed(**IN_STEPS | {"steps": steps}, pairs=6, probe=4), tmp_path / "out")
@@ -205,6 +210,7 @@ def test_embeddings_are_kept_between_the_first_32_steps(tmp_path):
     np.testing.assert_allclose(found.between_time, [time for _, time in moments[:32]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("steps", "stride"), [(10**6, 1), (4 * 10**6, 4)])
 def test_time_is_summed_up_over_a_million_steps_at_most(tmp_path, steps, stride):
     """Of a rate that falls to zero a sum over every so many steps is too large, by half a stride less one."""

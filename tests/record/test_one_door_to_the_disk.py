@@ -68,6 +68,7 @@ def _is_to_write(call: ast.Call, place: int) -> bool:
     return any(isinstance(mode, ast.Constant) and set("wax+") & set(str(mode.value)) for mode in modes)
 
 
+@pytest.mark.slow
 def test_only_one_module_changes_what_is_on_the_disk():
     found = {str(path.relative_to(SOURCE)): set(writing(path)) for path in SOURCE.rglob("*.py")}
     assert found.pop(str(DOOR.relative_to(SOURCE)))

@@ -15,6 +15,7 @@ def small(monkeypatch):
     monkeypatch.setattr("eigenstep.reproduce._demo.TrainConfig", config)
 
 
+@pytest.mark.slow
 def test_four_runs_a_report_and_the_table_of_the_closed_form_come_out(tmp_path, capsys):
     report = demonstrate(tmp_path / "demo", threads=1)
     assert [run.name for run in find_runs(tmp_path / "demo")] == [
@@ -27,6 +28,7 @@ def test_four_runs_a_report_and_the_table_of_the_closed_form_come_out(tmp_path, 
     assert "predicted" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_earlier_demonstration_is_replaced_only_when_asked_for(tmp_path):
     out = tmp_path / "demo"
     demonstrate(out, threads=1)
@@ -38,6 +40,7 @@ def test_an_earlier_demonstration_is_replaced_only_when_asked_for(tmp_path):
     assert (out / "report.html").stat().st_mtime_ns > before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", [[], ["config.yaml"], ["config.yaml", "prediction.json"]])
 def test_what_a_killed_demonstration_left_is_replaced(tmp_path, left):
     (tmp_path / "demo" / "linear").mkdir(parents=True)

@@ -16,6 +16,7 @@ def run(tmp_path_factory):
     return SMALL.run(photo_patches(100, 12), out)
 
 
+@pytest.mark.slow
 def test_predicted_half_times_are_within_three_percent_of_the_trained_models(run):
     measured = [rise["half_time"] for rise in run.summary["rises"]]
     assert len(measured) == 4

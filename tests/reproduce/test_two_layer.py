@@ -44,6 +44,7 @@ def test_the_tangent_kernel_is_that_of_the_jacobians():
     np.testing.assert_allclose(tangent_kernel(network, x), reference.detach().numpy(), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_network_under_barlow_twins_learns_the_space_that_its_kernel_predicts(barlow_twins):
     record, arrays = barlow_twins
     chance = SMALL.dim / len(arrays["embeddings"])
@@ -53,6 +54,7 @@ def test_a_network_under_barlow_twins_learns_the_space_that_its_kernel_predicts(
     assert 0.1 < kernel_change(arrays) < 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["simclr", "vicreg"])
 def test_the_other_losses_learn_from_a_small_start(loss, tmp_path_factory):
     record, arrays = trained(tmp_path_factory, loss)

@@ -58,6 +58,7 @@ def ranks(tmp_path_factory):
     return folder, job, [torch.load(file) for file in files]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_records_the_joint_batch_of_all_ranks(ranks, form, tmp_path):
     folder, job, said = ranks

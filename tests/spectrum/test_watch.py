@@ -373,6 +373,7 @@ def test_under_autocast_the_half_precision_outputs_are_measured(tmp_path):
     np.testing.assert_allclose(eigenvalues(tmp_path / "watch"), expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_compiled_model_is_watched_by_its_layers_own_names(tmp_path):
     expected = captured(network(), "projector", 2)
     model = network()

@@ -49,6 +49,7 @@ def test_signs_of_the_modes_do_not_change_the_solution(rng, operator_with):
     np.testing.assert_allclose(first.rotation @ modes.T, second.rotation @ flipped.T, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_it_predicts_a_generic_start_and_column_norms_do_not(rng, operator_with):
     gamma = 2.0 ** -np.arange(12)
     operator = operator_with(gamma)

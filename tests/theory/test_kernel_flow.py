@@ -102,6 +102,7 @@ def test_a_singular_kernel_and_a_start_within_its_null_space_are_harmless(views,
     np.testing.assert_allclose(repeated.final_weights, np.tile(once.final_weights / 2, 2), atol=1e-8)
 
 
+@pytest.mark.slow
 def test_values_between_steps_have_the_digits_of_the_steps(views, rng):
     """Left to themselves, steps grow to the limit of stability, where interpolation loses two digits."""
     coefficients, times = 0.01 * rng.normal(size=(2, 24)), np.linspace(0, 200, 300)

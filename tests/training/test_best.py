@@ -1,6 +1,9 @@
+import pytest
+
 from eigenstep.training import ProbesConfig, train
 
 
+@pytest.mark.slow
 def test_the_weights_at_which_the_probe_was_best_are_kept(small_config, tmp_path, write_parquet, encoded):
     records = [{"bytes": encoded(seed), "path": None} for seed in range(40)]
     data = write_parquet({"img": records, "y": [seed % 3 for seed in range(40)]}, images=["img"])

@@ -31,6 +31,7 @@ def gradients(network, of):
     return [parameter.grad.clone() for parameter in network.parameters()]
 
 
+@pytest.mark.slow
 def test_where_compiling_fails_the_network_runs_as_it_is_and_one_line_says_so(compile_with, caplog):
     network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
     expected = gradients(network, network)

@@ -156,6 +156,7 @@ def values(rows, name):
     return {step: value for found, step, value in rows if found == name}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", EACH_KIND)
 def test_a_run_is_logged_as_it_is_recorded(small_config, tmp_path, kind):
     config = replace(small_config(steps=10), logger=LoggerConfig(kinds=(kind,)))
@@ -196,6 +197,7 @@ def test_a_run_that_goes_on_is_logged_without_gaps_or_doubles(tmp_path, logging_
     assert 20 in values(rows, "late")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", EACH_KIND)
 def test_a_run_killed_before_its_first_checkpoint_begins_anew(tmp_path, logging_to, kind):
     config = logging_to(kind)
@@ -397,6 +399,7 @@ def test_a_logger_that_cannot_be_opened_is_refused_in_one_line(tmp_path, logging
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_the_steps_logged_are_those_recorded_after_a_resumed_run(small_config, tmp_path):
     config = replace(small_config(), logger=LoggerConfig(kinds=("csv",)))
     train(config, tmp_path / "run")

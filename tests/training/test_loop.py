@@ -38,6 +38,7 @@ def end_at(step):
     return tell
 
 
+@pytest.mark.slow
 def test_a_configuration_determines_a_run_bit_by_bit(small_config, tmp_path, folder_bytes):
     train(small_config(), tmp_path / "a")
     torch.rand(7)
@@ -58,6 +59,7 @@ def test_another_seed_is_another_run(small_config, tmp_path):
     assert (spectra[0] != spectra[1]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sgd", "adamw", "lars"])
 @pytest.mark.parametrize("loss", ["barlow_twins", "simclr", "vicreg"])
 def test_every_loss_is_brought_down_by_every_optimiser(small_config, tmp_path, loss, name):
@@ -69,6 +71,7 @@ def test_every_loss_is_brought_down_by_every_optimiser(small_config, tmp_path, l
     assert losses[-1] < losses[0] - 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -85,6 +88,7 @@ def test_published_forms_other_precisions_and_timms_backbones_train(small_config
     assert record.metrics["loss"][-1] != record.metrics["loss"][0]
 
 
+@pytest.mark.slow
 def test_each_step_is_one_plain_step_of_torch(small_config, tmp_path, load_weights, epoch_order):
     """From one checkpoint to the next, by a loop written out here."""
     config = resolve(
@@ -121,6 +125,7 @@ def test_each_step_is_one_plain_step_of_torch(small_config, tmp_path, load_weigh
                 torch.testing.assert_close(weight, expected[name], rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_time_is_the_sum_of_the_rates_of_the_steps_taken(small_config, tmp_path):
     optimizer = OptimizerConfig(lr=0.01, schedule="cosine", warmup_steps=6)
     record = train(small_config(optimizer=optimizer), tmp_path / "run")
@@ -134,6 +139,7 @@ def test_time_is_the_sum_of_the_rates_of_the_steps_taken(small_config, tmp_path)
         assert {group["lr"] for group in state["optimizer"]["param_groups"]} == {rates[step - 1]}
 
 
+@pytest.mark.slow
 def test_labels_do_not_matter(small_config, tmp_path, write_parquet, encoded, folder_bytes):
     records, found = [{"bytes": encoded(seed), "path": None} for seed in range(20)], []
     for name, labels in [("a", list(range(20))), ("b", [7] * 20), ("none", None)]:
@@ -154,6 +160,7 @@ def test_what_is_going_on_is_told(small_config, tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sgd", "adamw", "lars"])
 def test_a_run_that_ended_at_any_step_resumes_to_the_same_record(small_config, tmp_path, folder_bytes, name):
     config = small_config(
@@ -167,6 +174,7 @@ def test_a_run_that_ended_at_any_step_resumes_to_the_same_record(small_config, t
     assert folder_bytes(tmp_path / "resumed") == folder_bytes(tmp_path / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "loss",
     [*(name for name, method in METHODS.items() if not method.needs_labels), "in parts"],
@@ -182,6 +190,7 @@ def test_a_run_of_every_loss_resumes_to_the_same_record(small_config, tmp_path, 
     assert folder_bytes(tmp_path / "resumed") == folder_bytes(tmp_path / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["simclr", "supcon", "cross_entropy"])
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_run_on_streamed_images_equals_one_from_memory_and_resumes_to_the_same_record(
@@ -204,6 +213,7 @@ def test_a_run_on_streamed_images_equals_one_from_memory_and_resumes_to_the_same
     assert (tmp_path / "whole" / record).read_bytes() == (tmp_path / "memory" / record).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_from_its_last_checkpoint(small_config, tmp_path):
     with pytest.raises(Killed):
         train(small_config(), tmp_path / "run", progress=end_at(17))
@@ -212,6 +222,7 @@ def test_a_resumed_run_goes_on_from_its_last_checkpoint(small_config, tmp_path):
     assert told == list(range(14, 25))
 
 
+@pytest.mark.slow
 def test_while_a_run_goes_on_again_it_has_no_summary(small_config, tmp_path):
     train(small_config(), tmp_path / "run")
     with pytest.raises(Killed):
@@ -219,6 +230,7 @@ def test_while_a_run_goes_on_again_it_has_no_summary(small_config, tmp_path):
     assert not (tmp_path / "run" / "summary.json").exists()
 
 
+@pytest.mark.slow
 def test_a_finished_run_that_is_resumed_stays_as_it_is(small_config, tmp_path, folder_bytes):
     train(small_config(), tmp_path / "run")
     before = folder_bytes(tmp_path / "run")
@@ -226,6 +238,7 @@ def test_a_finished_run_that_is_resumed_stays_as_it_is(small_config, tmp_path, f
     assert folder_bytes(tmp_path / "run") == before
 
 
+@pytest.mark.slow
 def test_a_run_that_replaces_another_holds_nothing_of_it(small_config, tmp_path, folder_bytes):
     train(small_config(steps=40, seed=5), tmp_path / "run")
     train(small_config(), tmp_path / "run", overwrite=True)
@@ -233,6 +246,7 @@ def test_a_run_that_replaces_another_holds_nothing_of_it(small_config, tmp_path,
     assert folder_bytes(tmp_path / "run") == folder_bytes(tmp_path / "new")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("record_every", [1, 50])
 @pytest.mark.parametrize("loss", ["barlow_twins", "simclr"])
 def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(
@@ -307,6 +321,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BAD)
 def test_what_cannot_be_run_is_refused_before_anything_is_touched(small_config, tmp_path, folder_bytes, case):
     changes, message = BAD[case]

@@ -13,7 +13,7 @@ from eigenstep.methods import Objective
 from eigenstep.prediction import config_of_run
 from eigenstep.record import read_record
 from eigenstep.report import write_report
-from eigenstep.training import OptimizerConfig, load_config, train
+from eigenstep.training import OptimizerConfig, derived_seed, load_config, train
 
 
 def my_loss(z_a, z_b):
@@ -47,6 +47,7 @@ class Sketched(Objective):
         return distance + spread, {"distance": distance.detach(), "spread": spread.detach()}
 
 
+@pytest.mark.slow
 def test_a_function_trains_and_its_name_stands_in_the_configuration(small_config, tmp_path):
     record = train(small_config(), tmp_path / "run", objective=my_loss)
     assert load_config(tmp_path / "run" / "config.yaml").loss == "python:my_loss"
@@ -55,6 +56,7 @@ def test_a_function_trains_and_its_name_stands_in_the_configuration(small_config
     assert record.summary["state"] == "finished"
 
 
+@pytest.mark.slow
 def test_a_loss_of_eigensteps_plugged_in_is_the_method(small_config, tmp_path):
     """Its terms are recorded, and the spectrum is the same."""
     config = small_config(steps=10, loss="vicreg", optimizer=OptimizerConfig(lr=0.002))
@@ -68,6 +70,7 @@ def test_a_loss_of_eigensteps_plugged_in_is_the_method(small_config, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_the_weights_of_a_module_are_trained_and_kept(small_config, tmp_path):
     objective = Learned()
     before = objective.predictor.weight.detach().clone()
@@ -90,6 +93,7 @@ def end_at(step):
     return tell
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [lambda: my_loss, Learned, Sketched])
 @pytest.mark.parametrize("micro", [None, 4])
 def test_a_run_that_is_resumed_with_its_objective_has_the_same_record(
@@ -104,6 +108,7 @@ def test_a_run_that_is_resumed_with_its_objective_has_the_same_record(
     assert folder_bytes(tmp_path / "run") == folder_bytes(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_an_objective_is_given_the_step_and_a_generator_of_its_own(small_config, tmp_path):
     """Determined by the seed and the step: not by what was drawn before, nor by parts of the batch."""
     found = []
@@ -117,11 +122,15 @@ def test_an_objective_is_given_the_step_and_a_generator_of_its_own(small_config,
         assert torch.equal(one, same)
         assert not torch.equal(one, other)
     assert len({tuple(drawn.flatten().tolist()) for _, drawn in found[0]}) == 4
+    for step, drawn in found[2]:  # also in a later version, so that a run can go on in it
+        stream = torch.Generator().manual_seed(derived_seed(1, 5, step))
+        assert torch.equal(drawn, torch.randn(16, 3, generator=stream))
     record = read_record(tmp_path / "a")
     total = sum(values for name, values in record.metrics.items() if "distance" in name or "spread" in name)
     np.testing.assert_allclose(record.metrics["loss"], total, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_what_a_loss_draws_from_torchs_own_state_is_the_steps(small_config, tmp_path, folder_bytes):
     def noisy(z_a, z_b):
         return my_loss(z_a, z_b + 0.1 * torch.randn_like(z_b))
@@ -148,6 +157,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BAD)
 def test_what_cannot_be_minimised_is_refused_before_anything_is_touched(
     small_config, tmp_path, folder_bytes, case
@@ -200,6 +210,7 @@ def test_what_cannot_be_called_is_refused(small_config, tmp_path):
         train(small_config(), tmp_path / "run", objective="simclr")
 
 
+@pytest.mark.slow
 def test_to_resume_the_same_objective_is_needed(small_config, tmp_path, folder_bytes, capsys):
     def other(z_a, z_b):
         return my_loss(z_a, z_b)
@@ -224,6 +235,7 @@ def test_to_resume_the_same_objective_is_needed(small_config, tmp_path, folder_b
     assert folder_bytes(run) == before
 
 
+@pytest.mark.slow
 def test_what_reads_runs_reads_one_of_an_objective_or_refuses_in_one_line(small_config, tmp_path):
     run = tmp_path / "run"
     train(small_config(steps=8), run, objective=my_loss)

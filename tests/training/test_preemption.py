@@ -21,6 +21,7 @@ def terminate_at(step):
     return tell
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [0, 5, 9, 22])
 def test_a_run_writes_a_checkpoint_of_the_next_step_and_resumes_to_the_same_record(
     small_config, tmp_path, folder_bytes, step
@@ -69,6 +70,7 @@ ARGUMENTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_the_command_ends_with_a_code_of_its_own(tmp_path, processes):
     """Of two processes only one may be told: both stop at the same step."""

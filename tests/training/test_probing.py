@@ -72,6 +72,7 @@ def expected_accuracies(kind, train_x, train_y, test_x, test_y):
     return model.fit(train_x, train_y).score(test_x, test_y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["knn", "ridge", "logistic"])
 def test_accuracies_are_sklearns_on_the_encoders_features_and_embeddings_and_on_pixels(config, encoder, kind):
     splits = []
@@ -108,6 +109,7 @@ def test_batches_give_what_all_images_at_once_give(config, encoder):
     assert not features.requires_grad
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
 def test_an_encoder_is_probed_in_its_own_precision(config, encoder, dtype):
     features, _ = encode(encoder.to(dtype), torch.zeros(2, 3, 16, 16, dtype=torch.uint8), config)
@@ -115,6 +117,7 @@ def test_an_encoder_is_probed_in_its_own_precision(config, encoder, dtype):
     assert Probe(config).measure(encoder, ["knn"]).keys() == {"knn_features", "knn_embeddings"}
 
 
+@pytest.mark.slow
 def test_measuring_changes_nothing(config, encoder):
     class Noisy(nn.Module):
         """Draws random numbers also in evaluation mode."""
@@ -138,6 +141,7 @@ def test_measuring_changes_nothing(config, encoder):
     assert probe.measure(encoder, ["knn", "ridge", "logistic"]) == first
 
 
+@pytest.mark.slow
 def test_the_mode_comes_back_after_an_error(config, encoder):
     encoder.train()
     encoder.projector = nn.Linear(3, 3)
@@ -146,6 +150,7 @@ def test_the_mode_comes_back_after_an_error(config, encoder):
     assert all(module.training for module in encoder.modules())
 
 
+@pytest.mark.slow
 def test_limits_splits_and_neighbours_are_the_configurations(config, encoder):
     probes = ProbesConfig(train_limit=20, test_limit=10, train_split="test", test_split="train", neighbours=1)
     probe = Probe(dataclasses.replace(config, probes=probes))
@@ -155,6 +160,7 @@ def test_limits_splits_and_neighbours_are_the_configurations(config, encoder):
     assert nearest.measure(encoder, ["knn"])["knn_features"] == 1
 
 
+@pytest.mark.slow
 def test_other_data_than_the_runs_have_columns_of_their_own_names(config, labelled):
     named = dataclasses.replace(config.images, column="picture", label="kind")
     other = ProbesConfig(data=config.data)
@@ -164,6 +170,7 @@ def test_other_data_than_the_runs_have_columns_of_their_own_names(config, labell
         Probe(dataclasses.replace(config, images=named))
 
 
+@pytest.mark.slow
 def test_photographs_without_labels_and_unknown_kinds_are_refused(config, encoder):
     with pytest.raises(ValueError, match="photos have no splits and no labels"):
         Probe(TrainConfig())
@@ -171,6 +178,7 @@ def test_photographs_without_labels_and_unknown_kinds_are_refused(config, encode
         Probe(config).measure(encoder, ["svm"])
 
 
+@pytest.mark.slow
 def test_the_encoder_never_sees_labels(small_config, labelled, tmp_path):
     """Other labels give other accuracies and, to the bit, the same weights."""
     runs = []

@@ -54,6 +54,7 @@ def embed(epoch_order):
     return recompute
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("center", [True, False])
 def test_recorded_eigenvalues_are_those_of_the_checkpointed_weights(measured_run, embed, center):
     config, record, encoder = measured_run(barlow_twins=BarlowTwinsConfig(center=center))
@@ -95,6 +96,7 @@ def test_the_probe_batch_is_spread_over_the_images_unaugmented_in_evaluation_mod
     np.testing.assert_allclose(points * signs, expected, rtol=0, atol=1e-5 * scale[0])
 
 
+@pytest.mark.slow
 def test_views_that_are_not_normalised_are_probed_without_normalisation(measured_run, embed):
     config, record, encoder = measured_run(views=ViewsConfig(normalize=False))
     embed(config, encoder, 10)
@@ -112,6 +114,7 @@ def test_without_a_probe_batch_everything_else_is_recorded(measured_run):
     assert record.eigenvalues["step"].tolist() == [0, 5, 10]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("steps", "every", "expected"),
     [(10, 4, [0, 4, 8, 10]), (8, 4, [0, 4, 8]), (1, 50, [0, 1]), (3, 1, [0, 1, 2, 3])],
@@ -126,6 +129,7 @@ def test_the_first_the_last_and_every_nth_step_is_measured(small_config, tmp_pat
     assert all(0 <= row["record_seconds"] <= row["seconds"] + 1e-3 for row in rows)
 
 
+@pytest.mark.slow
 def test_the_summary_counts_the_modes_and_names_the_broken_images(small_config, tmp_path, encoded):
     folder = tmp_path / "images"
     folder.mkdir()

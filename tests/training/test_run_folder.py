@@ -140,6 +140,7 @@ def end_at_change(monkeypatch, last, act):
     return False
 
 
+@pytest.mark.slow
 def test_wherever_replacing_ends_the_folder_is_still_a_run_and_no_part_of_it_is_torn(
     tmp_path, listing, monkeypatch
 ):

@@ -67,6 +67,7 @@ def two_processes(tmp_path, two_ranks):
     return run
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(cases, two_processes, tmp_path):
     """After ten steps, in float64, batch norms, optimisers and gradients in parts included."""
     said = two_processes(cases)
@@ -106,6 +107,7 @@ def furthest(one, two):
     return worst
 
 
+@pytest.mark.slow
 def test_a_run_of_two_processes_that_ended_at_any_step_resumes_to_the_same_record(
     cases, two_processes, tmp_path, folder_bytes, write_parquet, encoded
 ):

@@ -29,6 +29,7 @@ def joint(counts):
     return x, y, model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counts", [(4, 4), (2, 5)])
 def test_two_processes_give_what_one_gives_for_the_joint_batch(two_ranks, counts):
     x, y, model = joint(counts)

@@ -17,6 +17,7 @@ def draw(config=EVERYTHING, height=32, width=32, seed=0, batch=DRAWS):
     return sample_parameters(batch, height, width, config, torch.Generator().manual_seed(seed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (96, 96), (40, 120), (150, 50), (3, 2)])
 def test_boxes_follow_torchvisions_random_resized_crop(height, width):
     config = ViewsConfig(crop_scale=(0.2, 0.9), crop_ratio=(0.6, 1.4))

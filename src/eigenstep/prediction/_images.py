@@ -7,7 +7,7 @@ from eigenstep.images import load_spread
 from eigenstep.training import TrainConfig, derived_seed
 from eigenstep.views import TwoViews
 
-# Which of the seed's streams the views of pairs are drawn from; training has 0 to 3.
+# Which of the seed's streams the views of pairs are drawn from; training has 0 to 3, 5 and 6.
 _STREAM = 4
 
 

@@ -173,12 +173,12 @@ class Learner:
 
     def _evaluate(self, objective: nn.Module, batch: Embeddings) -> tuple[Tensor, dict[str, Tensor]]:
         # The same random state in every process, for losses that draw from torch's own.
-        torch.manual_seed(derived_seed(self.seed, 5, batch.step))
+        torch.manual_seed(derived_seed(self.seed, 6, batch.step))
         trained = batch.z_a.requires_grad and torch.is_grad_enabled()
         return check_outcome(objective(batch), type(self.objective).__name__, trained)
 
     def _generator(self, step: int) -> torch.Generator:
-        return torch.Generator().manual_seed(derived_seed(self.seed, 4, step))
+        return torch.Generator().manual_seed(derived_seed(self.seed, 5, step))
 
     def _encode(
         self, model: nn.Module, step: int, index: int, views: tuple[Tensor, Tensor]

@@ -26,6 +26,7 @@ def test_gamma_and_half_time_are_those_of_the_closed_form():
         assert abs(fit.acceleration.value) < 1e-2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cadence", "spread", "correlation"),
     [("even", 0.15, 0.0), ("even", 0.15, 0.5), ("even", 0.1, 0.8), ("log", 0.1, 0.5)],

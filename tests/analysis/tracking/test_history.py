@@ -32,6 +32,7 @@ def until(record, count):
     return dataclasses.replace(record, summary=None, **cut)
 
 
+@pytest.mark.slow
 def test_forecasts_on_the_linear_model_fall_within_a_twentieth_of_what_came(linear):
     """Made when a mode is at 1 % of its plateau, from the record up to then."""
     full = follow_modes(linear)

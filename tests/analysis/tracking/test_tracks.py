@@ -23,6 +23,7 @@ def error(tracks, modes):
     return mean.min(axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("records", [40, 120, 600])
 def test_modes_keep_their_identity_through_crossings(records, seed, logistic, probe_points):

@@ -43,6 +43,7 @@ def test_forecasts_are_corrected_by_what_those_for_earlier_modes_were_wrong_by()
     assert mode.half_time.low < 30.0 < mode.half_time.high
 
 
+@pytest.mark.slow
 def test_intervals_cover_what_comes_in_runs_that_accelerate_or_slow_down_each_in_its_way():
     generator, covered = np.random.default_rng(0), []
     times = np.linspace(0, 30, 600)

@@ -24,6 +24,7 @@ def test_a_record_without_measures_is_judged_by_its_eigenvalues(tmp_path):
     assert judge(read_record(write(tmp_path, 60, [1.0, 0.8, 0.5, 0.3]))).state == "saturated"
 
 
+@pytest.mark.slow
 def test_a_monitors_record_is_judged_by_its_measures_too(tmp_path):
     torch.manual_seed(0)
     directions = torch.nn.functional.normalize(torch.randn(16), dim=0)

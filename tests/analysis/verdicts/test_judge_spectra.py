@@ -36,6 +36,7 @@ def settled(records, spectrum, seed=0):
     return noisy(np.ones((records, 1)) * np.asarray(spectrum, float), 0.05, seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e-1, 1e-3, 1e-7])
 @pytest.mark.parametrize("spacing", [np.linspace, np.geomspace])
 @pytest.mark.parametrize("records", [30, 80])
@@ -46,6 +47,7 @@ def test_a_small_start_is_no_collapse_at_any_moment(scale, spacing, records):
     assert "growing" in found
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(
     scale=st.floats(1e-7, 1e-2),
@@ -60,6 +62,7 @@ def test_waiting_for_a_slow_mode_is_no_collapse(scale, last, noise, seed):
     assert not {*found} & {*ALARMS}
 
 
+@pytest.mark.slow
 def test_modes_that_have_all_risen_are_saturated_and_not_before():
     times = np.linspace(0.01, 6 * end_of_rises(1e-3), 120)
     found = states(times, noisy(rising(times, 1e-3), 0.03))
@@ -67,6 +70,7 @@ def test_modes_that_have_all_risen_are_saturated_and_not_before():
     assert times[found.index("saturated")] > end_of_rises(1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("records", [8, 15, 30, 120])
 @pytest.mark.parametrize("rate", [0.1, 0.3, 0.5])
 def test_while_an_embedding_that_is_not_centred_learns_its_first_mode_it_has_not_collapsed(records, rate):
@@ -83,6 +87,7 @@ def test_while_an_embedding_that_is_not_centred_learns_its_first_mode_it_has_not
     assert {*found} <= {"too early", "growing", "saturated"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [1, 5])
 def test_directions_that_become_one_are_a_complete_collapse_two_measurements_later(every):
     steps = np.arange(0, 200, every)
@@ -101,6 +106,7 @@ def test_variance_that_vanishes_is_a_complete_collapse_without_any_measure():
     assert found[-1] == "complete collapse"
 
 
+@pytest.mark.slow
 def test_embeddings_that_shrink_while_their_directions_stay_apart_have_not_collapsed():
     times = np.arange(100.0)
     eigenvalues = noisy(np.exp(-0.05 * times)[:, None] * [1.0, 0.8, 0.5, 0.3], 0.05)
@@ -109,6 +115,7 @@ def test_embeddings_that_shrink_while_their_directions_stay_apart_have_not_colla
     assert not {*found} & {*ALARMS}
 
 
+@pytest.mark.slow
 def test_a_loss_that_goes_to_zero_with_the_variance_is_a_complete_collapse():
     times = np.arange(100.0)
     variance = np.exp(-0.06 * times)
@@ -121,12 +128,14 @@ def test_a_loss_that_goes_to_zero_with_the_variance_is_a_complete_collapse():
     assert times[found.index("complete collapse")] == pytest.approx(-np.log(1e-2) / 0.06, abs=5)
 
 
+@pytest.mark.slow
 def test_a_mean_that_was_far_from_zero_all_the_time_is_no_collapse_of_what_varies():
     cosine = np.full(60, 0.9999)
     found = states(np.arange(60.0), settled(60, np.ones(8)), cosine_concentration=cosine)
     assert not {*found} & {*ALARMS}
 
 
+@pytest.mark.slow
 def test_directions_that_shrink_while_few_carry_the_variance_are_a_dimensional_collapse():
     times = np.arange(100.0)
     shrinking = 0.002 + np.exp(-0.3 * times)
@@ -168,6 +177,7 @@ def test_an_explosion_is_called_by_its_second_measurement_while_it_is_finite():
     assert states(times, eigenvalues).index("exploding") <= 12
 
 
+@pytest.mark.slow
 def test_embeddings_that_grow_from_nothing_to_their_plateau_have_not_exploded():
     times = np.linspace(0.01, 5, 100)
     assert "exploding" not in states(times, rising(times, 1e-7), loss=16 - 2 * times)
@@ -188,6 +198,7 @@ def test_a_loss_that_is_told_only_now_and_then_proves_nothing():
     assert found[-1] == "saturated"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1e-6, 1e6, np.nan])
 @pytest.mark.parametrize("place", [10, 25, 58, 59])
 def test_one_odd_measurement_does_not_flip_the_verdict(factor, place):
@@ -200,6 +211,7 @@ def test_one_odd_measurement_does_not_flip_the_verdict(factor, place):
     assert found[-1] == expected[-1]
 
 
+@pytest.mark.slow
 def test_the_unit_of_time_does_not_matter():
     times = np.linspace(0.01, end_of_rises(1e-3), 60)
     curves = noisy(rising(times, 1e-3), 0.05)
@@ -238,6 +250,7 @@ def test_shapes_that_do_not_fit_are_refused(arguments, message):
         judge_spectra([0.0, 1.0], [[1.0], [1.0]], loss=[1.0, 2.0, 3.0])
 
 
+@pytest.mark.slow
 def test_losses_told_now_and_then_tell_as_much_as_all_of_them():
     times = np.linspace(0, 10, 100)
     eigenvalues, loss = settled(100, [1.0, 0.8, 0.5, 0.3]), 5 - 0.3 * times

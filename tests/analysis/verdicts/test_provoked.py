@@ -84,6 +84,7 @@ def course(record):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [False, True])
 def test_simsiam_collapses_without_stop_gradient_only(run, stop):
     record, spread = run(lambda: SimSiam(stop), 0.3)
@@ -99,6 +100,7 @@ def test_simsiam_collapses_without_stop_gradient_only(run, stop):
     assert verdicts[-1][1] == "complete collapse"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1.0, 1e-2])
 def test_barlow_twins_at_too_large_a_rate_explodes(run, scale):
     record, _ = run(barlow_twins, 0.1, scale, steps=60)
@@ -108,6 +110,7 @@ def test_barlow_twins_at_too_large_a_rate_explodes(run, scale):
     assert judge(record).state == "exploding"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1.0, 1e-3, 1e-7])
 def test_barlow_twins_at_a_good_rate_is_growing_from_any_start(run, scale):
     record, _ = run(barlow_twins, 0.005, scale)
@@ -116,6 +119,7 @@ def test_barlow_twins_at_a_good_rate_is_growing_from_any_start(run, scale):
     assert judge(record).state == "growing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variance", [0.0, 25.0])
 def test_vicreg_collapses_without_its_variance_term_only(run, variance):
     record, _ = run(lambda: VICRegLoss(mu_param=variance), 0.01)

@@ -76,6 +76,7 @@ def test_one_layer_is_the_gaussian_expectation_over_its_preactivations(angle, bi
     np.testing.assert_allclose(relu_ntk(x[None], y[None], **options), expected, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_wide_networks_approach_the_closed_form_as_one_over_the_root_of_the_width(name):
     depth, bias, n_features = 2, 0.1, 3
@@ -121,6 +122,7 @@ def test_wide_networks_approach_the_closed_form_as_one_over_the_root_of_the_widt
     assert of_the_mean < 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bias", [0.0, 0.5])
 @pytest.mark.parametrize("depth", [1, 2, 5])
 @pytest.mark.parametrize("name", FUNCTIONS)

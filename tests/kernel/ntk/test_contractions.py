@@ -33,6 +33,7 @@ def always(kind):
     return contraction
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rotated", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["mlp", "convnet", "shared convolution", "tokens", "sequences"])

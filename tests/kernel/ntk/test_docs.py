@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 PAGE = (Path(__file__).parents[3] / "docs" / "ntk.md").read_text()
 
 
@@ -17,6 +19,7 @@ def promised_lines(block):
     return lines
 
 
+@pytest.mark.slow
 def test_the_pages_python_prints_what_it_says(capsys):
     blocks = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
     names = {}

@@ -16,6 +16,7 @@ def mean_kernel(jacobian):
     return torch.einsum("iop,jop->ij", jacobian, jacobian) / jacobian.shape[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["mlp", "convnet", "resnet18", "vit", "shared linear", "shared convolution", "scalars"]
 )
@@ -33,6 +34,7 @@ def test_the_kernel_is_that_of_torch_funcs_jacobian(network, name):
     torch.testing.assert_close(values, expected, rtol=1e-10, atol=1e-10 * float(expected.max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_kernel_is_that_of_single_backward_passes(network, jacobian, name):
     model, samples = network(name)
@@ -48,6 +50,7 @@ def test_the_kernel_is_that_of_single_backward_passes(network, jacobian, name):
     torch.testing.assert_close(block, expected[:2, 2:], rtol=0, atol=1e-11 * scale)
 
 
+@pytest.mark.slow
 def test_layers_have_formulas_and_what_has_none_is_named(network):
     for name in NAMES:
         account = empirical_ntk(*network(name))
@@ -62,6 +65,7 @@ def test_layers_have_formulas_and_what_has_none_is_named(network):
     assert empirical_ntk(model, samples).notes == ("unused: outputs do not depend on it",)
 
 
+@pytest.mark.slow
 def test_every_parameter_is_in_one_line_of_the_account(network):
     for name in ("convnet", "vit", "tokens", "transposed"):
         model, samples = network(name)
@@ -84,6 +88,7 @@ def test_the_mean_is_over_outputs_and_a_number_is_one_of_them(network, jacobian)
     torch.testing.assert_close(empirical_ntk(model, samples).matrix, torch.stack(alone).mean(0))
 
 
+@pytest.mark.slow
 def test_a_random_combination_of_outputs_has_the_mean_as_its_expectation(network):
     model, samples = network("shared linear")
     kernels = [
@@ -123,6 +128,7 @@ def test_layers_behind_a_stop_of_gradients_count_alone(jacobian):
     assert len(account.notes) == 2
 
 
+@pytest.mark.slow
 def test_branches_that_start_at_zero_are_read_all_the_same(jacobian):
     torch.manual_seed(0)
     model = timm.create_model("resnet10t", num_classes=3, zero_init_last=True).double().eval()
@@ -133,6 +139,7 @@ def test_branches_that_start_at_zero_are_read_all_the_same(jacobian):
     torch.testing.assert_close(account.matrix, mean_kernel(jacobian(model, samples)))
 
 
+@pytest.mark.slow
 def test_channels_that_wake_up_in_later_samples_are_counted(jacobian, monkeypatch):
     monkeypatch.setattr("eigenstep.kernel.ntk._plan._worth_rotating", lambda *_: True)
     torch.manual_seed(0)
@@ -165,6 +172,7 @@ def test_arrays_give_arrays_and_tensors_tensors(network):
     torch.testing.assert_close(double, expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_float32_is_as_exact_as_its_rounding(network):
     for name in ("convnet", "vit", "tokens"):
         model, samples = network(name)
@@ -173,6 +181,7 @@ def test_float32_is_as_exact_as_its_rounding(network):
         assert float((single - expected).abs().max()) < 3e-6 * float(expected.max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["convnet", "vit", "tokens"])
 def test_one_sample_has_a_kernel_too(network, name):
     model, samples = network(name)

@@ -14,6 +14,7 @@ def views(network):
     return network("convnet")[0], first, first + 0.3 * torch.randn_like(first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [torch.Tensor, np.ndarray])
 @pytest.mark.parametrize(
     ("solver", "stored", "words"),
@@ -41,6 +42,7 @@ def test_every_solver_finds_the_modes_of_the_kernel(views, solver, stored, words
     )
 
 
+@pytest.mark.slow
 def test_float32_views_have_a_float32_kernel(views):
     model, first, second = views
     kernel = NTKKernel(model)

@@ -7,6 +7,7 @@ from eigenstep.kernel import empirical_ntk, ntk_features
 from eigenstep.kernel.ntk import CountSketch, TensorSketch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mlp", "convnet", "tokens", "transposed"])
 def test_inner_products_are_the_kernel_on_average_with_an_error_of_one_over_root_m(network, name):
     model, samples = network(name)
@@ -76,6 +77,7 @@ def test_a_count_sketch_keeps_inner_products_with_the_variance_of_its_docstring(
     assert found.var() == pytest.approx(variance, rel=0.15)
 
 
+@pytest.mark.slow
 def test_features_give_the_kernels_modes_in_float32(network):
     model, _ = network("convnet")
     torch.manual_seed(1)

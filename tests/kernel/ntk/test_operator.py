@@ -6,6 +6,7 @@ from torch.func import functional_call, jvp, vjp
 from eigenstep.kernel import NTKOperator, empirical_ntk
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["mlp", "convnet", "vit", "tokens", "bare parameters", "scalars", "gru", "transposed"]
 )
@@ -20,6 +21,7 @@ def test_a_product_is_that_with_the_matrix(network, name):
     assert sparing.shape == (len(samples), len(samples))
 
 
+@pytest.mark.slow
 def test_a_product_is_a_vector_jacobian_and_a_jacobian_vector_product(network):
     model, samples = network("convnet")
     parameters = {name: value.detach() for name, value in model.named_parameters()}

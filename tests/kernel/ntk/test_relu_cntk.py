@@ -78,6 +78,7 @@ class Wide(nn.Module):
         return pooled @ self.last / math.sqrt(len(self.last)) + self.bias * self.shift[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["zeros", "circular"])
 def test_wide_networks_approach_it_as_one_over_the_root_of_the_width(padding):
     images = torch.from_numpy(np.random.default_rng(0).normal(size=(3, 2, 3, 4)))

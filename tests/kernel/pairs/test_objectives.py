@@ -190,6 +190,7 @@ def test_simclr_reaches_half_of_its_plateau_when_predicted_for_views_that_agree(
     assert actual == pytest.approx(predicted, rel=0.005)
 
 
+@pytest.mark.slow
 def test_simclr_with_views_that_differ_and_have_a_mean_has_a_lower_plateau():
     views, objective = random_pairs(noise=0.5, offset=0.5, count=60), make_objective("simclr")
     ratio = plateau_ratio(views, objective)

@@ -36,6 +36,7 @@ def test_the_factor_is_that_of_the_landmarks_kernel_matrix(rng, n_landmarks, pro
     np.testing.assert_allclose(landmarks.factor.numpy(), expected, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proposals", [1, 16])
 def test_landmarks_follow_the_law_of_draws_one_at_a_time(rng, proposals):
     # p(i, j) = K_ii / tr K  x  S_jj / tr S,  S the Schur complement of i: brute force over ordered pairs.

@@ -49,6 +49,7 @@ def load(tmp_path):
     return read
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(config=configs)
 def test_what_is_dumped_loads_to_an_equal_tree(config, tmp_path_factory):

@@ -65,6 +65,7 @@ def test_a_recipe_beside_a_configuration_is_refused_in_one_line(capsys):
     assert "--recipe and --config" in refused(line, capsys)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "form", [["--recipe", "simclr/cifar10-resnet18"], ["--recipe=simclr/cifar10-resnet18"]]
 )
@@ -77,6 +78,7 @@ def test_help_shows_the_recipes_values_as_defaults(form, capsys):
     assert re.search(r"--projector\.dim .{0,200}default: 256\)", text)
 
 
+@pytest.mark.slow
 def test_options_go_before_the_recipe_and_the_recipe_before_the_defaults(tmp_path, capsys):
     line = ["train", "--recipe", "barlow_twins/cifar10-resnet18", *TINY, "--optimizer.lr", "0.01"]
     assert main([*line, "--optimizer.warmup-epochs", "0", "--out", "run"]) == 0
@@ -88,6 +90,7 @@ def test_options_go_before_the_recipe_and_the_recipe_before_the_defaults(tmp_pat
     assert config.projector.batch_norm
 
 
+@pytest.mark.slow
 def test_a_number_of_steps_takes_the_place_of_the_recipes_epochs(tmp_path, capsys):
     for length, expected in ([["--steps", "2"], (2, None)], [["--epochs", "1"], (None, 1)]):
         out = f"run{length[0]}"

@@ -131,12 +131,14 @@ def test_an_unknown_recipe_is_refused_with_the_nearest_name():
             recipe_text(name)
 
 
+@pytest.mark.slow
 def test_a_printed_recipe_reads_back_as_the_recipe(tmp_path):
     for name in recipe_names():
         (tmp_path / "mine.yaml").write_text(recipe_text(name))
         assert load_config(tmp_path / "mine.yaml") == load_recipe(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", recipe_names())
 def test_a_recipe_shrunk_to_nothing_trains(name, labelled_images, tmp_path):
     record = train(shrunk(load_recipe(name), str(labelled_images)), tmp_path / "run")
