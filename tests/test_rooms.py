@@ -64,6 +64,7 @@ def test_neighbours_use_what_is_public(path):
     assert not foreign
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(TESTS.rglob("*.py")), ids=lambda path: str(path.relative_to(TESTS)))
 def test_tests_import_packages(path):
     assert not {module for module in imports(path) if is_private(module)}

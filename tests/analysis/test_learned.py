@@ -59,6 +59,7 @@ def test_a_long_record_is_judged_whenever_it_is_longer_by_a_hundredth(monkeypatc
     assert judged[-2:] == [996, 1000]
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_is_counted_with_what_it_had():
     times, curves = noisy()
     whole, resumed = LearnedCount(), LearnedCount(times[:150], curves[:150])
@@ -75,6 +76,7 @@ def test_embeddings_that_are_all_zero_have_learned_nothing():
     assert [count.add(float(step), np.zeros(16)) for step in range(20)] == [0] * 20
 
 
+@pytest.mark.slow
 def test_all_who_speak_of_a_record_say_the_same_number(tmp_path):
     times, curves = noisy()
     for end in (40, 120, 300, 400):

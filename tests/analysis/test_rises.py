@@ -206,6 +206,7 @@ def rises_by_definition(times, curves, plateau):
     return rises
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plateau", [None, 1.0])
 @pytest.mark.parametrize("seed", range(12))
 def test_what_cannot_have_risen_is_passed_over_without_a_difference_to_the_last_bit(seed, plateau):

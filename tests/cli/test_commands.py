@@ -168,6 +168,7 @@ def test_resuming_needs_no_other_option_than_the_folder(tmp_path, capsys):
     assert (tmp_path / "run" / "metrics.jsonl").read_text() == before
 
 
+@pytest.mark.slow
 def test_what_is_printed_into_a_pipe_is_plain_text(capsys):
     assert main([*SMALL, "--out", "run"]) == 0
     output = capsys.readouterr()
@@ -324,6 +325,7 @@ def test_the_traceback_behind_a_line_is_shown_on_demand(monkeypatch):
         main([*SMALL, "--loss", "barlow"])
 
 
+@pytest.mark.slow
 def test_help_and_version_load_nothing_heavy():
     code = "import sys; from eigenstep.cli import main; main(['version']); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0

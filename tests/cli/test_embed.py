@@ -32,6 +32,7 @@ def test_data_split_checkpoint_and_limit_are_chosen(run, tmp_path):
     assert list(np.load("test.npz")["label"]) == [0] * 6 + [1] * 6
 
 
+@pytest.mark.slow
 def test_a_file_is_replaced_on_demand(run, tmp_path, refused):
     (tmp_path / "all.npy").write_text("before")
     assert "all.npy exists; use --overwrite" in refused(["embed", "run", "--out", "all.npy"])
@@ -40,6 +41,7 @@ def test_a_file_is_replaced_on_demand(run, tmp_path, refused):
     assert len(np.load("all.npy")) == 23
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -39,6 +39,7 @@ def test_weights_for_timm_are_written_and_the_call_that_loads_them_told(data, tm
     assert all((loaded[name] == expected[name]).all() for name in expected)
 
 
+@pytest.mark.slow
 def test_weights_that_timm_has_no_model_for_start_another_run(run, data, capsys):
     assert main(["export", "run", "--format", "timm", "--out", "w.safetensors", "--checkpoint", "2"]) == 0
     assert "start a run from them by --backbone-weights w.safetensors\n" in capsys.readouterr().out

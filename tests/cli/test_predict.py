@@ -42,6 +42,7 @@ def test_without_a_folder_one_is_found(data, capsys):
         assert f"prediction: runs/data-barlow_twins-rbf-predicted{number}\n" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -94,6 +95,7 @@ def test_a_prediction_and_a_run_are_compared(run, capsys):
     assert content == json.loads(Path("found/comparison.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -47,6 +47,7 @@ def test_whole_weights_are_repeated_images(measure, pair):
     np.testing.assert_allclose(measure(*pair, times / times.sum()), measure(*repeated), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_the_chance_level_of_cka_is_the_mean_over_all_orders(pair):
     first, second = (rows[:6] for rows in pair)
     orders = [linear_cka(first, second[list(order)]) for order in permutations(range(6))]

@@ -31,6 +31,7 @@ def test_runs_are_compared_by_what_their_encoders_make_of_the_same_images(made):
     assert (found.images, found.dims, pair.times) == (30, [4, 4], None)
 
 
+@pytest.mark.slow
 def test_the_same_input_twice_agrees_wholly(made):
     for name in ("bt", "bt@init", "foreseen", "bt.npz"):
         found = compare([made / name, made / name], images=30, **QUICK)
@@ -72,6 +73,7 @@ def test_a_file_that_names_no_images_is_taken_row_by_row_and_that_is_said(made, 
         compare([made / "bt.npz", tmp_path / "fewer.npy"], **QUICK)
 
 
+@pytest.mark.slow
 def test_features_are_refused_where_there_are_none_or_more_than_images(made):
     with pytest.raises(ValueError, match="more images than modes"):
         compare([made / "bt", made / "simclr"], what="features", **QUICK)
@@ -91,6 +93,7 @@ def test_embeddings_of_different_images_are_refused(made, tmp_path):
         compare([made / "bt", tmp_path / "others.npz"], **QUICK)
 
 
+@pytest.mark.slow
 def test_embeddings_that_are_not_finite_fewer_images_than_modes_and_runs_without_checkpoints_are_refused(
     made, tmp_path
 ):

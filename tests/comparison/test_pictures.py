@@ -12,6 +12,7 @@ def found(made):
     return compare([made / "bt", made / "simclr", made / "foreseen"], resamples=5)
 
 
+@pytest.mark.slow
 def test_matrices_are_symmetric_with_ones_on_the_diagonal(found):
     for matrix in matrices(found):
         np.testing.assert_array_equal(matrix.values, matrix.values.T)

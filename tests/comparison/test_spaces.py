@@ -101,6 +101,7 @@ def test_integers_are_exact(rng):
     assert principal_angles(wide, rng.normal(size=(40, 5))).shape == (3,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("center", [True, False])
 def test_its_chance_level_is_the_mean_over_unrelated_spaces(rng, center):
     overlaps = [

@@ -96,6 +96,7 @@ def test_the_optimizers_state_loads_without_running_pickled_code(tmp_path, train
     assert torch.load(path / "optimizer.pt", weights_only=True)["optimizer"]["param_groups"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [1, 2, 4])
 def test_the_latest_ones_are_kept(tmp_path, trained, keep):
     for step in (5, 10, 99_999_999, 15):

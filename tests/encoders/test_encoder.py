@@ -34,6 +34,7 @@ def test_the_small_network_gives_256_features_at_any_size(size):
     assert embeddings.shape == (2, 5)
 
 
+@pytest.mark.slow
 def test_a_resnet_sees_small_images_whole():
     encoder = build_encoder("resnet18", 32, PROJECTOR)
     stem = encoder.backbone.conv1
@@ -55,6 +56,7 @@ def test_a_resnet_keeps_its_stem_for_larger_images():
     assert encoder.backbone.forward_features(torch.randn(1, 3, 96, 96)).shape == (1, 512, 3, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "size", "count"),
     [("resnet18", 32, 512), ("vit_tiny_patch16_224", 32, 192), ("test_efficientnet", 32, 256)],
@@ -155,6 +157,7 @@ def test_timm_loads_a_resnet_for_small_images_by_its_own_name(tmp_path, depth):
     assert torch.equal(features(loaded, 16), features(backbone, 16))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "size"), [("resnet18", 96), ("test_vit", 48), ("test_efficientnet", 32)])
 def test_timm_loads_other_backbones_by_their_name(tmp_path, name, size):
     backbone = build_encoder(name, size, PROJECTOR).backbone
@@ -166,6 +169,7 @@ def test_timm_loads_other_backbones_by_their_name(tmp_path, name, size):
     assert torch.equal(features(loaded, size), features(backbone, size))
 
 
+@pytest.mark.slow
 def test_a_small_resnet_takes_timms_options():
     model = timm.create_model("resnet18_small", num_classes=7, in_chans=1)
     assert features(model, 32, channels=1).shape == (2, 7)
@@ -174,11 +178,13 @@ def test_a_small_resnet_takes_timms_options():
         timm.create_model("resnet18_small", pretrained=True)
 
 
+@pytest.mark.slow
 def test_a_small_resnet_keeps_its_stem_for_larger_images():
     encoder = build_encoder("resnet18_small", 96, PROJECTOR)
     assert encoder.backbone.forward_features(torch.randn(1, 3, 96, 96)).shape == (1, 512, 12, 12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["safetensors", "pth", "nested"])
 @pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_convnext", "test_vit"])
 def test_a_backbone_starts_from_a_file_of_timms_whose_classifier_is_left_out(tmp_path, name, form):
@@ -251,6 +257,7 @@ def test_weights_that_do_not_fit_are_refused_naming_the_first(tmp_path, change, 
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_weights_of_another_stem_are_refused(tmp_path):
     save_file(timm.create_model("resnet18").state_dict(), tmp_path / "w.safetensors")
     with pytest.raises(

@@ -3,6 +3,7 @@ import pytest
 from eigenstep.encoders import find_checkpoint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "found"),
     [

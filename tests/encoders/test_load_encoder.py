@@ -55,6 +55,7 @@ def test_loading_touches_no_random_state(write_run):
     assert random.getstate() == states[1]
 
 
+@pytest.mark.slow
 def test_a_trained_run_gives_back_the_embeddings_that_it_recorded_of_its_probe_batch(tmp_path):
     # Without batch normalisation, whose statistics a measurement moves on from the checkpoint's.
     settings = TrainConfig(
@@ -120,6 +121,7 @@ def test_the_whole_height_of_a_wide_image_is_kept_and_its_middle(write_run):
     assert torch.equal(prepared, white)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("images", "message"),
     [

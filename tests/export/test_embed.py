@@ -18,6 +18,7 @@ def columns(path):
     }
 
 
+@pytest.mark.slow
 def test_every_image_of_a_folder_has_its_row_in_order(write_run, tmp_path, labelled_folder):
     run = write_run()
     written = embed(run, tmp_path / "all.parquet", str(labelled_folder))
@@ -35,6 +36,7 @@ def test_every_image_of_a_folder_has_its_row_in_order(write_run, tmp_path, label
     np.testing.assert_allclose(rows["embedding"], embeddings, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_columns_are_float32_vectors_and_the_file_tells_where_it_comes_from(
     write_run, tmp_path, labelled_folder
 ):
@@ -146,6 +148,7 @@ def test_a_data_set_of_which_nothing_can_be_decoded_is_refused(write_run, tmp_pa
     assert not (tmp_path / "all.npz").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("out", "options", "message"),
     [

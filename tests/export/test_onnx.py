@@ -82,6 +82,7 @@ def test_the_file_tells_how_images_go_in(write_run, tmp_path, quick):
     }
 
 
+@pytest.mark.slow
 def test_the_difference_is_that_of_the_worst_output_relative_to_the_largest(
     write_run, tmp_path, quick, traced
 ):

@@ -34,6 +34,7 @@ def test_the_call_that_is_told_gives_a_model_with_the_runs_features(
     assert torch.equal(features(model, size), features(load_encoder(run).backbone, size))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["convnet", "test_resnet"])
 def test_a_backbone_that_timm_does_not_have_starts_other_runs(write_run, tmp_path, settings, backbone):
     run = write_run(backbone=backbone)

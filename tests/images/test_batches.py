@@ -35,6 +35,7 @@ def test_training_processes_see_together_what_one_would(kind, broken, data_of, o
     assert torch.equal(torch.cat(parts, dim=1), take(open_data(kind, folder), 12))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", RANDOM_ACCESS)
 def test_in_random_access_an_epoch_is_the_generators_permutation(
     kind, data_of, open_data, take, rows_of, permutation
@@ -44,6 +45,7 @@ def test_in_random_access_an_epoch_is_the_generators_permutation(
     assert rows == expected.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tars", "hub"])
 def test_a_streams_epoch_draws_every_image_at_most_once_and_each_in_another_order(
     kind, data_of, open_data, take, rows_of
@@ -57,6 +59,7 @@ def test_a_streams_epoch_draws_every_image_at_most_once_and_each_in_another_orde
     assert other != epochs[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_labels_stay_with_their_images(kind, data_of, open_data, rows_of):
     folder = data_of(kind, 22, broken={4, 5, 21}, label=lambda row: (row * 7) % 5)
@@ -69,6 +72,7 @@ def test_labels_stay_with_their_images(kind, data_of, open_data, rows_of):
         assert batch.labels.tolist() == [(row * 7) % 5 for row in rows_of(batch.images)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_labels_that_nobody_asked_for_change_nothing(kind, data_of, open_data, take):
     one = open_data(kind, data_of(kind, 22))
@@ -78,6 +82,7 @@ def test_labels_that_nobody_asked_for_change_nothing(kind, data_of, open_data, t
     assert next(one.batches(0)).labels is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_fewer_images_than_a_batch_are_refused_at_once(kind, data_of, open_data):
     folder = data_of(kind, 22)
@@ -88,6 +93,7 @@ def test_fewer_images_than_a_batch_are_refused_at_once(kind, data_of, open_data)
         open_data(kind, folder, batch_size=23)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_limit_keeps_to_the_first_images(kind, data_of, open_data, take, rows_of):
     images = open_data(kind, data_of(kind, 22), limit=8)
@@ -95,6 +101,7 @@ def test_a_limit_keeps_to_the_first_images(kind, data_of, open_data, take, rows_
     assert sorted(rows_of(images.probe(20))) == list(range(8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_probe_is_spread_over_the_data_where_that_can_be(kind, data_of, open_data, rows_of):
     images = open_data(kind, data_of(kind, 22))
@@ -104,6 +111,7 @@ def test_the_probe_is_spread_over_the_data_where_that_can_be(kind, data_of, open
     assert rows_of(images.probe(100)) == list(range(22))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_probe_has_no_broken_image_and_none_twice(kind, data_of, open_data, rows_of):
     rows = rows_of(open_data(kind, data_of(kind, 22, broken={0, 1, 2, 3, 21})).probe(11))
@@ -111,6 +119,7 @@ def test_the_probe_has_no_broken_image_and_none_twice(kind, data_of, open_data, 
     assert not {0, 1, 2, 3, 21} & set(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_how_many_images_an_epoch_has_is_known_where_it_can_be(kind, data_of, open_data, take):
     images = open_data(kind, data_of(kind, 22))
@@ -119,6 +128,7 @@ def test_how_many_images_an_epoch_has_is_known_where_it_can_be(kind, data_of, op
     assert images.count == 22
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["table", "tars"])
 def test_the_time_that_the_caller_takes_is_not_waited_for(kind, data_of, open_data, monkeypatch):
     now = [0.0]
@@ -138,6 +148,7 @@ def test_the_time_that_the_caller_takes_is_not_waited_for(kind, data_of, open_da
         assert images.waited == 2 * done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", RANDOM_ACCESS)
 @pytest.mark.parametrize("count", [1, 7, 100])
 def test_the_rows_of_a_probe_are_spread_evenly(kind, count, data_of, open_data, rows_of):

@@ -28,6 +28,7 @@ def meaning(labels):
     return [labels.names[number] if labels.names else number for number in labels.numbers.tolist()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("columns", "label", "expected"),
     [
@@ -44,6 +45,7 @@ def test_the_column_of_labels_is_found(columns, label, expected, described):
     assert meaning(labels) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("columns", "label", "message"),
     [

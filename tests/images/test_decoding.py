@@ -67,11 +67,13 @@ def test_results_come_in_the_order_of_their_tasks(run, processes):
     assert len(pids) <= max(processes, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [0, 2])
 def test_tasks_may_end(run, processes):
     assert [result for _, result in run(fail_at_seven, processes, range(5))[1]] == list(range(5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [0, 1, 3])
 def test_what_the_work_raises_comes_when_its_turn_does(run, processes):
     _, results = run(fail_at_seven, processes)
@@ -80,6 +82,7 @@ def test_what_the_work_raises_comes_when_its_turn_does(run, processes):
         next(results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [0, 1, 3])
 def test_what_reading_the_tasks_raises_comes_when_its_turn_does(run, processes):
     def tasks():
@@ -104,6 +107,7 @@ def test_a_process_that_ends_is_one_error_in_one_line(run, processes):
     assert "\n" not in str(e.value)
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_is_an_error_only_where_its_result_was_to_be_had(run):
     _, results = run(sleep_briefly, 2)
     next(results)
@@ -124,6 +128,7 @@ def test_what_a_job_is_told_to_end_by_does_not_end_the_processes(run):
     assert [next(results)[1] for _ in range(20)] == list(range(1, 21))
 
 
+@pytest.mark.slow
 def test_closing_ends_the_processes_and_what_still_waits_for_them(run):
     decoding, results = run(sleep_briefly, 2)
     next(results)
@@ -165,6 +170,7 @@ def test_the_processes_are_gone_when_the_one_that_began_them_is(way):
     assert all(is_gone(pid) for pid in pids)
 
 
+@pytest.mark.slow
 def test_work_can_go_to_a_process_that_was_not_forked(data_of, open_data):
     for kind in ("table", "tars"):
         images = open_data(kind, data_of(kind, 12))

@@ -58,12 +58,14 @@ def test_images_that_are_broken_or_have_no_label_are_left_out(kind, load, data_o
         load(kind, folder, on_broken="refuse")
 
 
+@pytest.mark.slow
 def test_the_limit_of_the_training_does_not_hold_for_a_probe(load, data_of):
     assert len(load("table", data_of("table", 20), limit=15).labels) == 15
     config = ImagesConfig(size=4, limit=3)
     assert len(load_labelled(str(data_of("table", 20)), config, "train", 15).labels) == 15
 
 
+@pytest.mark.slow
 def test_class_folders_are_labels_and_mean_the_same_in_every_split(tmp_path, load, png, rows_of):
     for row, place in enumerate(["train/b/0", "train/a/1", "train/a/2", "test/b/3", "test/a/4", "test/b/5"]):
         path = tmp_path / "pictures" / f"{place}.png"
@@ -97,12 +99,14 @@ def test_data_without_labels_are_refused(tmp_path, load, png, write_tars):
         load("photos", "photos")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_split_that_is_not_there_is_refused(kind, load, data_of):
     with pytest.raises(ValueError, match=r"no split 'test'; .* train$"):
         load(kind, data_of(kind, 5), split="test")
 
 
+@pytest.mark.slow
 def test_images_that_memory_cannot_hold_are_refused(load, data_of, monkeypatch):
     folder = data_of("table", 20)
     monkeypatch.setattr("eigenstep.images._stored.available_memory", lambda: 10 * 3 * 16 / 0.79)

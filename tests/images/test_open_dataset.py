@@ -24,6 +24,7 @@ def test_the_only_column_of_images_is_found_whatever_its_name(write_parquet, enc
     assert np.array_equal(load(folder).images.numpy(), pixels(noise, 0, 1, 2))
 
 
+@pytest.mark.slow
 def test_of_two_columns_of_images_one_has_to_be_named(write_parquet, encoded, noise):
     columns = {name: [{"bytes": encoded(seed), "path": None}] for seed, name in enumerate(["left", "right"])}
     folder = write_parquet(columns | {"y": [0]}, images=["left", "right"])

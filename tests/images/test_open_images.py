@@ -147,6 +147,7 @@ def test_labels_may_be_text(kind, data_of, open_data, rows_of, write_parquet, pn
     assert batch.labels.tolist() == [(2, 0, 1)[row % 3] for row in rows_of(batch.images)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", ["never", "always"])
 def test_folders_of_images_are_streamed_as_they_are_read(tmp_path, stream, png, rows_of):
     for row in range(12):

@@ -67,6 +67,7 @@ def test_with_a_limit_always_the_same_samples_are_read():
     assert numbered(5, 6, limit=80).count() == 30
 
 
+@pytest.mark.slow
 def test_a_table_is_streamed_with_no_other_column_than_what_is_asked_for(data_of, png, as_on_hub):
     source = find_source(as_on_hub(data_of("table", 9, label=lambda row: row + 40)))
     images = list(source.open(IN_ORDER).samples())
@@ -79,6 +80,7 @@ def test_a_table_is_streamed_with_no_other_column_than_what_is_asked_for(data_of
     assert source.count(IN_ORDER) == 9
 
 
+@pytest.mark.slow
 def test_labels_are_read_without_the_images(data_of, spoil, as_on_hub):
     source = find_source(as_on_hub(spoil(data_of("table", 9), "img.bytes")))
     assert source.labels(IN_ORDER).numbers.tolist() == [0, 1, 2] * 3

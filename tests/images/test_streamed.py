@@ -176,6 +176,7 @@ def test_the_processes_end_with_the_iterator_and_with_the_images(data_of, open_d
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("processes", "local", "workers"), [(1, None, 8), (4, None, 5), (4, "2", 8), (64, "64", 1)]
 )

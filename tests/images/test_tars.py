@@ -48,6 +48,7 @@ def test_of_several_images_one_has_to_be_named(shard, png):
     assert read(path, column="png")[0].record["bytes"] == png(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "label", "expected"),
     [

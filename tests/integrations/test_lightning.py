@@ -126,6 +126,7 @@ def test_the_record_holds_what_the_loss_saw_and_nothing_of_validation(
     assert record.summary["state"] == "finished"
 
 
+@pytest.mark.slow
 def test_mixed_precision_is_measured_as_it_comes(pytorch_lightning, tmp_path, eigenvalues):
     module = two_views(pytorch_lightning)()
     fit(pytorch_lightning, module, tmp_path, callback(), precision="bf16-mixed")
@@ -158,6 +159,7 @@ def test_one_view_a_batch_is_not_paired_with_the_next_batch(pytorch_lightning, t
     )
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_in_its_record_as_if_never_stopped(pytorch_lightning, tmp_path):
     def epochs(count, *callbacks, **options):
         module, data = two_views(pytorch_lightning)(), batches(10)
@@ -190,6 +192,7 @@ def test_a_resumed_run_goes_on_in_its_record_as_if_never_stopped(pytorch_lightni
     assert list(tmp_path.rglob("eigenstep")) == [record]
 
 
+@pytest.mark.slow
 def test_a_record_is_not_written_over(pytorch_lightning, tmp_path):
     fit(pytorch_lightning, two_views(pytorch_lightning)(), tmp_path, callback(out=tmp_path / "run"))
     before = (tmp_path / "run" / "metrics.jsonl").read_bytes()
@@ -232,6 +235,7 @@ def test_an_interrupted_run_says_so_and_holds_no_hook(pytorch_lightning, tmp_pat
     assert not module.projector._forward_hooks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "background"), [("pytorch_lightning", True), ("lightning.pytorch", False)]
 )

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 DOCS = HERE.parents[1] / "docs"
 
 pytest.importorskip("lightly")
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks processes")
+pytestmark = [pytest.mark.skipif(sys.platform != "linux", reason="forks processes"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,6 @@ def ran(tmp_path_factory):
     return find
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("job", "needs", "record", "steps", "dim"),
     [

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="forks processes and reads their memory from /proc"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="forks processes and reads their memory from /proc"),
+]
 
 WORKER = Path(__file__).with_name("rank_worker.py")
 
@@ -42,7 +43,6 @@ def fits(results, name):
     return {key: value for key, value in results[name].items() if key not in ("refused", "memory")}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("processes", [2, 3])
 def test_processes_together_learn_what_one_does_alone(results, processes):
     alone, together = fits(results, "1-0"), fits(results, f"{processes}-0")

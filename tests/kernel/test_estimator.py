@@ -100,6 +100,7 @@ def test_invariance_ratio_is_the_modes_correlation_between_the_views():
     np.testing.assert_allclose(ContrastiveKernelPCA(5).fit(x, x).invariance_ratio_, 1, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kernel", "views"),
     [("rbf", "pairs"), ("poly", "pairs"), ("linear", "pairs"), ("precomputed", "pairs"), ("rbf", "groups")],
@@ -207,6 +208,7 @@ def test_tensors_in_tensors_out_with_the_same_values():
     assert arrays.transform(x.astype(np.float64)).dtype == np.float64
 
 
+@pytest.mark.slow
 def test_models_pickle_clone_search_and_name_their_outputs():
     x, y = pairs()
     model = ContrastiveKernelPCA(3, random_state=0).fit(x, y)
@@ -245,6 +247,7 @@ def test_the_model_keeps_nothing_of_the_users_arrays():
     np.testing.assert_array_equal(model.transform(x), before)
 
 
+@pytest.mark.slow
 def test_fewer_bytes_recompute_the_kernel_to_the_same_modes():
     x, y = pairs(700)
     stored = ContrastiveKernelPCA(4, solver="krylov", random_state=0).fit(x, y)
@@ -255,6 +258,7 @@ def test_fewer_bytes_recompute_the_kernel_to_the_same_modes():
         ContrastiveKernelPCA(4, solver="krylov", memory_budget=1e4).fit(x, y)
 
 
+@pytest.mark.slow
 def test_float32_rows_of_a_nearly_constant_kernel_are_solved_in_float64():
     x, y = pairs(700, dtype=np.float32)
     model = ContrastiveKernelPCA(20, gamma=3e-4, solver="krylov", random_state=0).fit(x, y)
@@ -263,6 +267,7 @@ def test_float32_rows_of_a_nearly_constant_kernel_are_solved_in_float64():
     np.testing.assert_allclose(model.eigenvalues_, exact.eigenvalues_, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_polishing_makes_landmarks_modes_exact():
     x, y = pairs(300)
     exact = ContrastiveKernelPCA(6, gamma=0.3).fit(x, y)
@@ -286,6 +291,7 @@ def test_residuals_are_those_of_the_returned_modes():
     assert expected.max() < 1e-2
 
 
+@pytest.mark.slow
 def test_leak_is_what_a_simulated_start_learns_beyond_the_last_mode():
     gamma = np.array([1.0, 0.8, 0.5])
     x = np.sqrt(3 * gamma) * np.eye(3)

@@ -90,6 +90,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(
@@ -121,6 +122,7 @@ def test_modes_are_those_of_fifty_digits(case, kernel, gamma, dtype, solver):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("kernel", ["linear", "poly"])
@@ -188,6 +190,7 @@ def test_centring_takes_off_an_offset_as_far_as_rounding_lets_it(solver):
     np.testing.assert_allclose(model.eigenvalues_, expected.eigenvalues_, rtol=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("kernel", ["linear", "poly", "rbf", "cosine"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -37,6 +37,7 @@ def test_the_record_is_the_closed_form(model, views, tmp_path):
     assert (np.diff(record.metrics["step"]) > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", [0, 60, -1])
 def test_projections_are_those_of_the_embeddings_at_that_moment(model, views, tmp_path, row):
     record = read_record(model.to_run(tmp_path / "run", views[0]))
@@ -66,6 +67,7 @@ def test_everything_that_speaks_of_it_gives_its_own_half_times(model, tmp_path):
         assert rise.width == pytest.approx(most - tenth, rel=0.05)
 
 
+@pytest.mark.slow
 def test_its_report_says_that_nothing_was_measured(model, views, tmp_path):
     folder = model.to_run(tmp_path / "run", views[0], thumbnails=np.zeros((80, 8, 8, 3), np.uint8))
     text = write_report(folder).read_text()

@@ -155,6 +155,7 @@ def test_a_question_that_is_too_deep_is_refused(ask):
     assert ask("POST", "/changes", b"[" * 5000 + b"]" * 5000)[0].status == 400
 
 
+@pytest.mark.slow
 def test_half_a_character_in_a_foreign_folder_does_not_hide_the_other_runs(tmp_path, serve, writer):
     writer(tmp_path / "good").append(3)
     writer(tmp_path / os.fsdecode(b"caf\xe9")).append(3)

@@ -21,9 +21,12 @@ FLAGS = (
 LAPTOP, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 ODD = '<img src=x onerror="alert(1)"> & "odd"'
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on this machine"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on this machine"
+    ),
+]
 
 
 class Visit:
@@ -136,7 +139,6 @@ def row(visit: Visit, name: str):
     return visit.page.locator("tbody tr", has=visit.page.locator(".own", has_text=name))
 
 
-@pytest.mark.slow
 def test_the_table_tells_each_runs_state_and_verdict(table):
     table.wait("[...document.querySelectorAll('tbody .verdict')].every(cell => cell.innerText !== '–')")
     assert "finished" in row(table, "first").locator(".state").inner_text()
@@ -148,7 +150,6 @@ def test_the_table_tells_each_runs_state_and_verdict(table):
     assert "M" in row(table, "first").locator(".loss path").get_attribute("d")
 
 
-@pytest.mark.slow
 def test_sorting_and_filtering_are_in_the_address_and_come_back_with_it(table):
     page = table.page
     page.locator("th[data-key=step] button").click()
@@ -168,7 +169,6 @@ def test_sorting_and_filtering_are_in_the_address_and_come_back_with_it(table):
     assert table.names() == ["sweep/second", "sweep/first"]
 
 
-@pytest.mark.slow
 def test_a_run_is_opened_by_its_row_and_left_by_escape(table):
     row(table, "first").locator(".step").click()
     table.drawn()
@@ -185,7 +185,6 @@ def test_a_run_is_opened_by_its_row_and_left_by_escape(table):
     table.wait("!document.querySelector('.list-view').hidden")
 
 
-@pytest.mark.slow
 def test_one_switch_changes_the_axis_of_figures_and_tables(laptop):
     laptop.open("sweep/first")
     laptop.wait("document.querySelectorAll('[data-figure=half-times] tbody tr').length === 6")
@@ -251,7 +250,6 @@ def test_a_foreign_run_shows_its_one_line(laptop):
     assert "no such run" in laptop.page.locator(".problem").inner_text()
 
 
-@pytest.mark.slow
 def test_runs_that_are_picked_are_laid_over_each_other(table):
     for name in ("first", "second"):
         row(table, name).locator("input").check()
@@ -329,7 +327,6 @@ def live(browser, tmp_path, serve) -> Iterator[Visit]:
         visit.close()
 
 
-@pytest.mark.slow
 def test_an_empty_folder_waits_for_its_first_run_and_runs_come_go_and_come_back(live, writer, tmp_path):
     live.wait("!document.querySelector('.empty').hidden")
     run = writer(tmp_path / "deep" / "run").append(5)
@@ -345,7 +342,6 @@ def test_an_empty_folder_waits_for_its_first_run_and_runs_come_go_and_come_back(
     assert live.page.locator(".problem").is_hidden()
 
 
-@pytest.mark.slow
 def test_an_open_run_follows_another_process_with_its_zoom_kept_and_new_rows_alone(
     live, writer, tmp_path, growing
 ):
@@ -367,7 +363,6 @@ def test_an_open_run_follows_another_process_with_its_zoom_kept_and_new_rows_alo
     live.wait("document.querySelector('[data-figure=loss] .plot')._fullLayout.xaxis.range[1] > 158")
 
 
-@pytest.mark.slow
 def test_an_open_run_that_goes_back_to_its_checkpoint_is_drawn_anew(live, writer, tmp_path):
     run = writer(tmp_path / "run").append(40)
     live.open("run")
@@ -384,7 +379,6 @@ def test_an_open_run_that_goes_back_to_its_checkpoint_is_drawn_anew(live, writer
     assert live.page.locator("[data-field=step]").inner_text() == "28"
 
 
-@pytest.mark.slow
 def test_a_zoom_brings_rows_that_the_whole_run_leaves_out(live, writer, tmp_path, monkeypatch):
     monkeypatch.setattr("eigenstep.record._followed_run.ROWS_KEPT", 16)
     monkeypatch.setattr("eigenstep.live._window.ROWS_KEPT", 16)
@@ -397,7 +391,6 @@ def test_a_zoom_brings_rows_that_the_whole_run_leaves_out(live, writer, tmp_path
     assert live.page.evaluate(between) == list(range(100, 122, 2))
 
 
-@pytest.mark.slow
 def test_a_page_says_that_its_server_is_gone_and_goes_on_with_the_next_one(browser, tmp_path, serve, writer):
     run = writer(tmp_path / "run").append(5)
     with serve(tmp_path) as address:
@@ -423,7 +416,6 @@ def phone(browser, runs, serve) -> Iterator[Visit]:
         visit.close()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "runs_shown", [[], ["sweep/first"], ["sweep/second"], ["foreign"], ["sweep/first", "sweep/second"]]
 )
@@ -436,7 +428,6 @@ def test_a_phone_needs_no_sideways_scroll(phone, runs_shown):
     assert phone.overflow() == 0
 
 
-@pytest.mark.slow
 def test_what_a_finger_taps_is_large_enough(phone):
     phone.open("sweep/first")
     for selector in (".play", ".frame", ".fit", ".switch span"):
@@ -457,7 +448,6 @@ def test_the_dark_scheme_is_dark_with_light_text(phone):
     assert ink > 200
 
 
-@pytest.mark.slow
 def test_figures_are_drawn_after_all_where_their_library_did_not_come_at_once(browser, runs, serve):
     with serve(runs) as address:
         visit = Visit(browser, address)

@@ -65,6 +65,7 @@ class LossContract(ABC):
         )
         assert_close(value_and_gradients(self.loss(**options), z_a, z_b), expected, 1e-12)
 
+    @pytest.mark.slow
     def test_gradient_equals_finite_differences(self, differentiable_options):
         assert torch.autograd.gradcheck(self.loss(**differentiable_options), pair())
 
@@ -429,6 +430,7 @@ class TestSupCon(LossContract):
             total += sum(-(e[k][p] / denominator).log() for p in positives) / len(positives)
         return total / (2 * n)
 
+    @pytest.mark.slow
     def test_the_embeddings_have_two_classes_one_of_them_on_both_ranks(self, two_processes):
         inputs, weight, _ = two_processes
         assert set(_sign_labels(*pair()).tolist()) == {0, 1}

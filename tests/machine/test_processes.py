@@ -20,6 +20,8 @@ from eigenstep.machine import (
     world_size,
 )
 
+pytestmark = pytest.mark.slow
+
 WORLD = 3
 
 
@@ -51,7 +53,6 @@ def found(tmp_path_factory) -> list[dict]:
     return [torch.load(folder / f"rank{rank}.pt") for rank in range(WORLD)]
 
 
-@pytest.mark.slow
 def test_rows_are_joined_in_the_order_of_the_ranks_however_many_each_brings(found):
     joint = torch.cat([each["own"] for each in found])
     for each in found:

@@ -43,6 +43,7 @@ def test_the_page_runs_from_top_to_bottom_and_prints_what_stands_beside_it(tmp_p
     assert promised == PAGE.count("print(") > 0
 
 
+@pytest.mark.slow
 def test_every_entry_that_the_page_names_is_in_the_folder_s_files(tmp_path):
     from eigenstep.prediction import PredictConfig, predict
     from eigenstep.training import ImagesConfig, ProjectorConfig

@@ -18,6 +18,7 @@ def folder(tmp_path):
     return tmp_path / "out"
 
 
+@pytest.mark.slow
 def test_a_prediction_is_replaced_on_demand_alone(folder):
     before = (folder / "metrics.jsonl").read_text()
     other = dataclasses.replace(TINY, seed=1)
@@ -29,6 +30,7 @@ def test_a_prediction_is_replaced_on_demand_alone(folder):
     assert [path.name for path in folder.parent.iterdir()] == ["out"]
 
 
+@pytest.mark.slow
 def test_what_is_no_prediction_alone_is_never_replaced(folder, tmp_path):
     (folder / "notes.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="is no prediction alone"):
@@ -41,6 +43,7 @@ def test_what_is_no_prediction_alone_is_never_replaced(folder, tmp_path):
     assert (run / "summary.json").exists()
 
 
+@pytest.mark.slow
 def test_a_prediction_that_fails_leaves_the_old_one(folder, monkeypatch):
     before = read_predicted(folder).end
 
@@ -58,6 +61,7 @@ def meanwhile(do):
     return lambda stage: do() if stage == "following the course" else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_what_has_come_to_the_folder_since_the_start_is_left_alone(tmp_path, overwrite):
     def come():
@@ -69,6 +73,7 @@ def test_what_has_come_to_the_folder_since_the_start_is_left_alone(tmp_path, ove
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "notes.txt"]
 
 
+@pytest.mark.slow
 def test_two_predictions_of_one_name_at_once_are_both_kept(tmp_path, monkeypatch):
     write, other = RecordWriter.write_prediction, dataclasses.replace(TINY, seed=1)
     order = []
@@ -86,6 +91,7 @@ def test_two_predictions_of_one_name_at_once_are_both_kept(tmp_path, monkeypatch
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out-2"]
 
 
+@pytest.mark.slow
 def test_a_prediction_that_cannot_be_moved_into_place_leaves_the_old_one(folder, monkeypatch):
     before, rename = read_predicted(folder).end, os.rename
 

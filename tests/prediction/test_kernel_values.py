@@ -25,6 +25,7 @@ def network(trained):
     return config, views, network_at(config, trained, "init", views)
 
 
+@pytest.mark.slow
 def test_a_step_of_the_network_moves_its_embeddings_by_the_tangent_kernel_times_the_gradient(network):
     config, views, encoder = network
     values = kernel_values(PredictConfig(kernel="ntk"), encoder, [])
@@ -47,6 +48,7 @@ def test_a_step_of_the_network_moves_its_embeddings_by_the_tangent_kernel_times_
         assert np.linalg.norm(moved - expected) < 0.01 * np.linalg.norm(expected)
 
 
+@pytest.mark.slow
 def test_one_output_alone_and_float64_are_at_hand(network):
     _, views, encoder = network
     wanted = {

@@ -13,6 +13,7 @@ LOSSES = {
 RATES = np.linspace(2e-3, 1e-3, 12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("name", LOSSES)
 def test_it_is_torchs_sgd_on_a_linear_model(pairs, name, nesterov):

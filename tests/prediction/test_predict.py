@@ -185,6 +185,7 @@ def test_gradient_flow_grows_the_fastest_mode_by_a_tenth_a_step_until_a_little_a
     assert record.metrics["step"][-1] == np.ceil(1.15 * max(record.prediction["half_times"]) / rate)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [4, 34])
 def test_moments_are_even_in_time_and_dense_around_the_first_32_half_times(tmp_path, dim):
     record = predict(changed(kernel="rbf", projector=ProjectorConfig(dim=dim)), tmp_path / "out")
@@ -199,6 +200,7 @@ def test_moments_are_even_in_time_and_dense_around_the_first_32_half_times(tmp_p
     assert all(np.abs(steps - step).min() < 0.51 for step in wanted / rate)
 
 
+@pytest.mark.slow
 def test_embeddings_are_kept_between_the_first_32_steps(tmp_path):
     config = changed(kernel="rbf", projector=ProjectorConfig(dim=40), init_scale=1e-140)
     prediction = predict(config, tmp_path / "out").prediction
@@ -220,6 +222,7 @@ def test_time_is_summed_up_over_a_million_steps_at_most(tmp_path, steps, stride)
     assert (time - learning_rates(optimizer, steps).sum()) / 0.01 == pytest.approx((stride - 1) / 2, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_where_neither_run_nor_number_says_256_images_are_embedded(tmp_path):
     images = dataclasses.replace(SMALL.images, patches=300)
     assert len(predict(changed(probe=None, images=images), tmp_path / "out").probe) == 256
@@ -236,6 +239,7 @@ def test_a_run_gives_its_data_its_probe_batch_and_its_networks_own_start(trained
     assert (scales < 1e-2).all()
 
 
+@pytest.mark.slow
 def test_a_runs_tangent_kernel_is_taken_when_asked_and_the_start_is_the_same(trained, tmp_path):
     config = dataclasses.replace(config_of_run(trained), kernel="ntk", pairs=20)
     first = predict(config, tmp_path / "init", run=trained)
@@ -266,6 +270,7 @@ def slower_run(predicted, folder, factor):
     return folder
 
 
+@pytest.mark.slow
 def test_a_fit_is_written_beside_the_prediction_and_changes_nothing_of_it(tmp_path):
     plain = predict(SMALL, tmp_path / "plain")
     slow = slower_run(plain, tmp_path / "slow", 2.5)
@@ -277,6 +282,7 @@ def test_a_fit_is_written_beside_the_prediction_and_changes_nothing_of_it(tmp_pa
     np.testing.assert_allclose(fitted["fit"]["half_times"], expected, rtol=0.01)
 
 
+@pytest.mark.slow
 def test_fitted_times_are_those_of_the_modes_beside_them_in_whatever_order_these_are_learned(
     trained, tmp_path, monkeypatch
 ):
@@ -332,6 +338,7 @@ def test_what_cannot_be_predicted_is_refused_and_nothing_is_written(tmp_path, ch
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_runs_that_cannot_be_predicted_are_refused(trained, tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no run in"):
         config_of_run(tmp_path)

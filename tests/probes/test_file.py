@@ -24,6 +24,7 @@ def write(path, rows, labels):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".npz", ".pt", ".pth", ".safetensors", ".parquet"])
 def test_files_of_any_kind_are_probed_as_their_arrays_are(tmp_path, suffix):
     train = write(tmp_path / f"train{suffix}", ROWS[:40], LABELS[:40])

@@ -49,6 +49,7 @@ def test_weights_and_leave_one_out_errors_are_scikit_learns(rows, width):
     np.testing.assert_allclose(4 * fit.errors, model.cv_results_.mean((0, 1)), rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "width"), [(30, 8), (12, 10), (12, 11), (12, 30)])
 def test_leave_one_out_errors_are_those_of_leaving_each_row_out(rows, width):
     generator = torch.Generator().manual_seed(0)

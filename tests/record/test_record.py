@@ -214,3 +214,11 @@ def test_a_number_or_a_depth_beyond_all_bounds_is_refused_by_the_files_name(tmp_
     (tmp_path / "metrics.jsonl").write_text(f'{{"step": {number}}}\n')
     with pytest.raises(ValueError, match=r"metrics\.jsonl has a"):
         read_record(tmp_path)
+
+
+def test_a_measure_that_was_renamed_is_read_under_its_new_name(tmp_path):
+    rows = [{"step": step, "time": step, "loss": 1.0, "measures": {"learned_modes": 2.0}} for step in (0, 1)]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    metrics = read_record(tmp_path).metrics
+    assert metrics["measures/modes_past_half"].tolist() == [2.0, 2.0]
+    assert "measures/learned_modes" not in metrics

@@ -1,10 +1,12 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eigenstep.record import Thinned, stride_for
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=20), st.integers(2, 40))
 def test_a_reader_told_only_what_is_new_has_what_a_reader_who_begins_now_is_told(growth, most):
     rows, known = Thinned(most), {}

@@ -22,9 +22,12 @@ FLAGS = (
 )
 LAPTOP, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on this machine"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on this machine"
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -91,14 +94,12 @@ def last_tick(page: Page, run: str) -> float:
     return float(page.locator(f"{run} .plot").first.locator(".xtick text").last.text_content())
 
 
-@pytest.mark.slow
 def test_the_page_opens_without_network_and_without_complaints(laptop):
     assert laptop.complaints == []
     assert laptop.page.locator(".plot .main-svg").count() >= 4
     assert {address.split(":")[0] for address in laptop.requests} <= {"file", "data", "blob"}
 
 
-@pytest.mark.slow
 def test_one_switch_changes_the_axis_of_every_plot_and_table(laptop):
     page = laptop.page
     assert axis_titles(page) == {"step"}
@@ -166,7 +167,6 @@ def test_the_scale_is_fixed_unless_one_zooms_to_fit(laptop):
     laptop.page.locator("#run-2 .look input[value=thumbnails]").check(force=True)
 
 
-@pytest.mark.slow
 def test_thumbnails_show_the_images_and_dots_their_mean_colours(laptop):
     laptop.frame(60)
     images = laptop.cloud()
@@ -189,7 +189,6 @@ def test_dragging_turns_the_cloud(laptop):
     assert (np.abs(before - laptop.cloud()).max(axis=2) > 20).mean() > 0.02
 
 
-@pytest.mark.slow
 def test_playing_advances_from_the_start_and_can_be_paused(laptop):
     page, button = laptop.page, laptop.page.locator("#run-2 .play")
     laptop.frame(60)
@@ -225,7 +224,6 @@ def phone(browser, report) -> Iterator[Visit]:
     visit.context.close()
 
 
-@pytest.mark.slow
 def test_verdict_and_next_mode_stand_side_by_side_or_below_each_other(laptop, phone):
     for visit, beside in ((laptop, True), (phone, False)):
         boxes = [saying.bounding_box() for saying in visit.page.locator("#run-2 .saying").all()]
@@ -234,7 +232,6 @@ def test_verdict_and_next_mode_stand_side_by_side_or_below_each_other(laptop, ph
     assert "directions carry" in laptop.page.locator("#run-2 .verdict-sentence").inner_text()
 
 
-@pytest.mark.slow
 def test_an_alarm_has_a_colour_of_its_own(browser, tmp_path, write_synthetic):
     folder = write_synthetic(tmp_path / "run")
     (folder / "summary.json").write_text('{"state": "diverged", "step": 300}')
@@ -267,7 +264,6 @@ def test_what_a_finger_taps_is_large_enough(phone):
             assert control.bounding_box()["height"] >= 40
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("target", ["canvas", ".plot", ".frame"])
 def test_a_finger_on_a_figure_still_scrolls_the_page(phone, target):
     element = phone.page.locator(f"#run-2 {target}").first
@@ -293,7 +289,6 @@ def test_the_dark_scheme_is_dark_with_light_text(phone):
     assert ink > 200
 
 
-@pytest.mark.slow
 def test_incomplete_runs_open_without_complaints(browser, tmp_path, write_synthetic):
     write_synthetic(tmp_path / '1 <b>& "odd" name', projections=False)
     write_synthetic(tmp_path / "2", thumbnails=False)

@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ def test_thinning_is_even():
     assert gaps.max() - gaps.min() <= 1
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=20))
 def test_plain_numbers_are_json_and_within_half_of_the_fifth_digit(values):
     through = json.loads(json.dumps(plain(np.array(values)), allow_nan=False))

@@ -45,6 +45,7 @@ def read_page(path) -> Page:
     return Page(path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_nothing_on_the_page_is_fetched_from_elsewhere(write_run):
     page = read_page(write_report(write_run(predicted=True, dimension=5)))
     assert page.fetched
@@ -55,6 +56,7 @@ def test_nothing_on_the_page_is_fetched_from_elsewhere(write_run):
     assert not re.search(r"url\(|@import", style)
 
 
+@pytest.mark.slow
 def test_a_folder_of_runs_makes_one_page_with_the_predicted_run_first(write_run, tmp_path):
     for name in ("vicreg", "barlow_twins"):
         write_run(name)
@@ -88,6 +90,7 @@ def test_a_torn_record_is_reported_up_to_its_last_complete_row(write_run):
     assert run["loss"]["step"][-1] == run["eigenvalues"]["step"][-1] == run["cloud"]["step"][-1] == 295
 
 
+@pytest.mark.slow
 def test_the_page_says_so_where_it_leaves_images_or_eigenvalues_out(write_run):
     words = read_page(write_report(write_run("large", samples=450, dimension=40))).words
     assert "400 of the batch's 450 images are drawn" in words
@@ -95,6 +98,7 @@ def test_the_page_says_so_where_it_leaves_images_or_eigenvalues_out(write_run):
     assert "are drawn." not in read_page(write_report(write_run("small"))).words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["eigenvalues.json", "projections.json", "probe.npy"])
 def test_whatever_part_of_the_spectrum_is_missing_the_rest_is_shown(write_run, missing):
     folder = write_run()
@@ -106,6 +110,7 @@ def test_whatever_part_of_the_spectrum_is_missing_the_rest_is_shown(write_run, m
         assert run["cloud"]["thumbnails"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("predicted", [False, True])
 def test_a_single_record_is_enough(write_run, predicted):
     run = json.loads(read_page(write_report(write_run(rows=1, predicted=predicted))).data)[0]

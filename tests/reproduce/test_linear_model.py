@@ -23,6 +23,7 @@ def test_predicted_half_times_are_within_three_percent_of_the_trained_models(run
     np.testing.assert_allclose(measured, run.prediction["half_times"], rtol=0.03)
 
 
+@pytest.mark.slow
 def test_the_loss_starts_at_d_and_drops_by_one_a_mode(run):
     assert run.metrics["loss"][0] == pytest.approx(4, abs=1e-6)
     assert run.metrics["loss"][-1] < 0.3

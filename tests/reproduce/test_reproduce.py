@@ -22,6 +22,8 @@ from eigenstep.reproduce import (
 )
 from eigenstep.training import ImagesConfig
 
+pytestmark = pytest.mark.slow
+
 TINY = Choices(threads=1)
 
 
@@ -86,7 +88,6 @@ def files(folder, pattern):
     return {path: path.stat().st_mtime_ns for path in folder.rglob(pattern)}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["e1", "e2", "e3", "e4", "e5"])
 def test_an_experiment_goes_from_data_to_figures_tables_and_a_report(name, made):
     done, told, outcomes = made
@@ -117,7 +118,6 @@ def test_what_is_finished_is_not_done_again(done):
     }
 
 
-@pytest.mark.slow
 def test_an_interrupted_experiment_goes_on_with_the_runs_that_it_lacks(done, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(done / "e3", out / "e3")
@@ -138,7 +138,6 @@ def test_other_choices_than_those_of_the_folder_are_refused(done):
         reproduce(["e1"], dataclasses.replace(TINY, seed=1), done, resume=True)
 
 
-@pytest.mark.slow
 def test_a_network_that_was_cut_off_ends_the_same_with_another_number_of_threads(done, tmp_path):
     out, run = tmp_path / "out", tmp_path / "out" / "e3" / "network-1"
     shutil.copytree(done / "e3", out / "e3")
@@ -189,7 +188,6 @@ def outline():
     return write
 
 
-@pytest.mark.slow
 def test_a_typo_locks_no_folder(tmp_path):
     with pytest.raises(ValueError, match="unknown data set 'typo'"):
         reproduce(["e4"], dataclasses.replace(TINY, data="typo"), tmp_path)

@@ -64,6 +64,7 @@ def test_the_other_losses_learn_from_a_small_start(loss, tmp_path_factory):
     assert within_overlap(arrays, "kernel_final", loss, 4) > 0.3
 
 
+@pytest.mark.slow
 def test_the_prediction_under_simclr_is_the_centred_operators(barlow_twins):
     kernel = barlow_twins[1]["kernel_initial"]
     count = len(kernel)

@@ -133,6 +133,7 @@ def own_memory():
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("RssAnon"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads its own memory from Linux's /proc")
 @pytest.mark.parametrize("kind", [".npy", ".npz", ".pt", ".safetensors", ".parquet"])
 def test_memory_does_not_grow_with_the_file(save, kind, monkeypatch):

@@ -89,6 +89,7 @@ def test_one_view_has_its_covariance_as_cross_correlation(tmp_path):
         np.testing.assert_allclose(values.cross_correlation, values.covariance, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("background", [False, True])
 @pytest.mark.parametrize("options", FORMS, ids=str)
 def test_every_form_measures_the_embeddings_with_its_weights(tmp_path, options, background):
@@ -194,6 +195,7 @@ def test_embeddings_that_are_overwritten_after_the_update_are_measured_as_they_w
     np.testing.assert_allclose(monitor.compute().cross_correlation, expected, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", FORMS, ids=str)
 @pytest.mark.parametrize("at", [3, 4, 6])
 def test_a_run_resumed_from_a_checkpoint_is_bit_equal_to_an_uninterrupted_one(tmp_path, options, at):
@@ -215,6 +217,7 @@ def test_a_run_resumed_from_a_checkpoint_is_bit_equal_to_an_uninterrupted_one(tm
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_iterated_directions_go_on_after_a_resume_and_are_not_moved_by_asking(tmp_path):
     pairs = list(batches(8, dim=40))
 
@@ -238,6 +241,7 @@ def test_iterated_directions_go_on_after_a_resume_and_are_not_moved_by_asking(tm
     assert contents(tmp_path / "whole") == contents(tmp_path / "asked") == contents(tmp_path / "cut")
 
 
+@pytest.mark.slow
 def test_a_folder_cut_at_any_byte_opens_and_goes_on_from_its_last_whole_measurement(tmp_path):
     run(tmp_path / "whole", batches(6), every=2)
     for name in ("metrics.jsonl", "spectrum/eigenvalues.bin"):
@@ -347,6 +351,7 @@ def test_what_is_not_finite_is_told_once_recorded_and_poisons_nothing(tmp_path, 
     assert np.isfinite(record.eigenvalues["cross_correlation"]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "value", "dim", "form"),
     [

@@ -12,6 +12,8 @@ from torch import nn
 from eigenstep.record import read_record
 from eigenstep.spectrum import SpectrumMonitor, watch
 
+pytestmark = pytest.mark.slow
+
 FORMS = {
     "window": {},
     "sliding": {"form": "sliding", "window": 60},
@@ -58,7 +60,6 @@ def ranks(tmp_path_factory):
     return folder, job, [torch.load(file) for file in files]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_records_the_joint_batch_of_all_ranks(ranks, form, tmp_path):
     folder, job, said = ranks

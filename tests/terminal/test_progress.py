@@ -109,6 +109,7 @@ def test_what_is_not_known_yet_is_left_out(screen, clock):
     assert output.getvalue().strip() == "simclr: 0/100"
 
 
+@pytest.mark.slow
 def test_a_log_of_three_days_can_be_read(screen, clock):
     output, printed, seen = screen(None), [], 0
     steps, seconds = 43_200, 6

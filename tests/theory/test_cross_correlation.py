@@ -75,6 +75,7 @@ def test_more_views_leave_less_negative_mass(rng):
     assert masses[0] > 1.5 * masses[1] > 3 * masses[2]
 
 
+@pytest.mark.slow
 @given(
     splits=st.lists(st.integers(1, 16), min_size=1, max_size=4, unique=True).map(sorted),
     centred=st.booleans(),

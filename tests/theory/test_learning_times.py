@@ -20,6 +20,7 @@ def test_times_match_50_digits(gamma, start):
     np.testing.assert_allclose(critical_times([gamma], start), [float(critical)], rtol=1e-13)
 
 
+@pytest.mark.slow
 @given(gamma=gammas, start=st.floats(1e-12, 1e-2), fraction=st.floats(0.01, 0.9))
 def test_the_trajectory_is_one_half_at_the_half_time(gamma, start, fraction):
     learning_rate = fraction / (4 * gamma)
@@ -28,6 +29,7 @@ def test_the_trajectory_is_one_half_at_the_half_time(gamma, start, fraction):
         np.testing.assert_allclose(mode_eigenvalues([gamma], start, time, rate), 0.5, rtol=1e-12)
 
 
+@pytest.mark.slow
 @given(gamma=gammas, start=st.floats(1e-12, 1e-2), fraction=st.floats(0.01, 0.9))
 def test_the_rise_from_a_tenth_to_nine_tenths_lasts_the_rise_width(gamma, start, fraction):
     for rate in (None, fraction / (4 * gamma)):

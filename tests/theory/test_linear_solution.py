@@ -24,6 +24,7 @@ def sorted_trajectory(solution, times):
     return np.sort(solution.trajectory(times))[:, ::-1]
 
 
+@pytest.mark.slow
 def test_descent_on_correlated_data_follows_the_closed_form(rng, correlated_pairs):
     x, y = correlated_pairs(1.6 ** -np.arange(40.0))
     operator = cross_correlation(x, y)

@@ -33,6 +33,7 @@ def test_scales_and_eigenvalues_match_50_digits(gamma, start):
     )
 
 
+@pytest.mark.slow
 @given(gamma=gammas, start=small_scales, sign=st.sampled_from([1, -1]), when=st.floats(0.05, 2.0))
 def test_each_mode_obeys_the_logistic_equation(gamma, start, sign, when):
     time = when * half_times([gamma], start)[0]
@@ -62,6 +63,7 @@ def test_at_equal_start_larger_gammas_are_ahead_at_all_times(values, start):
     assert (ahead > -1e-14).all()
 
 
+@pytest.mark.slow
 @given(st.lists(gammas, min_size=1, max_size=8), small_scales)
 def test_the_loss_never_rises(values, start):
     times = np.linspace(0, 2 * half_times(values, start).max(), 200)

@@ -5,6 +5,7 @@ import torch
 from eigenstep.theory import momentum_growth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("momentum", [0.5, 0.9])
 def test_torchs_sgd_grows_a_mode_as_predicted(momentum, nesterov):

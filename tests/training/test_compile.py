@@ -44,6 +44,7 @@ def test_where_compiling_fails_the_network_runs_as_it_is_and_one_line_says_so(co
     assert "\n" not in line
 
 
+@pytest.mark.slow
 def test_a_network_that_can_be_compiled_is(compile_with):
     seen = []
 

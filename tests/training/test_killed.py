@@ -14,6 +14,8 @@ import pytest
 
 from eigenstep.cli import main
 
+pytestmark = pytest.mark.slow
+
 STEPS = 120
 ARGUMENTS = [
     *("train", "--threads", "1", "--device", "cpu", "--steps", str(STEPS), "--batch-size", "16"),
@@ -56,7 +58,6 @@ def wait(reached: Callable[[], bool], alive: Callable[[], bool]) -> None:
         time.sleep(2e-4)
 
 
-@pytest.mark.slow
 def test_killed_at_any_moment_a_run_resumes_to_the_same_record(start, whole, tmp_path, folder_bytes):
     out = tmp_path / "run"
     written = out / "checkpoints"
@@ -91,7 +92,6 @@ def test_killed_at_any_moment_a_run_resumes_to_the_same_record(start, whole, tmp
     assert folder_bytes(out) == folder_bytes(whole)
 
 
-@pytest.mark.slow
 def test_the_command_itself_killed_while_it_starts_and_while_it_writes_resumes_to_the_same_record(
     whole, tmp_path, folder_bytes
 ):

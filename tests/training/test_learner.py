@@ -62,6 +62,7 @@ def gradients(learner, step=0):
     return outcome, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", METHODS)
 @pytest.mark.parametrize("size", [1, 5, 6])
 def test_parts_of_any_size_give_the_gradient_of_the_whole_batch(learner, loss, size):

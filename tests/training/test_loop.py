@@ -53,6 +53,7 @@ def test_a_configuration_determines_a_run_bit_by_bit(small_config, tmp_path, fol
     assert folder_bytes(tmp_path / "c") == expected
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_run(small_config, tmp_path):
     records = [train(small_config(seed=seed, steps=2), tmp_path / str(seed)) for seed in (0, 1)]
     spectra = [record.eigenvalues["cross_correlation"] for record in records]
@@ -151,6 +152,7 @@ def test_labels_do_not_matter(small_config, tmp_path, write_parquet, encoded, fo
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.slow
 def test_what_is_going_on_is_told(small_config, tmp_path):
     told = []
     train(small_config(steps=3), tmp_path / "run", progress=told.append)
@@ -296,6 +298,7 @@ def first_infinite_loss(config, epoch_order):
     raise AssertionError("the loss stayed finite")
 
 
+@pytest.mark.slow
 def test_a_weight_that_is_not_finite_ends_the_run_and_is_not_saved(small_config, tmp_path, monkeypatch):
     bad = {"backbone": {"weight": torch.tensor([1.0, float("nan")])}}
     monkeypatch.setattr("eigenstep.training._run.copy_weights", lambda _: bad)
@@ -335,6 +338,7 @@ def test_what_cannot_be_run_is_refused_before_anything_is_touched(small_config, 
     assert folder_bytes(tmp_path / "old") == before
 
 
+@pytest.mark.slow
 def test_a_run_that_exists_is_refused_and_untouched(small_config, tmp_path, folder_bytes):
     train(small_config(steps=2), tmp_path / "run")
     before = folder_bytes(tmp_path / "run")
@@ -354,6 +358,7 @@ def test_a_place_that_cannot_be_written_is_refused(small_config, tmp_path):
     assert (tmp_path / "file").read_text() == "kept"
 
 
+@pytest.mark.slow
 def test_a_configuration_in_the_run_folder_has_its_defaults_filled_in(small_config, tmp_path):
     config = small_config(steps=2, loss="vicreg")
     train(config, tmp_path / "run")

@@ -247,6 +247,7 @@ def test_what_reads_runs_reads_one_of_an_objective_or_refuses_in_one_line(small_
         config_of_run(run)
 
 
+@pytest.mark.slow
 def test_a_lambda_and_an_object_have_names_that_reports_can_show(small_config, tmp_path):
     class Distance:
         def __call__(self, z_a, z_b):
@@ -265,6 +266,7 @@ def test_a_lambda_and_an_object_have_names_that_reports_can_show(small_config, t
     assert any("distance" in name for name in record.metrics)
 
 
+@pytest.mark.slow
 def test_the_configurations_own_loss_gives_way(small_config, tmp_path):
     one, other = (
         train(small_config(steps=2, loss=loss), tmp_path / loss, objective=my_loss)

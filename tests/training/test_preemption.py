@@ -38,6 +38,7 @@ def test_a_run_writes_a_checkpoint_of_the_next_step_and_resumes_to_the_same_reco
     }
 
 
+@pytest.mark.slow
 def test_at_the_last_step_a_run_just_ends(small_config, tmp_path):
     record = train(small_config(steps=6), tmp_path / "run", progress=terminate_at(5))
     assert record.summary["state"] == "finished"

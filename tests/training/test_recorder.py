@@ -71,6 +71,7 @@ def test_recorded_eigenvalues_are_those_of_the_checkpointed_weights(measured_run
     np.testing.assert_allclose(row["features"], expected, rtol=0, atol=1e-6 * expected[0])
 
 
+@pytest.mark.slow
 def test_the_recorded_loss_and_its_terms_are_those_of_the_sameepoch_order(measured_run, embed):
     config, record, encoder = measured_run()
     _, embeddings = embed(config, encoder, 10)
@@ -81,6 +82,7 @@ def test_the_recorded_loss_and_its_terms_are_those_of_the_sameepoch_order(measur
     np.testing.assert_allclose(sum(terms), (error**2).sum(), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_probe_batch_is_spread_over_the_images_unaugmented_in_evaluation_mode(measured_run, embed):
     config, record, encoder = measured_run()
     images = photo_patches(64, 16, config.seed)[SPREAD]
@@ -107,6 +109,7 @@ def test_views_that_are_not_normalised_are_probed_without_normalisation(measured
     np.testing.assert_allclose(found, scale[:4], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_without_a_probe_batch_everything_else_is_recorded(measured_run):
     _, record, _ = measured_run(record=RecordConfig(every=5, probe=0))
     assert record.projections is None

@@ -18,6 +18,8 @@ from eigenstep.training import (
     train,
 )
 
+pytestmark = pytest.mark.slow
+
 STEPS = 10
 LOSSES = tuple(name for name, method in METHODS.items() if not method.needs_labels)
 RATES = {"barlow_twins": 0.01, "spectral_contrastive": 0.01, "vicreg": 0.005}
@@ -67,7 +69,6 @@ def two_processes(tmp_path, two_ranks):
     return run
 
 
-@pytest.mark.slow
 def test_two_processes_equal_one(cases, two_processes, tmp_path):
     """After ten steps, in float64, batch norms, optimisers and gradients in parts included."""
     said = two_processes(cases)
@@ -107,7 +108,6 @@ def furthest(one, two):
     return worst
 
 
-@pytest.mark.slow
 def test_a_run_of_two_processes_that_ended_at_any_step_resumes_to_the_same_record(
     cases, two_processes, tmp_path, folder_bytes, write_parquet, encoded
 ):

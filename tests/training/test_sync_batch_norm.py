@@ -54,6 +54,7 @@ def test_names_and_values_of_weights_stay(tmp_path):
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "test_efficientnet"])
 def test_without_other_processes_nothing_changes(name):
     torch.manual_seed(0)

@@ -47,6 +47,7 @@ def reference_view(image, parameters, sample, config, size, kernel_size):
     return view
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("height", "width", "size"), [(32, 32, 32), (60, 80, 48), (20, 16, 32), (96, 96, 96)]
 )

@@ -46,6 +46,7 @@ def test_nine_intervals_in_ten_cover_the_truth(cadence, spread, correlation, log
     assert share.max() <= 0.97
 
 
+@pytest.mark.slow
 def test_more_records_make_narrower_intervals(logistic, correlated_noise):
     widths = []
     for records in (60, 240, 960):

@@ -49,6 +49,7 @@ def test_forecasts_on_the_linear_model_fall_within_a_twentieth_of_what_came(line
         assert len(then.fits) == fit.mode
 
 
+@pytest.mark.slow
 def test_fits_on_the_linear_model_are_the_closed_form(linear):
     for fit, gamma, half_time in zip(
         follow_modes(linear).fits, linear.prediction["gamma"], linear.prediction["half_times"], strict=True

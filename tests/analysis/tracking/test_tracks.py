@@ -113,6 +113,7 @@ def test_variances_are_those_of_the_mode_on_the_probe_batch(logistic, probe_poin
         np.testing.assert_allclose(track.variances[apart], mode[apart], rtol=0.1)
 
 
+@pytest.mark.slow
 def test_between_compared_records_modes_are_as_at_the_one_before(logistic, probe_points):
     modes = logistic(np.linspace(0, 20, 2500), [3.0, 9.0], [3.0, 2.0], [0.5, 1.2])
     points = probe_points(modes, 2, np.random.default_rng(0), samples=64)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
+import pytest
 import torch
 
 from eigenstep import SpectrumMonitor
@@ -26,6 +27,7 @@ def test_the_pages_python_runs(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.startswith("saturated False\nSaturated: 8 of 8 directions")
 
 
+@pytest.mark.slow
 def test_the_pages_command_and_its_options_are_accepted(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     rows = [list(row) for row in np.random.default_rng(0).normal(size=(20, 4))]

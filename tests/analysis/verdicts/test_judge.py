@@ -38,6 +38,7 @@ def test_a_monitors_record_is_judged_by_its_measures_too(tmp_path):
     assert {"mean_norm", "spread"} <= {*verdict.evidence}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("views", [1, 2])
 def test_a_measurement_over_fewer_rows_than_dimensions_is_no_collapse(tmp_path, views):
     torch.manual_seed(0)

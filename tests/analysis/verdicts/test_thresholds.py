@@ -166,6 +166,7 @@ def test_or_embeddings_have_drawn_together_by_half(narrowed, found):
     assert state(curves, cosine_concentration=1 - spread**2) == found
 
 
+@pytest.mark.slow
 def test_or_nothing_has_grown_for_four_fifths_of_forty_measurements():
     still = flat(60, [1.0, *[1e-4] * 19])
     assert first("dimensional collapse", still, cosine_concentration=np.full(60, 0.1)) == 41

@@ -59,6 +59,7 @@ def test_every_scikit_learn_kernel_has_its_name_here():
     assert set(KERNEL_NAMES) == set(PAIRWISE_KERNEL_FUNCTIONS) | {"arc_cosine", "relu_ntk"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("given_options", [False, True])
 @pytest.mark.parametrize("name", OF_SKLEARN)
@@ -75,6 +76,7 @@ def test_values_are_those_of_scikit_learn(rng, name, given_options, dtype):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("name", KERNEL_NAMES)
 def test_a_block_of_the_same_rows_is_symmetric_with_the_kernels_diagonal(rng, name, dtype):
@@ -93,6 +95,7 @@ def test_a_block_of_the_same_rows_is_symmetric_with_the_kernels_diagonal(rng, na
         assert_close(values, pairwise_kernels(rows.double(), metric=name), dtype)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     name=st.sampled_from(KERNEL_NAMES),

@@ -43,6 +43,7 @@ def test_the_largest_seed_has_a_map_of_its_own(network):
     assert not torch.allclose(first, last)
 
 
+@pytest.mark.slow
 def test_a_seed_is_one_map_for_all_samples_and_batches(network):
     model, samples = network("convnet")
     whole = ntk_features(model, samples, 50, random_state=4)

@@ -41,6 +41,7 @@ def test_values_are_those_of_neural_tangents(stored):
     np.testing.assert_allclose(single, expected, rtol=0, atol=3e-5 * scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stored", STORED[:2], ids=lambda stored: f"{stored['depth']}-{stored['padding']}")
 def test_loops_over_pixels_give_the_same(stored):
     images, options, expected = case(stored)

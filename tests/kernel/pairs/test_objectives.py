@@ -150,6 +150,7 @@ def flow(loss, views, start, times):
     return outcome.y.T.reshape(-1, *start.shape)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), OPTIONS)
 def test_every_small_mode_of_the_actual_loss_grows_at_its_rate(name, options):
     objective, views = make_objective(name, **options), random_pairs()
@@ -179,6 +180,7 @@ def simclr_half_time(views, objective, plateau, scale=1e-3):
     return np.interp(plateau / 2, np.einsum("ti,ij,tj->t", path, matrix, path), times), predicted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.2, 1.0])
 def test_simclr_reaches_half_of_its_plateau_when_predicted_for_views_that_agree(temperature):
     views = random_pairs(noise=0.0, offset=0.0, count=60)

@@ -75,6 +75,7 @@ def values_of(accumulator, modes, views, **options):
     return mode_values(features.kernel, features.landmarks, modes, views, **options).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(ALONE)
 @pytest.mark.parametrize("block_rows", [7, 1000])
 @pytest.mark.parametrize("center", [False, True])
@@ -136,6 +137,7 @@ def test_eigenvalues_grow_with_the_landmarks_towards_the_exact_ones(rng):
     assert bias[1][19] > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(ALONE)
 @pytest.mark.parametrize("center", [False, True])
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -183,6 +185,7 @@ def test_processes_that_saw_separate_samples_solve_for_all(rows):
     np.testing.assert_allclose(together.eigenvalues, alone.eigenvalues, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", [0.05, 0.0005])
 def test_float32_keeps_the_digits_that_raw_kernel_sums_would_lose(rng, gamma):
     decay = np.arange(1.0, 33.0) ** -1

@@ -52,6 +52,7 @@ def exact_residuals(pairs, indices, modes, operator):
     return np.sqrt((left * (kernel @ left)).sum(axis=0)) / modes.eigenvalues
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-7), (torch.float32, 1e-3)])
 @pytest.mark.parametrize("objective", ["barlow_twins", "simclr", "vicreg"])
 def test_the_residual_is_exact_when_every_view_is_in_the_sample(pairs, objective, dtype, tolerance):
@@ -78,6 +79,7 @@ def test_the_residual_of_centred_modes_is_that_of_the_centred_operator(pairs):
     np.testing.assert_allclose(ratio, modes.eigenvalues / np.square(values).mean(axis=0), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_estimates_from_samples_are_right_in_the_mean(pairs):
     accumulator, modes, indices = solved(as_views(pairs), paired(N))
     exact = exact_residuals(pairs, indices, modes, paired(N).matrix().toarray())
@@ -103,6 +105,7 @@ def test_samples_of_groups_estimate_as_samples_of_pairs_do(pairs):
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_each_eigenvalue_has_a_true_one_within_its_residual(pairs):
     root = np.linalg.cholesky(rbf_kernel(np.concatenate(pairs), gamma=WIDTH) + 1e-12 * np.eye(2 * N))
     true = np.linalg.eigvalsh(root.T @ paired(N).matrix() @ root)
@@ -112,6 +115,7 @@ def test_each_eigenvalue_has_a_true_one_within_its_residual(pairs):
     assert (gaps <= residuals * modes.eigenvalues).all()
 
 
+@pytest.mark.slow
 def test_more_landmarks_leave_smaller_residuals(pairs):
     found = []
     for n_landmarks in (40, 400):

@@ -95,6 +95,7 @@ def test_what_is_kept_of_the_images_beyond_the_basis_stays_right_over_restarts()
             assert float((kept.T @ basis._remainder).norm()) < 1e-12 * float(images.norm())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("max_columns", "lengths"),
     # Blocks of 8 on top of the 4 + 8 kept; never less room than for 4 + 3 x 8.

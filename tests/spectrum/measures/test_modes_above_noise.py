@@ -42,6 +42,7 @@ def test_tracy_widoms_quantiles_are_the_published_ones():
         assert quantile == pytest.approx(published, abs=0.012)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "dim"), [(500, 64), (64, 200), (1000, 16)])
 def test_white_noise_rarely_has_a_mode_and_the_edge_is_close(n, dim):
     rng = np.random.default_rng(0)

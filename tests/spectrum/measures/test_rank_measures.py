@@ -59,6 +59,7 @@ def test_k_equal_directions_have_rank_k(name, n, dim, embeddings_with):
     assert FROM_EIGENVALUES[name]([0.3] * 7 + [0.0] * 25, count=n) == pytest.approx(7, rel=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     "spectrum",

@@ -39,6 +39,7 @@ def refused(arguments, capsys):
     return error
 
 
+@pytest.mark.slow
 def test_the_list_has_a_line_a_recipe_with_its_facts(capsys):
     assert main(["recipes"]) == 0
     first, *lines = capsys.readouterr().out.splitlines()
