@@ -43,6 +43,7 @@ def test_public_names_are_listed_and_others_are_not_there():
         _ = eigenstep.theories
 
 
+@pytest.mark.slow
 def test_a_room_whose_extra_is_missing_says_so_as_its_import_does():
     code = "import sys; sys.modules['timm'] = None\nimport eigenstep\neigenstep.training"
     lazy, plain = (

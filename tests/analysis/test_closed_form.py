@@ -38,6 +38,7 @@ def integrated(times: np.ndarray) -> np.ndarray:
     return np.array(path)
 
 
+@pytest.mark.slow
 def test_curves_are_the_integrated_flow_in_descending_order():
     times = np.linspace(0, 1.2, 25)
     exact = integrated(times)
@@ -45,6 +46,7 @@ def test_curves_are_the_integrated_flow_in_descending_order():
     np.testing.assert_allclose(prediction().eigenvalues(times), -np.sort(-exact, axis=1), atol=1e-8)
 
 
+@pytest.mark.slow
 def test_the_predicted_loss_is_the_squared_distance_of_c_from_the_identity():
     times = np.linspace(0, 1.2, 9)
     expected = [np.linalg.norm(np.diag(row) - np.eye(4)) ** 2 for row in integrated(times)]

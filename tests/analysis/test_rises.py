@@ -50,6 +50,7 @@ def test_an_eigenvalue_that_grows_exponentially_under_much_noise_is_not_learned_
     assert find_rises(times, (1e-9 * np.exp(2.0 * times + noise))[:, None]) == []
 
 
+@pytest.mark.slow
 def test_a_mode_counts_as_learned_once_it_has_reached_its_plateau():
     times = np.linspace(0, 10, 400)
     curves = logistic(times, [4.0], [1.0])

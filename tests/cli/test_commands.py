@@ -83,6 +83,7 @@ def test_help_of_a_subcommand_lists_its_options(shown, command, expected):
     assert options(shown([command, "--help"])) == expected | {"--help"}
 
 
+@pytest.mark.slow
 def test_the_options_of_train_are_the_names_of_the_configuration(shown):
     names = {name.replace("_", "-"): value for name, value in leaves(TrainConfig())}
     own = {"--recipe", "--config", "--out", "--resume", "--overwrite", "--quiet", "--help"}
@@ -96,6 +97,7 @@ def test_the_options_of_train_are_the_names_of_the_configuration(shown):
     assert options(text) - negations == own | {f"--{name}" for name in names}
 
 
+@pytest.mark.slow
 def test_every_option_is_explained(shown):
     plain = re.sub(r"[│╭╮╰╯─]", " ", shown(["train", "--help"]))
     for field in dataclasses.fields(TrainConfig):
@@ -310,6 +312,7 @@ def test_a_run_that_diverges_says_at_which_step_and_what_is_kept(tmp_path, refus
     assert (summary["state"], summary["step"]) == ("diverged", int(found[1]))
 
 
+@pytest.mark.slow
 def test_an_interruption_says_how_to_go_on(monkeypatch, capsys):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
@@ -319,6 +322,7 @@ def test_an_interruption_says_how_to_go_on(monkeypatch, capsys):
     assert "goes on by --resume" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_traceback_behind_a_line_is_shown_on_demand(monkeypatch):
     monkeypatch.setenv("EIGENSTEP_DEBUG", "1")
     with pytest.raises(ValueError, match="unknown loss"):

@@ -31,6 +31,7 @@ def test_verdict_chart_and_measures_are_printed(capsys):
     assert max(map(len, output.out.splitlines())) <= 80
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [80, 120])
 def test_everything_fits_into_the_terminals_width(capsys, monkeypatch, width):
     monkeypatch.setattr("eigenstep.terminal.console._width", width)
@@ -113,6 +114,7 @@ def test_a_plot_is_written_once(refused, capsys, tmp_path, kind):
     assert (tmp_path / f"plot.{kind}").read_bytes() != before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -39,6 +39,7 @@ def test_the_same_input_twice_agrees_wholly(made):
             assert agreement.value == pytest.approx(0 if measure == "angle" else 1, abs=1e-3), (name, measure)
 
 
+@pytest.mark.slow
 def test_a_file_of_a_runs_embeddings_is_that_run_in_any_order_of_its_rows(made, tmp_path):
     arrays = dict(np.load(made / "bt.npz"))
     order = np.random.default_rng(0).permutation(60)
@@ -52,6 +53,7 @@ def test_a_file_of_a_runs_embeddings_is_that_run_in_any_order_of_its_rows(made, 
     assert all(pair.whole["cka"].value == pytest.approx(1, abs=1e-6) for pair in found.pairs)
 
 
+@pytest.mark.slow
 def test_a_predictions_images_are_those_that_others_are_compared_on(made):
     found = compare([made / "bt.npz", made / "foreseen", made / "bt"], **QUICK)
     assert found.images == 20
@@ -60,6 +62,7 @@ def test_a_predictions_images_are_those_that_others_are_compared_on(made):
     assert by_pair[0, 1] == pytest.approx(by_pair[1, 2], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_file_that_names_no_images_is_taken_row_by_row_and_that_is_said(made, tmp_path):
     values = np.load(made / "bt.npz")["embedding"]
     np.save(tmp_path / "rows.npy", values)

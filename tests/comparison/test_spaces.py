@@ -74,6 +74,7 @@ def test_nor_are_those_of_products_that_were_summed_in_that_precision(dtype):
     assert principal_angles(single, torch.randn(500, 3, generator=generator)).shape == (2,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "images", "sizes"),
     [

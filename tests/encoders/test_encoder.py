@@ -50,6 +50,7 @@ def test_a_resnet_with_a_stem_of_several_layers_gets_one_layer_for_small_images(
     assert isinstance(build_encoder("test_resnet", 96, PROJECTOR).backbone.conv1, nn.Sequential)
 
 
+@pytest.mark.slow
 def test_a_resnet_keeps_its_stem_for_larger_images():
     encoder = build_encoder("resnet18", 96, PROJECTOR)
     assert encoder.backbone.conv1.kernel_size == (7, 7)
@@ -70,6 +71,7 @@ def test_the_number_of_features_is_what_the_backbone_gives(name, size, count):
     assert all(module.training for module in encoder.modules())
 
 
+@pytest.mark.slow
 def test_a_vision_transformer_is_told_the_size():
     encoder = build_encoder("vit_tiny_patch16_224", 48, PROJECTOR)
     assert encoder.backbone.pos_embed.shape == (1, 1 + 3 * 3, 192)

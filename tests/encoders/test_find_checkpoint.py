@@ -25,6 +25,7 @@ def test_the_last_one_is_taken_where_none_is_named(write_run):
     assert find_checkpoint(write_run(steps=(20, 100, 3))).name == "step_00000100"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", ["21", "bst", "", "-20", "step_00000020"])
 def test_an_unknown_checkpoint_is_refused_naming_those_that_exist(write_run, asked):
     with pytest.raises(ValueError, match=rf"has no checkpoint '{asked}'; it has last, best, 3, 20$"):

@@ -27,6 +27,7 @@ def noise(*shape, seed=0):
     return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("asked", "step"), [("last", 10), ("best", 5), (5, 5)])
 def test_the_encoder_of_a_checkpoint_comes_back_bit_by_bit_in_evaluation_mode(
     write_run, network, settings, asked, step
@@ -88,6 +89,7 @@ def test_prepared_images_of_the_stored_size_are_resized_and_normalised(write_run
     torch.testing.assert_close(load_encoder(write_run()).prepare(images), expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_prepared_files_are_what_a_run_reads_of_the_same_folder(write_run, tmp_path, settings):
     (tmp_path / "images").mkdir()
     for number, (height, width) in enumerate([(20, 20), (31, 50), (50, 31), (7, 9)]):
@@ -113,6 +115,7 @@ def test_images_of_pil_and_tensors_of_any_size_are_cropped_as_files_are(write_ru
     assert torch.equal(encoder.prepare(pixels), expected)
 
 
+@pytest.mark.slow
 def test_the_whole_height_of_a_wide_image_is_kept_and_its_middle(write_run):
     image = torch.zeros(1, 3, 20, 60, dtype=torch.uint8)
     image[..., 20:40] = 255

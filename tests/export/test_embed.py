@@ -92,6 +92,7 @@ def test_numpy_files_hold_the_same(write_run, tmp_path, labelled_folder):
     assert np.array_equal(np.load(tmp_path / "all.npy", allow_pickle=False), rows["features"])
 
 
+@pytest.mark.slow
 def test_the_runs_own_photographs_are_embedded_where_no_data_is_named(write_run, tmp_path, settings):
     run = write_run()
     written = embed(run, tmp_path / "own.parquet")
@@ -114,6 +115,7 @@ def test_a_limit_takes_the_first_images(write_run, tmp_path, labelled_folder):
         assert columns(tmp_path / f"{limit}.parquet")["index"] == expected
 
 
+@pytest.mark.slow
 def test_images_without_labels_have_no_column_of_them(write_run, tmp_path):
     (tmp_path / "flat").mkdir()
     for number in range(3):
@@ -140,6 +142,7 @@ def test_a_file_is_whole_or_as_it_was(write_run, tmp_path, labelled_folder, monk
     assert sorted(path.name for path in tmp_path.iterdir()) == [out.name, "run"]
 
 
+@pytest.mark.slow
 def test_a_data_set_of_which_nothing_can_be_decoded_is_refused(write_run, tmp_path):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "a.png").write_text("x")

@@ -98,6 +98,7 @@ def test_the_difference_is_that_of_the_worst_output_relative_to_the_largest(
     assert difference == pytest.approx(float(5e-5 * outputs[:, 4].max() / outputs.max()), rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1.001, float("nan")])
 def test_a_file_that_computes_something_else_is_not_kept(write_run, tmp_path, quick, traced, factor):
     class Other(nn.Module):

@@ -72,6 +72,7 @@ def test_no_patches_are_refused():
         photo_patches(0, 16)
 
 
+@pytest.mark.slow
 def test_images_are_read_as_they_are_in_the_order_of_their_names(pictures, noise):
     found = load(pictures("b.png", "a.png", "c/a.png", "UPPER.PNG", "ü [b] 1.png"))
     assert found.images.dtype == torch.uint8
@@ -89,6 +90,7 @@ def test_jpegs_are_read_as_pillow_reads_them(pictures):
     assert torch.equal(load(folder).images[0], channels_first(Image.open(folder / "a.jpg")))
 
 
+@pytest.mark.slow
 def test_of_an_oblong_image_the_middle_is_kept(pictures, noise):
     assert torch.equal(
         load(pictures("wide.png", size=(16, 30))).images[0], channels_first(noise(16, 30, 3))[:, :, 7:23]
@@ -99,6 +101,7 @@ def test_of_an_oblong_image_the_middle_is_kept(pictures, noise):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("given_size", "enlarged"), [(9, 1), (16, 0), (50, 0)])
 def test_images_are_resized_as_by_torch_and_counted_where_they_are_enlarged(
     pictures, noise, given_size, enlarged
@@ -180,6 +183,7 @@ def test_a_folder_that_has_changed_is_read_anew(pictures, noise):
     assert len(before) == 2
 
 
+@pytest.mark.slow
 def test_a_limit_takes_the_first_images_and_says_how_many_it_goes_through(pictures):
     folder, told = pictures("a.png", "b.png", "c.png"), []
     found = load_images(
@@ -234,6 +238,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(name, nearest):
         load(name)
 
 
+@pytest.mark.slow
 def test_images_that_memory_cannot_hold_are_refused_before_one_is_read(pictures, monkeypatch):
     folder = pictures("a.png", "b.png", "c.png")
     need = 3 * 3 * 16 * 16

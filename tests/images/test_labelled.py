@@ -77,6 +77,7 @@ def test_class_folders_are_labels_and_mean_the_same_in_every_split(tmp_path, loa
         assert found.class_names == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_described_classes_have_their_names(tmp_path, load, png):
     folder = tmp_path / "described"
     folder.mkdir()
@@ -87,6 +88,7 @@ def test_described_classes_have_their_names(tmp_path, load, png):
     assert (found.labels.tolist(), found.class_names) == ([1, 0, 0, 1], ["cat", "dog"])
 
 
+@pytest.mark.slow
 def test_data_without_labels_are_refused(tmp_path, load, png, write_tars):
     (tmp_path / "flat").mkdir()
     for row in range(3):
@@ -115,6 +117,7 @@ def test_images_that_memory_cannot_hold_are_refused(load, data_of, monkeypatch):
         load("table", folder, limit=11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("splits", "expected"),
     [
@@ -129,6 +132,7 @@ def test_a_test_split_is_found(write_parquet, png, splits, expected):
     assert find_test_split(str(folder), ImagesConfig()) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["table", "tars"])
 def test_where_there_is_no_test_split_the_splits_are_named(kind, data_of):
     with pytest.raises(ValueError, match=r"neither a test nor a validation split .* --probes\.\S+ .* train$"):
@@ -143,6 +147,7 @@ def test_a_split_that_is_trained_on_is_no_test_split(write_parquet, png):
     assert find_test_split(str(folder), ImagesConfig(split="test")) == "validation"
 
 
+@pytest.mark.slow
 def test_a_subset_is_drawn_from_all_over_the_data(load, data_of, rows_of):
     rows = rows_of(load("table", data_of("table", 300), limit=100).images)
     thirds = np.bincount(np.array(rows) // 100, minlength=3)

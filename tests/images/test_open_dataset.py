@@ -63,6 +63,7 @@ def test_rows_without_a_readable_image_are_named_by_their_place(write_parquet, e
     assert "junk.png" in found.broken[1]
 
 
+@pytest.mark.slow
 def test_splits_are_taken_from_the_files_names(write_parquet, encoded, noise):
     for seed, split in enumerate(["train", "validation"]):
         records = [{"bytes": encoded(seed), "path": None}]

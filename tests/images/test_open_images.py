@@ -59,6 +59,7 @@ def test_what_fits_is_in_memory_and_what_does_not_is_streamed(data_of, memory):
         open_folder(folder, stream="never")
 
 
+@pytest.mark.slow
 def test_tars_are_read_in_order_unless_that_is_not_wished(data_of, rows_of):
     folder = data_of("tars", 10)
     assert kind_of(open_folder(folder)) == IN_ORDER
@@ -84,6 +85,7 @@ def test_reading_into_memory_tells_how_far_it_is(data_of):
     assert told[-1] == (10, 10)
 
 
+@pytest.mark.slow
 def test_in_memory_broken_images_are_left_out_and_counted(data_of, open_data, take, rows_of):
     images = open_data("memory", data_of("table", 22, broken={1, 20}, label=lambda row: row), labels=True)
     assert images.count == 20
@@ -184,6 +186,7 @@ def test_real_data_sets_give_the_same_batches_streamed_as_from_memory(name, size
     streamed.close()
 
 
+@pytest.mark.slow
 def test_images_are_resized_alike_however_they_are_read(tmp_path, take, write_tars, noise):
     import io
 

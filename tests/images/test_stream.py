@@ -42,6 +42,7 @@ def test_a_sample_waits_for_no_more_than_the_buffer_holds():
         assert stream.shards[0].read <= place + 51
 
 
+@pytest.mark.slow
 def test_a_buffer_that_holds_all_gives_every_order_alike():
     counts = np.zeros((6, 6))
     for seed in range(3000):

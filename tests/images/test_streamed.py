@@ -22,6 +22,7 @@ def test_broken_images_are_replaced_by_others_of_the_data_set(kind, data_of, ope
     assert set(differing) == FEW  # and no other place of a batch has changed
 
 
+@pytest.mark.slow
 def test_in_a_table_the_next_row_that_can_be_decoded_stands_in(
     data_of, open_data, take, rows_of, permutation
 ):

@@ -38,6 +38,7 @@ def test_images_of_other_formats_and_samples_of_other_files_are_read_alike(shard
     assert [sample.name for sample in found] == ["a.tar/a.png", "a.tar/b.c/d.JPEG", "a.tar/e"]
 
 
+@pytest.mark.slow
 def test_of_several_images_one_has_to_be_named(shard, png):
     path = shard(("a", {"png": png(1), "mask.png": png(2)}))
     with pytest.raises(
@@ -71,6 +72,7 @@ def test_a_label_is_the_cls_file_or_a_key_of_the_json_file(shard, png, files, la
     assert read(path, label=label)[0].label is None
 
 
+@pytest.mark.slow
 def test_what_is_not_asked_for_is_not_read(shard, png, monkeypatch):
     path, seen = shard(("a", {"png": png(0), "cls": b"1", "json": b"no json"})), []
     whole = tarfile.ExFileObject.read
@@ -95,6 +97,7 @@ def test_a_shard_can_be_compressed(tmp_path, png):
     assert read(tmp_path / "a.tar")[0].record["bytes"] == png(5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [100, 540, 1560])
 def test_a_broken_archive_is_named_in_one_line(shard, png, keep):
     path = shard(("a", {"png": png(0)}), ("b", {"png": png(1)}))

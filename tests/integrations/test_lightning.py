@@ -133,6 +133,7 @@ def test_mixed_precision_is_measured_as_it_comes(pytorch_lightning, tmp_path, ei
     check_record(read_record(tmp_path / "eigenstep"), module, eigenvalues, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("views", [None, 1])
 def test_accumulated_batches_make_one_step(pytorch_lightning, views, tmp_path, eigenvalues):
     module = two_views(pytorch_lightning)()

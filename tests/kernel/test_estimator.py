@@ -62,6 +62,7 @@ def test_centred_without_pairs_it_is_scikit_learns_kernel_pca(name):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["dense", "krylov"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_eigenvalues_are_those_of_the_literal_contrastive_kernel(solver, dtype):

@@ -86,6 +86,7 @@ def test_only_new_rows_and_new_frames_travel(entry):
     assert "thumbnails" not in reply["cloud"]
 
 
+@pytest.mark.slow
 def test_the_frames_that_stay_and_the_new_ones_make_the_whole_cloud(entry):
     first = detail(entry(), {"cloud": {}})["cloud"]
     entry.run.append(20)
@@ -104,6 +105,7 @@ def test_a_run_made_anew_resets_the_page(entry):
     assert unpack(reply["metrics"]["step"]).tolist() == list(range(0, 20, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "strange", [{"metrics": -3}, {"metrics": "x", "cloud": {"frames": "x"}}, {"cloud": 5}, {"facts": []}]
 )

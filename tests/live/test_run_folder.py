@@ -100,6 +100,7 @@ def test_a_sparkline_is_the_loss_from_0_to_100_with_gaps_where_there_is_none(fol
     assert spark[-2:] == [None, None]
 
 
+@pytest.mark.slow
 def test_modes_that_were_learned_are_marked_where_they_were(folder, grow_run):
     grow_run(rows=200).finish()
     folder.refresh()

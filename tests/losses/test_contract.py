@@ -58,6 +58,7 @@ class LossContract(ABC):
     def reference(a, b, **options):
         """The loss by plain loops over samples and coordinates, on nested lists of scalars."""
 
+    @pytest.mark.slow
     def test_value_and_gradient_equal_the_plain_loops(self, options):
         z_a, z_b = pair()
         expected = value_and_gradients(

@@ -115,6 +115,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_computed(tmp
     assert told == []
 
 
+@pytest.mark.slow
 def test_a_damaged_prediction_is_told(folder):
     content = (folder / "predicted.npz").read_bytes()
     for damaged in (b"", b"words", content[:-40]):

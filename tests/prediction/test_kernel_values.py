@@ -70,6 +70,7 @@ def test_a_network_in_training_mode_has_no_tangent_kernel(network):
         kernel_values(PredictConfig(kernel="ntk"), encoder.train(), [])(views, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("free", "fits"), [(365_714, False), (365_715, True)])
 def test_a_kernel_and_what_is_done_with_it_take_at_most_seven_tenths_of_the_memory(
     tmp_path, monkeypatch, free, fits

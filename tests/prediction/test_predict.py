@@ -46,6 +46,7 @@ def changed(**changes):
     return dataclasses.replace(SMALL, **changes)
 
 
+@pytest.mark.slow
 def test_of_the_linear_kernel_it_is_the_solution_of_the_linear_model(tmp_path):
     config = changed(barlow_twins=BarlowTwinsConfig(center=False))
     record = predict(config, tmp_path / "out")
@@ -80,6 +81,7 @@ def test_it_is_a_run_folder_that_says_that_it_is_a_prediction_and_shows_its_step
     assert "Predicted loss" in text
 
 
+@pytest.mark.slow
 def test_the_recorded_steps_are_at_the_predicted_half_times(tmp_path):
     record = predict(SMALL, tmp_path / "out")
     rises = find_rises(record.eigenvalues["time"], record.eigenvalues["cross_correlation"], plateau=1.0)
@@ -88,6 +90,7 @@ def test_the_recorded_steps_are_at_the_predicted_half_times(tmp_path):
     np.testing.assert_allclose(found, np.sort(record.prediction["half_times"]), rtol=0.01)
 
 
+@pytest.mark.slow
 def test_the_images_are_named_by_content_and_their_embeddings_span_the_modes(tmp_path):
     predict(SMALL, tmp_path / "out")
     found = read_predicted(tmp_path / "out")
@@ -109,6 +112,7 @@ def test_moments_beyond_the_course_have_the_steps_that_its_rate_gives_them(tmp_p
     np.testing.assert_allclose(found.between_step, found.between_time / rate, atol=0.5)
 
 
+@pytest.mark.slow
 def test_without_its_own_clock_time_is_gradient_flow_and_said_to_be(tmp_path):
     record = predict(SMALL, tmp_path / "out")
     assert record.prediction["learning_rate"] is None
@@ -178,6 +182,7 @@ def test_of_a_course_in_steps_about_200_are_recorded_and_the_last_one(tmp_path, 
     assert record.metrics["step"].tolist() == sorted({*range(0, steps, recorded), steps})
 
 
+@pytest.mark.slow
 def test_gradient_flow_grows_the_fastest_mode_by_a_tenth_a_step_until_a_little_after_the_last(tmp_path):
     record = predict(SMALL, tmp_path / "out")
     (rate,) = set(record.metrics["learning_rate"])
@@ -228,6 +233,7 @@ def test_where_neither_run_nor_number_says_256_images_are_embedded(tmp_path):
     assert len(predict(changed(probe=None, images=images), tmp_path / "out").probe) == 256
 
 
+@pytest.mark.slow
 def test_a_run_gives_its_data_its_probe_batch_and_its_networks_own_start(trained, tmp_path):
     config = dataclasses.replace(config_of_run(trained), kernel="rbf", pairs=30)
     assert (config.loss, config.projector.dim, config.images.patches) == ("barlow_twins", 4, 40)
@@ -301,6 +307,7 @@ def test_fitted_times_are_those_of_the_modes_beside_them_in_whatever_order_these
     np.testing.assert_allclose(fit["measured"], 2.5 * np.sort(half_times), rtol=0.02)
 
 
+@pytest.mark.slow
 def test_what_times_cannot_be_fitted_to_is_refused_before_anything_is_computed(tmp_path):
     predict(SMALL, tmp_path / "foreseen")
     RecordWriter(tmp_path / "begun", 4)
@@ -317,6 +324,7 @@ def test_what_times_cannot_be_fitted_to_is_refused_before_anything_is_computed(t
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

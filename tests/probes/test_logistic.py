@@ -30,6 +30,7 @@ def sklearn_model(train, labels, strength):
     return model.fit(train.numpy(), labels.numpy())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strength", [1e-1, 1.0, 100.0])
 @pytest.mark.parametrize(("rows", "width"), [(300, 12), (40, 70)])
 def test_coefficients_are_scikit_learns(rows, width, strength):
@@ -110,6 +111,7 @@ def test_the_same_input_gives_the_same_answer_whatever_the_generators_state():
     assert first.strength == again.strength
 
 
+@pytest.mark.slow
 def test_gradients_off_and_inference_tensors_change_nothing():
     train, labels = mixture(100, 12, 3, seed=0)
     train = train.double()

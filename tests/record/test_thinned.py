@@ -21,6 +21,7 @@ def test_a_reader_told_only_what_is_new_has_what_a_reader_who_begins_now_is_told
         assert len(known) <= most + 1
 
 
+@pytest.mark.slow
 @given(st.integers(1, 10**6), st.integers(2, 5000))
 def test_no_more_rows_are_left_out_than_need_be(count, most):
     stride = stride_for(count, most)

@@ -43,6 +43,7 @@ def test_learned_modes_are_counted_from_their_half_times(write_run):
         assert cloud["learned"][int(np.searchsorted(times, half_time + 0.04))] == modes
 
 
+@pytest.mark.slow
 def test_long_records_and_large_probes_are_thinned(write_run):
     _, cloud = cloud_of(write_run(rows=600, samples=500, dimension=4, modes=3))
     assert len(cloud["scales"]) == FRAMES

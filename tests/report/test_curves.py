@@ -14,6 +14,7 @@ def test_short_records_are_plotted_whole_in_both_units(write_run):
     np.testing.assert_allclose(values.T, record.eigenvalues["cross_correlation"], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_long_and_wide_records_are_cut_to_what_a_plot_can_show(write_run):
     curves = eigenvalue_curves(read_record(write_run(rows=2000, dimension=40, projections=False)))
     assert np.shape(curves["values"]) == (EIGENVALUES, POINTS)

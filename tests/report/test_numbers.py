@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from eigenstep.report import plain, thin, written
 
 
+@pytest.mark.slow
 @given(st.integers(1, 5000), st.integers(2, 900))
 def test_thinning_keeps_the_ends_the_order_and_the_limit(count, most):
     kept = thin(count, most)

@@ -71,6 +71,7 @@ def test_a_folder_of_runs_makes_one_page_with_the_predicted_run_first(write_run,
     )
 
 
+@pytest.mark.slow
 def test_names_from_the_run_folder_are_shown_and_not_interpreted(write_run):
     folder = write_run(NASTY.replace("/", "∕"), config={"data": "x/" + NASTY, "loss": NASTY, "note": NASTY})
     (folder / "summary.json").write_text(json.dumps({NASTY: NASTY}))
@@ -81,6 +82,7 @@ def test_names_from_the_run_folder_are_shown_and_not_interpreted(write_run):
     assert json.loads(page.data)[0]["id"] == "run-1"
 
 
+@pytest.mark.slow
 def test_a_torn_record_is_reported_up_to_its_last_complete_row(write_run):
     folder = write_run()
     for name in ("metrics.jsonl", "spectrum/eigenvalues.bin", "spectrum/projections.bin"):
@@ -118,6 +120,7 @@ def test_a_single_record_is_enough(write_run, predicted):
     assert len(run["cloud"]["scales"]) == 1
 
 
+@pytest.mark.slow
 def test_the_page_can_be_written_elsewhere_and_is_replaced_in_one_go(write_run, tmp_path):
     folder, out = write_run(), tmp_path / "page.html"
     out.write_text("an older page")
@@ -127,6 +130,7 @@ def test_the_page_can_be_written_elsewhere_and_is_replaced_in_one_go(write_run, 
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.slow
 def test_a_report_that_fails_leaves_the_old_page_alone(write_run):
     folder = write_run()
     page = write_report(folder)

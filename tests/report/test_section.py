@@ -76,6 +76,7 @@ def test_the_verdict_and_the_forecast_are_said(write_run):
     assert ("directions", "5.000") in context["verdict"]["evidence"]
 
 
+@pytest.mark.slow
 def test_what_went_wrong_is_an_alarm(write_run):
     folder = write_run()
     (folder / "summary.json").write_text('{"state": "diverged", "step": 300}')
@@ -95,6 +96,7 @@ def predicted_run(write_run, **entries):
     return folder
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_a_prediction_shows_its_closed_form_and_calls_nothing_measured(write_run):
     folder = predicted_run(write_run, notes=["steps are nominal"], fit={"time_factor": 0.9, "run": "runs/a"})
     context = RunSection(read_record(folder)).context("run-1")
@@ -115,6 +117,7 @@ def test_a_folder_that_is_a_prediction_shows_its_closed_form_and_calls_nothing_m
     ]
 
 
+@pytest.mark.slow
 def test_of_a_course_in_steps_modes_and_eigenvalues_are_told_apart(write_run):
     times = [0.25, 0.5, None, None, None]
     folder = predicted_run(

@@ -45,6 +45,7 @@ def contents(path):
     return {file.name: file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
 
 
+@pytest.mark.slow
 def test_the_record_holds_each_windows_eigenvalues_mean_loss_and_time(tmp_path):
     pairs = list(batches(6))
     monitor = run(tmp_path / "run", pairs, dim=5, every=3)

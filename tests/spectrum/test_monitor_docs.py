@@ -1,9 +1,12 @@
 import re
 from pathlib import Path
 
+import pytest
+
 PAGE = (Path(__file__).parents[2] / "docs" / "monitor.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_pages_python_runs_and_its_links_exist(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names = {}

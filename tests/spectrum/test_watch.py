@@ -70,6 +70,7 @@ def by_hand(path, batches, **options):
     return eigenvalues(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["projector", "projector.0"])
 def test_a_plain_loop_is_recorded_as_a_monitor_fed_by_hand_would(tmp_path, layer):
     outputs = captured(network(), layer, 4)
@@ -276,6 +277,7 @@ def test_several_layers_get_a_folder_each(tmp_path):
     assert eigenvalues(tmp_path / "projector").shape == (1, 4)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_in_its_record_as_if_never_stopped(tmp_path):
     model = network()
     with watch(model, "projector", tmp_path / "whole", every=2):
@@ -450,6 +452,7 @@ def test_a_batch_that_does_not_split_into_its_views_is_refused(tmp_path):
         watched.step()
 
 
+@pytest.mark.slow
 def test_a_loop_without_a_step_is_told(tmp_path):
     model = network()
     watched = watch(model, "projector", tmp_path)
@@ -461,6 +464,7 @@ def test_a_loop_without_a_step_is_told(tmp_path):
         watched.close()
 
 
+@pytest.mark.slow
 def test_a_loop_that_was_left_without_a_word_lets_go_of_the_model(tmp_path):
     model = network()
     Watch(model, "projector", tmp_path)

@@ -14,6 +14,7 @@ def heights(lines):
     return [sum(" ▁▂▃▄▅▆▇█".index(row[place]) / 8 for row in rows) for place in range(len(rows[0]))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [40, 80, 120])
 @pytest.mark.parametrize("count", [1, 2, 7, 16, 73, 74, 512, 2048])
 def test_no_line_is_wider_than_the_terminal_and_the_last_rank_stands_below_the_last_bar(width, count):

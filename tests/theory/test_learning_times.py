@@ -47,6 +47,7 @@ def test_the_rise_width_is_0_549_over_gamma():
     np.testing.assert_allclose(rise_widths([4.0]), rise_widths([1.0]) / 4)
 
 
+@pytest.mark.slow
 @given(st.lists(gammas, min_size=2, max_size=8, unique=True))
 def test_at_equal_start_modes_are_learned_in_the_order_of_gamma(values):
     gamma = np.sort(values)[::-1]

@@ -50,6 +50,7 @@ def test_the_smaller_the_start_the_better_the_closed_form(rng, operator_with):
     assert all(1 - overlap > 2 * error for error, overlap in zip(errors[:2], overlaps[:2], strict=True))
 
 
+@pytest.mark.slow
 def test_several_views_follow_the_closed_form_too(rng):
     shared = rng.normal(size=(300, 20)) * 1.4 ** -np.arange(20.0)
     views = shared + 0.2 * shared.std(axis=0) * rng.normal(size=(4, 300, 20))
@@ -104,6 +105,7 @@ def test_the_end_point_is_the_zero_loss_solution_of_least_norm(rng, operator_wit
         assert np.sum((rows @ inverse_root) ** 2) > np.sum(weights**2)
 
 
+@pytest.mark.slow
 def test_with_four_positive_eigenvalues_of_ten_the_loss_ends_at_six(rng, operator_with):
     gamma = np.concatenate((2.0 ** -np.arange(4.0), -0.05 * np.arange(1, 37)))
     operator = operator_with(gamma)

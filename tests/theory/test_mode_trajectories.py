@@ -45,6 +45,7 @@ def test_each_mode_obeys_the_logistic_equation(gamma, start, sign, when):
     np.testing.assert_allclose(slope, expected, rtol=1e-5, atol=1e-10 * gamma)
 
 
+@pytest.mark.slow
 @given(gamma=gammas, start=small_scales)
 def test_each_scale_obeys_its_equation_of_motion(gamma, start):
     time = half_times([gamma], start)[0]
@@ -55,6 +56,7 @@ def test_each_scale_obeys_its_equation_of_motion(gamma, start):
     )
 
 
+@pytest.mark.slow
 @given(st.lists(gammas, min_size=2, max_size=8, unique=True), small_scales)
 def test_at_equal_start_larger_gammas_are_ahead_at_all_times(values, start):
     gamma = np.sort(values)[::-1]

@@ -113,6 +113,7 @@ def test_a_rate_above_the_stable_limit_diverges_at_a_named_step(problem):
         gradient_descent(operator, weights, 1.0, 1000)
 
 
+@pytest.mark.slow
 def test_descent_settles_below_the_stable_limit_and_not_above_it(operator_with):
     operator = operator_with([2.0, 1.0])
     modes = np.linalg.eigh(operator)[1]

@@ -326,6 +326,7 @@ def test_an_unknown_logger_is_refused_with_the_nearest_name(logging_to):
         check_loggers(logging_to("wandbb"))
 
 
+@pytest.mark.slow
 def test_without_loggers_nothing_is_written(small_config, tmp_path):
     train(small_config(steps=1), tmp_path / "run")
     assert not (tmp_path / "run" / "loggers").exists()

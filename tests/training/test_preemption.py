@@ -44,6 +44,7 @@ def test_at_the_last_step_a_run_just_ends(small_config, tmp_path):
     assert record.summary["state"] == "finished"
 
 
+@pytest.mark.slow
 def test_what_happened_on_sigterm_before_happens_again_afterwards(small_config, tmp_path):
     def before(*_):
         pass
@@ -57,6 +58,7 @@ def test_what_happened_on_sigterm_before_happens_again_afterwards(small_config, 
         signal.signal(signal.SIGTERM, original)
 
 
+@pytest.mark.slow
 def test_a_run_in_another_thread_trains_on(small_config, tmp_path):
     found = []
     thread = threading.Thread(target=lambda: found.append(train(small_config(steps=2), tmp_path / "run")))

@@ -100,6 +100,7 @@ def test_prepared_images_are_whole_images_resized_and_normalised(config):
     assert prepare_images(torch.zeros(2, 3, 30, 30, dtype=torch.uint8), config).shape == (2, 3, 12, 12)
 
 
+@pytest.mark.slow
 def test_batches_give_what_all_images_at_once_give(config, encoder):
     images = torch.randint(256, (300, 3, 16, 16), dtype=torch.uint8)
     features, embeddings = encode(encoder, images, config)

@@ -44,6 +44,7 @@ def test_two_processes_give_what_one_gives_for_the_joint_batch(two_ranks, counts
             torch.testing.assert_close(result["buffers"][name], buffer, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_names_and_values_of_weights_stay(tmp_path):
     model = timm.create_model("resnet18", num_classes=0)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}

@@ -15,6 +15,7 @@ def random_boxes(batch, height, width, generator):
     return torch.stack([top, left, box_height, box_width], dim=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("height", "width", "size"),
     [(32, 32, 32), (96, 96, 96), (40, 64, 24), (75, 50, 96), (7, 150, 32), (1, 1, 5)],
@@ -31,6 +32,7 @@ def test_equals_torchvisions_antialiased_resized_crop_and_flip(height, width, si
         torch.testing.assert_close(view, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_agrees_with_torchvision_in_double_precision():
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(20, 3, 333, 500, generator=generator)

@@ -37,6 +37,7 @@ def test_equals_torchvisions_adjustments_in_every_order():
         torch.testing.assert_close(view, reference_jitter(*sample), rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", range(4))
 def test_each_operation_alone_equals_torchvisions(operation):
     generator = torch.Generator().manual_seed(operation)

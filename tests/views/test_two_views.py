@@ -145,6 +145,7 @@ def test_views_that_are_not_normalised_stay_in_range(images):
         assert view.max() <= 1
 
 
+@pytest.mark.slow
 def test_a_large_batch_is_the_same_in_slices(monkeypatch):
     images, views = images_of(32, 32, batch=100), TwoViews(EVERYTHING, 32)
     whole = views(images, seeded())

@@ -68,6 +68,7 @@ def test_outlying_minibatches_hardly_move_the_fit(logistic):
     assert moved.gamma.value == pytest.approx(clean.gamma.value, rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("acceleration", [-0.2, 0.0, 0.2, 0.4])
 def test_half_time_and_width_of_a_rise_that_accelerates_are_its_own(acceleration):
     """Against z' = exp(a z) integrated in small steps."""

@@ -65,6 +65,7 @@ def test_a_run_that_is_over_expects_no_further_mode(linear):
     assert history.forecast.state == "none within the planned run"
 
 
+@pytest.mark.slow
 def test_as_many_modes_are_learned_as_find_rises_counts(tmp_path, logistic, probe_points):
     times = np.linspace(0, 20, 150)
     modes = logistic(times, [3.0, 9.0, 14.0, 30.0], [3.0, 2.0, 1.5, 1.0], [0.5, 1.2, 0.8, 1.0])
@@ -155,6 +156,7 @@ def test_a_record_that_has_hardly_begun_is_not_yet_to_be_told(tmp_path, records,
     assert history.fits == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0, 0.0])
 def test_records_that_are_no_eigenvalues_do_no_harm(tmp_path, bad, logistic, probe_points):
     times = np.linspace(0, 12, 100)

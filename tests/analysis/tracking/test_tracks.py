@@ -58,6 +58,7 @@ def test_modes_that_do_not_cross_keep_their_rank(logistic, probe_points):
         assert tracks[mode].overlap[-1] > 0.9
 
 
+@pytest.mark.slow
 def test_modes_that_stay_level_are_not_exchanged_by_noise(probe_points):
     generator = np.random.default_rng(0)
     level = np.array([1.3, 1.1, 0.9]) * np.exp(0.05 * generator.normal(size=(300, 3)))
@@ -105,6 +106,7 @@ def test_without_a_probe_batch_modes_are_told_by_rank():
         assert track.variances is None
 
 
+@pytest.mark.slow
 def test_variances_are_those_of_the_mode_on_the_probe_batch(logistic, probe_points):
     modes = logistic(np.linspace(0, 20, 100), [3.0, 9.0], [3.0, 2.0], [0.5, 1.2])
     points = probe_points(modes, 2, np.random.default_rng(0), samples=4000, shared=0.0)

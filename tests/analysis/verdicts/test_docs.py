@@ -17,6 +17,7 @@ from eigenstep.cli import main
 PAGE = (Path(__file__).parents[3] / "docs" / "verdicts.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_pages_python_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with SpectrumMonitor("runs/mine", every=1) as monitor:

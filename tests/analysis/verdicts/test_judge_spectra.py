@@ -99,6 +99,7 @@ def test_directions_that_become_one_are_a_complete_collapse_two_measurements_lat
     assert {*found[onset + 1 :]} == {"complete collapse"}
 
 
+@pytest.mark.slow
 def test_variance_that_vanishes_is_a_complete_collapse_without_any_measure():
     times = np.arange(60.0)
     found = states(times, noisy(np.exp(-0.3 * times)[:, None] * [1.0, 0.8, 0.5, 0.3], 0.05))

@@ -46,6 +46,7 @@ def test_directions_that_never_were_there_are_missed_from_five_measurements_on()
     assert first("dimensional collapse", flat(20, [1, 1, 1, 1e-14])) == 6
 
 
+@pytest.mark.slow
 def test_two_that_agree_are_looked_for_ten_measurements_back():
     """Where every other measurement is infinite no two agree: what the tenth last one tells is said."""
     spectrum = flat(60)

@@ -51,6 +51,7 @@ def rng():
     return np.random.default_rng(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bias", [0.0, 0.4])
 @pytest.mark.parametrize("angle", [0.3, 1.5, 2.8])
 def test_one_layer_is_the_gaussian_expectation_over_its_preactivations(angle, bias):

@@ -61,6 +61,7 @@ def test_the_method_that_costs_least_is_taken(network):
     assert methods["10"] == "positions"
 
 
+@pytest.mark.slow
 def test_layers_share_sweeps_as_memory_allows(network):
     model, samples = network("convnet")
     sweeps = []

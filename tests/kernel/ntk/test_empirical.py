@@ -79,6 +79,7 @@ def test_every_parameter_is_in_one_line_of_the_account(network):
         assert all(layer.name in str(account) for layer in account.layers)
 
 
+@pytest.mark.slow
 def test_the_mean_is_over_outputs_and_a_number_is_one_of_them(network, jacobian):
     model, samples = network("mlp")
     rows = jacobian(model, samples)
@@ -103,6 +104,7 @@ def test_a_random_combination_of_outputs_has_the_mean_as_its_expectation(network
     assert torch.equal(again, kernels[3])
 
 
+@pytest.mark.slow
 def test_frozen_parameters_do_not_count(network, jacobian):
     model, samples = network("convnet")
     model[0].requires_grad_(False)
@@ -156,6 +158,7 @@ def test_channels_that_wake_up_in_later_samples_are_counted(jacobian, monkeypatc
     torch.testing.assert_close(account.matrix, mean_kernel(jacobian(model, samples)))
 
 
+@pytest.mark.slow
 def test_arrays_give_arrays_and_tensors_tensors(network):
     model, samples = network("mlp")
     expected = empirical_ntk(model, samples).matrix
@@ -242,6 +245,7 @@ def test_an_operator_is_of_the_model_as_it_was(network):
     assert torch.equal(operator.product(block), expected)
 
 
+@pytest.mark.slow
 def test_it_computes_where_gradients_are_off(network):
     model, samples = network("scalars")
     expected = empirical_ntk(model, samples).matrix

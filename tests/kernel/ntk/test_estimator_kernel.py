@@ -54,6 +54,7 @@ def test_float32_views_have_a_float32_kernel(views):
     np.testing.assert_allclose(single.eigenvalues_, exact.eigenvalues_, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_little_memory_keeps_the_matrix_from_being_stored(views):
     model, first, _ = views
     kernel = NTKKernel(model)
@@ -61,6 +62,7 @@ def test_little_memory_keeps_the_matrix_from_being_stored(views):
     assert type(kernel.kernel_matrix(first, storage=60 * 60 * 8 - 1)).__name__ == "NTKOperator"
 
 
+@pytest.mark.slow
 def test_an_estimator_with_it_can_be_cloned(views):
     model, first, second = views
     estimator = ContrastiveKernelPCA(2, kernel=NTKKernel(model, outputs=1))

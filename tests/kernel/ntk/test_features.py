@@ -65,6 +65,7 @@ def test_a_product_is_sketched_alike_formed_or_not(features):
     torch.testing.assert_close(sketch.transformed(gradients, columns), sketch.formed(gradients, columns))
 
 
+@pytest.mark.slow
 def test_a_count_sketch_keeps_inner_products_with_the_variance_of_its_docstring():
     x, y = torch.randn(2, 300, generator=torch.Generator().manual_seed(1)).double()
     found = []

@@ -37,6 +37,7 @@ def test_a_product_is_a_vector_jacobian_and_a_jacobian_vector_product(network):
     torch.testing.assert_close(found, expected)
 
 
+@pytest.mark.slow
 def test_one_sample_and_other_types(network):
     model, samples = network("convnet")
     value = empirical_ntk(model, samples[:1]).matrix

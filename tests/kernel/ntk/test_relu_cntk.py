@@ -28,6 +28,7 @@ def case(stored):
     return np.array(reference().images_of(stored["shape"])), options, np.array(stored["kernel"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stored", STORED, ids=lambda stored: f"{stored['depth']}-{stored['padding']}")
 def test_values_are_those_of_neural_tangents(stored):
     images, options, expected = case(stored)
@@ -126,6 +127,7 @@ def test_shifted_images_are_the_same_to_a_circular_network():
     np.testing.assert_allclose(relu_cntk(moved, images, **options), relu_cntk(images, **options), atol=1e-7)
 
 
+@pytest.mark.slow
 def test_it_is_a_kernel_for_the_estimator():
     images = np.random.default_rng(0).normal(size=(20, 3, 4, 4))
     fitted = ContrastiveKernelPCA(3, kernel=relu_cntk, kernel_params={"depth": 2}).fit(images, images + 0.1)

@@ -223,6 +223,7 @@ def test_simclr_is_to_fourth_order_what_its_docstring_says():
     assert (4 * rest[0] - rest[1]) / 3 == pytest.approx(quartic, rel=5 / len(views))
 
 
+@pytest.mark.slow
 def test_barlow_twins_follows_the_closed_form_as_the_contract_maps_it():
     views, objective = random_pairs(), make_objective("barlow_twins")
     gamma, modes = np.linalg.eigh(effective_gamma(views, objective))

@@ -120,6 +120,7 @@ def test_with_every_view_a_landmark_the_modes_are_the_exact_ones(rng):
     np.testing.assert_allclose(values * np.sign((values * expected).sum(axis=0)), expected, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_eigenvalues_grow_with_the_landmarks_towards_the_exact_ones(rng):
     rows, graph = rng.normal(size=(400, 8)), paired(200)
     rows[200:] = rows[:200] + 0.5 * rows[200:]
@@ -259,6 +260,7 @@ def test_no_more_modes_come_back_than_there_are_landmarks(rows):
     assert len(modes.eigenvalues) == len(modes.offsets) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(ALONE)
 @pytest.mark.parametrize("name", GRAPHS)
 def test_blocks_stay_small_and_progress_ends_at_the_last_view(rows, name):

@@ -64,6 +64,7 @@ def test_the_residual_is_exact_when_every_view_is_in_the_sample(pairs, objective
     )
 
 
+@pytest.mark.slow
 def test_the_residual_of_centred_modes_is_that_of_the_centred_operator(pairs):
     operator = objective_operator("barlow_twins", paired(N)).center()
     accumulator, modes, indices = solved(as_views(pairs), paired(N), center=True)

@@ -247,6 +247,7 @@ def test_ten_candidates_a_landmark_and_two_thousand_views_for_the_residuals(monk
     assert (sample.n_views, options["n_views"]) == (2000, 4800)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_landmarks", "whitened"), [(100, 100), (200, 128), (800, 134)])
 def test_the_first_sixth_of_the_landmarks_is_whitened_row_by_row_and_at_least_128(n_landmarks, whitened):
     rows = torch.from_numpy(np.random.default_rng(0).normal(size=(900, 12)))

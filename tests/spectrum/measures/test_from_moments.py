@@ -55,6 +55,7 @@ def test_a_far_mean_changes_no_centred_measure(pair_of_views):
     assert far["cosine_concentration"] == pytest.approx(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [0.0, 0.7, 1.0])
 def test_noise_has_no_mode_however_much_of_it_the_views_share(shared):
     rng = np.random.default_rng(0)

@@ -62,6 +62,7 @@ def test_a_warm_start_needs_a_fraction_of_the_iterations():
     np.testing.assert_allclose(found.values, np.linalg.eigvalsh(moved)[::-1][:10], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("center", [True, False])
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("streamed", [True, False])

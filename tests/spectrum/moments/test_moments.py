@@ -117,6 +117,7 @@ def test_samples_that_are_not_finite_are_left_out_and_counted(bad):
     assert found.count == 7 + 9
 
 
+@pytest.mark.slow
 def test_more_dimensions_than_are_multiplied_at_once_give_whole_symmetric_scatters():
     batch = views(3, 1100)
     moments = streamed([batch, batch])
