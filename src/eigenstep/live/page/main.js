@@ -62,7 +62,7 @@ store.addEventListener("news", ({ detail: { changed, fresh } }) => {
   else { table.write([...changed]); view.news(changed, fresh); }
   writePulse();
   writeTitle();
-  if (!store.unread) loadPlotly();
+  if (!store.unread) loadPlotly().catch(() => {});  // the first figure asks again
 });
 store.addEventListener("silence", writePulse);
 route.addEventListener("change", arrive);
