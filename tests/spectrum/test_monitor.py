@@ -426,16 +426,6 @@ def test_a_batch_larger_than_the_window_is_thinned_evenly(tmp_path):
     np.testing.assert_allclose(monitor.compute().cross_correlation, expected)
 
 
-def test_measuring_in_the_background_raises_what_went_wrong_at_the_next_call(tmp_path):
-    monitor = SpectrumMonitor(tmp_path / "run", every=1, background=True)
-    monitor.update(*next(batches(1)))
-    monitor.wait()
-    shutil.rmtree(tmp_path / "run")
-    monitor.update(*next(batches(1)))
-    with pytest.raises(FileNotFoundError):
-        monitor.wait()
-
-
 @pytest.mark.parametrize(
     ("views", "message"),
     [

@@ -176,10 +176,25 @@ def is_aside(name: str) -> bool:
 
 
 def append(path: Path, data: str | bytes) -> None:
-    """Add to the end of a file, which is made if need be, by one system call."""
+    """Add to the end of a file, which is made if need be, by one system call if the disk takes all at once.
+
+    Where it does not take all, since it is full or there is a limit, nothing of it stays.
+
+    Raises
+    ------
+    OSError
+        With the file's name.
+    """
+    content = _encoded(data)
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     try:
-        os.write(handle, _encoded(data))
+        before = os.fstat(handle).st_size
+        try:
+            while content:
+                content = content[os.write(handle, content) :]
+        except OSError as error:
+            os.ftruncate(handle, before)
+            raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         os.close(handle)
 

@@ -1,6 +1,7 @@
 """The spectrum of embeddings in anyone's training loop."""
 
 import math
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from eigenstep.embeddings import as_tensor
 from eigenstep.machine import is_leader, world_size
 from eigenstep.spectrum._measure import check_embeddings, principal_projections
 from eigenstep.spectrum._monitor_folder import MonitorFolder, check_folder, resumed_position
@@ -150,19 +152,25 @@ class SpectrumMonitor:
         self._opened = False
         self._device = torch.device("cpu")
         self._worker = Background()
+        self._told: set[str] = set()
 
     def update(
         self,
-        z_a: Tensor,
-        z_b: Tensor | None = None,
+        z_a: Any,
+        z_b: Any = None,
         *,
         loss: Tensor | float = math.nan,
         learning_rate: float = 1.0,
     ) -> None:
         """Add one step's embeddings (n, d), of one view or two, on any device and of any floating type.
 
+        What then fails as they are measured or written is told once, as a warning, and left out.
+
         Parameters
         ----------
+        z_a, z_b : Tensor | array-like
+            Tensors, or what `eigenstep.embeddings.as_tensor` takes: NumPy arrays, data frames, arrays of
+            other libraries.
         loss : Tensor | float
             The step's loss, for the record.
         learning_rate : float
@@ -170,9 +178,10 @@ class SpectrumMonitor:
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             For embeddings of another shape or type.
         """
+        z_a, z_b = as_tensor(z_a, "z_a"), None if z_b is None else as_tensor(z_b, "z_b")
         check_embeddings(z_a, z_b, self.dim)
         _check_rate(learning_rate)
         self.dim = z_a.shape[1]
@@ -219,12 +228,7 @@ class SpectrumMonitor:
         return self._recorded is not None
 
     def wait(self) -> None:
-        """Return when no measurement is under way in the background, and all are written.
-
-        Notes
-        -----
-        Raises what went wrong in it.
-        """
+        """Return when no measurement is under way in the background, and all are written."""
         self._worker.wait()
 
     def compute(self, *, eigenvectors: bool = False) -> Spectrum:
@@ -349,21 +353,37 @@ class SpectrumMonitor:
         if folder is None:
             self._last = None
             return
-        probe = self._probe_embeddings()
+        try:
+            probe = self._probe_embeddings()
+        except Exception as error:
+            self._tell(step, "the probe batch was not measured", error)
+            probe = None
         # In another thread, too, copies to the CPU come after what the loop has queued.
         stream = torch.cuda.current_stream(device) if device.type == "cuda" else None
 
         def measure() -> None:
-            with torch.cuda.stream(stream):
-                found = self.settings.spectrum(finish(self._leading), step, time)
-                if not found.count and not found.nonfinite:
-                    return  # no rank had any
-                points = None if probe is None else principal_projections(probe, self.settings.directions)
-                loss = float(np.mean([float(value) for value in losses]))
-            folder.append(found, points, loss=loss, learning_rate=learning_rate)
-            self._last = found
+            try:
+                with torch.cuda.stream(stream):
+                    found = self.settings.spectrum(finish(self._leading), step, time)
+                    if not found.count and not found.nonfinite:
+                        return  # no rank had any
+                    points = None if probe is None else principal_projections(probe, self.settings.directions)
+                    loss = float(np.mean([float(value) for value in losses]))
+                folder.append(found, points, loss=loss, learning_rate=learning_rate)
+                self._last = found
+            except Exception as error:
+                self._tell(step, "nothing was measured", error)
 
         self._worker.run(measure, beside=beside)
+
+    def _tell(self, step: int, what: str, error: Exception) -> None:
+        """Warn of an error, once of each kind."""
+        if (kind := f"{what}: {type(error).__name__}") not in self._told:
+            self._told.add(kind)
+            reason = str(error).partition("\n")[0]
+            warnings.warn(
+                f"step {step}: {what} ({type(error).__name__}: {reason}); training goes on", stacklevel=2
+            )
 
 
 def _check_rate(learning_rate: float) -> None:

@@ -70,6 +70,9 @@ MONITOR = Owner(
 class MonitorFolder:
     """Writes a monitor's measurements.
 
+    What cannot be written, on a full disk or in a folder that is gone, is told once; each measurement after
+    it tries again.
+
     Parameters
     ----------
     path : Path
@@ -93,18 +96,24 @@ class MonitorFolder:
         self, path: Path, dim: int, probe: int, directions: int, settings: dict[str, Any], step: int
     ) -> None:
         self.path = path
+        self._shape = (dim, probe, directions)
+        self._config = json.dumps({"monitor": settings}, indent=1) + "\n"
+        self._thumbnails: np.ndarray | None = None
         self._warned = False
-        self._writer = RecordWriter(
-            path,
-            dim,
-            probe=probe,
-            directions=directions,
-            config=json.dumps({"monitor": settings}, indent=1) + "\n",
-            start=step + 1,
+        self._lost: list[int] = []
+        self._writer = self._open(step + 1)
+
+    def _open(self, start: int) -> RecordWriter:
+        dim, probe, directions = self._shape
+        writer = RecordWriter(
+            self.path, dim, probe=probe, directions=directions, config=self._config, start=start
         )
-        before = read_record(path).eigenvalues
+        before = read_record(self.path).eigenvalues
         assert before is not None, "the writer has just made the table"
         self._learned = LearnedCount(before["time"], before["cross_correlation"])
+        if self._thumbnails is not None:
+            writer.write_probe(self._thumbnails)
+        return writer
 
     @property
     def learned_modes(self) -> int:
@@ -115,17 +124,30 @@ class MonitorFolder:
         self, spectrum: Spectrum, points: np.ndarray | None, loss: float, learning_rate: float
     ) -> None:
         """Add one measurement; a first one with embeddings that are not finite is warned of."""
-        self._writer.append(
-            spectrum.step,
-            spectrum.time,
-            {"cross_correlation": spectrum.cross_correlation, "covariance": spectrum.covariance},
-            points,
-            measures=spectrum.measures,
-            loss=loss,
-            learning_rate=learning_rate,
-            count=spectrum.count,
-            nonfinite=spectrum.nonfinite,
-        )
+        try:
+            if self._lost:
+                self._writer = self._open(spectrum.step)  # what was written by half is dropped
+            self._writer.append(
+                spectrum.step,
+                spectrum.time,
+                {"cross_correlation": spectrum.cross_correlation, "covariance": spectrum.covariance},
+                points,
+                measures=spectrum.measures,
+                loss=loss,
+                learning_rate=learning_rate,
+                count=spectrum.count,
+                nonfinite=spectrum.nonfinite,
+            )
+        except OSError as error:
+            self._lose(spectrum.step, error)
+            return
+        if self._lost:
+            warnings.warn(
+                f"{self.path} is recorded in again from step {spectrum.step} on; {len(self._lost)}"
+                f" measurements from step {self._lost[0]} on are missing",
+                stacklevel=2,
+            )
+            self._lost = []
         self._learned.add(spectrum.time, spectrum.cross_correlation)
         if spectrum.nonfinite and not self._warned:
             self._warned = True
@@ -138,8 +160,21 @@ class MonitorFolder:
 
     def write_thumbnails(self, thumbnails: np.ndarray) -> None:
         """Keep pictures of the probe batch, uint8 (n, height, width, 3)."""
+        self._thumbnails = thumbnails
         self._writer.write_probe(thumbnails)
 
     def close(self, state: str, step: int) -> None:
         """Write the summary."""
-        self._writer.finish(state, step, **summarise(read_record(self.path)))
+        try:
+            self._writer.finish(state, step, **summarise(read_record(self.path)))
+        except (OSError, ValueError) as error:
+            warnings.warn(f"{self.path}: no summary is written ({error})", stacklevel=2)
+
+    def _lose(self, step: int, error: OSError) -> None:
+        if not self._lost:
+            warnings.warn(
+                f"step {step}: nothing is recorded in {self.path} ({error.strerror or error}); training goes"
+                " on, and it is recorded again as soon as that is possible",
+                stacklevel=2,
+            )
+        self._lost.append(step)

@@ -64,6 +64,7 @@ class MonitorSettings:
     planned_steps: int | None
     directions: int
     layer: str | None
+    layout: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("every", "window", "stride", "leading", "planned_steps", "directions"):

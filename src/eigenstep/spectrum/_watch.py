@@ -2,21 +2,27 @@
 
 import math
 import warnings
-from collections.abc import Callable, Iterable
+import weakref
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from eigenstep.spectrum._layers import ProbeBatch, as_embeddings, find_layers, join_batches, pair_outputs
+from eigenstep.spectrum._hooks import Hook, follow_steps, in_backward, is_of_training
+from eigenstep.spectrum._layers import find_layers, innermost
+from eigenstep.spectrum._layout import ModelCall, Pooling
 from eigenstep.spectrum._monitor import SpectrumMonitor
+from eigenstep.spectrum._pairing import Views
+from eigenstep.spectrum._probe_batch import ProbeBatch
+from eigenstep.spectrum._watched_layer import WatchedLayer
 
-# After so many steps a layer that gave nothing is a mistake, and after so many outputs a step is overdue.
-STEPS_OF_SILENCE, OUTPUTS_OF_A_STEP = 3, 512
+# After so many steps a layer that gave nothing is told, and after so many outputs that no step has come.
+STEPS_OF_SILENCE, OUTPUTS_WITHOUT_A_STEP = 3, 4096
+# Those that have not been closed.
+_open: "weakref.WeakSet[Watch]" = weakref.WeakSet()
 
 
 def watch(
@@ -25,8 +31,10 @@ def watch(
     out: str | Path,
     *,
     optimizer: Optimizer | None = None,
-    views: int | None = None,
-    pool: Callable[[Any], Tensor] | None = None,
+    views: int | tuple[int, int] | None = None,
+    calls: int | None = None,
+    pool: Callable[..., Tensor] | None = None,
+    layout: str | Mapping[str, str] | None = None,
     probe: Tensor | Callable[[nn.Module], Any] | None = None,
     **options: Any,
 ) -> "Watch":
@@ -34,26 +42,39 @@ def watch(
 
     A step is told by the optimiser: whenever one that holds parameters of the model steps, what the layers
     gave since its last step is one step's embeddings, and its learning rate adds to the record's time.
-    Forward passes in evaluation mode or under `torch.no_grad` are passed over, and so is what activation
-    checkpointing computes again. Several micro-batches a step (gradient accumulation) are joined.
+    Forward passes in evaluation mode or under `torch.no_grad`, exports, traces and transforms (`vmap`) are
+    passed over, and so is what activation checkpointing computes again. Several micro-batches a step
+    (gradient accumulation) are joined.
+
+    What is wrong with the call raises before the first step is over, and leaves no hook. After it nothing
+    here ends the training: what cannot be measured or written is told once, as a warning, and left out.
 
     Parameters
     ----------
     model : nn.Module
-        May be wrapped by DistributedDataParallel, or by torch.compile if it has not run yet.
+        May be wrapped by DistributedDataParallel, or by torch.compile if it has not run yet. Its copies and
+        its pickles are not watched.
     layers : str | Iterable[str]
         Names as in `model.named_modules()`.
     out : str | Path
         The run folder; of several layers each gets a folder in it, named as the layer.
     optimizer : Optimizer | None
         Whose steps count; by default any that holds a parameter of the model.
-    views : int | None
+    views : int | tuple[int, int] | None
         None: two calls of a layer with one shape are two views, a single call is one; 1: each call is a batch
         of its own; 2 or more: each call holds that many views one after the other, and the first two are
-        taken.
-    pool : Callable[[Any], Tensor] | None
-        Makes embeddings (n, d) of a layer's output; by default feature maps (n, c, h, w) are averaged over
-        positions and sequences (n, t, c) over tokens.
+        taken; (i, j): of the calls of a micro-batch, counted from 0, these two are the views, and the others,
+        such as further crops, are passed over.
+    calls : int | None
+        How many calls of a layer make a micro-batch; by default all those of a step.
+    pool : Callable[..., Tensor] | None
+        Makes embeddings (n, d) of a layer's output; if it has a parameter `attention_mask` it is given which
+        tokens are no padding, (n, t) of bool, or None.
+    layout : str | Mapping[str, str] | None
+        The axes of a layer's output: n the samples, c the dimensions, over all others is averaged, such as
+        "nchw", "nhwc", "ntc", "tnc", "nct"; or by layer. By default it is found by the types and sizes of
+        the model's layers, and is in the record. Over padded tokens, which an `attention_mask` that the model
+        is given names, is not averaged.
     probe : Tensor | Callable[[nn.Module], Any] | None
         a fixed batch for the model, or a function that is given the model and passes one; evaluated at each
         measurement in evaluation mode, its principal projections are recorded.
@@ -63,13 +84,11 @@ def watch(
     Raises
     ------
     ValueError
-        For a layer that the model does not have.
+        For a layer that the model does not have, and other settings that cannot be.
     TypeError
-        For an optimiser that is none; then, from the loop.
-    RuntimeError
-        If a layer gives nothing or no optimiser steps.
+        For an optimiser that is none; then, from the loop's first step.
     TypeError, ValueError
-        If what it gives are no embeddings.
+        If what a layer gives are no embeddings, or nothing tells which of its axes are which.
 
     Examples
     --------
@@ -88,7 +107,9 @@ def watch(
     """
     if optimizer is not None and not isinstance(optimizer, Optimizer):
         raise TypeError(f"expected optimizer to be a torch.optim.Optimizer, got {type(optimizer).__name__}")
-    watched = Watch(model, layers, out, views=views, pool=pool, probe=probe, **options)
+    watched = Watch(
+        model, layers, out, views=views, calls=calls, pool=pool, layout=layout, probe=probe, **options
+    )
     watched.follow(optimizer)
     return watched
 
@@ -111,46 +132,67 @@ class Watch:
         layers: str | Iterable[str],
         out: str | Path,
         *,
-        views: int | None = None,
-        pool: Callable[[Any], Tensor] | None = None,
+        views: int | tuple[int, int] | None = None,
+        calls: int | None = None,
+        pool: Callable[..., Tensor] | None = None,
+        layout: str | Mapping[str, str] | None = None,
         probe: Tensor | Callable[[nn.Module], Any] | None = None,
         **options: Any,
     ) -> None:
-        if views is not None and views < 1:
-            raise ValueError(f"expected views to be None, 1 or more, got {views}")
         names = [layers] if isinstance(layers, str) else list(layers)
         found = find_layers(model, names)
-        self._probe = None if probe is None else ProbeBatch(model, probe)
-        self.monitors: dict[str, SpectrumMonitor] = {}
-        for name in names:
-            folder = Path(out) if len(names) == 1 else Path(out) / name
-            embeddings = None if self._probe is None else self._probe.embeddings_of(name, found[name], pool)
-            thumbnails = None if self._probe is None else self._probe.thumbnails()
-            self.monitors[name] = SpectrumMonitor(
-                folder, layer=name, probe=embeddings, thumbnails=thumbnails, **options
-            )
+        told = Views(views, calls)
+        axes = dict(layout) if isinstance(layout, Mapping) else dict.fromkeys(names, layout)
+        if unknown := sorted(set(axes) - set(names)):
+            raise ValueError(f"expected layouts of {', '.join(names)}, got one of {', '.join(unknown)}")
+        inner = innermost(model)
+        poolings = {
+            name: Pooling(inner, layer, name, pool=pool, layout=axes.get(name))
+            for name, layer in found.items()
+        }
+        batch = None if probe is None else ProbeBatch(inner, probe)
+        folders = {name: Path(out) if len(names) == 1 else Path(out) / name for name in names}
+        for left in [other for other in _open if other._model is model and other._is_in(folders.values())]:
+            left.close("interrupted")  # the loop has been left, as when a notebook's cell is run once more
         self._model = model
-        self._views = views
-        self._pool = pool
+        self._layers = {
+            name: WatchedLayer(
+                name,
+                poolings[name],
+                told,
+                SpectrumMonitor(
+                    folders[name],
+                    layer=name,
+                    probe=None if batch is None else batch.embeddings_of(found[name], poolings[name]),
+                    thumbnails=None if batch is None else batch.thumbnails(),
+                    **options,
+                ),
+            )
+            for name in names
+        }
         self._losses: list[Tensor | float] = []
-        self._given: dict[str, list[Tensor]] = {name: [] for name in names}
-        self._batches: dict[str, list[tuple[Tensor, Tensor | None]]] = {name: [] for name in names}
         self._forward: set[str] = set()
-        self._paired: dict[str, bool] = {}
         self._steps = 0
         self._follows = False
+        self._call = ModelCall(inner)
         self._handles: list[Any] = [
-            module.register_forward_hook(self._capture(name)) for name, module in found.items()
+            inner.register_forward_pre_hook(Hook(self._call.begin), with_kwargs=True),
+            inner.register_forward_hook(Hook(self._call.end)),
         ]
+        for name, layer in found.items():
+            # Before the one that forgets the model's call, where the layer is the model.
+            hook = Hook(self._capture(self._layers[name]))
+            self._handles.append(layer.register_forward_hook(hook, with_kwargs=True, prepend=True))
+        _open.add(self)
+
+    @property
+    def monitors(self) -> dict[str, SpectrumMonitor]:
+        return {name: layer.monitor for name, layer in self._layers.items()}
 
     def follow(self, optimizer: Optimizer | None = None) -> None:
         """Count the steps of this optimiser, or of any that holds a parameter of the model."""
-        hook, self._follows = self._step_hook, True
-        self._handles.append(
-            register_optimizer_step_post_hook(hook)
-            if optimizer is None
-            else optimizer.register_step_post_hook(hook)
-        )
+        self._follows = True
+        self._handles.append(follow_steps(self._step_hook, optimizer))
 
     def log(self, *, loss: Tensor | float) -> None:
         """Tell the step's loss before the optimiser steps; of several in a step the mean is recorded."""
@@ -158,10 +200,8 @@ class Watch:
 
     def end_batch(self) -> None:
         """What the layers gave since the last call is one micro-batch, to be paired as `views` says."""
-        for name, outputs in self._given.items():
-            if outputs:
-                self._batches[name].append(pair_outputs(outputs, self._views, name))
-                self._given[name] = []
+        for layer in self._layers.values():
+            self._try(layer, layer.end_batch)
         self._forward.clear()
 
     def step(self, *, learning_rate: float = 1.0) -> None:
@@ -169,19 +209,24 @@ class Watch:
         self.end_batch()
         loss = sum(self._losses) / len(self._losses) if self._losses else math.nan
         self._losses = []
+        waiting = any(layer.waits for layer in self._layers.values())
+        for layer in self._layers.values():
+            before = layer.monitor.step
+            if (
+                waiting
+                and not self._try(layer, layer.step, loss, learning_rate)
+                and layer.monitor.step == before
+            ):
+                layer.step(loss, learning_rate)  # as one without embeddings
         self._steps += 1
-        given, self._batches = self._batches, {name: [] for name in self.monitors}
-        for name, monitor in self.monitors.items():
-            if given[name]:
-                self._update(name, *join_batches(given[name]), loss, learning_rate)
-            elif self._steps >= STEPS_OF_SILENCE and name not in self._paired:
-                raise RuntimeError(
-                    f"layer {name!r} gave nothing in {self._steps} steps: it was not called, or only in"
+        for layer in self._layers.values():
+            if self._steps >= STEPS_OF_SILENCE and not layer.has_given:
+                layer.tell(
+                    "silent",
+                    f"layer {layer.name!r} gave nothing in {self._steps} steps: it was not called, or only in"
                     " evaluation mode or under torch.no_grad, or in a compiled model that had run before"
-                    " it was watched; watch another layer, or put it in training mode"
+                    " it was watched; watch another layer, or put it in training mode",
                 )
-            elif any(given.values()):
-                monitor.skip(loss=loss, learning_rate=learning_rate)
 
     def close(self, state: str = "finished") -> None:
         """Remove the hooks and write the summaries; `state` as of `SpectrumMonitor.close`."""
@@ -198,11 +243,7 @@ class Watch:
                 " gave nothing, or none was a step at which it is measured; see `every` and `planned_steps`",
                 stacklevel=2,
             )
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
-        for monitor in self.monitors.values():
-            monitor.close(state)
+        self._let_go(state)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint of the loop should hold, by layer."""
@@ -221,63 +262,63 @@ class Watch:
     ) -> None:
         self.close("finished" if kind is None else "interrupted")
 
-    def _capture(self, name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-            if not module.training or not torch.is_grad_enabled():
+    def _capture(self, layer: WatchedLayer) -> Callable[..., None]:
+        def hook(module: nn.Module, inputs: Any, keywords: dict[str, Any], output: Any) -> None:
+            if not module.training or not is_of_training(output):
                 return
             # Computed again in the backward pass: new only if the first time was without gradients.
-            if not _in_backward():
-                self._forward.add(name)
-            elif name in self._forward:
+            if not in_backward():
+                self._forward.add(layer.name)
+            elif layer.name in self._forward:
                 return
-            given = self._given[name]
-            if len(given) >= OUTPUTS_OF_A_STEP and not self._follows:
-                self._let_go(name)
+            if layer.outputs >= OUTPUTS_WITHOUT_A_STEP and not self._waits_on(layer):
                 return
-            if len(given) >= OUTPUTS_OF_A_STEP:
-                raise RuntimeError(
-                    f"layer {name!r} gave {OUTPUTS_OF_A_STEP} outputs and no optimizer that holds a parameter"
-                    " of the watched model has stepped; give it as watch(..., optimizer=...)"
-                )
-            given.append(as_embeddings(self._pool(output) if self._pool else output, name))
+            self._try(layer, layer.take, output, self._call, keywords)
 
         return hook
 
-    def _let_go(self, name: str) -> None:
-        """Whoever ran the loop has left it, for example by Ctrl-C, and uses the model for something else."""
-        warnings.warn(
-            f"layer {name!r} gave {OUTPUTS_OF_A_STEP} outputs and no step was told of: it is no longer"
-            " watched",
-            stacklevel=4,
-        )
-        self.close("interrupted")
-
-    def _update(
-        self, name: str, z_a: Tensor, z_b: Tensor | None, loss: Tensor | float, learning_rate: float
-    ) -> None:
-        monitor, paired = self.monitors[name], self._paired.setdefault(name, z_b is not None)
-        if z_b is not None and not paired:
-            z_a, z_b = torch.cat([z_a, z_b]), None
-        if paired and z_b is None:
-            warnings.warn(
-                f"step {monitor.step + 1}: layer {name!r} gave no pairs of views as before; the step is"
-                " left out. If its calls are not two views of the same samples, say so: views=1",
-                stacklevel=2,
+    def _waits_on(self, layer: WatchedLayer) -> bool:
+        """Whether a layer that has given so much without a step is still watched."""
+        if not self._follows:  # whoever ran the loop has left it, for example by Ctrl-C
+            layer.tell(
+                "left",
+                f"layer {layer.name!r} gave {layer.outputs} outputs and no step was told of: it is no longer"
+                " watched",
             )
-            monitor.skip(loss=loss, learning_rate=learning_rate)
-            return
-        monitor.update(z_a, z_b, loss=loss, learning_rate=learning_rate)
+            self._let_go("interrupted")
+        elif not self._steps:
+            layer.tell(
+                "no step",
+                f"layer {layer.name!r} gave {layer.outputs} outputs and no optimizer that holds a parameter"
+                " of the watched model has stepped; give it as watch(..., optimizer=...)",
+            )
+        return self._follows
+
+    def _try(self, layer: WatchedLayer, action: Callable[..., None], *arguments: Any) -> bool:
+        """Whether it succeeds; in the first step what fails is a mistake in the call, and raised."""
+        try:
+            action(*arguments)
+        except Exception as error:
+            if not self._steps:
+                self._let_go("interrupted")
+                raise
+            layer.spoil(error)
+            return False
+        return True
+
+    def _let_go(self, state: str) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+        _open.discard(self)
+        for monitor in self.monitors.values():
+            monitor.close(state)
+
+    def _is_in(self, folders: Iterable[Path]) -> bool:
+        return not {monitor.out for monitor in self.monitors.values()}.isdisjoint(folders)
 
     def _step_hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         own = {id(parameter) for parameter in self._model.parameters()}
         held = (id(parameter) for group in optimizer.param_groups for parameter in group["params"])
         if not own.isdisjoint(held):
             self.step(learning_rate=float(optimizer.param_groups[0].get("lr", 1.0)))
-
-
-def _in_backward() -> bool:
-    """Whether the backward pass is under way: what is computed then, checkpointing computes again.
-
-    Compiled code recomputes on its own, without hooks.
-    """
-    return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
