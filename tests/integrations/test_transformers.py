@@ -157,3 +157,69 @@ def test_whatever_the_trainer_reports_to_gets_the_newest_values_when_it_logs(tmp
         np.testing.assert_array_equal([row[name] for row in history], values)
         assert list(logged[f"train/{name}"]) == [5, 10, 12]
         np.testing.assert_allclose(list(logged[f"train/{name}"].values()), values, rtol=1e-6)
+
+
+def words(count=24, length=7):
+    """Sentences of a language model, of which some words are not predicted."""
+    generator = torch.Generator().manual_seed(2)
+    ids = torch.randint(20, (count, length), generator=generator)
+    labels = ids.masked_fill(torch.rand(ids.shape, generator=generator) < 0.3, -100)
+    return [{"input_ids": row, "labels": wanted} for row, wanted in zip(ids, labels, strict=True)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("micro_batches", [1, 3])
+def test_a_loss_that_the_model_divides_by_all_items_of_a_step_is_recorded_as_the_trainer_tells_it(
+    micro_batches, tmp_path
+):
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    torch.manual_seed(0)
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=20, **sizes))
+    arguments = transformers.TrainingArguments(
+        str(tmp_path),
+        per_device_train_batch_size=2,
+        gradient_accumulation_steps=micro_batches,
+        max_steps=4,
+        logging_steps=1,
+        report_to="none",
+        save_strategy="no",
+        use_cpu=True,
+        disable_tqdm=True,
+    )
+    recorder = callback("model.norm", views=1, planned_steps=None)
+    trainer = transformers.Trainer(model, arguments, train_dataset=words(), callbacks=[recorder])
+    trainer.train()
+    told = [row["loss"] for row in trainer.state.log_history if "loss" in row]
+    record = read_record(tmp_path / "eigenstep")
+    assert record.metrics["step"].tolist() == [4]
+    assert record.metrics["count"].tolist() == [4 * 2 * micro_batches]
+    np.testing.assert_allclose(record.metrics["loss"], [np.mean(told)], rtol=1e-3)  # it tells four digits
+    assert record.config["monitor"]["layout"] == "ntc"
+
+
+@pytest.mark.slow
+def test_a_training_that_an_exception_ended_lets_go_when_the_model_is_trained_again(tmp_path):
+    class Ending(transformers.TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            if state.global_step == 5:
+                raise KeyboardInterrupt
+
+    model, first, second = TwoViews(), callback(), callback()
+    arguments = {"report_to": "none", "use_cpu": True, "disable_tqdm": True, "max_steps": 8}
+    for name, callbacks in (("first", [first, Ending()]), ("second", [second])):
+        trainer = transformers.Trainer(
+            model,
+            transformers.TrainingArguments(str(tmp_path / name), save_strategy="no", **arguments),
+            train_dataset=pairs(),
+            callbacks=callbacks,
+        )
+        if name == "first":
+            with pytest.raises(KeyboardInterrupt):
+                trainer.train()
+        else:
+            trainer.train()
+    records = [read_record(tmp_path / name / "eigenstep") for name in ("first", "second")]
+    assert [record.summary["state"] for record in records] == ["interrupted", "finished"]
+    assert [record.metrics["step"].tolist() for record in records] == [[4], [4, 8]]
+    assert not model.projector._forward_hooks
+    assert not model._forward_hooks

@@ -2,6 +2,7 @@
 
 import io
 import sys
+import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import FrameType
@@ -14,9 +15,12 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from eigenstep.integrations._recording import Recording
 from eigenstep.record import atomic_write
+from eigenstep.spectrum import Hook
 
 # In the Trainer's checkpoints, beside its own files.
 STATE_NAME = "eigenstep.pt"
+# Callbacks whose training has begun and not ended.
+_at_work: "weakref.WeakSet[SpectrumCallback]" = weakref.WeakSet()
 
 
 class SpectrumCallback(TrainerCallback):
@@ -69,12 +73,15 @@ class SpectrumCallback(TrainerCallback):
         saved = _state_file(args, state)
         if state.global_step and saved.is_file():
             self._recording.load(torch.load(saved, map_location="cpu", weights_only=True))
+        self._trainer = _calling_trainer()
+        for other in [each for each in _at_work if each._trainer is not self._trainer]:
+            other._end_if_left(model)
         self._recording.begin(model, Path(args.output_dir) / "eigenstep", state.global_step, state.max_steps)
         self._losses.follow(model)
-        self._trainer = _calling_trainer()
+        _at_work.add(self)
 
     def on_substep_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._recording.end_batch(self._losses.take())
+        self._recording.end_batch(self._losses.take(self._trainer))
 
     def on_pre_optimizer_step(
         self, args: Any, state: Any, control: Any, optimizer: Any = None, **kwargs: Any
@@ -82,7 +89,7 @@ class SpectrumCallback(TrainerCallback):
         self._learning_rate = float(optimizer.param_groups[0]["lr"])
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._recording.end_batch(self._losses.take())
+        self._recording.end_batch(self._losses.take(self._trainer))
         self._recording.step(self._learning_rate, state.global_step)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -98,38 +105,61 @@ class SpectrumCallback(TrainerCallback):
             atomic_write(saved, content.getvalue())
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._recording.end("finished")
+        self._end("finished")
+
+    def _end_if_left(self, model: Any) -> None:
+        """Another Trainer trains the model now: this one ended by an exception, which it does not tell."""
+        if self._losses.model is model:
+            self._end("interrupted")
+
+    def _end(self, how: str) -> None:
+        self._recording.end(how)
         self._losses.forget()
         self._trainer = None
+        _at_work.discard(self)
 
 
 class _ModelLoss:
-    """The loss that a model gives with its output: the Trainer tells its callbacks only means of it."""
+    """The loss that a model gives with its output: the Trainer tells its callbacks only means of it.
+
+    Attributes
+    ----------
+    model
+        Whose loss it is.
+    """
 
     def __init__(self) -> None:
+        self.model: Any = None
         self._handle: Any = None
         self._loss: Tensor | None = None
+        self._is_share = False
 
     def follow(self, model: Any) -> None:
         self.forget()
-        self._handle = model.register_forward_hook(self._note)
+        self.model = model
+        self._handle = model.register_forward_hook(Hook(self._note), with_kwargs=True)
 
     def forget(self) -> None:
         if self._handle is not None:
             self._handle.remove()
-        self._handle = self._loss = None
+        self.model = self._handle = self._loss = None
 
-    def take(self) -> Tensor | None:
+    def take(self, trainer: Trainer | None) -> Tensor | None:
+        """The loss of the micro-batch that is over, as a mean over it."""
         loss, self._loss = self._loss, None
+        if loss is not None and self._is_share:
+            # It was divided by the items of all micro-batches of the step; the mean over these is recorded.
+            return loss * getattr(trainer, "current_gradient_accumulation_steps", 1)
         return loss
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def _note(self, model: Any, inputs: Any, output: Any) -> None:
+    def _note(self, model: Any, inputs: Any, keywords: Mapping[str, Any], output: Any) -> None:
         loss = output.get("loss") if isinstance(output, Mapping) else None
         if isinstance(output, tuple) and output:
             loss = output[0]
         if model.training and isinstance(loss, Tensor) and loss.numel() == 1:
             self._loss = loss.detach()
+            self._is_share = keywords.get("num_items_in_batch") is not None
 
 
 def _state_file(args: Any, state: Any) -> Path:

@@ -2,6 +2,7 @@
 
 from eigenstep.analysis import ModeHistory, Rise, find_rises, follow_modes, separate_steps
 from eigenstep.record import RecordWriter, RunRecord, StepClock, append_line, find_runs, is_run, read_record
+from eigenstep.spectrum._hooks import Hook
 from eigenstep.spectrum._measure import (
     covariance_eigenvalues,
     cross_correlation_eigenvalues,
@@ -15,6 +16,7 @@ from eigenstep.spectrum._watch import Watch, watch
 
 __all__ = [
     "FileSpectrum",
+    "Hook",
     "LogSpaced",
     "measure_file",
     "ModeHistory",
