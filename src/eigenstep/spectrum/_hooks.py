@@ -67,7 +67,9 @@ def is_of_training(output: Any) -> bool:
         return False
     if torch.compiler.is_compiling():
         return True
-    if torch.jit.is_tracing() or torch._C._functorch.peek_interpreter_stack() is not None:  # vmap, grad, ...
+    if torch._C._get_tracing_state() is not None:  # torch.jit.trace
+        return False
+    if torch._C._functorch.peek_interpreter_stack() is not None:  # vmap, grad, ...
         return False
     tensors = [
         part for part in (output if isinstance(output, tuple) else (output,)) if isinstance(part, Tensor)

@@ -152,9 +152,9 @@ class Watch:
         }
         batch = None if probe is None else ProbeBatch(inner, probe)
         folders = {name: Path(out) if len(names) == 1 else Path(out) / name for name in names}
+        self._model: nn.Module = model
         for left in [other for other in _open if other._model is model and other._is_in(folders.values())]:
             left.close("interrupted")  # the loop has been left, as when a notebook's cell is run once more
-        self._model = model
         self._layers = {
             name: WatchedLayer(
                 name,
