@@ -19,7 +19,7 @@ def swin():
 
 
 def torchvision_swin():
-    return torchvision.models.SwinTransformer([4, 4], 8, [1, 1], [1, 2], [4, 4], num_classes=3)
+    return torchvision.models.SwinTransformer([4, 4], 12, [1, 1], [1, 2], [4, 4], num_classes=3)
 
 
 class Mixer(nn.Module):

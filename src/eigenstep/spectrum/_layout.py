@@ -20,6 +20,10 @@ CHANNELS_FIRST = {
         "channelshuffle",
     )
 }
+# Under these names modules say how many channels they give; `nf` is transformers' Conv1D.
+SIZES = ("out_channels", "num_features", "num_channels", "out_features", "embedding_dim", "nf")
+# So many times more parts of one type than of the other are nearly all: even ResNets end in a Linear.
+MOSTLY = 4
 # Whose models put the samples first.
 SAMPLES_FIRST = ("timm", "torchvision", "transformers", "open_clip", "sentence_transformers")
 # Names under which models are given which tokens are there (True), and which are padding (False).
@@ -106,6 +110,8 @@ class Pooling:
     ----------
     layout : str | None
         As given, or as it was found.
+    doubt : str
+        What is to be told of an output, if anything.
 
     Raises
     ------
@@ -132,6 +138,7 @@ class Pooling:
         self.layout = layout
         self._given = layout is not None
         self._model, self._layer, self.name, self._pool = model, layer, name, pool
+        self.doubt = ""
         self._pool_takes_mask = pool is not None and "attention_mask" in _parameters(pool)
 
     def __call__(self, output: Any, call: ModelCall, keywords: Mapping[str, Any] | None = None) -> Tensor:
@@ -160,6 +167,11 @@ class Pooling:
             )
         values = output.detach()
         if values.ndim == 2 and not self._given:
+            if not call.fits(len(values)):
+                self.doubt = (
+                    f"layer {self.name!r} gave {len(values)} rows for {call.samples} samples of the model,"
+                    " and each is taken for a sample; layout='nc' says that they are"
+                )
             return values.clone()
         layout = self._layout_of(values, call)
         values = values.movedim((layout.index("n"), layout.index("c")), (0, -1))
@@ -208,62 +220,84 @@ class Pooling:
 def find_layout(model: nn.Module, layer: nn.Module, shape: tuple[int, ...], call: ModelCall) -> str | None:
     """The axes of a layer's output as `watch` names them; None where nothing tells them.
 
-    The dimensions are where the layer's type says. A layer whose type says nothing is judged by its parts,
-    or else by the model's: by which axis has as many channels as one of them gives.
+    The dimensions are where the layer's type says. A layer whose type says nothing is judged by what its
+    parts, or else those of the modules that it is in, say by their types and sizes.
     """
-    channels = _channel_axis(layer)
+    channels = _channel_axis(layer, shape)
     if channels is None:
-        channels = _axis_of_size(layer, shape) or _axis_of_size(model, shape)
+        channels = next(
+            (found for whole in _around(model, layer) if (found := _voted(whole, shape)) is not None), None
+        )
     rest = {3: "t", 4: "hw", 5: "dhw"}.get(len(shape), "defghijk"[: len(shape) - 2])
-    if channels == "first" and isinstance(layer, nn.modules.conv._ConvNd):
-        return "nc" + rest if len(shape) == len(layer.kernel_size) + 2 else None  # or it has no batch axis
-    if channels == "first":
-        return "nc" + rest
+    if isinstance(layer, nn.modules.conv._ConvNd) and len(shape) != len(layer.kernel_size) + 2:
+        return None  # it has no axis of samples
     if channels == "last" and len(shape) == 3:
         order = _sequence_order(model, layer, shape, call)
         return None if order is None else order + "c"
-    if channels == "last" and call.fits(shape[0]):
-        return "n" + rest + "c"
-    return None
+    if channels is None or not call.fits(shape[0]):
+        return None
+    return "nc" + rest if channels == "first" else "n" + rest + "c"
 
 
-def _channel_axis(module: nn.Module) -> str | None:
+def _channel_axis(module: nn.Module, shape: tuple[int, ...]) -> str | None:
     """Whether a module's type says that its channels are the axis 1 ("first") or the last one."""
     if isinstance(module, nn.LayerNorm | nn.RMSNorm):
-        # Subclasses for feature maps, such as timm's and torchvision's LayerNorm2d, permute.
-        if "2d" in type(module).__name__:
-            return "first"
-        return "last" if len(module.normalized_shape) == 1 else None
+        if type(module) in (nn.LayerNorm, nn.RMSNorm):
+            return "last" if len(module.normalized_shape) == 1 else None
+        # Subclasses for feature maps permute, such as timm's LayerNorm2d, transformers' ConvNextLayerNorm.
+        width = module.normalized_shape[-1]
+        fits = [name for name, size in (("first", shape[1]), ("last", shape[-1])) if size == width]
+        return fits[0] if len(fits) == 1 else "first" if "2d" in type(module).__name__ else None
     if isinstance(module, nn.Linear | nn.Bilinear | nn.Embedding | nn.RNNBase | nn.MultiheadAttention):
         return "last"
     if isinstance(module, nn.GroupNorm) or any(
         kind.__module__ in CHANNELS_FIRST for kind in type(module).__mro__
     ):
         return "first"
-    return "last" if _of_torch_sequences(module) else None
+    return "last" if _of_torch_sequences(module) or type(module).__name__ == "Conv1D" else None
 
 
-def _axis_of_size(whole: nn.Module, shape: tuple[int, ...]) -> str | None:
-    """The one of axis 1 and the last axis that is as long as what a part with channels there gives."""
-    sizes: dict[str, set[int]] = {"first": set(), "last": set()}
+def _around(model: nn.Module, layer: nn.Module) -> list[nn.Module]:
+    """The layer and the modules that it is in, from the innermost to the model."""
+    return [module for module in model.modules() if any(part is layer for part in module.modules())][::-1]
+
+
+def _voted(whole: nn.Module, shape: tuple[int, ...]) -> str | None:
+    """Where the parts of a module say that the channels are; None where they do not, or not alike.
+
+    Three may vote: the sizes, if of axis 1 and the last one only one is as long as what a part gives; the
+    types, if nearly all parts that give outputs of so many axes are alike; and the sides of maps, if two are
+    equal.
+    """
+    sizes: set[int] = set()
+    types: list[str] = []
     for part in whole.modules():
-        axis = _channel_axis(part)
-        for name in ("out_channels", "num_features", "num_channels", "out_features", "embedding_dim"):
-            if axis and isinstance(size := getattr(part, name, None), int):
-                sizes[axis].add(size)
-        if axis and isinstance(part, nn.LayerNorm | nn.RMSNorm):
-            sizes[axis].add(part.normalized_shape[-1])
-    for first, last in ((sizes["first"], sizes["last"]), (sizes["first"] | sizes["last"],) * 2):
-        fits = [
-            name
-            for name, size, fitting in (("first", shape[1], first), ("last", shape[-1], last))
-            if size in fitting
-        ]
-        if len(fits) == 1:
-            return fits[0]
-        if fits:
-            return None
-    return None
+        axis = _channel_axis(part, shape)
+        if axis is not None:
+            given = [getattr(part, name, None) for name in SIZES]
+            sizes |= {size for size in given if isinstance(size, int)}
+            sizes |= set(getattr(part, "normalized_shape", ())[-1:])
+            if not isinstance(part, nn.modules.conv._ConvNd) or len(part.kernel_size) + 2 == len(shape):
+                types.append(axis)
+    if not sizes:
+        return None
+    first, last = types.count("first"), types.count("last")
+    votes = [
+        _only(shape[1] in sizes, shape[-1] in sizes),
+        _only(first > MOSTLY * last, last > MOSTLY * first),
+    ]
+    if len(shape) == 4:
+        votes.append(_only(shape[2] == shape[3], shape[1] == shape[2]))
+    found = {name: votes.count(name) for name in ("first", "last")}
+    winner = max(found, key=lambda name: found[name])
+    against = sum(found.values()) - found[winner]
+    if len(shape) == 4:
+        return winner if found[winner] >= 2 else None
+    return winner if found[winner] and not against and votes[0] else None
+
+
+def _only(first: bool, last: bool) -> str | None:
+    return None if first == last else "first" if first else "last"
 
 
 def _sequence_order(
@@ -274,15 +308,17 @@ def _sequence_order(
     As torch's module says that gave them, by which axis has as many as the model was given samples, or as the
     library does whose model it is.
     """
-    holders = [module for module in model.modules() if any(part is layer for part in module.modules())]
+    holders = _around(model, layer)
     torchs = [module for module in holders if _of_torch_sequences(module)]
     if torchs:
-        return "nt" if _batch_first(torchs[-1]) else "tn"
-    first, second = call.fits(shape[0]), call.fits(shape[1])
-    if call.samples and first != second:
-        return "nt" if first else "tn"
-    if not first:
-        return None
+        return "nt" if _batch_first(torchs[0]) else "tn"
+    if call.samples:
+        first, second = call.fits(shape[0]), call.fits(shape[1])
+        windows = not first and shape[0] % call.samples == 0  # each sample's parts, or tokens: who knows
+        if windows or not (first or second):
+            return None
+        if first != second:
+            return "nt" if first else "tn"
     orders = {
         module.batch_first
         for module in model.modules()
