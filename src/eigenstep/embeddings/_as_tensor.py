@@ -1,6 +1,5 @@
 """Arrays of any library as tensors."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -133,6 +132,12 @@ def _of_array(array: NDArray[Any], given: Any, name: str) -> Tensor:
         array = array.astype(kind.newbyteorder("="))
     if any(step < 0 or step % array.itemsize for step in array.strides):
         array = array.copy()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return torch.from_numpy(array)
+    return torch.from_numpy(array if array.flags.writeable else np.asarray(_Writable(array)))
+
+
+class _Writable:
+    """A read-only array as torch takes it without a warning, whose filter would not be safe in threads."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array
+        self.__array_interface__ = array.__array_interface__ | {"data": (array.ctypes.data, False)}
