@@ -123,7 +123,9 @@ def _write(path, kind, rows):
 def test_columns_of_lists_of_several_lengths_are_refused_by_path(tmp_path):
     path = tmp_path / "rows.parquet"
     pyarrow.parquet.write_table(pyarrow.table({"embedding": [[1.0, 2.0], [3.0]]}), path)
-    with pytest.raises(ValueError, match=r"rows.parquet, embedding: expected lists of 2 numbers in every"):
+    with pytest.raises(
+        ValueError, match=r"rows.parquet, embedding: row 1 has 1 numbers, expected 2 in every"
+    ):
         compare([path, path])
 
 

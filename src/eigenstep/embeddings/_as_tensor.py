@@ -72,7 +72,7 @@ def _shared(values: Any) -> Tensor | None:
     """What an array exports, where it is, or None if torch can't take it so."""
     try:
         if hasattr(values, "__dlpack__"):
-            return torch.from_dlpack(values)
+            return torch.utils.dlpack.from_dlpack(values)
         if hasattr(values, "__cuda_array_interface__"):
             return torch.as_tensor(values)
     except (BufferError, TypeError, RuntimeError, ValueError):  # its strides or type, or a device not here
@@ -103,13 +103,13 @@ def _array(values: Any, name: str) -> NDArray[Any]:
 
 def _filled(values: np.ma.MaskedArray[Any, Any]) -> NDArray[Any]:
     kind = values.dtype if values.dtype.kind == "f" else np.float64
-    filled: NDArray[Any] = values.astype(kind).filled(np.nan)
+    filled: NDArray[Any] = np.ma.filled(values.astype(kind), np.nan)
     return filled
 
 
 def _columns(values: Any) -> list[tuple[Any, Any]]:
     """A data frame's columns by name, with their types."""
-    kinds = getattr(values, "dtypes", None)
+    kinds: Any = getattr(values, "dtypes", None)
     return list(kinds.items()) if hasattr(kinds, "items") and hasattr(values, "to_numpy") else []
 
 
