@@ -57,10 +57,11 @@ def test_parts_of_one_width_are_rows_in_order(path, content, taken):
         [{"z": z, "label": y} for z, y in zip(BATCHES, LABEL_BATCHES, strict=True)],
         [{"z": z, "label": y} for z, y in zip(VALUES.split(10), LABELS.split(10), strict=True)],
         [{"z": z, "label": int(y)} for z, y in zip(VALUES, LABELS, strict=True)],
+        [{"z": z, "label": y} for z, y in zip(VALUES.split(1), LABELS.split(1), strict=True)],
         {name: {"z": z, "label": y} for name, z, y in zip(NAMES, VALUES, LABELS, strict=True)},
         {"z": VALUES.numpy(), "label": LABELS.numpy(), "names": np.array(NAMES)},
     ],
-    ids=["batches", "equal batches", "records", "named records", "arrays"],
+    ids=["batches", "equal batches", "records", "batches of one", "named records", "arrays"],
 )
 def test_labels_stay_beside_their_rows(path, content):
     torch.save(content, path)
@@ -113,6 +114,12 @@ def test_two_tensors_of_one_length_may_be_two_views_and_are_not_joined(path):
 def test_matrices_under_names_of_their_own_are_not_joined(path, content):
     torch.save(content, path)
     with pytest.raises(ValueError, match="several columns of vectors; name one as column"):
+        open_rows(path)
+
+
+def test_tensors_that_are_not_dense_are_not_joined(path):
+    torch.save([VALUES.to_sparse()] * 3, path)
+    with pytest.raises(ValueError, match=r"expected a column of vectors.* of values that are not dense"):
         open_rows(path)
 
 

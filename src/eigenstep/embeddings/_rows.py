@@ -1,7 +1,7 @@
 """Embeddings in a file of any kind, a block of rows at a time or whole, and what it says of each row."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,30 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.embeddings._arrays import npy_content, npz_content
+from eigenstep.embeddings._formats import FORMATS, embeddings_suffix
+from eigenstep.embeddings._missing import nonfinite_rows, rows_in_words
 from eigenstep.embeddings._stored import Content, Stored
-from eigenstep.embeddings._table import arrow_content, parquet_content
-from eigenstep.embeddings._tensors import safetensors_content, torch_content
-from eigenstep.embeddings._text import csv_content
 from eigenstep.machine import available_memory, size_in_words
 
 # What is read unless a column is named, as `eigenstep embed` names it.
 EMBEDDING = "embedding"
-FORMATS: dict[str, Callable[[Path], Content]] = {
-    ".npy": npy_content,
-    ".npz": npz_content,
-    ".pt": torch_content,
-    ".pth": torch_content,
-    ".safetensors": safetensors_content,
-    ".parquet": parquet_content,
-    ".feather": arrow_content,
-    ".arrow": arrow_content,
-    ".csv": csv_content,
-    ".tsv": csv_content,
-    ".csv.gz": csv_content,
-    ".tsv.gz": csv_content,
-}
-SUFFIXES = tuple(FORMATS)
 
 
 def open_rows(path: str | Path, column: str | None = None, *, default: str | None = None) -> "Rows":
@@ -231,38 +214,6 @@ class Rows:
 
     def _listed(self) -> str:
         return _listed(self.content.arrays)
-
-
-def embeddings_suffix(path: str | Path) -> str | None:
-    """The ending of a name of a file of embeddings, of `SUFFIXES`, in capitals or not; None for another file.
-
-    Examples
-    --------
-    >>> embeddings_suffix("runs/Z.CSV.gz"), embeddings_suffix("z.txt")
-    ('.csv.gz', None)
-    """
-    name = Path(path).name.lower()
-    return next((suffix for suffix in sorted(FORMATS, key=len)[::-1] if name.endswith(suffix)), None)
-
-
-def nonfinite_rows(values: Tensor) -> list[int]:
-    """Which of the rows (n, d) hold a NaN or an infinity."""
-    if not values.is_floating_point() or bool(torch.isfinite(values.sum())):  # a finite sum has finite terms
-        return []
-    found: list[int] = torch.nonzero(~torch.isfinite(values).all(1))[:, 0].tolist()
-    return found
-
-
-def rows_in_words(rows: Sequence[int], most: int = 8) -> str:
-    """Numbers of rows for people.
-
-    Examples
-    --------
-    >>> rows_in_words([3]), rows_in_words([3, 5], 1)
-    ('row 3, counted from 0', 'rows 3 and 1 more, counted from 0')
-    """
-    shown = ", ".join(map(str, rows[:most])) + (f" and {len(rows) - most:,} more" if len(rows) > most else "")
-    return f"{'row' if len(rows) == 1 else 'rows'} {shown}, counted from 0"
 
 
 def _filled(values: NDArray[Any], given: NDArray[np.bool_]) -> NDArray[Any]:

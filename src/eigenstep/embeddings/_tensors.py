@@ -105,7 +105,7 @@ class _Found:
         return True
 
     def _batched(self, column: list[Any]) -> Stored | None:
-        if all(isinstance(each, Tensor) for each in column):
+        if all(map(_is_dense, column)):
             return batches(column)
         if all(
             isinstance(each, list | tuple) and all(isinstance(one, str) for one in each) for each in column
@@ -114,11 +114,11 @@ class _Found:
         return None
 
     def _rows(self, column: list[Any], keys: list[str] | None) -> Stored | None:
-        if all(isinstance(each, Tensor) for each in column):
+        if all(map(_is_dense, column)):
             shapes = [tuple(each.shape) for each in column]
             kinds = [str(each.dtype).removeprefix("torch.") for each in column]
-            if set(shapes) == {()}:
-                return _stored(torch.stack(column))
+            if set(shapes) <= {(), (1,)}:
+                return _stored(torch.cat([each.reshape(1) for each in column]))
             return vectors(shapes, kinds, lambda part: iter(column[part]), keys, self.path)
         if all(isinstance(each, str) for each in column):
             return texts(column)
@@ -141,6 +141,10 @@ def _fields(elements: Sequence[Any]) -> list[str]:
 
 def _get(element: Any, field: str) -> Any:
     return element[field] if isinstance(element, Mapping) else element[int(field)]
+
+
+def _is_dense(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_quantized
 
 
 def _is_matrix(tensor: Tensor) -> bool:
@@ -167,7 +171,7 @@ def _tensor(content: Any) -> Any:
 
 
 def _stored(tensor: Tensor) -> Stored:
-    dense = tensor.layout == torch.strided and not tensor.is_quantized
+    dense = _is_dense(tensor)
     kind = str(tensor.dtype).removeprefix("torch.") if dense else "values that are not dense"
 
     def pieces(rows: int) -> Iterator[Tensor]:

@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping
 
 # What stands beside embeddings, where no numbers in the names tell the dimensions.
-BESIDE = {"", *"class fold id idx index label labels row split target targets".split()}
+BESIDE = frozenset(
+    ("", "class", "fold", "id", "idx", "index", "label", "labels", "row", "split", "target", "targets")
+)
 
 
 def wide_columns(kinds: Mapping[str, str]) -> dict[str, list[str]]:
@@ -47,5 +49,5 @@ def in_words(names: list[str], kinds: Mapping[str, str]) -> str:
     return f"{len(names):,} columns, {names[0]} to {names[-1]}" + (f"; not taken: {beside}" if beside else "")
 
 
-def _is_beside(name: str, names: set[str]) -> bool:
+def _is_beside(name: str, names: frozenset[str]) -> bool:
     return name.lower() in names or name.startswith(("Unnamed:", "__index_level_"))
