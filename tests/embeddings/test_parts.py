@@ -117,6 +117,7 @@ def test_matrices_under_names_of_their_own_are_not_joined(path, content):
         open_rows(path)
 
 
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants")
 def test_tensors_that_are_not_dense_are_not_joined(path):
     torch.save([VALUES.to_sparse()] * 3, path)
     with pytest.raises(ValueError, match=r"expected a column of vectors.* of values that are not dense"):

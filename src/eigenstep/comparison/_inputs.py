@@ -94,8 +94,7 @@ def open_file(given: Input, what: What) -> Rows:
     if given.at is not None:
         return open_rows(given.path, given.at)
     rows = open_rows(given.path, default=what)
-    # An array without a name is taken as it is, and so is one of parts that have no name together.
-    if rows.column not in (None, what) and not rows.stored.made_of:
+    if rows.column not in (None, what) and rows.stored.named:  # one without a name is taken as it is
         known = ", ".join(map(str, rows.content.arrays))
         raise ValueError(
             f"{given.path} has no {what}; it has {known}; name another column as {given.path}@COLUMN"

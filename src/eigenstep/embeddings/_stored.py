@@ -29,6 +29,8 @@ class Stored:
         Gives all at once; of labels and names. A row without one is NaN or None.
     made_of : str
         In words, what it was put together from; empty for an array of its own.
+    named : bool
+        Whether the file has a name for it, if it has any; a table has none for columns, one a dimension.
     """
 
     shape: tuple[int, ...]
@@ -37,6 +39,7 @@ class Stored:
     pieces: Callable[[int], Iterator[Tensor]]
     whole: Callable[[], NDArray[Any]]
     made_of: str = ""
+    named: bool = True
 
     @property
     def is_embeddings(self) -> bool:

@@ -148,7 +148,8 @@ def _wide(table: _Table, columns: list[str], made_of: str) -> Stored:
         return found
 
     kinds = {str(table.schema.field(name).type) for name in columns}
-    return Stored((table.count, len(columns)), " and ".join(sorted(kinds)), True, pieces, whole, made_of)
+    kind = " and ".join(sorted(kinds))
+    return Stored((table.count, len(columns)), kind, True, pieces, whole, made_of, named=False)
 
 
 def _kind(kind: pa.DataType) -> str:

@@ -55,8 +55,8 @@ class _Table:
             raise ValueError(f"{path} is not a table of text ({error})") from error
         if not sample:
             raise ValueError(f"{path} is empty; expected rows of numbers")
-        separators = [each for each in (",", ";", "\t", " ") if each in sample[0]] or [","]
-        self.separator = max(separators[:-1] or separators, key=sample[0].count)
+        separator = max((",", ";", "\t"), key=sample[0].count)
+        self.separator = separator if separator in sample[0] or " " not in sample[0] else " "
         rows = list(self._fields(sample))
         self.has_names = _are_names(rows)
         self.names = rows[0] if self.has_names else list(map(str, range(len(rows[0]))))
@@ -125,7 +125,7 @@ class _Table:
             found: NDArray[Any] = torch.cat(list(pieces(ROWS_AT_ONCE))).numpy()
             return found
 
-        return Stored((self.count, len(columns)), "numbers", True, pieces, whole, made_of)
+        return Stored((self.count, len(columns)), "numbers", True, pieces, whole, made_of, named=False)
 
     def _numbers(self, lines: list[str], places: list[int], start: int) -> NDArray[np.float64]:
         try:
