@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import eigenstep
-from eigenstep import record
+from eigenstep import record, spectrum
 
 OLD = {
     "eigenstep.atomic": "atomic_write",
@@ -41,6 +41,14 @@ def test_what_is_found_by_an_old_name_is_the_same_object(monkeypatch):
         from eigenstep import atomic
     assert atomic.atomic_write is record.atomic_write
     assert record.__name__ == "eigenstep.record"
+
+
+def test_what_went_elsewhere_than_its_module_is_found_too(monkeypatch):
+    monkeypatch.delitem(sys.modules, "eigenstep.spectrum.files", raising=False)
+    with pytest.warns(DeprecationWarning, match=r"now eigenstep\.embeddings"):
+        files = importlib.import_module("eigenstep.spectrum.files")
+    assert files.measure_file is spectrum.measure_file
+    assert {"FileSpectrum", "measure_file", "open_rows"} <= set(files.__all__)
 
 
 def test_a_module_that_never_was_is_not_found():

@@ -26,6 +26,9 @@ MOVED = {
     "eigenstep.training.objectives": "eigenstep.methods",
 }
 
+# Names that went elsewhere than the rest of their module.
+TAKEN_APART = {"eigenstep.spectrum.files": ("eigenstep.spectrum", ("FileSpectrum", "measure_file"))}
+
 
 class MovedModules(MetaPathFinder, Loader):
     """Finds a module under its old name, as the module of the new one."""
@@ -41,8 +44,11 @@ class MovedModules(MetaPathFinder, Loader):
         found = importlib.import_module(new)
         # A module of its own: importing changes the names that a module has for itself.
         module = ModuleType(spec.name, f"{new} by its old name.")
+        elsewhere, names = TAKEN_APART.get(spec.name, ("", ()))
+        apart = {name: getattr(importlib.import_module(elsewhere), name) for name in names}
+        module.__dict__.update(apart)
         module.__dict__["__getattr__"] = partial(getattr, found)
-        module.__dict__["__all__"] = list(getattr(found, "__all__", ()))
+        module.__dict__["__all__"] = [*getattr(found, "__all__", ()), *apart]
         return module
 
     def exec_module(self, module: ModuleType) -> None:

@@ -76,7 +76,7 @@ def test_rows_left_out_and_other_columns_are_told(capsys):
     assert main(["spectrum", "more.npz"]) == 0
     output = capsys.readouterr().out
     assert "more.npz, embedding: 400 rows, 16 dimensions" in output
-    assert "left out: 1 row that holds a NaN or an infinity\n" in output
+    assert "left out: 1 row that holds a NaN or an infinity, or no value: row 7, counted from 0\n" in output
     assert "also in the file: features (--column)" in output
 
 

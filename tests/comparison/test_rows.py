@@ -1,5 +1,8 @@
 """Files of embeddings of every kind as inputs of a comparison."""
 
+import gzip
+import io
+
 import numpy as np
 import pyarrow
 import pyarrow.parquet
@@ -53,6 +56,11 @@ def test_a_column_of_another_name_is_named_after_the_file(made, tmp_path):
 
 def test_the_features_of_a_file_are_never_taken_for_its_embedding(tmp_path):
     np.savez(tmp_path / "rows.npz", features=ROWS, label=np.arange(6))
+    torch.save(
+        {"features": list(torch.from_numpy(ROWS).split(4)), "label": torch.arange(6)}, tmp_path / "b.pt"
+    )
+    with pytest.raises(ValueError, match=r"b.pt has no embedding; it has features, label; name another"):
+        compare([tmp_path / "b.pt", tmp_path / "b.pt"])
     with pytest.raises(ValueError, match=r"rows.npz has no embedding; it has features, label; name another"):
         compare([tmp_path / "rows.npz"] * 2)
     assert compare([tmp_path / "rows.npz"] * 2, what="features", **QUICK).dims == [2, 2]
@@ -87,8 +95,15 @@ def test_what_is_no_matrix_of_real_numbers_with_a_name_each_is_refused_by_path(t
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("how", ["empty", "no such file", "cut off", "another kind"])
+@pytest.mark.parametrize(
+    ("suffix", "how"),
+    [
+        (suffix, how)
+        for suffix in SUFFIXES
+        for how in ("empty", "no such file", "cut off", "another kind")
+        if how != "cut off" or suffix not in (".csv", ".tsv")  # a text that ends early has fewer lines
+    ],
+)
 def test_files_that_are_damaged_or_of_another_kind_are_refused_by_path(tmp_path, suffix, how):
     path = tmp_path / f"rows{suffix}"
     _write(path, suffix, ROWS)
@@ -114,6 +129,14 @@ def _write(path, kind, rows):
             np.savez(file, embedding=rows)
         elif kind == ".parquet":
             pyarrow.parquet.write_table(pyarrow.table({"embedding": rows.tolist()}), file)
+        elif kind in (".feather", ".arrow"):
+            table = pyarrow.table({"embedding": rows.tolist()})
+            with pyarrow.ipc.new_file(file, table.schema) as writer:
+                writer.write_table(table)
+        elif kind.startswith((".csv", ".tsv")):
+            text = io.BytesIO()
+            np.savetxt(text, rows, delimiter="\t" if kind.startswith(".tsv") else ",")
+            file.write(gzip.compress(text.getvalue()) if kind.endswith(".gz") else text.getvalue())
         elif kind == ".safetensors":
             save_file({"embedding": torch.from_numpy(rows)}, path)
         else:
@@ -123,7 +146,9 @@ def _write(path, kind, rows):
 def test_columns_of_lists_of_several_lengths_are_refused_by_path(tmp_path):
     path = tmp_path / "rows.parquet"
     pyarrow.parquet.write_table(pyarrow.table({"embedding": [[1.0, 2.0], [3.0]]}), path)
-    with pytest.raises(ValueError, match=r"rows.parquet, embedding: expected lists of 2 numbers in every"):
+    with pytest.raises(
+        ValueError, match=r"rows.parquet, embedding: row 1 has 1 numbers, expected 2 in every"
+    ):
         compare([path, path])
 
 

@@ -156,18 +156,32 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path, save):
 
 def test_lists_of_several_lengths_are_refused(tmp_path):
     parquet.write_table(pa.table({"z": [[1.0, 2.0], [1.0], [1.0, 2.0]]}), tmp_path / "z.parquet")
-    with pytest.raises(ValueError, match=r"z.parquet, z: expected lists of 2 numbers in every row"):
+    with pytest.raises(ValueError, match=r"z.parquet, z: row 1 has 1 numbers, expected 2 in every row"):
         read(tmp_path / "z.parquet")
 
 
 def test_a_path_must_be_a_file_of_a_known_kind(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no file"):
         open_rows(tmp_path / "nowhere.npy")
-    (tmp_path / "z.csv").write_text("1,2\n")
+    (tmp_path / "z.txt").write_text("1,2\n")
     with pytest.raises(
-        ValueError, match=r"ends in .npy, .npz, .pt, .pth, .safetensors, .parquet, got .*z.csv"
+        ValueError, match=r"ends in .npy, .npz, .pt, .pth, .safetensors, .parquet, .*, got .*z.txt"
     ):
-        open_rows(tmp_path / "z.csv")
+        open_rows(tmp_path / "z.txt")
+
+
+@pytest.mark.parametrize("shape", [(25, 3, 1, 1), (25, 1, 3), (25, 1, 3, 1), (25, 3, 1)])
+@pytest.mark.parametrize("kind", KINDS[:4])
+def test_axes_of_length_one_are_left_out_and_told(save, kind, shape):
+    path = save(kind, z=VALUES.reshape(shape))
+    np.testing.assert_array_equal(read(path), VALUES)
+    assert open_rows(path).taken == f"{'×'.join(map(str, shape))} without axes of length one"
+
+
+def test_the_case_of_a_suffix_does_not_matter(tmp_path):
+    with (tmp_path / "Z.NPY").open("wb") as file:
+        np.save(file, VALUES)
+    np.testing.assert_array_equal(read(tmp_path / "Z.NPY"), VALUES)
 
 
 def test_an_archive_member_that_is_no_array_is_not_a_column(tmp_path, save):

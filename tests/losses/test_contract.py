@@ -1,5 +1,6 @@
 """What holds for every loss. A loss gets the whole suite by naming itself in a subclass of LossContract."""
 
+import inspect
 import subprocess
 import sys
 from abc import ABC, abstractmethod
@@ -7,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import lightly.loss
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -184,6 +187,32 @@ class LossContract(ABC):
             self.loss()(z_a, z_b)
         assert "\n" not in str(error.value)
 
+    @pytest.mark.parametrize("method", ["__call__", "terms", "loss_and_terms"])
+    @pytest.mark.parametrize(
+        ("z_a", "z_b", "came"),
+        [
+            (np.ones((4, 3)), np.ones((4, 3)), "numpy.ndarray as z_a and numpy.ndarray as z_b"),
+            (torch.rand(4, 3), np.ones((4, 3)), "numpy.ndarray as z_b"),
+            (pd.DataFrame(np.ones((4, 3))), torch.rand(4, 3), "pandas.*DataFrame as z_a"),
+            (torch.rand(4, 3), [[1.0, 2.0]], "list as z_b"),
+            (None, torch.rand(4, 3), "NoneType as z_a"),
+        ],
+        ids=["arrays", "mixed", "frame", "list", "nothing"],
+    )
+    def test_what_is_no_tensor_is_named_by_its_type(self, method, z_a, z_b, came):
+        with pytest.raises(TypeError, match=f"^expected tensors, got {came}; .* torch.as_tensor[^\n]*$"):
+            getattr(self.loss(), method)(z_a, z_b)
+
+    def test_views_on_two_devices_are_refused(self):
+        with pytest.raises(ValueError, match="on one device, got cpu and meta"):
+            self.loss()(torch.rand(4, 3), torch.rand(4, 3, device="meta"))
+
+    def test_gathering_needs_a_torch_that_can(self, monkeypatch):
+        monkeypatch.setattr("torch.distributed.is_available", lambda: False)
+        self.loss()(*pair())
+        with pytest.raises(ValueError, match=r"^gather_distributed=True needs torch\.distributed"):
+            self.loss(gather_distributed=True)
+
     def test_a_batch_of_one_is_refused(self):
         with pytest.raises(ValueError, match="at least 2 pairs, got 1"):
             self.loss()(torch.rand(1, 3), torch.rand(1, 3))
@@ -203,7 +232,20 @@ class EqualsLightly:
             assert_close(value_and_gradients(self.loss(**options), z_a, z_b), expected, 1e-10)
 
 
-class TestBarlowTwins(EqualsLightly, LossContract):
+class HasLightlysSignature(EqualsLightly):
+    """For a loss that is made and called just as lightly's."""
+
+    def test_lightlys_defaults_are_accepted_by_name_and_by_place(self):
+        peer = getattr(lightly.loss, self.loss.__name__)
+        defaults = {name: each.default for name, each in inspect.signature(peer).parameters.items()}
+        z_a, z_b = pair()
+        expected = self.loss()(z_a, z_b)
+        for loss in (self.loss(**defaults), self.loss(*defaults.values())):
+            assert torch.equal(loss(z_a, z_b), expected)
+        assert torch.equal(self.function(z_a, z_b, *defaults.values()), expected)
+
+
+class TestBarlowTwins(HasLightlysSignature, LossContract):
     loss = losses.BarlowTwinsLoss
     function = staticmethod(losses.barlow_twins_loss)
     variants = (
@@ -243,7 +285,7 @@ class TestBarlowTwins(EqualsLightly, LossContract):
         return scale * total
 
 
-class TestNTXent(EqualsLightly, LossContract):
+class TestNTXent(HasLightlysSignature, LossContract):
     loss = losses.NTXentLoss
     function = staticmethod(losses.nt_xent_loss)
     variants = ({}, {"temperature": 0.1}, {"temperature": 2.0, "normalize": "none"})
@@ -261,7 +303,7 @@ class TestNTXent(EqualsLightly, LossContract):
         return total / (2 * n)
 
 
-class TestVICReg(EqualsLightly, LossContract):
+class TestVICReg(HasLightlysSignature, LossContract):
     loss = losses.VICRegLoss
     function = staticmethod(losses.vicreg_loss)
     variants = ({}, {"lambda_param": 2.0, "mu_param": 5.0, "nu_param": 3.0, "eps": 0.3})
@@ -350,7 +392,7 @@ class TestWMSE(EqualsLightly, LossContract):
 
 
 @pytest.mark.filterwarnings("ignore:To copy construct from a tensor")
-class TestDCL(EqualsLightly, LossContract):
+class TestDCL(HasLightlysSignature, LossContract):
     loss = losses.DCLLoss
     function = staticmethod(losses.dcl_loss)
     variants = ({}, {"sigma": 0.3}, {"temperature": 2.0, "normalize": "none"})
@@ -377,7 +419,7 @@ class TestDCL(EqualsLightly, LossContract):
         return total / (2 * n)
 
 
-class TestNegativeCosineSimilarity(EqualsLightly, LossContract):
+class TestNegativeCosineSimilarity(HasLightlysSignature, LossContract):
     loss = losses.NegativeCosineSimilarity
     function = staticmethod(losses.negative_cosine_similarity)
     variants = ({}, {"eps": 1.3})
@@ -505,6 +547,8 @@ def _exponentials(a, b, temperature, normalize):
 
 def _sign_labels(z_a, z_b):
     """Two classes that do not depend on the order of the views: the signs of the samples' sums."""
+    if not (isinstance(z_a, torch.Tensor) and isinstance(z_b, torch.Tensor)) or z_b.is_meta:
+        return torch.zeros(4).long()
     return torch.tensor([int(x.sum() + y.sum() > 0) for x, y in zip(z_a, z_b, strict=False)]).long()
 
 

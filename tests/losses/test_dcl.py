@@ -48,8 +48,9 @@ def test_huge_similarities_do_not_overflow():
         ({"normalize": "batch"}, "normalize expects 'cosine' or 'none', got 'batch'"),
         ({"temperature": 0.0}, "temperature expects a positive number, got 0.0"),
         ({"sigma": 0.0}, "sigma expects a positive number, got 0.0"),
+        ({"weight_fn": torch.dot}, "takes no function of weights, expected weight_fn=None, got .* sigma=0.5"),
     ],
-    ids=["normalize", "temperature", "sigma"],
+    ids=["normalize", "temperature", "sigma", "weights"],
 )
 def test_bad_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):

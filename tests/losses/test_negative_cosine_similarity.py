@@ -29,6 +29,13 @@ def test_a_zero_embedding_has_a_finite_gradient():
     assert gradient.isfinite().all()
 
 
+def test_another_axis_than_that_of_the_coordinates_is_refused():
+    z_a, z_b = torch.randn(2, 6, 3)
+    assert torch.equal(NegativeCosineSimilarity(dim=-1)(z_a, z_b), NegativeCosineSimilarity(1)(z_a, z_b))
+    with pytest.raises(ValueError, match=r"expected dim=1, the coordinates of .*, got 0"):
+        NegativeCosineSimilarity(0)
+
+
 @pytest.mark.parametrize("eps", [0.0, -1e-8])
 def test_an_eps_that_is_not_positive_is_refused(eps):
     with pytest.raises(ValueError, match=f"eps expects a positive number, got {eps}"):

@@ -53,9 +53,18 @@ def test_huge_similarities_do_not_overflow():
         ({"normalize": "batch"}, "normalize expects 'cosine' or 'none', got 'batch'"),
         ({"temperature": 0.0}, "temperature expects a positive number, got 0.0"),
         ({"temperature": -0.5}, "temperature expects a positive number, got -0.5"),
+        ({"memory_bank_size": 64}, "no memory bank, expected memory_bank_size=0, got 64; .* larger batch"),
+        ({"memory_bank_size": (64, 8)}, r"expected memory_bank_size=0, got \(64, 8\)"),
+        ({"memory_bank_size": None}, "expected memory_bank_size=0, got None"),
     ],
-    ids=["normalize", "zero", "negative"],
+    ids=["normalize", "zero", "negative", "bank", "sized bank", "nothing"],
 )
 def test_bad_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         NTXentLoss(**options)
+
+
+@pytest.mark.parametrize("off", [0, (0, 128), [0]])
+def test_a_memory_bank_of_nothing_is_none(off):
+    z_a, z_b = torch.randn(2, 6, 3)
+    assert torch.equal(NTXentLoss(memory_bank_size=off)(z_a, z_b), NTXentLoss()(z_a, z_b))

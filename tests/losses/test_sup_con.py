@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -46,6 +47,14 @@ def test_huge_similarities_do_not_overflow():
     (gradient,) = torch.autograd.grad(value, z)
     assert value.item() == pytest.approx(2 / 3 * 1e9)
     assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("labels", [np.arange(4), [0, 1, 2, 3], None], ids=["array", "list", "nothing"])
+def test_labels_that_are_no_tensor_are_named_by_their_type(labels):
+    name = {"ndarray": "numpy.ndarray"}.get(type(labels).__name__, type(labels).__name__)
+    for call in (SupConLoss(), SupConLoss().terms, SupConLoss().loss_and_terms):
+        with pytest.raises(TypeError, match=f"expected tensors, got {name} as labels; .* torch.as_tensor"):
+            call(torch.rand(4, 3), torch.rand(4, 3), labels)
 
 
 @pytest.mark.parametrize(

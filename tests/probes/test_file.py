@@ -94,7 +94,11 @@ def test_what_cannot_be_probed_is_refused_by_its_path(tmp_path):
         (ROWS, LABELS[:59], r"of each of the 60 rows of embedding, got int64 of shape \(59,\)"),
         (ROWS, np.zeros(60, int), "rows of|embedding: expected at least two classes"),
         (ROWS, np.arange(60), "expected a class with two labelled rows"),
-        (np.full_like(ROWS, np.nan), LABELS, "embedding: expected finite train_features"),
+        (
+            np.full_like(ROWS, np.nan),
+            LABELS,
+            "embedding: expected a finite number in each place, got .* rows 0, 1, 2",
+        ),
     ):
         write(path, rows, labels)
         with pytest.raises(ValueError, match=message) as refused:

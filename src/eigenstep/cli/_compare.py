@@ -35,7 +35,7 @@ def compare(
     ----------
     inputs : tyro.conf.Positional[tuple[str, ...]]
         Two or more of: RUN, RUN@CHECKPOINT (init, last, best or a step), the folder of a prediction, FILE or
-        FILE@COLUMN of embeddings (.npy, .npz, .pt, .safetensors, .parquet).
+        FILE@COLUMN of embeddings (.npy, .npz, .pt, .safetensors, .parquet, .csv).
     data : str | None
         Where the images that runs embed are read, named as the data set to train on; default: where
         predictions and files have theirs from, or the first run's own.

@@ -35,7 +35,7 @@ def probe(
     Parameters
     ----------
     run : tyro.conf.Positional[Path]
-        A run folder, or a file of embeddings with labels (.npz, .pt, .safetensors, .parquet).
+        A run folder, or a file of embeddings with labels (.npz, .pt, .safetensors, .parquet, .csv).
     checkpoint : str | None
         A run's: last (the default), best (by the k-NN probe while training) or a step's number.
     kinds : tuple[Kind, ...]
@@ -63,7 +63,7 @@ def probe(
     out : Path | None
         Also keep what a file's probes say as JSON here.
     """
-    from eigenstep.embeddings import SUFFIXES
+    from eigenstep.embeddings import embeddings_suffix
 
     of_run = {
         "data": data,
@@ -73,7 +73,7 @@ def probe(
         "test_limit": test_limit,
     }
     of_file = {"test": test, "column": column, "label": label, "out": out}
-    if run.is_file() or (run.suffix in SUFFIXES and not run.is_dir()):
+    if run.is_file() or (embeddings_suffix(run) and not run.is_dir()):
         _refuse({"checkpoint": checkpoint, **of_run}, f"{run} is a file of embeddings", "a run")
         _probe_file(run, test, kinds, column, label or "label", neighbours, device, out)
     else:
@@ -130,6 +130,8 @@ def _probe_file(
     found = probe_file(path, test, kinds, column=column, label=label, device=place, **votes)
     _print(f"Test accuracy of probes on {path}", kinds, found.accuracies)
     print(f"learned from {found.train:,} rows of {path}, tested on {found.test:,}: {found.split}")
+    for name, taken in found.taken.items():
+        print(f"taken as {name}: {taken}")
     if found.unlabelled:
         print(f"left out: {found.unlabelled:,} {'row' if found.unlabelled == 1 else 'rows'} without a label")
     if out is not None:

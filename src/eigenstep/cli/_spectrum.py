@@ -28,7 +28,7 @@ def spectrum(
     Parameters
     ----------
     file : tyro.conf.Positional[Path]
-        Embeddings, one a row, in an .npy, .npz, .pt, .safetensors or .parquet file of any size.
+        Embeddings, one a row, in an .npy, .npz, .pt, .safetensors, .parquet, .arrow, .csv or .tsv file.
     column : str | None
         The array's or column's name; default: the only one that fits, or embedding.
     second : Path | None
@@ -72,6 +72,7 @@ def spectrum(
 def _print(found: "FileSpectrum") -> None:
     from rich.table import Column, Table
 
+    from eigenstep.embeddings import rows_in_words
     from eigenstep.spectrum.measures import MEASURES
     from eigenstep.terminal import console, spectrum_chart
 
@@ -79,7 +80,11 @@ def _print(found: "FileSpectrum") -> None:
     console.print(_title(found), style="bold", soft_wrap=True)
     if count := found.spectrum.nonfinite:
         rows = "row that holds" if count == 1 else "rows that hold"
-        console.print(f"left out: {count:,} {rows} a NaN or an infinity")
+        named = f": {rows_in_words(found.left_out)}" if found.left_out else ""
+        console.print(f"left out: {count:,} {rows} a NaN or an infinity, or no value{named}", soft_wrap=True)
+    for view in filter(None, [found.first, found.second]):
+        if view.taken:
+            console.print(f"taken: {view.taken}", soft_wrap=True)
     if found.first.others:
         console.print(f"also in the file: {', '.join(found.first.others)} (--column)", soft_wrap=True)
     console.print(found.verdict.sentence, style="green" if not found.verdict.alarm else "red")
@@ -121,7 +126,9 @@ def _as_json(found: "FileSpectrum") -> dict[str, Any]:
         "second_column": None if found.second is None else found.second.column,
         "rows": found.first.count,
         "dim": found.first.dim,
+        "taken": found.first.taken or None,
         "nonfinite_rows": spectrum.nonfinite,
+        "left_out": found.left_out,
         "verdict": {"state": verdict.state, "sentence": verdict.sentence, "evidence": verdict.evidence},
         "measures": {
             name: value if math.isfinite(value) else None for name, value in spectrum.measures.items()

@@ -9,6 +9,7 @@ from eigenstep.comparison._alignment import cka_by_chance, linear_cka, procruste
 from eigenstep.comparison._neighbours import neighbour_agreement
 from eigenstep.comparison._resampling import bootstrap_intervals, permutation_chance
 from eigenstep.comparison._spaces import bases, overlap_by_chance, principal_angles, space_overlap
+from eigenstep.embeddings import as_tensor
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def overlap_of_modes(
     def statistics(weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
         return np.array([space_overlap(first, second, modes, center=center, weights=weights)])
 
-    images = len(np.asarray(first))
+    images = len(as_tensor(first))
     (interval,) = bootstrap_intervals(statistics, images, resamples=resamples, seed=seed)
     chance = overlap_by_chance(images, modes, modes, center=center)
     return _agreement(float(statistics(None)[0]), interval, chance, 1.0)

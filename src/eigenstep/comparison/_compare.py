@@ -170,6 +170,7 @@ def _notes(embedded: list[InputEmbeddings], files: dict[str, Rows], centred: boo
         for name, rows in files.items()
         if rows.image_hash is None
     ]
+    notes += [f"{name}: {rows.taken}" for name, rows in files.items() if rows.taken]
     if not centred:
         notes.append("no mean was subtracted before spaces were compared, as in the inputs' own training")
     return notes

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.embeddings import SUFFIXES, Rows, open_rows
+from eigenstep.embeddings import SUFFIXES, Rows, embeddings_suffix, open_rows
 from eigenstep.encoders import find_checkpoint
 from eigenstep.images import find_source, image_hashes, load_images, load_spread
 from eigenstep.prediction import is_prediction, read_predicted
@@ -63,7 +63,7 @@ def parse_input(name: str | Path) -> Input:
             f"there is no {text}: expected a run (RUN or RUN@STEP), a prediction or a file"
         )
     if place.is_file():
-        if place.suffix not in SUFFIXES:
+        if embeddings_suffix(place) is None:
             raise ValueError(f"{place}: expected a file of embeddings, {', '.join(SUFFIXES)}")
         kind: Literal["run", "prediction", "file"] = "file"
     elif is_prediction(place):
@@ -94,7 +94,7 @@ def open_file(given: Input, what: What) -> Rows:
     if given.at is not None:
         return open_rows(given.path, given.at)
     rows = open_rows(given.path, default=what)
-    if rows.column not in (None, what):  # an array without a name is taken as it is
+    if rows.column not in (None, what) and rows.stored.named:  # one without a name is taken as it is
         known = ", ".join(map(str, rows.content.arrays))
         raise ValueError(
             f"{given.path} has no {what}; it has {known}; name another column as {given.path}@COLUMN"

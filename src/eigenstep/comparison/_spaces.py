@@ -2,9 +2,11 @@
 
 import numpy as np
 import scipy.linalg
+import torch
 from numpy.typing import ArrayLike, NDArray
 
 from eigenstep.comparison._pairs import Matrix, checked_pair, weighted
+from eigenstep.embeddings import as_tensor
 
 
 def space_overlap(
@@ -132,10 +134,10 @@ def _basis(
 
 def _precision(given: ArrayLike) -> float:
     """How far a value may be off, relative to its size: directions below that are not the embedding's."""
-    dtype = np.asarray(given).dtype
-    if dtype.kind in "iub":
+    values = as_tensor(given)
+    if not values.is_floating_point():
         return 0.0
-    spacing = float(np.spacing(np.ones((), dtype if dtype.kind in "fV" else np.float64)))  # V: bfloat16
+    spacing = torch.finfo(values.dtype).eps
     # Products of half precision are summed in float32 and rounded once; those of float32 and float64 bring
     # the rounding of their sums, of the order of the root of the number of terms: some ten for thousands.
     return spacing if spacing > np.finfo(np.float32).eps else 16 * spacing

@@ -1,6 +1,17 @@
 """Embeddings as they come: arrays of any library, and files, read a block at a time or whole."""
 
 from eigenstep.embeddings._as_tensor import as_tensor, type_name
-from eigenstep.embeddings._rows import SUFFIXES, Rows, open_rows
+from eigenstep.embeddings._formats import SUFFIXES, embeddings_suffix
+from eigenstep.embeddings._missing import nonfinite_rows, rows_in_words
+from eigenstep.embeddings._rows import Rows, open_rows
 
-__all__ = ["SUFFIXES", "Rows", "as_tensor", "open_rows", "type_name"]
+__all__ = [
+    "SUFFIXES",
+    "Rows",
+    "as_tensor",
+    "embeddings_suffix",
+    "nonfinite_rows",
+    "open_rows",
+    "rows_in_words",
+    "type_name",
+]

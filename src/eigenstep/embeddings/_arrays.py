@@ -1,9 +1,10 @@
 """NumPy's files: .npy, memory-mapped, and .npz, streamed out of the archive."""
 
+import math
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from eigenstep.embeddings._joined import by_name
 from eigenstep.embeddings._stored import Content, Stored
 
 Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
@@ -51,7 +53,13 @@ def npz_content(path: Path) -> Content:
     }
     told = members.get("description")
     is_text = told is not None and told.header[0] == () and told.header[2].kind == "U"
-    return Content(arrays, str(told.whole()) if told and is_text else "")
+
+    def read(chosen: Sequence[str]) -> Iterator[Tensor]:
+        with zipfile.ZipFile(path) as archive:
+            for name in chosen:
+                yield _tensor(members[name].whole(archive))
+
+    return by_name(path, arrays, read) or Content(arrays, str(told.whole()) if told and is_text else "")
 
 
 class _Member:
@@ -62,11 +70,12 @@ class _Member:
 
     def pieces(self, rows: int) -> Iterator[Tensor]:
         """About so many rows at a time; of an array in Fortran order, which is read whole, too."""
-        (count, width), fortran, dtype = self.header
+        shape, fortran, dtype = self.header
+        count, width = shape[0], math.prod(shape[1:])
         with self._opened() as file:
             _header(file, self.path)
             if fortran:
-                whole = np.frombuffer(file.read(), dtype).reshape((count, width), order="F")
+                whole = np.frombuffer(file.read(), dtype).reshape(shape, order="F")
             for start in range(0, count, rows):
                 size = min(rows, count - start)
                 if fortran:
@@ -75,8 +84,8 @@ class _Member:
                     values = np.frombuffer(file.read(size * width * dtype.itemsize), dtype)
                     yield _tensor(values.reshape(size, width))
 
-    def whole(self) -> NDArray[Any]:
-        with self._opened() as file:
+    def whole(self, archive: zipfile.ZipFile | None = None) -> NDArray[Any]:
+        with self._opened(archive) as file:
             try:
                 values: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
             except ValueError as error:
@@ -86,9 +95,12 @@ class _Member:
             return values
 
     @contextmanager
-    def _opened(self) -> Iterator[IO[bytes]]:
+    def _opened(self, archive: zipfile.ZipFile | None = None) -> Iterator[IO[bytes]]:
         try:
-            with zipfile.ZipFile(self.path) as archive, archive.open(self.name) as file:
+            with (
+                zipfile.ZipFile(self.path) if archive is None else nullcontext(archive) as opened,
+                opened.open(self.name) as file,
+            ):
                 yield file
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise ValueError(f"{self.path} is damaged: {self.name} cannot be read ({error})") from error

@@ -1,6 +1,5 @@
 """Arrays of any library as tensors."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -73,7 +72,7 @@ def _shared(values: Any) -> Tensor | None:
     """What an array exports, where it is, or None if torch can't take it so."""
     try:
         if hasattr(values, "__dlpack__"):
-            return torch.from_dlpack(values)
+            return torch.utils.dlpack.from_dlpack(values)
         if hasattr(values, "__cuda_array_interface__"):
             return torch.as_tensor(values)
     except (BufferError, TypeError, RuntimeError, ValueError):  # its strides or type, or a device not here
@@ -104,13 +103,13 @@ def _array(values: Any, name: str) -> NDArray[Any]:
 
 def _filled(values: np.ma.MaskedArray[Any, Any]) -> NDArray[Any]:
     kind = values.dtype if values.dtype.kind == "f" else np.float64
-    filled: NDArray[Any] = values.astype(kind).filled(np.nan)
+    filled: NDArray[Any] = np.ma.filled(values.astype(kind), np.nan)
     return filled
 
 
 def _columns(values: Any) -> list[tuple[Any, Any]]:
     """A data frame's columns by name, with their types."""
-    kinds = getattr(values, "dtypes", None)
+    kinds: Any = getattr(values, "dtypes", None)
     return list(kinds.items()) if hasattr(kinds, "items") and hasattr(values, "to_numpy") else []
 
 
@@ -133,6 +132,12 @@ def _of_array(array: NDArray[Any], given: Any, name: str) -> Tensor:
         array = array.astype(kind.newbyteorder("="))
     if any(step < 0 or step % array.itemsize for step in array.strides):
         array = array.copy()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return torch.from_numpy(array)
+    return torch.from_numpy(array if array.flags.writeable else np.asarray(_Writable(array)))
+
+
+class _Writable:
+    """A read-only array as torch takes it without a warning, whose filter would not be safe in threads."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array
+        self.__array_interface__ = array.__array_interface__ | {"data": (array.ctypes.data, False)}

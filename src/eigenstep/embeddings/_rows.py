@@ -1,7 +1,7 @@
 """Embeddings in a file of any kind, a block of rows at a time or whole, and what it says of each row."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,29 +12,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.embeddings._arrays import npy_content, npz_content
+from eigenstep.embeddings._formats import FORMATS, embeddings_suffix
+from eigenstep.embeddings._missing import nonfinite_rows, rows_in_words
 from eigenstep.embeddings._stored import Content, Stored
-from eigenstep.embeddings._table import parquet_content
-from eigenstep.embeddings._tensors import safetensors_content, torch_content
 from eigenstep.machine import available_memory, size_in_words
 
 # What is read unless a column is named, as `eigenstep embed` names it.
 EMBEDDING = "embedding"
-FORMATS: dict[str, Callable[[Path], Content]] = {
-    ".npy": npy_content,
-    ".npz": npz_content,
-    ".pt": torch_content,
-    ".pth": torch_content,
-    ".safetensors": safetensors_content,
-    ".parquet": parquet_content,
-}
-SUFFIXES = tuple(FORMATS)
 
 
 def open_rows(path: str | Path, column: str | None = None, *, default: str | None = None) -> "Rows":
-    """Embeddings in an .npy, .npz, .pt, .safetensors or .parquet file; none is read yet.
+    """Embeddings in a file whose name ends in one of `SUFFIXES`; none is read yet.
 
-    Nothing is unpickled: .pt files may hold tensors and texts, and dictionaries and lists of them.
+    Nothing is unpickled: .pt files may hold tensors, NumPy's arrays, numbers and texts, and dictionaries and
+    lists of them. What lies there in parts is one array: vectors by their names, batches, or columns of a
+    table, one a dimension; `Rows.taken` says what was taken. Axes of length one are left out.
 
     Parameters
     ----------
@@ -51,17 +43,19 @@ def open_rows(path: str | Path, column: str | None = None, *, default: str | Non
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    if path.suffix not in FORMATS:
+    suffix = embeddings_suffix(path)
+    if suffix is None:
         raise ValueError(f"expected a name that ends in {', '.join(FORMATS)}, got {path}")
-    content = FORMATS[path.suffix](path)
+    content = FORMATS[suffix](path)
     arrays = content.arrays
     name = _choose(path, arrays, default) if column is None else column
-    if name not in arrays:
+    if name not in arrays and name not in content.parts:
         raise ValueError(f"{path} has no column {name!r}; it has {_listed(arrays)}")
-    rows, stored = Rows(path, name, content), arrays[name]
+    rows = Rows(path, name, content)
+    stored = rows.stored
     if not stored.is_embeddings:
         raise ValueError(f"{rows}: expected numbers of shape (rows, dimensions), got {stored}")
-    if stored.shape[0] < 2 or not stored.shape[1]:
+    if stored.shape[0] < 2 or not stored.dim:
         raise ValueError(f"{rows}: expected two rows or more, got {stored}")
     return rows
 
@@ -84,7 +78,8 @@ class Rows:
 
     @property
     def stored(self) -> Stored:
-        return self.content.arrays[self.column]
+        arrays = self.content.arrays
+        return arrays[self.column] if self.column in arrays else self.content.parts[self.column]
 
     @property
     def count(self) -> int:
@@ -92,7 +87,16 @@ class Rows:
 
     @property
     def dim(self) -> int:
-        return self.stored.shape[1]
+        return self.stored.dim
+
+    @property
+    def taken(self) -> str:
+        """In words, what the embeddings were made of; empty where they are an array as it is."""
+        stored = self.stored
+        axes = (
+            f"{'×'.join(map(str, stored.shape))} without axes of length one" if len(stored.shape) > 2 else ""
+        )
+        return "; ".join(filter(None, [stored.made_of, axes]))
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -156,6 +160,7 @@ class Rows:
         waiting: list[Tensor] = []
         held = 0
         for piece in self.stored.pieces(size):
+            piece = piece.flatten(1)
             while len(piece):
                 taken = piece[: size - held]
                 waiting.append(taken)
@@ -173,7 +178,7 @@ class Rows:
         Raises
         ------
         ValueError
-            Where they do not fit into memory.
+            Where they do not fit into memory, and where a row has no value, or one that is not finite.
         """
         needed, available = 8 * self.count * self.dim, available_memory()
         if available is not None and needed > available:
@@ -181,7 +186,13 @@ class Rows:
                 f"{self}: {self.stored} need up to {size_in_words(needed)} of memory, and"
                 f" {size_in_words(available)} are free; expected fewer rows"
             )
-        return torch.cat(list(self.blocks(self.count)))
+        values = torch.cat(list(self.blocks(self.count)))
+        if missing := nonfinite_rows(values):
+            raise ValueError(
+                f"{self}: expected a finite number in each place, got none or others in"
+                f" {rows_in_words(missing)}; leave these rows out"
+            )
+        return values
 
     def __str__(self) -> str:
         return f"{self.path}, {self.column}" if self.column is not None else str(self.path)

@@ -11,8 +11,10 @@
 | `NegativeCosineSimilarity` | SimSiam, BYOL | `negative_cosine_similarity` |
 | `SupConLoss` | supervised contrastive learning: takes labels | `sup_con_loss` |
 
-Constructor names, defaults and definitions follow lightly. Every loss is called as `loss(z_a, z_b)`
-with two tensors of shape (batch, dim), row i of both made from the same sample, and also offers
+Constructor names, their order, defaults and definitions follow lightly, whose further options are accepted
+where they are off; W-MSE alone, which lightly calls with both views in one tensor, has its own. Every loss
+is called as `loss(z_a, z_b)` with two tensors of shape (batch, dim), row i of both made from the same sample,
+and also offers
 
 - `loss.terms(z_a, z_b)`, the terms by name, and `loss.weights`, the factor of each term: the loss is
   `sum(loss.weights[name] * term for name, term in loss.terms(z_a, z_b).items())`;
@@ -22,7 +24,8 @@ with two tensors of shape (batch, dim), row i of both made from the same sample,
 `SupConLoss` alone takes a third argument, `loss(z_a, z_b, labels)`, in the others and its twin likewise.
 
 Losses compute in float32 at least, also under autocast, and keep no state. With
-`gather_distributed=True` they see the joint batch of all ranks, with exact gradients.
+`gather_distributed=True` they see the joint batch of all ranks, with exact gradients; without an initialised
+process group that is this process's own, and a torch built without torch.distributed is a ValueError.
 """
 
 from eigenstep.losses._barlow_twins import BarlowTwinsLoss, barlow_twins_loss

@@ -24,6 +24,8 @@ class DCLLoss(ContrastiveLoss):
     ----------
     temperature : float
         Divides the similarities; positive.
+    weight_fn : None
+        lightly's, which must be off, None: its `negative_mises_fisher_weights` are `sigma`.
     sigma : float | None
         Width of the weights w_k, which are constants for the gradient; None for w_k = 1.
     gather_distributed : bool
@@ -36,7 +38,7 @@ class DCLLoss(ContrastiveLoss):
     Raises
     ------
     ValueError
-        For an unknown `normalize`, and for a temperature or sigma that is not positive.
+        For an unknown `normalize`, for a temperature or sigma that is not positive, and for a `weight_fn`.
 
     Notes
     -----
@@ -58,12 +60,18 @@ class DCLLoss(ContrastiveLoss):
     def __init__(
         self,
         temperature: float = 0.1,
+        weight_fn: None = None,
+        gather_distributed: bool = False,
         *,
         sigma: float | None = None,
-        gather_distributed: bool = False,
         normalize: Literal["cosine", "none"] = "cosine",
     ) -> None:
         super().__init__(temperature, gather_distributed, normalize)
+        if weight_fn is not None:
+            raise ValueError(
+                f"DCLLoss takes no function of weights, expected weight_fn=None, got {weight_fn!r}; lightly's"
+                " negative_mises_fisher_weights are sigma=0.5"
+            )
         if sigma is not None:
             check_positive("sigma", sigma)
         self.sigma = sigma
@@ -89,9 +97,10 @@ def dcl_loss(
     z_a: Tensor,
     z_b: Tensor,
     temperature: float = 0.1,
+    weight_fn: None = None,
+    gather_distributed: bool = False,
     *,
     sigma: float | None = None,
-    gather_distributed: bool = False,
     normalize: Literal["cosine", "none"] = "cosine",
 ) -> Tensor:
     """The decoupled contrastive loss of embeddings z_a and z_b, both (batch, dim): see `DCLLoss`.
@@ -102,5 +111,5 @@ def dcl_loss(
     >>> dcl_loss(collapsed, collapsed, temperature=1.0)     # -1 + log(e (2n - 2))
     tensor(1.7918)
     """
-    loss = DCLLoss(temperature, sigma=sigma, gather_distributed=gather_distributed, normalize=normalize)
+    loss = DCLLoss(temperature, weight_fn, gather_distributed, sigma=sigma, normalize=normalize)
     return loss(z_a, z_b)

@@ -15,6 +15,8 @@ class NegativeCosineSimilarity(TwoViewLoss):
 
     Parameters
     ----------
+    dim : int
+        lightly's: the axis of the coordinates, which is 1 or -1 of embeddings (batch, dim).
     eps : float
         Lower bound of each norm in the denominator; positive.
     gather_distributed : bool
@@ -24,7 +26,7 @@ class NegativeCosineSimilarity(TwoViewLoss):
     Raises
     ------
     ValueError
-        For an `eps` that is not positive.
+        For an `eps` that is not positive, and for another `dim`.
 
     Notes
     -----
@@ -34,8 +36,8 @@ class NegativeCosineSimilarity(TwoViewLoss):
     so that only the differences of the views change, and decay. The length of embeddings does not matter:
     there is no small start.
 
-    Note: lightly's first argument is an axis `dim`; here embeddings are (batch, dim), always. Of embeddings
-    shorter than eps lightly takes torch.cosine_similarity's gradient, which is not the derivative there.
+    Note: of embeddings shorter than eps lightly takes torch.cosine_similarity's gradient, which is not the
+    derivative there.
 
     Examples
     --------
@@ -45,8 +47,10 @@ class NegativeCosineSimilarity(TwoViewLoss):
     tensor(-0.7071)
     """
 
-    def __init__(self, *, eps: float = 1e-8, gather_distributed: bool = False) -> None:
+    def __init__(self, dim: int = 1, eps: float = 1e-8, *, gather_distributed: bool = False) -> None:
         super().__init__(gather_distributed)
+        if dim not in (1, -1):
+            raise ValueError(f"expected dim=1, the coordinates of embeddings (batch, dim), got {dim}")
         check_positive("eps", eps)
         self.eps = eps
 
@@ -63,7 +67,7 @@ class NegativeCosineSimilarity(TwoViewLoss):
 
 
 def negative_cosine_similarity(
-    z_a: Tensor, z_b: Tensor, *, eps: float = 1e-8, gather_distributed: bool = False
+    z_a: Tensor, z_b: Tensor, dim: int = 1, eps: float = 1e-8, *, gather_distributed: bool = False
 ) -> Tensor:
     """The negative cosine similarity of z_a and z_b, both (batch, dim): see `NegativeCosineSimilarity`.
 
@@ -73,4 +77,4 @@ def negative_cosine_similarity(
     >>> negative_cosine_similarity(torch.eye(3), -torch.eye(3))
     tensor(1.)
     """
-    return NegativeCosineSimilarity(eps=eps, gather_distributed=gather_distributed)(z_a, z_b)
+    return NegativeCosineSimilarity(dim, eps, gather_distributed=gather_distributed)(z_a, z_b)

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -21,6 +22,8 @@ class NTXentLoss(ContrastiveLoss):
     ----------
     temperature : float
         Divides the similarities; positive.
+    memory_bank_size : int | Sequence[int]
+        lightly's, which must be off, 0.
     gather_distributed : bool
         Take the other samples, the negatives, from the batches of all ranks. Each rank computes the rows of
         its own samples; the mean over ranks is the loss of the joint batch.
@@ -31,7 +34,7 @@ class NTXentLoss(ContrastiveLoss):
     Raises
     ------
     ValueError
-        For an unknown `normalize` or a temperature that is not positive.
+        For an unknown `normalize`, a temperature that is not positive, and a memory bank.
 
     Notes
     -----
@@ -43,8 +46,7 @@ class NTXentLoss(ContrastiveLoss):
     mean of all 2n views. Thus they grow along the top eigenvectors of the centred Gamma
     (Simon et al. 2023, arXiv:2303.15438). Unit-length embeddings have no such start.
 
-    Note: there is no memory bank (lightly's `memory_bank_size`): it would make the loss stateful and
-    different in its two views.
+    Note: there is no memory bank, which would make the loss stateful and different in its two views.
 
     Examples
     --------
@@ -59,11 +61,18 @@ class NTXentLoss(ContrastiveLoss):
     def __init__(
         self,
         temperature: float = 0.5,
-        *,
+        memory_bank_size: int | Sequence[int] = 0,
         gather_distributed: bool = False,
+        *,
         normalize: Literal["cosine", "none"] = "cosine",
     ) -> None:
         super().__init__(temperature, gather_distributed, normalize)
+        sizes = memory_bank_size if isinstance(memory_bank_size, Sequence) else (memory_bank_size,)
+        if sizes[:1] not in ((0,), [0]):
+            raise ValueError(
+                f"NTXentLoss has no memory bank, expected memory_bank_size=0, got {memory_bank_size}; for"
+                " more negatives use a larger batch, or gather_distributed=True"
+            )
 
     def _loss(self, batch: JointBatch) -> Tensor:
         return self._cross_entropy(batch, self._similarities(batch))
@@ -88,8 +97,9 @@ def nt_xent_loss(
     z_a: Tensor,
     z_b: Tensor,
     temperature: float = 0.5,
-    *,
+    memory_bank_size: int | Sequence[int] = 0,
     gather_distributed: bool = False,
+    *,
     normalize: Literal["cosine", "none"] = "cosine",
 ) -> Tensor:
     """SimCLR's NT-Xent loss of embeddings z_a and z_b, both (batch, dim): see `NTXentLoss`.
@@ -101,5 +111,5 @@ def nt_xent_loss(
     >>> nt_xent_loss(collapsed, collapsed)      # log(2n - 1): every other view is as likely
     tensor(1.9459)
     """
-    loss = NTXentLoss(temperature, gather_distributed=gather_distributed, normalize=normalize)
+    loss = NTXentLoss(temperature, memory_bank_size, gather_distributed, normalize=normalize)
     return loss(z_a, z_b)

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from eigenstep.losses._contrastive import ContrastiveLoss, Similarities
 from eigenstep.losses._joint_batch import JointBatch
+from eigenstep.losses._two_view_loss import outside_autocast
 
 
 class SupConLoss(ContrastiveLoss):
@@ -68,23 +69,25 @@ class SupConLoss(ContrastiveLoss):
 
         Raises
         ------
+        TypeError
+            For anything but tensors.
         ValueError
             For labels of another shape or kind, and as the other losses do for embeddings that are not two
             floating-point tensors of one shape (batch, dim), or fewer than two pairs.
         """
-        with torch.autocast(z_a.device.type, enabled=False):
+        with outside_autocast(z_a=z_a, z_b=z_b, labels=labels):
             return self._loss(self._joint_batch(z_a, z_b, _checked(labels, z_a)))
 
     def terms(self, z_a: Tensor, z_b: Tensor, labels: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
         """The terms of the loss by name, each a scalar before its factor in `weights`."""
-        with torch.autocast(z_a.device.type, enabled=False):
+        with outside_autocast(z_a=z_a, z_b=z_b, labels=labels):
             return self._terms(self._joint_batch(z_a, z_b, _checked(labels, z_a)))
 
     def loss_and_terms(  # type: ignore[override]
         self, z_a: Tensor, z_b: Tensor, labels: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """What the call and `terms` give, computed once; the terms carry no gradient."""
-        with torch.autocast(z_a.device.type, enabled=False):
+        with outside_autocast(z_a=z_a, z_b=z_b, labels=labels):
             return self._loss_and_terms(self._joint_batch(z_a, z_b, _checked(labels, z_a)))
 
     def _loss(self, batch: JointBatch) -> Tensor:

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch import distributed as dist
 
+from eigenstep.embeddings import type_name
 from eigenstep.losses._joint_batch import JointBatch, gather_batch
 
 
@@ -15,12 +17,18 @@ class TwoViewLoss(nn.Module, ABC):
     A subclass gives `weights` and `_terms`, which receives the checked embeddings of the whole batch,
     of all ranks if `gather_distributed`, in float32 or float64, outside autocast. Where adding the terms
     up would lose digits it gives `_loss` and `_loss_and_terms` as well.
+
+    With `gather_distributed` and no process group initialised, the joint batch is this process's own.
     """
 
     min_pairs = 1
 
     def __init__(self, gather_distributed: bool) -> None:
         super().__init__()
+        if gather_distributed and not dist.is_available():
+            raise ValueError(
+                "gather_distributed=True needs torch.distributed, which this build of torch lacks; use False"
+            )
         self.gather_distributed = gather_distributed
 
     def forward(self, z_a: Tensor, z_b: Tensor) -> Tensor:
@@ -30,21 +38,23 @@ class TwoViewLoss(nn.Module, ABC):
 
         Raises
         ------
+        TypeError
+            For anything but tensors: a loss needs gradients, so arrays are not converted.
         ValueError
-            For embeddings that are not two floating-point tensors of one shape (batch, dim), or too few of
-            them for the loss to be defined.
+            For embeddings that are not two floating-point tensors of one shape (batch, dim) on one device, or
+            too few of them for the loss to be defined.
         """
-        with torch.autocast(z_a.device.type, enabled=False):
+        with outside_autocast(z_a=z_a, z_b=z_b):
             return self._loss(self._joint_batch(z_a, z_b))
 
     def terms(self, z_a: Tensor, z_b: Tensor) -> dict[str, Tensor]:
         """The terms of the loss by name, each a scalar before its factor in `weights`."""
-        with torch.autocast(z_a.device.type, enabled=False):
+        with outside_autocast(z_a=z_a, z_b=z_b):
             return self._terms(self._joint_batch(z_a, z_b))
 
     def loss_and_terms(self, z_a: Tensor, z_b: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """What the call and `terms` give, computed once; the terms carry no gradient."""
-        with torch.autocast(z_a.device.type, enabled=False):
+        with outside_autocast(z_a=z_a, z_b=z_b):
             return self._loss_and_terms(self._joint_batch(z_a, z_b))
 
     @property
@@ -79,6 +89,18 @@ class TwoViewLoss(nn.Module, ABC):
         return batch
 
 
+def outside_autocast(**given: Tensor) -> torch.autocast:
+    """The context that a loss of these tensors computes in. Raises TypeError for what is no tensor."""
+    others = {name: type_name(value) for name, value in given.items() if not isinstance(value, Tensor)}
+    if others:
+        came = " and ".join(f"{kind} as {name}" for name, kind in others.items())
+        raise TypeError(
+            f"expected tensors, got {came}; a loss needs gradients, so arrays are not converted: pass the"
+            f" model's output, or torch.as_tensor({next(iter(others))})"
+        )
+    return torch.autocast(next(iter(given.values())).device.type, enabled=False)
+
+
 def check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise a ValueError that names the choices unless `value` is one of them."""
     if value not in choices:
@@ -104,6 +126,8 @@ def _checked(z_a: Tensor, z_b: Tensor) -> tuple[Tensor, Tensor]:
     if not (z_a.is_floating_point() and z_b.is_floating_point()):
         dtypes = f"{z_a.dtype} and {z_b.dtype}"
         raise ValueError(f"z_a and z_b must be floating-point tensors, got {dtypes}; convert with .float()")
+    if z_a.device != z_b.device:
+        raise ValueError(f"z_a and z_b must be on one device, got {z_a.device} and {z_b.device}")
     # Products of embeddings overflow in float16 at 256 and keep 3 digits in bfloat16.
     dtype = torch.promote_types(torch.promote_types(z_a.dtype, z_b.dtype), torch.float32)
     return z_a.to(dtype), z_b.to(dtype)

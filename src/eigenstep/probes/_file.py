@@ -34,6 +34,8 @@ class FileProbes:
         The labels.
     split : str
         In words, where the rows that were judged come from.
+    taken : dict[str, str]
+        Of each column that the file holds in parts, what it was made of.
     """
 
     accuracies: dict[str, dict[str, float]]
@@ -42,6 +44,7 @@ class FileProbes:
     unlabelled: int
     classes: list[int] | list[str]
     split: str
+    taken: dict[str, str]
 
 
 def probe_file(
@@ -102,7 +105,8 @@ def probe_file(
             raise ValueError(f"{rows}: {error}") from error
     words = f"every fifth row of each class of {path}" if test is None else str(test)
     counts = len(split.train), len(split.test), split.unlabelled
-    return FileProbes(accuracies, *counts, split.classes.tolist(), words)
+    taken = {rows.column or "embedding": rows.taken for rows in learned if rows.taken}
+    return FileProbes(accuracies, *counts, split.classes.tolist(), words, taken)
 
 
 def _columns(path: str | Path, column: str | None) -> list[Rows]:

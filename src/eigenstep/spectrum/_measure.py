@@ -5,15 +5,20 @@ By torch throughout: NumPy's BLAS would keep threads of its own spinning beside 
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
+from eigenstep.embeddings import as_tensor
 
-def cross_correlation_eigenvalues(z_a: Tensor, z_b: Tensor, *, center: bool) -> np.ndarray:
+
+def cross_correlation_eigenvalues(
+    z_a: ArrayLike | Tensor, z_b: ArrayLike | Tensor, *, center: bool
+) -> np.ndarray:
     """Eigenvalues of C = 1/(2n) sum_i (a_i b_i^T + b_i a_i^T), not normalised.
 
     Parameters
     ----------
-    z_a, z_b : Tensor
+    z_a, z_b : ArrayLike | Tensor
         (n, d), the two views' embeddings.
     center : bool
         Subtract the mean over both views first.
@@ -30,14 +35,16 @@ def cross_correlation_eigenvalues(z_a: Tensor, z_b: Tensor, *, center: bool) -> 
     array([1., 1., 1.])
     """
     views = _both(z_a, z_b, center)
-    n, dim = len(z_a), z_a.shape[1]
+    n, dim = len(views) // 2, views.shape[1]
     if len(views) < dim:  # the non-zero part lives in the span of the 2n embeddings
         views = torch.linalg.qr(views.T, mode="r").R.T
     cross = views[:n].T @ views[n:] / n
     return _descending(torch.linalg.eigvalsh((cross + cross.T) / 2), dim)
 
 
-def covariance_eigenvalues(z_a: Tensor, z_b: Tensor, *, center: bool = True) -> np.ndarray:
+def covariance_eigenvalues(
+    z_a: ArrayLike | Tensor, z_b: ArrayLike | Tensor, *, center: bool = True
+) -> np.ndarray:
     """Eigenvalues (d,), descending, of the two views' pooled covariance, divided by 2n."""
     views = _both(z_a, z_b, center)
     dim = views.shape[1]
@@ -45,7 +52,7 @@ def covariance_eigenvalues(z_a: Tensor, z_b: Tensor, *, center: bool = True) -> 
     return _descending(torch.linalg.eigvalsh(gram / len(views)).clamp(min=0), dim)
 
 
-def principal_projections(embeddings: Tensor, count: int) -> np.ndarray:
+def principal_projections(embeddings: ArrayLike | Tensor, count: int) -> np.ndarray:
     """Centred embeddings (n, d) on their first `count` principal directions.
 
     Returns
@@ -71,16 +78,17 @@ def check_embeddings(z_a: Tensor, z_b: Tensor | None, dim: int | None) -> None:
         raise ValueError(f"expected embeddings of a floating-point type, got {z_a.dtype}")
 
 
-def _both(z_a: Tensor, z_b: Tensor, center: bool) -> Tensor:
-    if z_a.shape != z_b.shape or z_a.ndim != 2:
-        raise ValueError(f"expected two views of shape (n, d), got {tuple(z_a.shape)} and {tuple(z_b.shape)}")
-    views = torch.cat([_float64(z_a), _float64(z_b)])
+def _both(z_a: ArrayLike | Tensor, z_b: ArrayLike | Tensor, center: bool) -> Tensor:
+    a, b = _float64(z_a), _float64(z_b)
+    if a.shape != b.shape or a.ndim != 2:
+        raise ValueError(f"expected two views of shape (n, d), got {tuple(a.shape)} and {tuple(b.shape)}")
+    views = torch.cat([a, b])
     return views - views.mean(0) if center else views
 
 
-def _float64(z: Tensor) -> Tensor:
+def _float64(z: ArrayLike | Tensor) -> Tensor:
     """The values as they are; shares memory with `z` if it is float64, so it must not be written to."""
-    return z.detach().cpu().to(torch.float64)
+    return as_tensor(z).detach().cpu().to(torch.float64)
 
 
 def _descending(eigenvalues: Tensor, dim: int) -> np.ndarray:

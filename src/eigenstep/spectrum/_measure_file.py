@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from eigenstep.analysis.verdicts import Verdict, judge_snapshot
-from eigenstep.embeddings import Rows, open_rows
+from eigenstep.embeddings import Rows, nonfinite_rows, open_rows, rows_in_words
 from eigenstep.machine import available_memory
 from eigenstep.spectrum._spectrum import Spectrum, spectrum_of
 from eigenstep.spectrum.moments import LeadingDirections, Moments, PairMoments
@@ -29,12 +29,15 @@ class FileSpectrum:
         Eigenvalues and measures, as a `SpectrumMonitor` gives them.
     verdict : Verdict
         Of this one moment: "full", "dimensional collapse" or "complete collapse".
+    left_out : list[int]
+        Rows that hold a NaN or an infinity, or have no value, in either view; counted from 0.
     """
 
     first: Rows
     second: Rows | None
     spectrum: Spectrum
     verdict: Verdict
+    left_out: list[int]
 
 
 def measure_file(
@@ -47,8 +50,8 @@ def measure_file(
 ) -> FileSpectrum:
     """Read embeddings a block at a time and measure their spectrum; they need not fit into memory.
 
-    Rows that hold a NaN or an infinity are left out and counted. Above 2,048 dimensions the leading 128
-    eigenvalues are computed, unless fewer rows span fewer directions.
+    Rows that hold a NaN or an infinity, or have no value, are left out and named. Above 2,048 dimensions the
+    leading 128 eigenvalues are computed, unless fewer rows span fewer directions.
 
     Parameters
     ----------
@@ -81,9 +84,13 @@ def measure_file(
         if (other.count, other.dim) != (first.count, first.dim):
             shapes = f"{first.count}×{first.dim} and {other.count}×{other.dim}"
             raise ValueError(f"expected two views of one shape, got {shapes}")
-    pairs = _read(first, other, progress or (lambda *_: None))
+    left_out: list[int] = []
+    pairs = _read(first, other, progress or (lambda *_: None), left_out)
     if pairs.count < 2:
-        raise ValueError(f"{path}: of {first.count} rows {pairs.count} are finite; expected two or more")
+        missing = f"; {rows_in_words(left_out)}, have no value or others" if left_out else ""
+        raise ValueError(
+            f"{path}: of {first.count} rows {pairs.count} are finite; expected two or more{missing}"
+        )
     kept = first.dim if pairs.is_complete else LEADING_EIGENVALUES
     spectrum = spectrum_of(pairs, step=0, time=0.0, center=True, kept=kept)
     verdict = judge_snapshot(
@@ -93,12 +100,14 @@ def measure_file(
         trace=pairs.trace,
         cosine_concentration=spectrum.measures["cosine_concentration"],
     )
-    return FileSpectrum(first, other, spectrum, verdict)
+    return FileSpectrum(first, other, spectrum, verdict, left_out)
 
 
-def _read(first: Rows, second: Rows | None, tell: Callable[[int, int], None]) -> PairMoments:
+def _read(
+    first: Rows, second: Rows | None, tell: Callable[[int, int], None], left_out: list[int]
+) -> PairMoments:
     views = 1 if second is None else 2
-    blocks = _floating(first, second, max(NUMBERS_IN_BLOCK // first.dim, 1), tell)
+    blocks = _floating(first, second, max(NUMBERS_IN_BLOCK // first.dim, 1), tell, left_out)
     leading = LeadingDirections(LEADING_EIGENVALUES)
     if views * first.count <= first.dim:
         return leading.of_rows(torch.cat(list(blocks), dim=1))
@@ -110,13 +119,14 @@ def _read(first: Rows, second: Rows | None, tell: Callable[[int, int], None]) ->
 
 
 def _floating(
-    first: Rows, second: Rows | None, size: int, tell: Callable[[int, int], None]
+    first: Rows, second: Rows | None, size: int, tell: Callable[[int, int], None], left_out: list[int]
 ) -> Iterator[Tensor]:
-    """Blocks (views, n, d) of a floating type."""
+    """Blocks (views, n, d) of a floating type; rows that are not finite are noted."""
     done = 0
     both = [rows.blocks(size) for rows in (first, second) if rows is not None]
     for block in zip(*both, strict=True):
         kind = torch.float64 if any(part.dtype != torch.float32 for part in block) else torch.float32
+        left_out += sorted({done + row for part in block for row in nonfinite_rows(part)})
         yield torch.stack([part.to(kind) for part in block])
         done += len(block[0])
         tell(done, first.count)

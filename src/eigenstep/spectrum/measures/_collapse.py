@@ -7,7 +7,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from eigenstep.spectrum.measures._eigenvalues import embedding_rows
+from eigenstep.spectrum.measures._eigenvalues import embedding_rows, float64_array
 from eigenstep.spectrum.measures._measure import KnownMoments, recorded
 
 
@@ -97,7 +97,7 @@ def cosine_concentration_from_moments(
 
 def _moments(mean: ArrayLike, square: ArrayLike, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The moments (d,) in float64, NaN throughout if one is not finite or there is no spread to speak of."""
-    both = np.stack([np.asarray(mean, np.float64), np.asarray(square, np.float64)])
+    both = np.stack([float64_array(each, "moments") for each in (mean, square)])
     first, second = both if count > 1 and np.isfinite(both).all() else np.full_like(both, np.nan)
     return first, second
 

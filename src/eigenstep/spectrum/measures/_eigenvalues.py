@@ -6,6 +6,8 @@ from numpy.typing import ArrayLike
 from scipy.special import xlogy
 from torch import Tensor
 
+from eigenstep.embeddings import as_tensor
+
 
 def second_moment_eigenvalues(embeddings: ArrayLike | Tensor, *, center: bool) -> np.ndarray:
     """Eigenvalues of Z^T Z / n, the min(n, d) that can differ from zero, descending.
@@ -32,7 +34,7 @@ def checked_eigenvalues(eigenvalues: ArrayLike) -> np.ndarray:
     ValueError
         For another shape.
     """
-    values = np.asarray(eigenvalues, np.float64)
+    values = float64_array(eigenvalues, "eigenvalues")
     if values.ndim != 1 or not len(values):
         raise ValueError(f"expected eigenvalues of shape (k,), got {values.shape}")
     if not np.isfinite(values).all():
@@ -59,7 +61,7 @@ def complete_spectrum(leading: ArrayLike, *, trace: float, size: int) -> np.ndar
     >>> complete_spectrum([4.0, 2.0], trace=7.0, size=4)
     array([4. , 2. , 0.5, 0.5])
     """
-    values = np.asarray(leading, np.float64)
+    values = float64_array(leading, "eigenvalues")
     missing = size - len(values)
     if missing <= 0:
         return values
@@ -77,10 +79,21 @@ def entropy_rank(values: np.ndarray, *, eps: float) -> float:
 
 def embedding_rows(embeddings: ArrayLike | Tensor) -> Tensor:
     """Embeddings (n, d) in float64 on the CPU. Raises ValueError for another shape."""
-    z = torch.as_tensor(embeddings).detach().cpu().to(torch.float64)
+    z = float64_tensor(embeddings)
     if z.ndim != 2 or 0 in z.shape:
         raise ValueError(f"expected embeddings of shape (n, d), got {tuple(z.shape)}")
     return z
+
+
+def float64_tensor(values: ArrayLike | Tensor, name: str = "embeddings") -> Tensor:
+    """The values on the CPU; they may share memory with what is given, and must not be written to."""
+    return as_tensor(values, name).detach().cpu().to(torch.float64)
+
+
+def float64_array(values: ArrayLike | Tensor, name: str) -> np.ndarray:
+    """The same as an array."""
+    found: np.ndarray = float64_tensor(values, name).numpy()
+    return found
 
 
 def centered(z: Tensor) -> Tensor:

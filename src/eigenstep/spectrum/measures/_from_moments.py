@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from eigenstep.spectrum.measures._eigenvalues import float64_array
 from eigenstep.spectrum.measures._measure import KnownMoments, in_order
 
 
@@ -57,10 +58,10 @@ def measures_from_moments(
     (2.0, 2.0, 2.0)
     """
     rows = count * views
-    centred = np.asarray(covariance_eigenvalues, np.float64)
+    centred = float64_array(covariance_eigenvalues, "covariance_eigenvalues")
     about_zero = None
     if second_moment_eigenvalues is not None:
-        about_zero = np.asarray(second_moment_eigenvalues, np.float64)
+        about_zero = float64_array(second_moment_eigenvalues, "second_moment_eigenvalues")
         # Summing and subtracting the mean leaves rounding of this size; a constant has no more than that.
         rounding = (4 * len(about_zero) + rows) * np.finfo(np.float64).eps * about_zero.max()
         centred = np.where(centred < rounding, 0.0, centred)
@@ -68,7 +69,7 @@ def measures_from_moments(
         count=count,
         views=views,
         eigenvalues=centred,
-        cross_eigenvalues=np.asarray(cross_correlation_eigenvalues, np.float64),
+        cross_eigenvalues=float64_array(cross_correlation_eigenvalues, "cross_correlation_eigenvalues"),
         second_moment_eigenvalues=about_zero,
         covariance=_array(covariance),
         cross_correlation=_array(cross_correlation),
@@ -81,4 +82,4 @@ def measures_from_moments(
 
 
 def _array(values: ArrayLike | None) -> np.ndarray | None:
-    return None if values is None else np.asarray(values)
+    return None if values is None else float64_array(values, "moments")

@@ -8,7 +8,11 @@ from numpy.typing import ArrayLike
 from scipy.special import gammaincinv
 from torch import Tensor
 
-from eigenstep.spectrum.measures._eigenvalues import checked_eigenvalues, second_moment_eigenvalues
+from eigenstep.spectrum.measures._eigenvalues import (
+    checked_eigenvalues,
+    embedding_rows,
+    second_moment_eigenvalues,
+)
 from eigenstep.spectrum.measures._measure import KnownMoments, recorded
 
 
@@ -44,8 +48,9 @@ def modes_above_noise(
     >>> modes_above_noise(noise), modes_above_noise(noise + rng.normal(size=(1000, 1)))
     (0.0, 1.0)
     """
-    values = second_moment_eigenvalues(embeddings, center=center)
-    rows, dim = np.shape(embeddings)
+    z = embedding_rows(embeddings)
+    values = second_moment_eigenvalues(z, center=center)
+    rows, dim = z.shape
     padded = np.pad(values, (0, dim - len(values)))
     return modes_above_noise_from_eigenvalues(padded, count=rows - center, confidence=confidence)
 

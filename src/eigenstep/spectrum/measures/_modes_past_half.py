@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from eigenstep.spectrum._measure import cross_correlation_eigenvalues
+from eigenstep.spectrum.measures._eigenvalues import float64_array, float64_tensor
 from eigenstep.spectrum.measures._measure import KnownMoments, recorded
 
 
@@ -50,8 +51,8 @@ def modes_past_half(
     >>> modes_past_half(z, z, center=False)
     2.0
     """
-    a, b = torch.as_tensor(z_a), torch.as_tensor(z_b)
-    if not all(torch.isfinite(z.double().square().sum()) for z in (a, b)):
+    a, b = float64_tensor(z_a), float64_tensor(z_b)
+    if not all(torch.isfinite(z.square().sum()) for z in (a, b)):
         return math.nan
     values = cross_correlation_eigenvalues(a, b, center=center)
     return modes_past_half_from_eigenvalues(values, plateau=plateau, fraction=fraction)
@@ -67,7 +68,7 @@ def modes_past_half_from_eigenvalues(
     >>> modes_past_half_from_eigenvalues([1.02, 0.97, 0.3, -0.01])
     2.0
     """
-    values = np.asarray(eigenvalues, np.float64)
+    values = float64_array(eigenvalues, "eigenvalues")
     if not np.isfinite(values).all() or not math.isfinite(plateau):
         return math.nan
     return float((values >= fraction * plateau).sum())

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
+from eigenstep.embeddings import as_tensor
 from eigenstep.machine import gather_later, world_size
 from eigenstep.spectrum.moments._across_ranks import joint_moments
 from eigenstep.spectrum.moments._leading import LARGEST_DENSE, LeadingDirections
@@ -207,10 +209,10 @@ class EmbeddingWindow:
         self.count = 0
 
     @torch.no_grad()
-    def update(self, z_a: Tensor, z_b: Tensor | None = None) -> None:
+    def update(self, z_a: ArrayLike | Tensor, z_b: ArrayLike | Tensor | None = None) -> None:
         """Add a batch (n, d) of one view or two; the values are copied."""
-        views = [z_a] if z_b is None else [z_a, z_b]
-        stride = -(-len(z_a) // self.capacity)
+        views = [as_tensor(view) for view in (z_a, z_b) if view is not None]
+        stride = -(-len(views[0]) // self.capacity)
         block = torch.stack([view[::stride] for view in views])
         if self._blocks:
             last = self._blocks[-1]

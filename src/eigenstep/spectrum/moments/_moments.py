@@ -6,7 +6,10 @@ from contextlib import contextmanager, nullcontext
 from typing import Self
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
+
+from eigenstep.embeddings import as_tensor
 
 # Columns that are multiplied at once: the fewer, the less of the upper triangle is computed in vain.
 COLUMNS_AT_ONCE = 512
@@ -75,13 +78,15 @@ class Moments:
         self.collapse = CollapseSums(zeros.new_zeros(2 * dim + 1))
 
     @torch.no_grad()
-    def update(self, z_a: Tensor, z_b: Tensor | None = None, *, decay: float = 1.0) -> None:
+    def update(
+        self, z_a: ArrayLike | Tensor, z_b: ArrayLike | Tensor | None = None, *, decay: float = 1.0
+    ) -> None:
         """Add a batch (n, d) of one view or two; the weight of what came before is multiplied by `decay`."""
         views = [z_a] if z_b is None else [z_a, z_b]
         if len(views) != self.views:
             raise ValueError(f"expected {self.views} views, as before, got {len(views)}")
         with full_precision(self.common):
-            z = torch.stack([view.to(self.common) for view in views])
+            z = torch.stack([as_tensor(view).to(self.common) for view in views])
             z, valid = finite_samples(z)
             self.collapse.update(z, decay)
             self._merge(z, valid, decay)
