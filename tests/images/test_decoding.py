@@ -34,6 +34,11 @@ def sleep_briefly(task):
     return task
 
 
+def sleep_very_briefly(task):
+    time.sleep(0.01)
+    return task
+
+
 @pytest.fixture
 def run():
     """`run(work, processes)`: the results of tasks 0, 1, 2, ..."""
@@ -139,6 +144,15 @@ def test_closing_ends_the_processes_and_what_still_waits_for_them(run):
     with pytest.raises(ChildProcessError):
         list(itertools.islice(results, 20))
     decoding.close()
+
+
+@pytest.mark.slow
+def test_no_process_is_left_however_closing_meets_the_threads_that_lead_them(run):
+    for _ in range(60):
+        decoding, results = run(sleep_very_briefly, 2)
+        next(results)
+        decoding.close()
+        assert multiprocessing.active_children() == []
 
 
 class TellingEarly:

@@ -133,6 +133,8 @@ class _Process:
         with _held_back():
             self._process.start()
         theirs.close()  # so that the pipe is at its end when the process is
+        # Of two threads that wait for a process the system tells one, and the other returns too early.
+        self._waiting = threading.Lock()
 
     def do(self, task: Any) -> Any:
         try:
@@ -142,7 +144,8 @@ class _Process:
                 raise EOFError
             result, error = self._pipe.recv()
         except (EOFError, OSError) as end:
-            self._process.join(1)
+            with self._waiting:
+                self._process.join(1)
             raise ChildProcessError(
                 f"a process that decodes images ended unexpectedly ({_reason(self._process.exitcode)});"
                 " if memory was short, set fewer --images.workers"
@@ -153,7 +156,8 @@ class _Process:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.join()
+        with self._waiting:
+            self._process.join()
 
 
 @contextmanager
