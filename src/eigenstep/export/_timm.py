@@ -10,6 +10,9 @@ from safetensors.torch import save_file
 from eigenstep.encoders import EncoderConfig, TrainedEncoder, copy_weights, load_encoder
 from eigenstep.export._new_file import check_new_file, new_file
 
+# A model's name and the options that it is made with.
+Arguments: TypeAlias = tuple[str, dict[str, int]]
+
 
 def export_timm(
     run: str | Path, out: str | Path, checkpoint: str | int = "last", *, overwrite: bool = False
@@ -45,11 +48,8 @@ def export_timm(
     return None
 
 
-Arguments: TypeAlias = tuple[str, dict[str, int]]
-
-
 def _candidates(config: EncoderConfig) -> list[Arguments]:
-    """Names and options of models that may be the run's, the shortest call first."""
+    """Models that may be the run's, the shortest call first."""
     name, size = config.backbone, config.images.size
     found: list[Arguments] = [(name, {}), (name, {"img_size": size}), (f"{name}_small", {})]
     return [arguments for arguments in found if timm.is_model(arguments[0])]
