@@ -1,7 +1,7 @@
 """A run's backbone as a file that timm loads."""
 
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import timm
 import torch
@@ -11,7 +11,7 @@ from eigenstep.encoders import EncoderConfig, TrainedEncoder, copy_weights, load
 from eigenstep.export._new_file import check_new_file, new_file
 
 # A model's name and the options that it is made with.
-Arguments: TypeAlias = tuple[str, dict[str, int]]
+Arguments: TypeAlias = tuple[str, dict[str, Any]]
 
 
 def export_timm(

@@ -125,7 +125,8 @@ class _Process:
     def __init__(self, work: Callable[[Any], Any]) -> None:
         method = multiprocessing.get_start_method()
         # A server that forks would not hand on which signals are held back here.
-        context = multiprocessing.get_context("spawn" if method == "forkserver" else method)
+        spawning = multiprocessing.get_context("spawn")
+        context = spawning if method == "forkserver" else multiprocessing.get_context()
         if method != "fork":
             resource_tracker.ensure_running()  # which lets all signals through while it starts
         self._pipe, theirs = context.Pipe()
