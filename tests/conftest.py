@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from eigenstep.encoders import Encoder, ProjectorConfig, build_encoder
+from eigenstep.encoders import Encoder, ProjectorConfig, build_encoder, copy_weights
 from eigenstep.images import ImagesConfig
 from eigenstep.machine import set_threads
 from eigenstep.record import RecordWriter
@@ -222,8 +222,9 @@ def write_run(tmp_path, settings, network) -> Callable[..., Path]:
             encoder = network(changed, step)
             checkpoint = run / "checkpoints" / folder
             checkpoint.mkdir()
-            save_file(encoder.backbone.state_dict(), checkpoint / "backbone.safetensors")
-            save_file(encoder.projector.state_dict(), checkpoint / "projector.safetensors")
+            parts = {"backbone": encoder.backbone, "projector": encoder.projector}
+            for part, weights in copy_weights(parts).items():
+                save_file(dict(weights), checkpoint / f"{part}.safetensors")
         return run
 
     return write

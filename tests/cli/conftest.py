@@ -1,6 +1,10 @@
 """A run on a small labelled data set, and what the command prints about it."""
 
+import os
+import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +30,25 @@ def _datasets_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path_factory.mktemp("datasets")))
         yield
+
+
+@pytest.fixture
+def run_in_shell(tmp_path) -> Callable[[str], str]:
+    """`run_in_shell(line)`: what a shell prints to the line as it stands; `eigenstep` is this one."""
+    command = tmp_path / "bin" / "eigenstep"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m eigenstep "$@"\n')
+    command.chmod(0o755)
+    path = os.pathsep.join([str(command.parent), os.environ["PATH"]])
+
+    def run(line: str) -> str:
+        done = subprocess.run(
+            line, shell=True, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
 
 
 @pytest.fixture

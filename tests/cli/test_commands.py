@@ -5,6 +5,7 @@ import pty
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -178,6 +179,15 @@ def test_what_is_printed_into_a_pipe_is_plain_text(capsys):
     assert all(character.isprintable() or character == "\n" for character in output.out)
     assert re.search(r"barlow_twins: 6/6 loss \d+\.\d+, 0 modes, took 0:0\d, \d+ images/s", output.out)
     assert "run: run\nreport: eigenstep report run\n" in output.out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ['a run\'s "folder"', "$HOME `run`; & (*)", "runs/with space"])
+def test_the_command_that_is_printed_for_a_run_can_be_typed(name, capsys, run_in_shell):
+    assert main([*SMALL, "--out", name]) == 0
+    hint = capsys.readouterr().out.splitlines()[-1]
+    run_in_shell(hint.removeprefix("report: "))
+    assert (Path(name) / "report.html").is_file()
 
 
 @pytest.mark.slow

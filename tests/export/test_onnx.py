@@ -136,7 +136,23 @@ def test_a_network_that_cannot_be_traced_is_refused_in_one_line():
 
     with pytest.raises(ValueError, match="branching cannot be exported as ONNX: ") as refused:
         trace_network(Branching(), 4, "features", "branching")
-    assert "\n" not in str(refused.value)
+    assert str(refused.value).isprintable()  # neither ends of lines nor colours for a terminal
+    # What torch had to say, to the line of the network that it stopped at.
+    assert "Could not guard on data-dependent expression" in str(refused.value)
+    assert "return images.flatten(1) if images.sum() > 0 else" in str(refused.value)
+
+
+@pytest.mark.slow
+def test_what_a_network_says_itself_of_what_it_cannot_do_is_told_whole():
+    class Particular(nn.Module):
+        def forward(self, images):
+            raise AssertionError("expected a height\nthat 8 divides")
+
+    with pytest.raises(
+        ValueError, match=r"particular cannot .* expected a height that 8 divides$"
+    ) as refused:
+        trace_network(Particular(), 4, "features", "particular")
+    assert str(refused.value).isprintable()
 
 
 def test_a_file_that_is_there_is_kept_unless_told_otherwise(write_run, tmp_path):

@@ -1,5 +1,7 @@
+import subprocess
+import sys
+
 import pytest
-import timm
 import torch
 from safetensors import safe_open
 
@@ -8,10 +10,13 @@ from eigenstep.export import export_timm
 from eigenstep.training import ImagesConfig, build_encoder
 
 
+def images_of(size):
+    return torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
 def features(model, size):
-    images = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        return model.eval()(images)
+        return model.eval()(images_of(size))
 
 
 @pytest.mark.slow
@@ -22,16 +27,32 @@ def features(model, size):
         ("resnet18_small", 16, "'resnet18_small'"),
         ("resnet18", 72, "'resnet18'"),
         ("test_vit", 48, "'test_vit', img_size=48"),
+        ("swin_tiny_patch4_window7_224", 40, "'swin_tiny_patch4_window7_224', img_size=40"),
+        # The same weights at every size, and yet networks of one size.
+        ("swinv2_tiny_window8_256", 64, "'swinv2_tiny_window8_256', img_size=64"),
+        ("swinv2_cr_tiny_224", 64, "'swinv2_cr_tiny_224', img_size=64"),
+        ("vit_relpos_small_patch16_224", 64, "'vit_relpos_small_patch16_224', img_size=64"),
+        ("coat_tiny", 64, "'coat_tiny', img_size=64"),
+        ("maxvit_rmlp_pico_rw_256", 64, "'maxvit_rmlp_pico_rw_256', img_size=64"),
+        ("test_convnext", 56, "'test_convnext'"),
+        ("test_efficientnet", 33, "'test_efficientnet'"),
     ],
 )
-def test_the_call_that_is_told_gives_a_model_with_the_runs_features(
+def test_the_lines_that_are_told_give_a_model_with_the_runs_features_in_a_fresh_python(
     write_run, tmp_path, backbone, size, named
 ):
     run = write_run(steps=(5,), backbone=backbone, images=ImagesConfig(size=size))
-    call = export_timm(run, tmp_path / "backbone.safetensors")
-    assert call.startswith(f"timm.create_model({named}, num_classes=0, checkpoint_path=")
-    model = eval(call, {"timm": timm})
-    assert torch.equal(features(model, size), features(load_encoder(run).backbone, size))
+    state = torch.get_rng_state()
+    lines = export_timm(run, tmp_path / "it's a backbone.safetensors")
+    assert torch.equal(torch.get_rng_state(), state)
+    assert f"backbone = timm.create_model({named}, num_classes=0, checkpoint_path=" in lines
+    assert len(lines.splitlines()) == (3 if "_small'" in named else 2)
+    expected = features(load_encoder(run).backbone, size)
+    torch.save(images_of(size), tmp_path / "images.pt")
+    using = "\nimport torch\ntorch.save(backbone.eval()(torch.load('images.pt')).detach(), 'found.pt')"
+    done = subprocess.run([sys.executable, "-c", lines + using], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    torch.testing.assert_close(torch.load(tmp_path / "found.pt"), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow

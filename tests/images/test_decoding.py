@@ -2,6 +2,7 @@ import itertools
 import multiprocessing
 import os
 import pickle
+import re
 import signal
 import time
 from pathlib import Path
@@ -30,6 +31,11 @@ def end_at_seven(task):
 
 def sleep_briefly(task):
     time.sleep(0.05)
+    return task
+
+
+def sleep_very_briefly(task):
+    time.sleep(0.01)
     return task
 
 
@@ -138,6 +144,83 @@ def test_closing_ends_the_processes_and_what_still_waits_for_them(run):
     with pytest.raises(ChildProcessError):
         list(itertools.islice(results, 20))
     decoding.close()
+
+
+@pytest.mark.slow
+def test_no_process_is_left_however_closing_meets_the_threads_that_lead_them(run):
+    for _ in range(60):
+        decoding, results = run(sleep_very_briefly, 2)
+        next(results)
+        decoding.close()
+        assert multiprocessing.active_children() == []
+
+
+class TellingEarly:
+    """Work that sends its process a signal as soon as it is there, before the process asks for a task."""
+
+    early: int | None = None
+    to_parent = False
+
+    def __init__(self, number):
+        self.number = number
+
+    def __call__(self, task):
+        return task
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        os.kill(os.getpid(), self.number)
+
+    @classmethod
+    def before_fork(cls):
+        if cls.to_parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    @classmethod
+    def when_forked(cls):
+        if cls.early is not None:
+            os.kill(os.getpid(), cls.early)
+
+
+os.register_at_fork(before=TellingEarly.before_fork, after_in_child=TellingEarly.when_forked)
+
+
+@pytest.fixture(params=["fork", "spawn", "forkserver"])
+def start_method(request):
+    before = multiprocessing.get_start_method()
+    multiprocessing.set_start_method(request.param, force=True)
+    yield request.param
+    multiprocessing.set_start_method(before, force=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_a_job_is_told_to_end_by_does_not_end_a_process_that_just_started(
+    run, start_method, number, monkeypatch, capfd
+):
+    monkeypatch.setattr(TellingEarly, "early", number if start_method == "fork" else None)
+    held_back = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    _, results = run(TellingEarly(number), 2)
+    assert [next(results)[1] for _ in range(20)] == list(range(20))
+    # What was held back while they started is let through again, here and there.
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == held_back
+    for process in multiprocessing.active_children():
+        blocked = re.search(r"SigBlk:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text())[1]
+        assert int(blocked, 16) == 0
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_what_comes_while_a_process_starts_still_reaches_the_one_that_starts_it(run, monkeypatch):
+    monkeypatch.setattr(TellingEarly, "to_parent", True)
+    received = []
+    before = signal.signal(signal.SIGTERM, lambda *_: received.append("told"))
+    try:
+        _, results = run(sleep_briefly, 2)
+        assert received == ["told", "told"]
+        assert next(results)[1] == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def begin_and_tell(pipe):

@@ -1,5 +1,6 @@
 """The subcommand `export`."""
 
+import shlex
 from pathlib import Path
 from typing import Literal
 
@@ -36,8 +37,9 @@ def export(
     from eigenstep.export import export_onnx, export_timm
 
     if format == "timm":
-        call = export_timm(run, out, checkpoint, overwrite=overwrite)
-        print(f"weights: {out}\n{call or f'start a run from them by --backbone-weights {out}'}")
+        lines = export_timm(run, out, checkpoint, overwrite=overwrite)
+        start = f"start a run from them by --backbone-weights {shlex.quote(str(out))}"
+        print(f"weights: {out}\n{lines or start}")
         return
     difference = export_onnx(run, out, checkpoint, output, overwrite=overwrite)
     checked = (

@@ -1,6 +1,7 @@
 """The subcommand `predict`."""
 
 import dataclasses
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -77,7 +78,7 @@ def predict_command(arguments: list[str]) -> Callable[..., Any]:
             )
         for note in prediction["notes"]:
             console.print(f"note: {note}", soft_wrap=True)
-        print(f"prediction: {folder}\nreport: eigenstep report {folder}")
+        print(f"prediction: {folder}\nreport: eigenstep report {shlex.quote(str(folder))}")
 
     command.__name__ = "predict"
     return command

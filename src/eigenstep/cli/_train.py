@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -94,7 +95,7 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
             f"{seconds:.0f} s, {speed:.0f} images/s; recording took {recording / seconds:.1%},"
             f" waiting for data {waiting / seconds:.1%}"
         )
-        print(f"run: {folder}\nreport: eigenstep report {folder}")
+        print(f"run: {folder}\nreport: eigenstep report {shlex.quote(str(folder))}")
 
     run.__name__ = "train"
     return run

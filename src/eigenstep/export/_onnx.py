@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import re
 import warnings
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ from eigenstep.encoders import TrainedEncoder, load_encoder
 from eigenstep.export._new_file import check_new_file, new_file
 
 TOLERANCE = 1e-4
+_TERMINAL_CODE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 def export_onnx(
@@ -99,12 +101,22 @@ def trace_network(network: nn.Module, size: int, output: str, backbone: str) -> 
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:
-        first = str(error).strip().splitlines()[0]
-        raise ValueError(f"{backbone} cannot be exported as ONNX: {first}") from error
+        raise ValueError(f"{backbone} cannot be exported as ONNX: {_reason(error)}") from error
     finally:
         exporter.setLevel(level)
     assert program is not None
     return program
+
+
+def _reason(error: BaseException) -> str:
+    """What an exporter says in one line, as plain text: its step, and all that its causes say."""
+    step, _, _ = str(error).partition("Next steps:")  # for developers of torch
+    causes, cause = [], error.__cause__
+    while cause is not None:
+        causes.append(str(cause) or type(cause).__name__)
+        cause = cause.__cause__
+    said = " ".join([step, *causes] if causes else [str(error)])
+    return " ".join(_TERMINAL_CODE.sub("", said).split())
 
 
 def _metadata(encoder: TrainedEncoder) -> dict[str, str]:

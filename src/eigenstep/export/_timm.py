@@ -1,14 +1,17 @@
 """A run's backbone as a file that timm loads."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import timm
 import torch
 from safetensors.torch import save_file
 
-from eigenstep.encoders import TrainedEncoder, load_encoder
+from eigenstep.encoders import EncoderConfig, TrainedEncoder, copy_weights, load_encoder
 from eigenstep.export._new_file import check_new_file, new_file
+
+# A model's name and the options that it is made with.
+Arguments: TypeAlias = tuple[str, dict[str, Any]]
 
 
 def export_timm(
@@ -19,8 +22,9 @@ def export_timm(
     Returns
     -------
     str | None
-        The call of timm that loads it, or None where timm has no such model: the small convnet, and ResNets
-        for small images other than 18, 34 and 50. Any run starts from the file by `backbone_weights`.
+        Lines of Python that load it into timm's model, at the run's size of images, as was tried. None where
+        timm has no such model: the small convnet, and ResNets for small images other than 18, 34 and 50. Any
+        run starts from the file by `backbone_weights`.
 
     Raises
     ------
@@ -35,30 +39,47 @@ def export_timm(
     check_new_file(out, overwrite)
     encoder = load_encoder(run, checkpoint)
     with new_file(out, overwrite) as aside:
-        save_file(encoder.backbone.state_dict(), aside, metadata={"format": "pt"})
-    options = _timm_options(encoder)
-    return f"timm.create_model({options}, num_classes=0, checkpoint_path={str(out)!r})" if options else None
-
-
-def _timm_options(encoder: TrainedEncoder) -> str | None:
-    """What makes timm build a backbone of the same parameters."""
-    name, size = encoder.config.backbone, encoder.config.images.size
-    candidates: list[tuple[str, dict[str, Any]]] = [
-        (name, {}),
-        (name, {"img_size": size}),
-        (f"{name}_small", {}),
-    ]
-    for model, options in candidates:
-        if timm.is_model(model) and _is_built_by(encoder, model, options):
-            return ", ".join([repr(model), *(f"{key}={value}" for key, value in options.items())])
+        # Copies: layers of some models share weights, which the format has no word for.
+        weights = copy_weights({"backbone": encoder.backbone})["backbone"]
+        save_file(dict(weights), aside, metadata={"format": "pt"})
+    for arguments in _candidates(encoder.config):
+        if _loads(arguments, out, encoder):
+            return _lines(arguments, out)
     return None
 
 
-def _is_built_by(encoder: TrainedEncoder, model: str, options: dict[str, Any]) -> bool:
+def _candidates(config: EncoderConfig) -> list[Arguments]:
+    """Models that may be the run's, the shortest call first."""
+    name, size = config.backbone, config.images.size
+    found: list[Arguments] = [(name, {}), (name, {"img_size": size}), (f"{name}_small", {})]
+    return [arguments for arguments in found if timm.is_model(arguments[0])]
+
+
+def _loads(arguments: Arguments, weights: Path, encoder: TrainedEncoder) -> bool:
+    """Whether timm's model with these weights gives the run's features.
+
+    That it takes the weights is not enough: many a model of the wrong size has the same, and refuses images.
+    """
+    model, options = arguments
+    size = encoder.config.images.size
+    images = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
     try:
-        with torch.device("meta"):  # no weights are drawn
-            built = timm.create_model(model, num_classes=0, **options)
-    except TypeError:  # it does not know the option
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            built = timm.create_model(model, num_classes=0, checkpoint_path=str(weights), **options).eval()
+            return torch.allclose(built(images), encoder.backbone(images), rtol=1e-3, atol=1e-5)
+    except (
+        TypeError,
+        ValueError,
+        RuntimeError,
+        AssertionError,
+    ):  # other options, weights or sizes than it has
         return False
-    shapes = {name: tensor.shape for name, tensor in built.state_dict().items()}
-    return shapes == {name: tensor.shape for name, tensor in encoder.backbone.state_dict().items()}
+
+
+def _lines(arguments: Arguments, weights: Path) -> str:
+    model, options = arguments
+    own = timm.model_entrypoint(model).__module__.startswith("eigenstep.")
+    imports = ["import timm", *(["import eigenstep.encoders  # registers the model"] if own else [])]
+    given = "".join(f", {name}={value}" for name, value in options.items())
+    call = f"timm.create_model({model!r}{given}, num_classes=0, checkpoint_path={str(weights)!r})"
+    return "\n".join([*imports, f"backbone = {call}"])

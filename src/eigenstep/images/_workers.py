@@ -8,6 +8,8 @@ import threading
 import traceback
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.util import Finalize
 from typing import Any, Generic, TypeVar
@@ -20,6 +22,8 @@ About = TypeVar("About")
 
 # Tasks that are under way or done for every process, so that none of them waits for the training.
 AHEAD = 2
+# What goes to all processes of a job, of which the training alone is to act on it.
+_OF_THE_JOB = (signal.SIGINT, signal.SIGTERM)
 
 
 class Workers(Generic[Task, Result]):
@@ -30,8 +34,9 @@ class Workers(Generic[Task, Result]):
     result was to be had, and only there: torch's DataLoader raises it in whatever line the main thread has
     come to. Results come through pipes, so no shared memory is needed, which containers have little of.
 
-    The processes let SIGINT and SIGTERM pass: these go to all processes of a job, and the training still
-    needs images for its last step. They end with `close`, with this process, or when it is gone.
+    The processes let SIGINT and SIGTERM pass from their first moment on: these go to all processes of a job,
+    and the training still needs images for its last step. They end with `close`, with this process, or when
+    it is gone.
 
     Parameters
     ----------
@@ -118,11 +123,19 @@ class _Process:
     """A process at the other end of a pipe."""
 
     def __init__(self, work: Callable[[Any], Any]) -> None:
-        context = multiprocessing.get_context()
+        method = multiprocessing.get_start_method()
+        # A server that forks would not hand on which signals are held back here.
+        spawning = multiprocessing.get_context("spawn")
+        context = spawning if method == "forkserver" else multiprocessing.get_context()
+        if method != "fork":
+            resource_tracker.ensure_running()  # which lets all signals through while it starts
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(work, theirs, os.getpid()), daemon=True)
-        self._process.start()
+        with _held_back():
+            self._process.start()
         theirs.close()  # so that the pipe is at its end when the process is
+        # Of two threads that wait for a process the system tells one, and the other returns too early.
+        self._waiting = threading.Lock()
 
     def do(self, task: Any) -> Any:
         try:
@@ -132,7 +145,8 @@ class _Process:
                 raise EOFError
             result, error = self._pipe.recv()
         except (EOFError, OSError) as end:
-            self._process.join(1)
+            with self._waiting:
+                self._process.join(1)
             raise ChildProcessError(
                 f"a process that decodes images ended unexpectedly ({_reason(self._process.exitcode)});"
                 " if memory was short, set fewer --images.workers"
@@ -143,13 +157,25 @@ class _Process:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.join()
+        with self._waiting:
+            self._process.join()
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Let signals of the job wait: for this thread as long as this lasts, for a process until it is ready."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_THE_JOB)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(work: Callable[[Any], Any], pipe: Connection, parent: int) -> None:
     """The process: does tasks until it is killed or its parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in _OF_THE_JOB:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _OF_THE_JOB)
     set_threads(1)
     try:
         while True:
@@ -163,9 +189,6 @@ def _serve(work: Callable[[Any], Any], pipe: Connection, parent: int) -> None:
 
 def _is_orphan(parent: int) -> bool:
     """The pipe need not tell: its other end may live on in processes that were forked later."""
-    begun_by = multiprocessing.parent_process()
-    if multiprocessing.get_start_method() == "forkserver":
-        return begun_by is None or not begun_by.is_alive()
     return os.getppid() != parent
 
 

@@ -86,6 +86,61 @@ class LastOfGRU(nn.Module):
         return self.last(self.recurrent(x)[0][:, -1])
 
 
+class Recurrent(nn.Module):
+    """A cell that is called for each step; its two pairs of weight and bias are of one module."""
+
+    def __init__(self, cell):
+        super().__init__()
+        self.cell, self.last = cell, nn.Linear(3, 2)
+
+    def forward(self, x):
+        state = None
+        for step in x.unbind(1):
+            state = self.cell(step, state)
+        return self.last(state[0] if isinstance(state, tuple) else state)
+
+
+class SeveralWeights(nn.Module):
+    """A layer written by hand: pairs of one module, and a bias and a weight that meet again elsewhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.pixels, self.of_pixels = nn.Parameter(torch.randn(5, 3, 3, 3)), nn.Parameter(torch.randn(5))
+        self.again, self.of_again = nn.Parameter(torch.randn(5, 5, 3, 3)), nn.Parameter(torch.randn(5))
+        self.mixed, self.of_mixed = nn.Parameter(torch.randn(5, 5)), nn.Parameter(torch.randn(5))
+        self.last, self.of_last = nn.Parameter(torch.randn(2, 5)), nn.Parameter(torch.randn(2))
+
+    def forward(self, x):
+        x = F.conv2d(x, self.pixels, self.of_pixels, padding=1).tanh()
+        x = F.conv2d(x, self.again, self.of_again, stride=2).tanh().mean((2, 3))
+        x = F.linear(x, self.mixed, self.of_again).tanh() + F.linear(x, self.mixed.T, self.of_mixed)
+        return F.linear(x, self.last, self.of_last)
+
+
+class SeveralNames(nn.Module):
+    """Modules that are registered twice, with parameters and buffers, and a weight of two layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm, self.tied = nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 4)
+        self.again, self.norm_again = self.first, self.norm
+        self.tied.weight = self.first.weight
+        self.layers = nn.ModuleList([self.first, self.norm, nn.Linear(4, 3)])
+
+    def forward(self, x):
+        x = self.norm_again(self.again(self.norm(self.first(x)).tanh()))
+        return self.layers[2](self.tied(x))
+
+
+class LastOfLSTM(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.recurrent = nn.LSTM(4, 3, 2, batch_first=True)
+
+    def forward(self, x):
+        return self.recurrent(x)[0][:, -1]
+
+
 class Bilinear(nn.Module):
     def __init__(self):
         super().__init__()
@@ -182,6 +237,12 @@ NETWORKS = {
     "sequences": sequences,
     "signals": signals,
     "gru": lambda: (LastOfGRU(), torch.randn(5, 6, 4)),
+    "lstm": lambda: (LastOfLSTM(), torch.randn(5, 6, 4)),
+    "rnn cell": lambda: (nn.Sequential(Recurrent(nn.RNNCell(4, 3))), torch.randn(5, 3, 4)),
+    "gru cell": lambda: (Recurrent(nn.GRUCell(4, 3)), torch.randn(5, 3, 4)),
+    "lstm cell": lambda: (Recurrent(nn.LSTMCell(4, 3)), torch.randn(5, 3, 4)),
+    "several weights": lambda: (nn.Sequential(SeveralWeights()), torch.randn(5, 3, 7, 7)),
+    "several names": lambda: (SeveralNames(), torch.randn(6, 4)),
     "transposed": transposed,
     "bilinear": lambda: (Bilinear(), torch.randn(5, 4)),
 }
@@ -209,7 +270,8 @@ def jacobian():
 
     def differentiate(model, samples):
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        outputs = model(samples).flatten(1)
+        outputs = model(samples)
+        outputs = outputs.flatten(1) if outputs.ndim > 1 else outputs[:, None]
         rows = [
             torch.autograd.grad(
                 value, parameters, retain_graph=True, allow_unused=True, materialize_grads=True
@@ -220,3 +282,14 @@ def jacobian():
         return flat.view(*outputs.shape, -1)
 
     return differentiate
+
+
+@pytest.fixture
+def exact(jacobian):
+    """exact(model, samples) is the kernel (n, n) of that Jacobian, by the formula."""
+
+    def contract(model, samples):
+        rows = jacobian(model, samples)
+        return torch.einsum("iop,jop->ij", rows, rows) / rows.shape[1]
+
+    return contract

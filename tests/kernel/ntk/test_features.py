@@ -29,8 +29,9 @@ def test_inner_products_are_the_kernel_on_average_with_an_error_of_one_over_root
     assert float(few.mean(dim=0).square().mean().sqrt()) < 2.2 * spread / 30**0.5
 
 
-def test_parameters_without_axes_have_features_too(network):
-    model, samples = network("scalars")
+@pytest.mark.parametrize("name", ["scalars", "rnn cell", "gru cell", "lstm cell", "several weights"])
+def test_every_parameter_has_its_part_in_the_features(network, name):
+    model, samples = network(name)
     kernel = empirical_ntk(model, samples).matrix
     features = ntk_features(model, samples, 20_000)
     atol = 0.03 * float(kernel.diagonal().max())

@@ -3,12 +3,14 @@ import pytest
 import torch
 from torch.func import functional_call, jvp, vjp
 
-from eigenstep.kernel import NTKOperator, empirical_ntk
+from eigenstep.kernel import NTKKernel, NTKOperator, empirical_ntk
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["mlp", "convnet", "vit", "tokens", "bare parameters", "scalars", "gru", "transposed"]
+    "name",
+    ["mlp", "convnet", "vit", "tokens", "bare parameters", "scalars", "gru", "rnn cell", "gru cell"]
+    + ["lstm cell", "several weights", "several names", "transposed"],
 )
 def test_a_product_is_that_with_the_matrix(network, name):
     model, samples = network(name)
@@ -19,6 +21,8 @@ def test_a_product_is_that_with_the_matrix(network, name):
     sparing = NTKOperator(model, samples, chunk_size=2, memory_budget=1.0)
     torch.testing.assert_close(sparing.product(block), expected)
     assert sparing.shape == (len(samples), len(samples))
+    as_kernel = NTKKernel(model, stored=False).kernel_matrix(samples)
+    torch.testing.assert_close(as_kernel.product(block), expected)
 
 
 @pytest.mark.slow

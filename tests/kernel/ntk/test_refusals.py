@@ -48,6 +48,17 @@ class Unused(nn.Linear):
         return x.tanh()
 
 
+class Aside(nn.Linear):
+    """A weight that is read from a list as well."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__(inputs, outputs)
+        self.kept = [self.weight]
+
+    def forward(self, x):
+        return super().forward(x) @ self.kept[0]
+
+
 X = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
 BY_BATCH = nn.BatchNorm1d(3, track_running_stats=False).eval()
 
@@ -86,6 +97,7 @@ REFUSED = [
     (Detached(3, 2), X, {}, r"depend on a parameter.*take detach.*requires_grad_\(True\)"),
     (WithoutGradients(3, 2), X, {}, "depend on a parameter.*no_grad"),
     (Unused(3, 2), X, {}, "depend on a parameter.*that the forward uses"),
+    (Aside(3, 2), X, {}, "attributes of its modules, got weight read from elsewhere.*from the module"),
     (Pair(3, 2), X, {}, "one tensor.*tuple of 2.*wrap it"),
     (Summed(3, 2), X, {}, r"a row for each of 3 samples, got shape \(2,\)"),
     (nn.Linear(3, 2).requires_grad_(False), X, {}, r"requires_grad_\(True\)"),
@@ -118,6 +130,12 @@ def test_what_has_no_kernel_is_refused_in_one_line(model, samples, options, mess
         with pytest.raises(ValueError, match=message) as caught:
             function()
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
+def test_a_scripted_model_is_refused():
+    with pytest.raises(ValueError, match=r"Python modules, got RecursiveScriptModule.*that it was made of$"):
+        empirical_ntk(nn.Sequential(torch.jit.script(nn.Linear(3, 2))), X)
 
 
 def test_a_call_in_inference_mode_is_refused():

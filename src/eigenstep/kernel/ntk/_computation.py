@@ -45,13 +45,12 @@ class Computation:
             pairs,
             subject.cotangents,
         )
-        self._accounts: dict[str, LayerAccount] = {}
+        self._accounts: dict[Layer, LayerAccount] = {}
 
     def accounts(self) -> tuple[LayerAccount, ...]:
         """Return the account of each layer, in the network's order."""
         order = list(self._subject.network.parameters)
-        first = {layer.name: order.index(layer.parameters[0]) for layer in self._subject.all_layers}
-        return tuple(sorted(self._accounts.values(), key=lambda account: first[account.name]))
+        return tuple(sorted(self._accounts.values(), key=lambda account: order.index(account.parameters[0])))
 
     def between(self, left: range, right: range | None = None) -> Tensor:
         """Return the kernel (left, right) or (left, left), in float64 where the device has it."""
@@ -66,8 +65,8 @@ class Computation:
         try:
             for sweep in sweeps:
                 self._run(sweep, self._subject.samples.subset(*chosen), total)
-        except UnexpectedRank as layer:
-            del self._rotations[str(layer)]
+        except UnexpectedRank as unexpected:
+            del self._rotations[unexpected.args[0]]
             return self.between(left, right)
         for one in contractions:
             self._enter(one)
@@ -78,7 +77,7 @@ class Computation:
         method = subject.survey.by_function.get(layer.parameters[0])
         if method is not None:
             return FunctionRows(layer, pairs, subject.network, method)
-        rotation = self._rotations.get(layer.name)
+        rotation = self._rotations.get(layer)
         cotangents = len(subject.cotangents)
         return contraction_of(layer, pairs, subject.network, cotangents, self._scratch, rotation)
 
@@ -121,10 +120,10 @@ class Computation:
         return torch.cat((above, torch.cat((across.T, self.between(lower)), dim=1)))
 
     def _enter(self, one: Contraction) -> None:
-        name, flops = one.layer.name, one.flops(len(self._subject.cotangents))
-        before = self._accounts.get(name)
-        self._accounts[name] = LayerAccount(
-            name,
+        flops = one.flops(len(self._subject.cotangents))
+        before = self._accounts.get(one.layer)
+        self._accounts[one.layer] = LayerAccount(
+            one.layer.name,
             one.method,
             one.layer.parameters,
             one.layer.size,

@@ -137,11 +137,11 @@ class GradientRows(Contraction):
 
     def see(self, where: slice, taken: Pass) -> list[Node]:
         self._where, self._taken = where, taken
-        return [meeting.node for meeting in taken.meetings[self.layer.name]]
+        return [meeting.node for meeting in taken.meetings[self.layer.parameters[0]]]
 
     def put(self, which: int, cotangent: Tensor, of_outputs: Mapping[Node, Tensor]) -> None:
         with self.timed():
-            gradients = self._taken.gradient(self.layer.name, of_outputs)
+            gradients = self._taken.gradient(self.layer.parameters[0], of_outputs)
             self._rows[self._where, which] = gradients.reshape(self._taken.count, -1)
 
     def end_batch(self) -> None:

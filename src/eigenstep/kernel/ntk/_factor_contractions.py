@@ -65,7 +65,7 @@ class FactorContraction(Contraction):
             try:
                 self.store.end_batch()
             except UnexpectedRank as rank:
-                raise UnexpectedRank(self.layer.name) from rank
+                raise UnexpectedRank(self.layer) from rank
 
     def release(self) -> None:
         del self.store

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from eigenstep.kernel.ntk._layers import FactoredLayer
+from eigenstep.kernel.ntk._layers import FactoredLayer, Layer
 from eigenstep.kernel.ntk._products import outer_sums
 from eigenstep.kernel.ntk._subject import SampleGradients, Subject
 
@@ -90,15 +90,15 @@ class Projection:
     def __init__(self, subject: Subject, features: int, seed: int) -> None:
         like = subject.cotangents
         self._features = features
-        self._sketches: dict[str, Callable[..., Tensor]] = {}
+        self._sketches: dict[Layer, Callable[..., Tensor]] = {}
         for at, layer in enumerate(subject.all_layers):
             generator = torch.Generator().manual_seed(seed * 1_000_003 + at)
             if isinstance(layer, FactoredLayer):
                 rows = layer.channels * len(like)
-                self._sketches[layer.name] = TensorSketch(rows, layer.full_width, features, generator, like)
+                self._sketches[layer] = TensorSketch(rows, layer.full_width, features, generator, like)
             else:
                 width = layer.size * len(like)
-                self._sketches[layer.name] = CountSketch(width, features, generator, like)
+                self._sketches[layer] = CountSketch(width, features, generator, like)
 
     def __call__(self, subject: Subject) -> Tensor:
         """Return the features (n, m) of the subject's samples."""
@@ -106,7 +106,7 @@ class Projection:
         gradients = SampleGradients(subject, subject.cotangents)
         for where in gradients.batches():
             for layer in subject.all_layers:
-                sketch = self._sketches[layer.name]
+                sketch = self._sketches[layer]
                 if isinstance(layer, FactoredLayer):
                     features[where] += sketch(*gradients.factors(layer))
                 else:

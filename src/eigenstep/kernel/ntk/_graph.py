@@ -66,6 +66,12 @@ class Graph:
         """The shapes of each operation's outputs."""
         return [tuple(tuple(output.shape) for output in node._input_metadata) for node in self._nodes]
 
+    @property
+    def reached(self) -> list[str]:
+        """Names of the parameters that the output depends on."""
+        leaves = [id(node.variable) for node in self._nodes if node.name() == _LEAF]
+        return [self._names[leaf] for leaf in leaves if leaf in self._names]
+
     def meetings(self, on_data: frozenset[int]) -> dict[str, list[Meeting]]:
         """Return the meetings that each parameter takes part in, by its name.
 

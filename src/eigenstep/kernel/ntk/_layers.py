@@ -22,12 +22,12 @@ from eigenstep.kernel.ntk._uses import Use
 
 @dataclass(frozen=True)
 class Layer:
-    """Parameters that share a line in the account.
+    """Parameters that share a line in the account; no other layer has any of them.
 
     Attributes
     ----------
     name : str
-        Of the module where it is one, or of the parameter.
+        Of the module where these are all that it has, or of the first parameter.
     parameters : tuple[str, ...]
         Their names.
     size : int
@@ -123,7 +123,7 @@ def _factored_layer(network: Network, parameters: tuple[str, ...], uses: list[Us
     size = sum(network.parameters[name].numel() for name in parameters)
     channels = math.prod(first.shape) // width
     return FactoredLayer(
-        name=parameters[0] if len(parameters) == 1 else parameters[0].rpartition(".")[0] or parameters[0],
+        name=_name(network, parameters),
         parameters=parameters,
         size=size,
         columns_of=first.columns_of,
@@ -133,3 +133,9 @@ def _factored_layer(network: Network, parameters: tuple[str, ...], uses: list[Us
         stored=sum(tensor[0].numel() for tensor in inputs),
         bias=len(parameters) == 2,
     )
+
+
+def _name(network: Network, parameters: tuple[str, ...]) -> str:
+    module = parameters[0].rpartition(".")[0]
+    own = {name for name in network.parameters if name.rpartition(".")[0] == module}
+    return module if module and len(own) > 1 and own == set(parameters) else parameters[0]

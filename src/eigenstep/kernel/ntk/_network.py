@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
+from torch.func import grad, vmap
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.instancenorm import _InstanceNorm
+
+from eigenstep.kernel.ntk._stateless import StatelessForward
 
 # Names of layers outside torch that drop at random while they train.
 _DROPS = ("DropPath", "StochasticDepth", "DropBlock2d", "PatchDropout")
@@ -35,6 +37,8 @@ class Network:
     ----------
     parameters
         Leaf tensors by name; a parameter that several layers share is there once.
+    originals
+        The module's own parameters by the same names, the frozen ones too.
 
     Raises
     ------
@@ -57,7 +61,15 @@ class Network:
     ) -> None:
         if not isinstance(model, nn.Module):
             raise ValueError(f"expected model as a torch.nn.Module, got {type(model).__name__}")
-        trainable = {name: tensor for name, tensor in model.named_parameters() if tensor.requires_grad}
+        scripted = next((part for part in model.modules() if isinstance(part, torch.jit.ScriptModule)), None)
+        if scripted is not None:
+            raise ValueError(
+                f"expected a model of Python modules, got {type(scripted).__name__}, whose parameters cannot "
+                "be replaced; pass the module that it was made of"
+            )
+        self._forward = StatelessForward(model)
+        self.originals = self._forward.parameters
+        trainable = {name: tensor for name, tensor in self.originals.items() if tensor.requires_grad}
         if not trainable:
             raise ValueError(
                 f"expected a model with parameters that require grad, got {type(model).__name__} with none: "
@@ -72,11 +84,10 @@ class Network:
                 f"expected {given} of torch.float32 or torch.float64, got {self.dtype}; pass "
                 "dtype=torch.float32"
             )
-        self.model = model
         self.parameters = {name: self._own(tensor).requires_grad_() for name, tensor in trainable.items()}
-        fixed = [item for item in model.named_parameters() if item[0] not in trainable]
-        self._fixed = {name: self._own(tensor) for name, tensor in fixed}
-        self._buffers = {name: self._own(tensor) for name, tensor in model.named_buffers()}
+        fixed = self.originals.keys() - trainable.keys()
+        self._fixed = {name: self._own(self.originals[name]) for name in fixed}
+        self._buffers = {name: self._own(tensor) for name, tensor in self._forward.buffers.items()}
 
     @property
     def n_parameters(self) -> int:
@@ -92,8 +103,10 @@ class Network:
         """
         buffers = {name: tensor.clone() for name, tensor in self._buffers.items()}
         tensors = {**self._fixed, **buffers, **self.parameters, **(parameters or {})}
+        # Forwards view their input, or write to it: it is laid out as usual, and never the caller's memory.
+        given = batch.clone(memory_format=torch.contiguous_format)
         try:
-            returned = functional_call(self.model, tensors, (batch,))
+            returned = self._forward(tensors, given)
         except Exception as error:
             error.add_note(f"raised by the model's forward, of a batch {tuple(batch.shape)} {batch.dtype}")
             raise
@@ -142,8 +155,9 @@ def gradients_one_by_one(
     """Return the same, (b, P), by a forward and a backward pass for each sample."""
     rows = []
     for sample in batch:
+        # Beside a copy of itself, for some models refuse a batch of one.
         with torch.enable_grad():
-            output = (network.outputs(sample[None], parameters) @ cotangent).sum()
+            output = network.outputs(sample.expand(2, *sample.shape), parameters)[0] @ cotangent
         leaves = [parameters[name] for name in names]
         found = torch.autograd.grad(output, leaves, allow_unused=True, materialize_grads=True)
         rows.append(torch.cat([gradient.flatten() for gradient in found]))
@@ -219,4 +233,16 @@ def check_differentiable(outputs: Tensor) -> None:
             "expected outputs that depend on a parameter that requires grad, got outputs without a gradient; "
             "take detach, no_grad and inference_mode out of the forward and from around this call, or set "
             "requires_grad_(True) on parameters that the forward uses"
+        )
+
+
+def check_read_from_modules(originals: Sequence[str]) -> None:
+    """Raise ValueError if there are parameters of the module itself, named here, that outputs depend on.
+
+    Copies stand in for them: what is not read through a module would count as a constant.
+    """
+    if originals:
+        raise ValueError(
+            f"expected a forward that reads parameters as attributes of its modules, got {originals[0]} read "
+            "from elsewhere, such as a list or a closure that holds it too; read it from the module"
         )

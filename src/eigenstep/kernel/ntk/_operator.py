@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from eigenstep.kernel._processes import ALONE, Processes
 from eigenstep.kernel.ntk._empirical import empirical_ntk
+from eigenstep.kernel.ntk._layers import Layer
 from eigenstep.kernel.ntk._samples import tensor_of
 from eigenstep.kernel.ntk._subject import SampleGradients, Subject, bytes_to_use
 from eigenstep.kernel.solvers import KernelMatrix, StoredKernelMatrix
@@ -110,24 +111,24 @@ class NTKOperator(KernelMatrix):
         size = self._subject.network.n_parameters * columns.shape[1] * columns.element_size()
         return self._subject.cotangents.split(max(1, int(self._budget // max(size, 1))))
 
-    def _pull(self, columns: Tensor, gradients: SampleGradients, cotangents: int) -> dict[str, Tensor]:
-        """Return J^T V by layer, (K P, b)."""
+    def _pull(self, columns: Tensor, gradients: SampleGradients, cotangents: int) -> dict[Layer, Tensor]:
+        """Return J^T V of each layer, (K P, b)."""
         pulled = {
-            layer.name: columns.new_zeros(cotangents * layer.size, columns.shape[1])
+            layer: columns.new_zeros(cotangents * layer.size, columns.shape[1])
             for layer in self._subject.all_layers
         }
         for where in gradients.batches():
             for layer in self._subject.all_layers:
                 for offset, rows in gradients.pieces(layer):
-                    pulled[layer.name][offset : offset + rows.shape[1]].addmm_(rows.T, columns[where])
+                    pulled[layer][offset : offset + rows.shape[1]].addmm_(rows.T, columns[where])
         return pulled
 
-    def _push(self, pulled: dict[str, Tensor], gradients: SampleGradients, total: Tensor) -> None:
+    def _push(self, pulled: dict[Layer, Tensor], gradients: SampleGradients, total: Tensor) -> None:
         """Add J W, (n, b), to the total, for W of all layers."""
         for where in gradients.batches():
             for layer in self._subject.all_layers:
                 for offset, rows in gradients.pieces(layer):
-                    total[where].addmm_(rows, pulled[layer.name][offset : offset + rows.shape[1]])
+                    total[where].addmm_(rows, pulled[layer][offset : offset + rows.shape[1]])
 
 
 class NTKKernel:

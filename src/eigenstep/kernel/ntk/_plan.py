@@ -66,7 +66,7 @@ def rotations(
     batch: Tensor,
     pairs: Pairs,
     cotangents: Tensor,
-) -> dict[str, Rotation]:
+) -> dict[Layer, Rotation]:
     """Return, by layer, how outputs are rotated where they reach its channels along few directions."""
     if len(cotangents) < 2:
         return {}
@@ -76,7 +76,7 @@ def rotations(
         if isinstance(layer, FactoredLayer) and _worth_rotating(layer, pairs, network, len(cotangents)):
             count = max(2, -(-4 * len(cotangents) // layer.positions))
             by_count.setdefault(count, []).append(layer)
-    found = {}
+    found: dict[Layer, Rotation] = {}
     for count, alike in by_count.items():
         if count > len(batch):
             continue
@@ -90,7 +90,7 @@ def rotations(
         for store in stores:
             rotation = Rotation.of(store.gradients.unflatten(1, (len(cotangents), -1)))
             if rotation is not None:
-                found[store.layer.name] = rotation
+                found[store.layer] = rotation
     return found
 
 

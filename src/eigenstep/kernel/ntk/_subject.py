@@ -154,11 +154,11 @@ class SampleGradients:
         # The last batch may be longer by one.
         room = min(subject.chunk + 1, len(subject.samples))
         self._stores = {
-            layer.name: FactorStore(layer, subject.network, room, len(cotangents))
+            layer: FactorStore(layer, subject.network, room, len(cotangents))
             for layer in subject.layers
             if isinstance(layer, FactoredLayer)
         }
-        self._rows: dict[str, list[Tensor]] = {}
+        self._rows: dict[Layer, list[Tensor]] = {}
 
     def batches(self) -> Iterator[slice]:
         """Read the subject's samples; yield which are at hand, between a forward pass and the next."""
@@ -168,7 +168,7 @@ class SampleGradients:
 
     def factors(self, layer: FactoredLayer) -> tuple[Tensor, Tensor]:
         """Return output gradients (b, R, T) and inputs (b, c_in, T), below these ones if there is a bias."""
-        store = self._stores[layer.name]
+        store = self._stores[layer]
         samples = slice(0, len(self._batch))
         return store.gradients[samples], store.columns_and_ones(samples)
 
@@ -176,8 +176,8 @@ class SampleGradients:
         """Yield (offset, rows (b, width)), parts of a layer's gradients, which are K P numbers a sample."""
         if isinstance(layer, FactoredLayer):
             yield from _outer_sums(*self.factors(layer))
-        elif layer.name in self._rows:
-            for which, rows in enumerate(self._rows[layer.name]):
+        elif layer in self._rows:
+            for which, rows in enumerate(self._rows[layer]):
                 yield which * layer.size, rows
         else:
             function = FUNCTION_METHODS[self._subject.survey.by_function[layer.parameters[0]]]
@@ -191,15 +191,16 @@ class SampleGradients:
         taken = Pass(self._subject.network, batch, self._subject.survey.reading)
         samples = slice(0, len(batch))
         nodes = [node for store in self._stores.values() for node in store.see(samples, taken)]
-        others = [layer.name for layer in self._subject.layers if layer.name not in self._stores]
-        nodes += [meeting.node for name in others for meeting in taken.meetings[name]]
-        self._rows = {name: [] for name in others}
+        others = [layer for layer in self._subject.layers if layer not in self._stores]
+        nodes += [meeting.node for layer in others for meeting in taken.meetings[layer.parameters[0]]]
+        self._rows = {layer: [] for layer in others}
         for which, cotangent in enumerate(self._cotangents):
             of_outputs = taken.gradients(cotangent, nodes)
             for store in self._stores.values():
                 store.put(which, of_outputs)
-            for name, rows in self._rows.items():
-                rows.append(taken.gradient(name, of_outputs).reshape(taken.count, -1))
+            for layer, rows in self._rows.items():
+                gradients = taken.gradient(layer.parameters[0], of_outputs)
+                rows.append(gradients.reshape(taken.count, -1))
 
 
 def _outer_sums(gradients: Tensor, columns: Tensor) -> Iterator[tuple[int, Tensor]]:

@@ -10,7 +10,13 @@ import torch
 from torch import Tensor
 
 from eigenstep.kernel.ntk._graph import Graph, Node
-from eigenstep.kernel.ntk._network import Network, check_differentiable, check_forward, function_gradients
+from eigenstep.kernel.ntk._network import (
+    Network,
+    check_differentiable,
+    check_forward,
+    check_read_from_modules,
+    function_gradients,
+)
 from eigenstep.kernel.ntk._pass import Pass, Reading
 from eigenstep.kernel.ntk._uses import NoFormula
 
@@ -95,6 +101,7 @@ def _on_data(network: Network, probe: Tensor) -> tuple[tuple[str, ...], frozense
     """Return the operations' names, which have outputs that grow with the batch, and by how much in all."""
     some, more = (network.outputs(batch) for batch in (probe[:2], probe))
     check_differentiable(more)
+    check_read_from_modules(Graph(more, network.originals).reached)
     two, three = (Graph(outputs, network.parameters) for outputs in (some, more))
     if two.operations != three.operations:
         raise ValueError(
