@@ -22,8 +22,9 @@ from eigenstep import theory
 from eigenstep.kernel._learning_curves import LearningCurves
 from eigenstep.kernel._processes import check_same_data, join_processes
 from eigenstep.kernel._progress import SolverProgress
+from eigenstep.kernel._rows import checked_rows
 from eigenstep.kernel._to_run import write_run
-from eigenstep.kernel._training_views import TrainingViews, checked_rows, training_views
+from eigenstep.kernel._training_views import TrainingViews, training_views
 from eigenstep.kernel.functions import KERNELS, LinearKernel, SparseKernel, central_row, make_kernel
 from eigenstep.kernel.pairs import SimCLR, SmallStartObjective, make_objective
 from eigenstep.kernel.solvers import (
@@ -72,6 +73,9 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         Centre the kernel over the training views, as kernel PCA does.
     whiten : bool, default True
         False returns scores of unit-norm modes, as KernelPCA does, in place of embeddings with C = I.
+    y_is : {"view", "target"}, optional
+        What the y of `fit` is: "view", second views, row i of y with row i of X; "target", ignored, as in a
+        pipeline. None ignores it too, but refuses a y of X's shape, which may be either.
     augment : callable, optional
         `augment(X, generator) -> views` of X's shape, called `n_views` times on all rows; `generator` is a
         `numpy.random.Generator`.
@@ -134,7 +138,7 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(200, 5))
     >>> y = x + 0.1 * rng.normal(size=x.shape)
-    >>> model = ContrastiveKernelPCA(n_components=3, kernel="rbf").fit(x, y)
+    >>> model = ContrastiveKernelPCA(n_components=3, kernel="rbf", y_is="view").fit(x, y)
     >>> model.transform(x).shape
     (200, 3)
     >>> model.solver_
@@ -157,6 +161,7 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         objective_params: Mapping[str, float] | None = None,
         center: bool = False,
         whiten: bool = True,
+        y_is: str | None = None,
         augment: Callable[..., Any] | None = None,
         n_views: int = 2,
         solver: str = "auto",
@@ -181,6 +186,7 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         self.objective_params = objective_params
         self.center = center
         self.whiten = whiten
+        self.y_is = y_is
         self.augment = augment
         self.n_views = n_views
         self.solver = solver
@@ -203,7 +209,8 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
             (n, p) array, memory map, CSR matrix or tensor, float32 or float64 (other types are converted);
             for kernel="precomputed" the kernel matrix (N, N) over all views; for a callable kernel (n, ...).
         y : Any
-            Second views, row by row, of X's shape. A 1-D y is a target, passed along by a pipeline: ignored.
+            For y_is="view" second views, row by row, of X's shape; columns of data frames are matched by
+            name. Otherwise a target, as a pipeline passes it along: ignored.
         groups : Any
             (n,) ids; rows that share one are views of one sample, in any number.
         pair_graph : Any
@@ -240,7 +247,7 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         >>> import numpy as np
         >>> from eigenstep import ContrastiveKernelPCA
         >>> rng = np.random.default_rng(0)
-        >>> model = ContrastiveKernelPCA(2, kernel="linear", random_state=0)
+        >>> model = ContrastiveKernelPCA(2, kernel="linear", y_is="view", random_state=0)
         >>> for batch in range(4):
         ...     x = rng.normal(size=(100, 3))
         ...     model = model.partial_fit(x, x + 0.1 * rng.normal(size=x.shape))
@@ -354,7 +361,7 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         >>> from eigenstep import ContrastiveKernelPCA
         >>> from eigenstep.record import read_record
         >>> x = [[2.0, 0.0], [0.0, 1.0]]
-        >>> model = ContrastiveKernelPCA(2, kernel="linear").fit(x, x)
+        >>> model = ContrastiveKernelPCA(2, kernel="linear", y_is="view").fit(x, x)
         >>> folder = model.to_run(tempfile.mkdtemp() + "/closed-form", x)
         >>> [round(time, 2) for time in read_record(folder).prediction["half_times"]]
         [1.11, 4.78]
@@ -525,6 +532,8 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
             value = getattr(self, name)
             if value is not None and not (isinstance(value, numbers.Real) and float(value) > 0):
                 raise ValueError(f"expected {name} as a positive number or None, got {value!r}")
+        if self.y_is not in (None, "view", "target"):
+            raise ValueError(f"expected y_is as 'view', 'target' or None, got {self.y_is!r}")
         if self.augment is not None and not callable(self.augment):
             raise ValueError(f"expected augment as a callable (X, generator) -> views, got {self.augment!r}")
 
@@ -534,6 +543,7 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         tags.input_tags.pairwise = self.kernel == "precomputed"
         kind = KERNELS.get(self.kernel) if isinstance(self.kernel, str) else None
         tags.input_tags.positive_only = kind is not None and not kind.takes_negative_rows
+        tags.target_tags.required = self.y_is == "view"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
