@@ -243,7 +243,7 @@ def test_ten_candidates_a_landmark_and_two_thousand_views_for_the_residuals(monk
     assert len(call(model, rows)[0][1]) == 200
     monkeypatch.undo()
     call = captured(monkeypatch, "solvers._nystrom.estimated_residuals")
-    (_, _, sample, _), options = call(model, rows, rows)
+    (_, _, sample, _), options = call(model.set_params(y_is="view"), rows, rows)
     assert (sample.n_views, options["n_views"]) == (2000, 4800)
 
 
