@@ -227,7 +227,7 @@ def test_entries_given_twice_are_added_before_they_are_scaled():
         (np.array([-1.0, 3.0, 2.0]), np.array([1, 1, 0]), np.array([0, 2, 3])), shape=(2, 2)
     )
     np.testing.assert_array_equal(from_matrix(twice).matrix().toarray(), [[0, 0.5], [0.5, 0]])
-    assert twice.data.tolist() == [1.0, -3.0, -2.0]
+    assert twice.data.tolist() == [-1.0, 3.0, 2.0]
 
 
 def test_stored_zeros_are_no_pairs():

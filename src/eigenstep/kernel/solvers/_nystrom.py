@@ -95,6 +95,7 @@ def nystrom_solution(summed: NystromPass, n_modes: int, why: str, processes: Pro
         means=means,
         coefficients=coefficients,
         support=support,
+        examples=summed.examples,
         passes=1,
         solver=f"Nystrom, {len(modes.coefficients):,} landmarks, one pass: {why}",
         summed=summed,
@@ -143,8 +144,9 @@ class NystromPass:
         )
         self._sample = None
         few = some_samples(graph, _SAMPLE_VIEWS, generator)
+        self.examples = rows.take(indices if few is None else few[0])
         if few is not None:
-            self._sample = ViewRows([rows.take(few[0])], rows.device, rows.dtype), few[1]
+            self._sample = ViewRows([self.examples], rows.device, rows.dtype), few[1]
 
     def add(
         self,

@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from eigenstep.kernel.functions import AnchoredKernel
 from eigenstep.kernel.pairs import PairGraph, PairOperator, runs
-from eigenstep.kernel.solvers._indefinite import refuse_indefinite
 from eigenstep.kernel.solvers._landmark_modes import NystromAccumulator, NystromModes, Views, mode_values
 from eigenstep.kernel.solvers._landmarks import to_float64
 
@@ -49,11 +47,6 @@ def estimated_residuals(
     block_rows : int
         Rows of a strip.
 
-    Raises
-    ------
-    ValueError
-        A kernel with negative eigenvalues, where the modes show it.
-
     Returns
     -------
     residuals
@@ -84,25 +77,18 @@ def estimated_residuals(
     of_view = torch.from_numpy(labels).to(values.device)
     prepared = features.kernel.prepare(views.take(every))
     explained = features.whole(prepared)
-    largest = 0.0
     whole, within = (to_float64(images).new_zeros(images.shape[1]) for _ in range(2))
     for strip in runs(len(every), block_rows):
-        left = features.kernel.block(prepared[strip], prepared)
-        largest = max(largest, float(left.abs().sum(dim=1).max()))
-        left.sub_(explained[strip] @ explained.T)
+        left = features.kernel.block(prepared[strip], prepared).sub_(explained[strip] @ explained.T)
         whole += _quadratic(images[strip], left, images)
         left.masked_fill_(of_view[strip, None] != of_view, 0.0)
         within += _quadratic(images[strip], left, images)
-    # A positive kernel leaves nothing negative but rounding.
-    lengths = to_float64(images).square().sum(dim=0).clamp(min=torch.finfo(torch.float64).tiny)
-    negative = (-whole / lengths).cpu().numpy().max(initial=0.0) / (largest or 1.0)
-    refuse_indefinite(
-        float(negative), features.rounding, centered=isinstance(features.kernel, AnchoredKernel)
-    )
     share = len(every) / (n_views or len(every))
     within_part = share * within
     between_part = sampled_pairs_factor(n_samples, share) * (whole - within)
     squares = torch.maximum(within_part + between_part, within_part) if share < 1 else whole
+    # A kernel with slightly negative eigenvalues may leave something negative: its size counts all the same.
+    squares = torch.where(whole < 0, whole, squares)
     size = np.abs(modes.eigenvalues)
     residuals = np.divide(
         squares.abs().sqrt().cpu().numpy(), size, out=np.full(len(size), np.inf), where=size > 0

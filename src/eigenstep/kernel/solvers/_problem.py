@@ -145,6 +145,8 @@ class Solution:
         Products with the kernel of all views.
     summed : NystromPass | None
         What further batches can be added to.
+    examples : Any
+        Some of the training views (r, ...) to learn pre-images from, or None for all of them.
     """
 
     eigenvalues: NDArray[np.float64]
@@ -156,6 +158,7 @@ class Solution:
     passes: int
     solver: str
     summed: NystromPass | None = None
+    examples: Any = None
 
 
 # Roundings of the largest eigenvalue that A K~ could have, up to which one that it has may be nothing else.
