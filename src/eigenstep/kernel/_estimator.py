@@ -483,8 +483,9 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         found = len(solution.eigenvalues)
         if found == 0:
             raise ValueError(
-                f"no mode is learned from these views (n_samples = {n_views}): expected a positive"
-                " eigenvalue, got none; features constant to rounding do this, or views that share nothing"
+                f"no mode is learned from these views (n_samples = {n_views}, n_features ="
+                f" {self.n_features_in_}): expected a positive eigenvalue, got none; features constant to"
+                " rounding do this, or views that share nothing"
             )
         wanted = found if self.n_components is None else self.n_components
         if found < wanted:

@@ -101,7 +101,10 @@ def choose_landmarks(
     columns = diagonal.new_empty(limit, len(diagonal))
     left = _Residual(diagonal, diagonal.abs() if rounded is None else to_float64(rounded), *roundings)
     if not left.any():
-        raise ValueError("no mode is learned: expected K(x, x) > 0 for some row, got zero for all of them")
+        raise ValueError(
+            f"no mode is learned from these rows (n_samples = {len(diagonal)}): expected K(x, x) > 0 for some"
+            " of them, got zero for all"
+        )
     while len(chosen) < limit and left.any():
         proposed = _draw(left.values, block_size, generator)
         past = columns[: len(chosen)]
