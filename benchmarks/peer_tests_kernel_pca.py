@@ -4,7 +4,7 @@
 
 The test file is that of the installed scikit-learn. A copy in a temporary folder has KernelPCA replaced by an
 adapter, which renames options and sets what makes the two alike: no pairs, center=True, whiten=False. Tests
-that fail have a reason in `REASONS`; one that fails without, or passes in spite of one, makes the exit code 1.
+that fail have a reason in `REASONS`; one that fails without, or passes in spite of one, makes exit code 1.
 """
 
 import os
