@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import numbers
 import warnings
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +21,7 @@ from torch import Tensor
 
 from eigenstep import theory
 from eigenstep.kernel._learning_curves import LearningCurves
+from eigenstep.kernel._parameters import check_parameters, parameters_code, solver_settings
 from eigenstep.kernel._pre_images import PreImages
 from eigenstep.kernel._processes import check_same_data, join_processes
 from eigenstep.kernel._progress import SolverProgress
@@ -255,7 +254,7 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         )
         return self
 
-    @available_if(_takes_batches)
+    @available_if(_takes_batches)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any = None, *, groups: Any = None, pair_graph: Any = None) -> Self:
         """Add a batch of samples to a model on landmarks, and solve for its modes so far.
 
@@ -516,7 +515,7 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         if self.fit_inverse_transform:
             rows = problem.rows.all() if solution.examples is None else solution.examples
             new._pre_images = new._learn_pre_images(rows)
-        vars(self).update(vars(new))
+        self.__dict__.update(new.__dict__)
 
     def _learn_pre_images(self, rows: Any) -> PreImages:
         embeddings = self.transform(rows).cpu().double()
@@ -536,9 +535,11 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         seed = torch.tensor(check_random_state(self.random_state).randint(2**31 - 1))
         generator = np.random.default_rng(int(processes.same(seed)))
         with processes.together():
-            self._check_parameters()
+            check_parameters(self)
             views = training_views(self, X, y, groups, pair_graph, device, generator, reset=reset)
-            mine = self._fingerprint(views) if processes.size > 1 else np.empty(0)
+            mine = np.empty(0)
+            if processes.size > 1:
+                mine = np.append(views.fingerprint(), parameters_code(self))
             if self.fit_inverse_transform and (views.rows.is_sparse or views.rows.parts[0].ndim != 2):
                 raise ValueError(
                     "expected dense rows (n, p) for fit_inverse_transform; convert X, or unset it"
@@ -550,7 +551,7 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         else:
             objective, kernel = self.objective_, self._kernel
         problem = Problem(views.rows, views.graph, objective, self.center, kernel, processes, progress)
-        return problem, self._settings(views.dtype), generator
+        return problem, solver_settings(self, views.dtype), generator
 
     def _make_kernel(self, rows: Any, gamma: float | None, callable_gets: str) -> Any:
         return make_kernel(
@@ -575,77 +576,10 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
             kernel.shift = central_row(sample)
         return kernel
 
-    def _settings(self, dtype: torch.dtype) -> SolverSettings:
-        # Float32 seldom gets far below its goal, and an eigenvalue's error is of the residual's square.
-        goal, acceptable = (5e-4, 1e-2) if dtype == torch.float32 else (1e-6, 1e-5)
-        return SolverSettings(
-            solver=self.solver,
-            # One mode more than asked for: the next eigenvalue tells how much of it leaks into the others.
-            n_modes=None if self.n_components is None else self.n_components + 1,
-            n_wanted=self.n_components,
-            tolerance=goal if self.tol is None else self.tol,
-            acceptable=acceptable if self.tol is None else 3 * self.tol,
-            max_iter=self.max_iter,
-            n_landmarks=self.n_landmarks,
-            polish=self.polish,
-            memory_budget=self.memory_budget,
-        )
-
     def _device(self, X: Any) -> torch.device:
         if self.device is not None:
             return torch.device(self.device)
         return X.device if isinstance(X, Tensor) else torch.device("cpu")
-
-    def _fingerprint(self, views: TrainingViews) -> NDArray[np.float64]:
-        """Return numbers (6,) that tell data apart, and parameters on which the course of a fit depends."""
-        names = (
-            "n_components",
-            "kernel",
-            "objective",
-            "objective_params",
-            "center",
-            "solver",
-            "n_landmarks",
-            "polish",
-            "tol",
-        )
-        numbers = ("gamma", "degree", "coef0", "depth", "n_views", "max_iter")
-        values = [getattr(self, name) for name in names + numbers]
-        code = zlib.crc32(repr([value for value in values if not callable(value)]).encode())
-        return np.append(views.fingerprint(), code)
-
-    def _check_parameters(self) -> None:
-        for name, least, none in (
-            ("n_components", 1, True),
-            ("n_views", 2, False),
-            ("n_landmarks", 1, False),
-            ("polish", 0, False),
-            ("max_iter", 2, False),
-        ):
-            value = getattr(self, name)
-            if value is None and none:
-                continue
-            if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
-                raise ValueError(
-                    f"expected {name} as an integer >= {least}{' or None' * none}, got {value!r}"
-                )
-        if self.solver not in ("auto", "dense", "krylov", "nystrom"):
-            raise ValueError(f"expected solver among auto, dense, krylov, nystrom, got {self.solver!r}")
-        for name in ("tol", "memory_budget"):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, numbers.Real) and float(value) > 0):
-                raise ValueError(f"expected {name} as a positive number or None, got {value!r}")
-        if not isinstance(self.alpha, numbers.Real) or not 0 <= float(self.alpha) < np.inf:
-            raise ValueError(f"expected alpha as a number >= 0, got {self.alpha!r}")
-        if self.fit_inverse_transform and self.kernel == "precomputed":
-            raise ValueError(
-                "Cannot fit_inverse_transform with a precomputed kernel, which knows no rows; pass rows and"
-                " name the kernel"
-            )
-        if self.y_is not in (None, "view", "target"):
-            raise ValueError(f"expected y_is as 'view', 'target' or None, got {self.y_is!r}")
-        if self.augment is not None and not callable(self.augment):
-            raise ValueError(f"expected augment as a callable (X, generator) -> views, got {self.augment!r}")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -96,8 +96,8 @@ class PairOperator(DeviceCopies):
 
     def norm_bound(self) -> float:
         """Return what no eigenvalue exceeds in size."""
-        root = np.linalg.qr(self._vectors, mode="r")
-        low_rank = float(np.linalg.norm(root @ self._middle @ root.T))
+        turned = self._middle @ (self._vectors.T @ self._vectors)
+        low_rank = float(np.trace(turned @ turned).clip(min=0.0)) ** 0.5
         return abs(self.scale) * self.graph.norm_bound() + float(np.abs(self.diagonal).max()) + low_rank
 
     def center(self) -> "PairOperator":

@@ -97,8 +97,8 @@ def dense_modes(
     values = kernel @ vectors
     remainder = _apply(pairs, values) - vectors * gamma
     residuals = np.sqrt(np.abs(np.einsum("ij,ij->j", remainder, kernel @ remainder)))
-    size = float(np.linalg.norm(kernel))
-    return Modes(gamma, torch.from_numpy(vectors), torch.from_numpy(values), residuals, kernel_size=size)
+    norm = float(np.linalg.norm(kernel))
+    return Modes(gamma, torch.from_numpy(vectors), torch.from_numpy(values), residuals, kernel_size=norm)
 
 
 def _cholesky(kernel: NDArray[np.float64], eps: float, centered: bool) -> NDArray[np.float64]:

@@ -155,7 +155,7 @@ class CenteredKernelMatrix(KernelMatrix):
             # The kernel may be computed anew for each product: its means come with the first.
             ones = block.new_full((self.n_views, 1), 1 / self.n_views)
             image = self._matrix.product(torch.cat((centered, ones), dim=1))
-            self._row_means, image = image[:, -1].double(), image[:, :-1]
+            self._row_means, image = image[:, -1].cpu().double(), image[:, :-1]
         else:
             image = self._matrix.product(centered)
         return image - image.mean(dim=0)
@@ -168,7 +168,7 @@ class CenteredKernelMatrix(KernelMatrix):
     def means(self, vectors: Tensor) -> Tensor:
         """Return the means over the views of K~ a, (k,) in float64, of vectors a (N, k); after a product."""
         assert self._row_means is not None
-        return self._row_means @ vectors.double()
+        return self._row_means @ vectors.cpu().double()
 
 
 def center_twice(matrix: Tensor) -> Tensor:

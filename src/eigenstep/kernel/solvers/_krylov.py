@@ -95,7 +95,7 @@ def iterate(problem: Problem, settings: SolverSettings, start: Tensor, why: str)
         eps = eps_once_centered(eps, matrix.size_before(), modes.kernel_size)
         # A constant is nothing to the centred kernel, but something to the kernel that new rows meet.
         vectors = modes.vectors - modes.vectors.mean(dim=0)
-        modes = replace(modes, vectors=vectors, values=modes.values.double() + matrix.means(vectors))
+        modes = replace(modes, vectors=vectors, values=modes.values.cpu().double() + matrix.means(vectors))
     refuse_indefinite(modes.indefiniteness, eps, centered=problem.center)
     how = f"block Krylov, {modes.passes} kernel products, {words}: {why}"
     return exact_solution(modes, problem, support, how, 100 * problem.eps, eps)
