@@ -37,6 +37,7 @@ def main():
     files = ContrastiveKernelPCA(
         options.components,
         gamma=0.1,
+        y_is="view",
         solver="nystrom",
         n_landmarks=options.landmarks,
         random_state=0,
@@ -48,7 +49,7 @@ def main():
 
     began = time.perf_counter()
     batches = ContrastiveKernelPCA(
-        options.components, gamma=0.1, n_landmarks=options.landmarks, random_state=0
+        options.components, gamma=0.1, y_is="view", n_landmarks=options.landmarks, random_state=0
     )
     for start in range(0, len(first), options.batch):
         rows = slice(start, start + options.batch)

@@ -56,6 +56,7 @@ def main():
     model = ContrastiveKernelPCA(
         options.components,
         gamma=0.1,
+        y_is="view",
         solver=options.solver,
         device=options.device,
         distributed=True,

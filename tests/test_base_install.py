@@ -61,7 +61,7 @@ import numpy as np
 from eigenstep import ContrastiveKernelPCA
 x = np.random.default_rng(0).normal(size=(1200, 3))
 for solver in ("dense", "krylov", "nystrom"):
-    model = ContrastiveKernelPCA(2, solver=solver, verbose=1).fit(x, x + 0.1)
+    model = ContrastiveKernelPCA(2, solver=solver, verbose=1, y_is="view").fit(x, x + 0.1)
     print(model.transform(x).shape)
 """
     done = run_without_extras(code)

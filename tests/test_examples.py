@@ -117,7 +117,8 @@ def test_files_and_batches_give_the_modes_of_all_views_up_to_the_residuals_squar
     assert "6,000 views in all" in out
     first, second = (np.load(path) for path in sorted((tmp_path / "runs" / "pairs").glob("*.npy")))
     assert first.shape == second.shape == (3000, 64)
-    exact = ContrastiveKernelPCA(5, gamma=0.1, solver="krylov", random_state=0).fit(first, second)
+    exact = ContrastiveKernelPCA(5, gamma=0.1, y_is="view", solver="krylov", random_state=0)
+    exact.fit(first, second)
     for gamma, residual in (
         table(out, "mode   eigenvalue")[:, 1:].reshape(5, 2, 2).swapaxes(0, 1).swapaxes(1, 2)
     ):
@@ -145,5 +146,5 @@ def test_the_command_for_two_machines_gives_one_models_modes(tmp_path):
     assert not silent
     assert out.count("process ") == 2
     first, second = (np.load(path) for path in sorted((tmp_path / "1" / "runs" / "pairs").glob("*.npy")))
-    alone = ContrastiveKernelPCA(5, gamma=0.1, random_state=0).fit(first, second)
+    alone = ContrastiveKernelPCA(5, gamma=0.1, random_state=0, y_is="view").fit(first, second)
     np.testing.assert_allclose(table(out, "mode  eigenvalue")[:, 1], alone.eigenvalues_, rtol=1e-5)

@@ -97,9 +97,10 @@ def fits() -> dict:
     results = {}
     for name, (options, data) in problems.items():
         options = {"n_components": 4, "random_state": 0} | options
-        model = ContrastiveKernelPCA(distributed=True, **options).fit(**data)
+        y_is = "view" if "y" in data else None
+        model = ContrastiveKernelPCA(distributed=True, y_is=y_is, **options).fit(**data)
         results[name] = learned(model, data["X"])
-    model = ContrastiveKernelPCA(3, distributed=True, random_state=0, n_landmarks=50)
+    model = ContrastiveKernelPCA(3, distributed=True, y_is="view", random_state=0, n_landmarks=50)
     for batch in (slice(0, 25), slice(25, 41)):
         model.partial_fit(x[batch], y[batch])
     results["nystrom, batches"] = learned(model, x)
@@ -143,7 +144,9 @@ def refusals(rank: int) -> dict:
     }
     errors = {}
     for name, (first, second, given, options) in attempts.items():
-        model = ContrastiveKernelPCA(distributed=True, **{"n_components": 3, "random_state": 0} | options)
+        options = {"n_components": 3, "random_state": 0} | options
+        y_is = None if second is None else "view"
+        model = ContrastiveKernelPCA(distributed=True, y_is=y_is, **options)
         try:
             model.fit(first, second, **given)
             errors[name] = None
@@ -160,7 +163,7 @@ def memory() -> float:
     ctypes.CDLL(None).malloc_trim(0)  # freed memory that is kept for later would be used again unseen
     before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     options = {"gamma": 0.01, "solver": "krylov", "tol": 0.1, "random_state": 0}
-    ContrastiveKernelPCA(1, distributed=True, **options).fit(x, y)
+    ContrastiveKernelPCA(1, distributed=True, **options, y_is="view").fit(x, y)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
 
 

@@ -67,7 +67,7 @@ def test_centred_without_pairs_it_is_scikit_learns_kernel_pca(name):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_eigenvalues_are_those_of_the_literal_contrastive_kernel(solver, dtype):
     x, y = pairs(150, dtype=dtype)
-    model = ContrastiveKernelPCA(8, kernel="rbf", gamma=0.1, solver=solver, random_state=0).fit(x, y)
+    model = ContrastiveKernelPCA(8, gamma=0.1, y_is="view", solver=solver, random_state=0).fit(x, y)
     views = np.concatenate((x, y)).astype(np.float64)
     expected = literal(pairwise_kernels(views, metric="rbf", gamma=0.1), len(x))[:8]
     np.testing.assert_allclose(model.eigenvalues_, expected, rtol=1e-9 if dtype == np.float64 else 1e-5)
@@ -76,7 +76,7 @@ def test_eigenvalues_are_those_of_the_literal_contrastive_kernel(solver, dtype):
 @pytest.mark.parametrize("solver", ["dense", "krylov", "nystrom"])
 def test_linear_kernel_gives_the_linear_models_modes(solver):
     x, y = pairs()
-    model = ContrastiveKernelPCA(3, kernel="linear", solver=solver, random_state=0).fit(x, y)
+    model = ContrastiveKernelPCA(3, kernel="linear", solver=solver, random_state=0, y_is="view").fit(x, y)
     gamma, vectors = np.linalg.eigh(cross_correlation(x, y))
     np.testing.assert_allclose(model.eigenvalues_, gamma[::-1][:3], rtol=1e-8)
     expected = x @ vectors[:, ::-1][:, :3] / np.sqrt(gamma[::-1][:3])
@@ -86,19 +86,19 @@ def test_linear_kernel_gives_the_linear_models_modes(solver):
 @pytest.mark.parametrize("solver", ["dense", "krylov"])
 def test_embeddings_cross_correlation_over_the_pairs_is_the_identity(solver):
     x, y = pairs()
-    model = ContrastiveKernelPCA(5, solver=solver, random_state=0).fit(x, y)
+    model = ContrastiveKernelPCA(5, solver=solver, random_state=0, y_is="view").fit(x, y)
     a, b = model.transform(x), model.transform(y)
     np.testing.assert_allclose((a.T @ b + b.T @ a) / (2 * len(x)), np.eye(5), atol=1e-5)
 
 
 def test_invariance_ratio_is_the_modes_correlation_between_the_views():
     x, y = pairs()
-    model = ContrastiveKernelPCA(5).fit(x, y)
+    model = ContrastiveKernelPCA(5, y_is="view").fit(x, y)
     a, b = model.transform(x), model.transform(y)
     expected = (a * b).mean(axis=0) / ((a**2 + b**2) / 2).mean(axis=0)
     np.testing.assert_allclose(model.invariance_ratio_, expected, rtol=1e-9)
     assert (model.invariance_ratio_ < 1).all()
-    np.testing.assert_allclose(ContrastiveKernelPCA(5).fit(x, x).invariance_ratio_, 1, rtol=1e-9)
+    np.testing.assert_allclose(ContrastiveKernelPCA(5, y_is="view").fit(x, x).invariance_ratio_, 1, rtol=1e-9)
 
 
 @pytest.mark.slow
@@ -136,7 +136,7 @@ def test_kernel_gradient_flow_learns_these_modes_at_these_times(kernel, views):
 
 def test_learning_times_are_the_theorys():
     x, y = pairs()
-    model = ContrastiveKernelPCA(4).fit(x, y)
+    model = ContrastiveKernelPCA(4, y_is="view").fit(x, y)
     np.testing.assert_allclose(model.learning_times(1e-3), half_times(model.eigenvalues_, 1e-3))
     middle = model.trajectory(model.learning_times(1e-3), 1e-3)
     np.testing.assert_allclose(np.diag(middle), 0.5)
@@ -148,7 +148,7 @@ def test_learning_times_are_the_theorys():
 @pytest.mark.parametrize("objective", ["simclr", "vicreg"])
 def test_objectives_change_the_operator(objective):
     x, y = pairs()
-    model = ContrastiveKernelPCA(3, kernel="linear", objective=objective).fit(x, y)
+    model = ContrastiveKernelPCA(3, kernel="linear", objective=objective, y_is="view").fit(x, y)
     n, views = len(x), np.concatenate((x, y))
     gamma, second = cross_correlation(x, y), views.T @ views / (2 * n)
     if objective == "simclr":
@@ -169,7 +169,7 @@ def test_simclrs_modes_end_where_the_real_loss_turns_to_fourth_order(center):
     x, y = pairs(noise=0.8)
     x, y = x + 0.3, y + 0.3
     options = {"objective": "simclr", "objective_params": {"temperature": 0.7}, "center": center}
-    model = ContrastiveKernelPCA(2, kernel="linear", **options).fit(x, y)
+    model = ContrastiveKernelPCA(2, kernel="linear", **options, y_is="view").fit(x, y)
     loss = NTXentLoss(temperature=0.7, normalize="none")
     ends = model.transform(x), model.transform(y)
     for mode in range(2):
@@ -186,7 +186,7 @@ def test_pairs_groups_and_graph_are_three_ways_to_say_the_same():
     x, y = pairs()
     rows, ids = np.concatenate((x, y)), np.tile(np.arange(len(x)), 2)
     graph = scipy.sparse.coo_array((np.ones(120), (np.arange(120), (np.arange(120) + 60) % 120)))
-    first = ContrastiveKernelPCA(4).fit(x, y)
+    first = ContrastiveKernelPCA(4, y_is="view").fit(x, y)
     views = [x, y]
     for model in (
         ContrastiveKernelPCA(4).fit(rows, groups=ids),
@@ -199,8 +199,8 @@ def test_pairs_groups_and_graph_are_three_ways_to_say_the_same():
 
 def test_tensors_in_tensors_out_with_the_same_values():
     x, y = pairs(dtype=np.float32)
-    arrays = ContrastiveKernelPCA(3).fit(x, y)
-    tensors = ContrastiveKernelPCA(3).fit(torch.from_numpy(x), torch.from_numpy(y))
+    arrays = ContrastiveKernelPCA(3, y_is="view").fit(x, y)
+    tensors = ContrastiveKernelPCA(3, y_is="view").fit(torch.from_numpy(x), torch.from_numpy(y))
     z = tensors.transform(torch.from_numpy(x))
     assert isinstance(z, torch.Tensor)
     assert z.dtype == torch.float32
@@ -212,7 +212,7 @@ def test_tensors_in_tensors_out_with_the_same_values():
 @pytest.mark.slow
 def test_models_pickle_clone_search_and_name_their_outputs():
     x, y = pairs()
-    model = ContrastiveKernelPCA(3, random_state=0).fit(x, y)
+    model = ContrastiveKernelPCA(3, random_state=0, y_is="view").fit(x, y)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).transform(x), model.transform(x))
     assert clone(model).get_params() == model.get_params()
     assert list(model.get_feature_names_out()) == [f"contrastivekernelpca{j}" for j in range(3)]
@@ -226,7 +226,7 @@ def test_models_pickle_clone_search_and_name_their_outputs():
 def test_more_components_than_positive_eigenvalues_are_a_warning():
     x, y = pairs(p=3)
     with pytest.warns(UserWarning, match="n_components=10 modes were asked for, 3 have"):
-        model = ContrastiveKernelPCA(10, kernel="linear").fit(x, y)
+        model = ContrastiveKernelPCA(10, kernel="linear", y_is="view").fit(x, y)
     assert model.transform(x).shape == (60, 3)
     assert model.n_positive_ == 3
 
@@ -235,7 +235,7 @@ def test_none_keeps_every_positive_eigenvalue():
     x, y = pairs()
     views = np.concatenate((x, y))
     expected = literal(pairwise_kernels(views, metric="rbf"), len(x))
-    model = ContrastiveKernelPCA(None).fit(x, y)
+    model = ContrastiveKernelPCA(None, y_is="view").fit(x, y)
     assert model.n_components_ == (expected > 1e-12).sum()
 
 
@@ -251,19 +251,20 @@ def test_the_model_keeps_nothing_of_the_users_arrays():
 @pytest.mark.slow
 def test_fewer_bytes_recompute_the_kernel_to_the_same_modes():
     x, y = pairs(700)
-    stored = ContrastiveKernelPCA(4, solver="krylov", random_state=0).fit(x, y)
-    tight = ContrastiveKernelPCA(4, solver="krylov", random_state=0, memory_budget=1e7).fit(x, y)
+    stored = ContrastiveKernelPCA(4, solver="krylov", random_state=0, y_is="view").fit(x, y)
+    tight = ContrastiveKernelPCA(4, solver="krylov", random_state=0, memory_budget=1e7, y_is="view").fit(x, y)
     assert "recomputed" in tight.solver_
     np.testing.assert_allclose(tight.eigenvalues_, stored.eigenvalues_, rtol=1e-12)
     with pytest.raises(MemoryError, match=r"memory_budget above .* MiB.*got 9.8 KiB"):
-        ContrastiveKernelPCA(4, solver="krylov", memory_budget=1e4).fit(x, y)
+        ContrastiveKernelPCA(4, solver="krylov", memory_budget=1e4, y_is="view").fit(x, y)
 
 
 @pytest.mark.slow
 def test_float32_rows_of_a_nearly_constant_kernel_are_solved_in_float64():
     x, y = pairs(700, dtype=np.float32)
-    model = ContrastiveKernelPCA(20, gamma=3e-4, solver="krylov", random_state=0).fit(x, y)
-    exact = ContrastiveKernelPCA(20, gamma=3e-4, solver="dense").fit(x.astype(float), y.astype(float))
+    model = ContrastiveKernelPCA(20, gamma=3e-4, solver="krylov", random_state=0, y_is="view").fit(x, y)
+    exact = ContrastiveKernelPCA(20, gamma=3e-4, y_is="view", solver="dense")
+    exact.fit(x.astype(float), y.astype(float))
     assert "in float64" in model.solver_
     np.testing.assert_allclose(model.eigenvalues_, exact.eigenvalues_, rtol=1e-5)
 
@@ -271,11 +272,11 @@ def test_float32_rows_of_a_nearly_constant_kernel_are_solved_in_float64():
 @pytest.mark.slow
 def test_polishing_makes_landmarks_modes_exact():
     x, y = pairs(300)
-    exact = ContrastiveKernelPCA(6, gamma=0.3).fit(x, y)
+    exact = ContrastiveKernelPCA(6, gamma=0.3, y_is="view").fit(x, y)
     errors = []
     for polish in (0, 2, 6):
         model = ContrastiveKernelPCA(
-            6, gamma=0.3, solver="nystrom", n_landmarks=60, polish=polish, random_state=0
+            6, gamma=0.3, y_is="view", solver="nystrom", n_landmarks=60, polish=polish, random_state=0
         ).fit(x, y)
         errors.append(np.abs(model.eigenvalues_ / exact.eigenvalues_ - 1).max())
     assert errors[0] > 1e-3 > errors[1] > 1e-7 > errors[2]
@@ -283,7 +284,7 @@ def test_polishing_makes_landmarks_modes_exact():
 
 def test_residuals_are_those_of_the_returned_modes():
     x, y = pairs(200)
-    model = ContrastiveKernelPCA(4, solver="krylov", tol=1e-2, random_state=0).fit(x, y)
+    model = ContrastiveKernelPCA(4, solver="krylov", tol=1e-2, random_state=0, y_is="view").fit(x, y)
     kernel = pairwise_kernels(np.concatenate((x, y)), metric="rbf")
     values = kernel @ model.dual_coef_
     gap = np.concatenate((values[200:], values[:200])) / 400 - model.dual_coef_ * model.eigenvalues_
@@ -296,7 +297,7 @@ def test_residuals_are_those_of_the_returned_modes():
 def test_leak_is_what_a_simulated_start_learns_beyond_the_last_mode():
     gamma = np.array([1.0, 0.8, 0.5])
     x = np.sqrt(3 * gamma) * np.eye(3)
-    model = ContrastiveKernelPCA(1, kernel="linear").fit(x, x)
+    model = ContrastiveKernelPCA(1, kernel="linear", y_is="view").fit(x, x)
     scale = 1e-4
     leak = model.predicted_leak(scale)[0]
     flow = kernel_gradient_flow(

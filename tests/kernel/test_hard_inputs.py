@@ -104,7 +104,7 @@ def test_modes_are_those_of_fifty_digits(case, kernel, gamma, dtype, solver):
     tolerance = TOLERANCE[dtype]
     n_modes = min(N_COMPONENTS, int((gammas > 1e-5 * gammas[0]).sum()))
     model = ContrastiveKernelPCA(
-        N_COMPONENTS, kernel=kernel, gamma=gamma, degree=2, solver=solver, random_state=0
+        N_COMPONENTS, kernel=kernel, gamma=gamma, degree=2, y_is="view", solver=solver, random_state=0
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -131,7 +131,8 @@ def test_modes_are_those_of_fifty_digits(case, kernel, gamma, dtype, solver):
 )
 def test_badly_scaled_rows_give_what_rounding_leaves_of_the_modes_or_a_warning(case, kernel, dtype, solver):
     (x, y, _), gammas, _ = expected(case, kernel, dtype, None)
-    model = ContrastiveKernelPCA(N_COMPONENTS, kernel=kernel, degree=2, solver=solver, random_state=0)
+    options = {"degree": 2, "y_is": "view", "solver": solver, "random_state": 0}
+    model = ContrastiveKernelPCA(N_COMPONENTS, kernel=kernel, **options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model.fit(x, y)
@@ -154,8 +155,10 @@ def test_badly_scaled_rows_give_what_rounding_leaves_of_the_modes_or_a_warning(c
 @pytest.mark.parametrize("scale", [1e25, 1e-25])
 def test_the_dense_solver_takes_float32_rows_whose_products_are_beyond_float32(scale):
     x, y = (part.astype(np.float32) for part in views("plain")[:2])
-    expected = ContrastiveKernelPCA(2, kernel="linear").fit(x, y)
-    model = ContrastiveKernelPCA(2, kernel="linear").fit(np.float32(scale) * x, np.float32(scale) * y)
+    expected = ContrastiveKernelPCA(2, kernel="linear", y_is="view").fit(x, y)
+    model = ContrastiveKernelPCA(2, kernel="linear", y_is="view").fit(
+        np.float32(scale) * x, np.float32(scale) * y
+    )
     np.testing.assert_allclose(model.eigenvalues_ / scale**2, expected.eigenvalues_, rtol=1e-5)
     np.testing.assert_allclose(model.transform(np.float32(scale) * x), expected.transform(x), rtol=1e-4)
 
@@ -168,7 +171,8 @@ def test_the_dense_solver_takes_float32_rows_whose_products_are_beyond_float32(s
 def test_views_without_any_mode_are_one_clear_error(kernel, rows, dtype, solver):
     x = views("plain")[0].astype(dtype)
     x, y = {"zeros": (0 * x, 0 * x), "antipodes": (x, -x), "constants": (0 * x + 0.7, 0 * x + 0.7)}[rows]
-    model = ContrastiveKernelPCA(2, kernel=kernel, solver=solver, center=rows == "constants", random_state=0)
+    options = {"center": rows == "constants", "y_is": "view", "solver": solver, "random_state": 0}
+    model = ContrastiveKernelPCA(2, kernel=kernel, **options)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(ValueError, match=r"no mode is learned|the kernel explains nothing"):
@@ -179,9 +183,9 @@ def test_views_without_any_mode_are_one_clear_error(kernel, rows, dtype, solver)
 @pytest.mark.filterwarnings("ignore:the modes' worst residual")
 def test_centring_takes_off_an_offset_as_far_as_rounding_lets_it(solver):
     x, y, _ = views("plain")
-    expected = ContrastiveKernelPCA(2, kernel="linear", center=True).fit(x, y)
+    expected = ContrastiveKernelPCA(2, kernel="linear", center=True, y_is="view").fit(x, y)
     model = ContrastiveKernelPCA(2, kernel="linear", center=True, solver=solver, random_state=0)
-    model.fit(x + 1e3, y + 1e3)
+    model.set_params(y_is="view").fit(x + 1e3, y + 1e3)
     np.testing.assert_allclose(model.eigenvalues_, expected.eigenvalues_, rtol=1e-6)
     np.testing.assert_allclose(np.abs(model.transform(x + 1e3)), np.abs(expected.transform(x)), atol=1e-5)
     if solver == "krylov":
@@ -197,10 +201,9 @@ def test_centring_takes_off_an_offset_as_far_as_rounding_lets_it(solver):
 def test_sparse_rows_give_what_dense_ones_do(dtype, kernel, solver):
     x = scipy.sparse.random(8, 6, density=0.4, random_state=1, format="csr", dtype=dtype)
     y = (x + scipy.sparse.random(8, 6, density=0.2, random_state=2, format="csr", dtype=dtype)).tocoo()
-    dense = ContrastiveKernelPCA(3, kernel=kernel, solver=solver, random_state=0).fit(
-        x.toarray(), y.toarray()
-    )
-    sparse = ContrastiveKernelPCA(3, kernel=kernel, solver=solver, random_state=0).fit(x, y)
+    options = {"kernel": kernel, "y_is": "view", "solver": solver, "random_state": 0}
+    dense = ContrastiveKernelPCA(3, **options).fit(x.toarray(), y.toarray())
+    sparse = ContrastiveKernelPCA(3, **options).fit(x, y)
     tolerance = {np.float64: 1e-9, np.float32: 1e-4}[dtype]
     np.testing.assert_allclose(sparse.eigenvalues_, dense.eigenvalues_, rtol=tolerance)
     embedded, expected = sparse.transform(y), dense.transform(y.toarray())
@@ -218,7 +221,7 @@ def test_sparse_rows_of_low_rank_have_no_more_modes_than_that(dtype, solver):
     rows = scipy.sparse.random(4, 6, density=0.6, random_state=1, format="csr", dtype=dtype)
     x = scipy.sparse.vstack([rows] * 6)
     with pytest.warns(UserWarning, match="10 modes were asked for, 4 have"):
-        model = ContrastiveKernelPCA(10, kernel="linear", solver=solver, random_state=0).fit(x, x)
+        model = ContrastiveKernelPCA(10, kernel="linear", solver=solver, random_state=0).fit(x)
     rows = rows.astype(np.float64)
     expected = np.linalg.eigvalsh((rows @ rows.T).toarray())[::-1] / 4
     # The dense solver works in float64 whatever the rows are.
@@ -266,10 +269,10 @@ def test_rows_of_other_types_and_layouts_count_by_their_values(kind):
         part.detach().double().numpy() if isinstance(part, torch.Tensor) else np.array(part, dtype=np.float64)
         for part in (x, y)
     ]
-    model = ContrastiveKernelPCA(2).fit(x, y)
+    model = ContrastiveKernelPCA(2, y_is="view").fit(x, y)
     embedded = model.transform(x)
     assert embedded.dtype == dtype
-    expected = ContrastiveKernelPCA(2).fit(*plain)
+    expected = ContrastiveKernelPCA(2, y_is="view").fit(*plain)
     np.testing.assert_allclose(model.eigenvalues_, expected.eigenvalues_, rtol=1e-10)
     rtol = {torch.float16: 1e-2, torch.float32: 1e-5}.get(dtype, 1e-9)
     np.testing.assert_allclose(np.asarray(embedded), expected.transform(plain[0]), rtol=rtol, atol=rtol)
@@ -280,8 +283,8 @@ def test_data_frames_give_what_arrays_do():
     pandas = pytest.importorskip("pandas")
     x, y, _ = views("plain")
     frame = pandas.DataFrame(x, columns=list("abc"), index=list("wxyz"))
-    model = ContrastiveKernelPCA(2).fit(frame, pandas.DataFrame(y))
-    expected = ContrastiveKernelPCA(2).fit(x, y)
+    model = ContrastiveKernelPCA(2, y_is="view").fit(frame, pandas.DataFrame(y))
+    expected = ContrastiveKernelPCA(2, y_is="view").fit(x, y)
     np.testing.assert_array_equal(model.transform(frame), expected.transform(x))
     assert list(model.feature_names_in_) == ["a", "b", "c"]
     ids = pandas.Series(["u", "v", "u", "v"], index=[7, 5, 3, 1])
@@ -309,8 +312,8 @@ def test_memory_maps_give_what_arrays_do_and_keep_unsaved_changes(tmp_path, mode
         for part in (*given, *maps):
             part[::7] = 3
     options = {"kernel": "rbf", "gamma": 1e-5, "solver": solver, "random_state": 0, "n_landmarks": 40}
-    model = ContrastiveKernelPCA(3, **options).fit(*maps)
-    expected = ContrastiveKernelPCA(3, **options).fit(*(part.astype(float) for part in given))
+    model = ContrastiveKernelPCA(3, **options, y_is="view").fit(*maps)
+    expected = ContrastiveKernelPCA(3, **options, y_is="view").fit(*(part.astype(float) for part in given))
     np.testing.assert_allclose(model.eigenvalues_, expected.eigenvalues_, rtol=1e-4)
     embedded = model.transform(maps[0])
     np.testing.assert_allclose(
@@ -319,7 +322,7 @@ def test_memory_maps_give_what_arrays_do_and_keep_unsaved_changes(tmp_path, mode
     for part, unchanged in zip(maps, given, strict=True):
         np.testing.assert_array_equal(part, unchanged)
     if solver == "nystrom":
-        parts = ContrastiveKernelPCA(3, **options).fit(*(part[:150] for part in maps))
+        parts = ContrastiveKernelPCA(3, **options, y_is="view").fit(*(part[:150] for part in maps))
         parts.partial_fit(*(part[150:] for part in maps))
         np.testing.assert_array_equal(maps[0], given[0])
         assert parts.n_views_ == 600
@@ -333,6 +336,7 @@ def with_entry(entry, rows):
 
 def fit(x, y=None, **options):
     arguments = {name: options.pop(name) for name in ("groups", "pair_graph") if name in options}
+    options = {"y_is": None if y is None else "view"} | options
     return lambda: ContrastiveKernelPCA(2, **options).fit(x, y, **arguments)
 
 
@@ -406,7 +410,7 @@ REFUSED = {
     "vector, tensor": (fit(torch.tensor(X[0])), "2-D tensor"),
     "images": (fit(X[:, :, None]), "dim 3"),
     "words": (fit(np.array([["a", "b"]] * 4, dtype=object)), "could not convert string to float"),
-    "fewer second views": (fit(X, Y[:3]), r"X's shape \(4, 3\), or as a 1-D target.* got shape \(3, 3\)"),
+    "fewer second views": (fit(X, Y[:3]), r"X's shape \(4, 3\), got shape \(3, 3\)"),
     "narrower second views": (fit(X, Y[:, :2]), r"got shape \(4, 2\)"),
     "one column of second views": (fit(X, Y[:, :1]), r"got shape \(4, 1\)"),
     "dense and sparse": (fit(X, scipy.sparse.csr_array(Y)), "both sparse or both dense"),
@@ -464,7 +468,7 @@ def test_nan_in_a_memory_map_is_named_when_it_is_read(tmp_path, solver):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_failed_fit_leaves_a_fitted_model_as_it_was(solver):
-    model = ContrastiveKernelPCA(2, solver=solver, random_state=0).fit(X, Y)
+    model = ContrastiveKernelPCA(2, solver=solver, random_state=0, y_is="view").fit(X, Y)
     before = model.transform(X)
     with pytest.raises(ValueError, match="Input X contains NaN"):
         model.fit(with_entry(np.nan, X))
@@ -477,13 +481,13 @@ def test_a_failed_fit_leaves_a_fitted_model_as_it_was(solver):
 
 
 def test_a_failed_first_batch_does_not_count():
-    model = ContrastiveKernelPCA(2, random_state=0, center=True)
+    model = ContrastiveKernelPCA(2, random_state=0, center=True, y_is="view")
     for bad, message in ((with_entry(np.nan, X), "NaN"), (0 * X, "no mode is learned")):
         with pytest.raises(ValueError, match=message):
             model.partial_fit(bad, bad)
     model.partial_fit(X, Y)
     assert model.n_views_ == 8
-    expected = ContrastiveKernelPCA(2, random_state=0, center=True).fit(X, Y)
+    expected = ContrastiveKernelPCA(2, random_state=0, center=True, y_is="view").fit(X, Y)
     np.testing.assert_allclose(model.eigenvalues_, expected.eigenvalues_, rtol=1e-10)
 
 
@@ -507,7 +511,8 @@ def every_mode(kernel, x, y, **options):
     assume(largest > 1e-6)
     assume(not ((gammas > 1e-12 * largest) & (gammas < 1e-5 * largest)).any())
     n_modes = int((gammas > 1e-5 * largest).sum())
-    return ContrastiveKernelPCA(n_modes, kernel=kernel, degree=2, random_state=0, **options).fit(x, y)
+    options = {"degree": 2, "y_is": "view", "random_state": 0} | options
+    return ContrastiveKernelPCA(n_modes, kernel=kernel, **options).fit(x, y)
 
 
 def kernel_matrix(kernel, x, y):
@@ -576,7 +581,7 @@ def test_float32_features_of_very_different_scales_give_right_modes_or_none(solv
     y = (x + 0.1 * rng.normal(size=x.shape) * scales).astype(np.float32)
     views = np.concatenate((x, y)).astype(float)
     gamma = np.linalg.eigvalsh(views.T @ np.roll(views, 300, axis=0) / 600)[::-1]
-    model = ContrastiveKernelPCA(5, kernel="linear", solver=solver, random_state=0)
+    model = ContrastiveKernelPCA(5, kernel="linear", y_is="view", solver=solver, random_state=0)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="n_components=5")
         found = model.fit(x, y).eigenvalues_

@@ -10,7 +10,7 @@ from eigenstep.theory import half_times
 def fitted(n_components=2, **options):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(50, 4)) * [2.0, 1.5, 1.0, 0.5]
-    return ContrastiveKernelPCA(n_components, kernel="linear", **options).fit(
+    return ContrastiveKernelPCA(n_components, kernel="linear", y_is="view", **options).fit(
         x, x + 0.1 * rng.normal(size=x.shape)
     )
 

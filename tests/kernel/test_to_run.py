@@ -21,7 +21,7 @@ def views():
 
 @pytest.fixture(scope="module")
 def model(views):
-    return ContrastiveKernelPCA(4, kernel="linear").fit(*views)
+    return ContrastiveKernelPCA(4, kernel="linear", y_is="view").fit(*views)
 
 
 def test_the_record_is_the_closed_form(model, views, tmp_path):
@@ -77,7 +77,7 @@ def test_its_report_says_that_nothing_was_measured(model, views, tmp_path):
 
 
 def test_simclr_ends_where_its_modes_do(views, tmp_path):
-    model = ContrastiveKernelPCA(3, kernel="linear", objective="simclr").fit(*views)
+    model = ContrastiveKernelPCA(3, kernel="linear", objective="simclr", y_is="view").fit(*views)
     record = read_record(model.to_run(tmp_path / "run"))
     np.testing.assert_allclose(record.prediction["plateaus"], model.trajectory(np.inf)[0])
     time = record.prediction["half_times"][1]
@@ -105,11 +105,11 @@ def test_what_is_there_is_replaced_only_where_asked_and_only_its_own(model, tmp_
 
 
 def test_what_has_no_closed_form_writes_nothing(views, tmp_path):
-    model = ContrastiveKernelPCA(2, kernel="linear", objective="vicreg").fit(*views)
+    model = ContrastiveKernelPCA(2, kernel="linear", objective="vicreg", y_is="view").fit(*views)
     with pytest.raises(ValueError, match="closed form"):
         model.to_run(tmp_path / "run")
     with pytest.raises(ValueError, match="one thumbnail for each row of X"):
-        ContrastiveKernelPCA(2, kernel="linear").fit(*views).to_run(
+        ContrastiveKernelPCA(2, kernel="linear", y_is="view").fit(*views).to_run(
             tmp_path / "run", thumbnails=np.zeros((3, 8, 8, 3), np.uint8)
         )
     assert not os.listdir(tmp_path)

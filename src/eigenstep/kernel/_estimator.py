@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numbers
+import copy
 import warnings
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -14,16 +13,21 @@ import scipy.sparse
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from eigenstep import theory
 from eigenstep.kernel._learning_curves import LearningCurves
+from eigenstep.kernel._parameters import check_parameters, parameters_code, solver_settings
+from eigenstep.kernel._pre_images import PreImages
 from eigenstep.kernel._processes import check_same_data, join_processes
 from eigenstep.kernel._progress import SolverProgress
+from eigenstep.kernel._rows import checked_rows, real_tensor
 from eigenstep.kernel._to_run import write_run
-from eigenstep.kernel._training_views import TrainingViews, checked_rows, training_views
+from eigenstep.kernel._training_views import TrainingViews, training_views
 from eigenstep.kernel.functions import KERNELS, LinearKernel, SparseKernel, central_row, make_kernel
 from eigenstep.kernel.pairs import SimCLR, SmallStartObjective, make_objective
 from eigenstep.kernel.solvers import (
@@ -38,6 +42,12 @@ from eigenstep.kernel.solvers import (
 
 # Kernel values computed at a time when new rows are embedded.
 _TRANSFORM_ENTRIES = 2**24
+
+
+def _takes_batches(estimator: ContrastiveKernelPCA) -> bool:
+    if estimator.kernel == "precomputed":
+        raise AttributeError("a precomputed kernel is of all views, to which no batch can be added; use fit")
+    return True
 
 
 class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, TransformerMixin, BaseEstimator):
@@ -72,6 +82,13 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         Centre the kernel over the training views, as kernel PCA does.
     whiten : bool, default True
         False returns scores of unit-norm modes, as KernelPCA does, in place of embeddings with C = I.
+    fit_inverse_transform : bool, default False
+        Learn `inverse_transform`, by kernel ridge regression of rows on their embeddings.
+    alpha : float, default 1.0
+        Its ridge.
+    y_is : {"view", "target"}, optional
+        What the y of `fit` is: "view", second views, row i of y with row i of X; "target", ignored, as in a
+        pipeline. None ignores it too, but refuses a y of X's shape, which may be either.
     augment : callable, optional
         `augment(X, generator) -> views` of X's shape, called `n_views` times on all rows; `generator` is a
         `numpy.random.Generator`.
@@ -113,7 +130,7 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         k: as many as were asked for and have positive eigenvalues.
     dual_coef_
         (N, k) a_j over the training views, first all of X and then all of y; for "nystrom" over the
-        landmarks.
+        landmarks, and with `center` one row more.
     residuals_
         (k,) ||A K~ a_j - gamma_j a_j||_K~ / gamma_j, measured; for "nystrom" estimated on a sample.
     invariance_ratio_
@@ -126,6 +143,8 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
     n_views_, n_iter_ : int
         N; products with the kernel of all views.
     n_features_in_ : int
+    gamma_ : float
+        The gamma of a kernel that has one.
 
     Examples
     --------
@@ -134,7 +153,7 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(200, 5))
     >>> y = x + 0.1 * rng.normal(size=x.shape)
-    >>> model = ContrastiveKernelPCA(n_components=3, kernel="rbf").fit(x, y)
+    >>> model = ContrastiveKernelPCA(n_components=3, kernel="rbf", y_is="view").fit(x, y)
     >>> model.transform(x).shape
     (200, 3)
     >>> model.solver_
@@ -157,6 +176,9 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         objective_params: Mapping[str, float] | None = None,
         center: bool = False,
         whiten: bool = True,
+        fit_inverse_transform: bool = False,
+        alpha: float = 1.0,
+        y_is: str | None = None,
         augment: Callable[..., Any] | None = None,
         n_views: int = 2,
         solver: str = "auto",
@@ -181,6 +203,9 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         self.objective_params = objective_params
         self.center = center
         self.whiten = whiten
+        self.fit_inverse_transform = fit_inverse_transform
+        self.alpha = alpha
+        self.y_is = y_is
         self.augment = augment
         self.n_views = n_views
         self.solver = solver
@@ -203,7 +228,8 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
             (n, p) array, memory map, CSR matrix or tensor, float32 or float64 (other types are converted);
             for kernel="precomputed" the kernel matrix (N, N) over all views; for a callable kernel (n, ...).
         y : Any
-            Second views, row by row, of X's shape. A 1-D y is a target, passed along by a pipeline: ignored.
+            For y_is="view" second views, row by row, of X's shape; columns of data frames are matched by
+            name. Otherwise a target, as a pipeline passes it along: ignored.
         groups : Any
             (n,) ids; rows that share one are views of one sample, in any number.
         pair_graph : Any
@@ -228,19 +254,20 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         )
         return self
 
+    @available_if(_takes_batches)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any = None, *, groups: Any = None, pair_graph: Any = None) -> Self:
         """Add a batch of samples to a model on landmarks, and solve for its modes so far.
 
         The first batch gives the landmarks, and the views that residuals are estimated from; after `fit` by
         "nystrom" further batches go on from there. Batches hold whole samples: the modes are those of all of
-        them in one batch. Parameters and errors are those of `fit`; a precomputed kernel is a ValueError.
+        them in one batch. Parameters and errors are those of `fit`. A precomputed kernel has no such method.
 
         Examples
         --------
         >>> import numpy as np
         >>> from eigenstep import ContrastiveKernelPCA
         >>> rng = np.random.default_rng(0)
-        >>> model = ContrastiveKernelPCA(2, kernel="linear", random_state=0)
+        >>> model = ContrastiveKernelPCA(2, kernel="linear", y_is="view", random_state=0)
         >>> for batch in range(4):
         ...     x = rng.normal(size=(100, 3))
         ...     model = model.partial_fit(x, x + 0.1 * rng.normal(size=x.shape))
@@ -312,6 +339,55 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         single = getattr(X, "dtype", None) == np.float32
         return embedding.cpu().numpy().astype(np.float32 if single else np.float64, copy=False)
 
+    def inverse_transform(self, X: Any) -> Any:
+        """Return rows whose embeddings are near given ones; only with `fit_inverse_transform`.
+
+        A kernel ridge regression, with this kernel between embeddings, of all training views (for "nystrom"
+        of 2,000 at most) on their embeddings: what KernelPCA does. It solves a system of as many equations.
+
+        Parameters
+        ----------
+        X : Any
+            (n, k) embeddings, at the end of training.
+
+        Returns
+        -------
+        Any
+            (n, p) array, or a tensor on X's device for a tensor X, of X's dtype
+
+        Raises
+        ------
+        ValueError
+            Without `fit_inverse_transform` (a NotFittedError); embeddings of another width, NaN or infinity.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from eigenstep import ContrastiveKernelPCA
+        >>> x = np.random.default_rng(0).normal(size=(100, 2)) @ [[1.0, 0.5, 0.0], [0.0, 0.5, 1.0]]
+        >>> model = ContrastiveKernelPCA(2, kernel="linear", fit_inverse_transform=True, alpha=1e-6).fit(x)
+        >>> bool(np.allclose(model.inverse_transform(model.transform(x)), x, atol=1e-5))
+        True
+        """
+        check_is_fitted(self)
+        if self._pre_images is None:
+            raise NotFittedError(
+                "The fit_inverse_transform parameter was not set to True when instantiating and hence the"
+                " inverse transform is not available."
+            )
+        if isinstance(X, Tensor):
+            given = real_tensor(X, "X")
+        else:
+            given = torch.tensor(check_array(X, dtype=(np.float64, np.float32), input_name="X"))
+        if given.ndim != 2 or given.shape[1] != self.n_components_:
+            raise ValueError(
+                f"expected embeddings (n, {self.n_components_}), one column for each component, got shape"
+                f" {tuple(given.shape)}"
+            )
+        rows = self._pre_images(given.cpu().double()).to(given.device)
+        rows = rows.to(given.dtype if given.is_floating_point() else self._dtype)
+        return rows if isinstance(X, Tensor) else rows.numpy()
+
     def to_run(
         self,
         folder: str | Path,
@@ -354,7 +430,7 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         >>> from eigenstep import ContrastiveKernelPCA
         >>> from eigenstep.record import read_record
         >>> x = [[2.0, 0.0], [0.0, 1.0]]
-        >>> model = ContrastiveKernelPCA(2, kernel="linear").fit(x, x)
+        >>> model = ContrastiveKernelPCA(2, kernel="linear", y_is="view").fit(x, x)
         >>> folder = model.to_run(tempfile.mkdtemp() + "/closed-form", x)
         >>> [round(time, 2) for time in read_record(folder).prediction["half_times"]]
         [1.11, 4.78]
@@ -366,6 +442,15 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         """(k,) exponents of the small modes, s_j ~ e^{rate t}."""
         check_is_fitted(self)
         return self.objective_.growth_rates(self.eigenvalues_, dim=self.n_components_)
+
+    @property
+    def gamma_(self) -> float:
+        """The kernel's gamma; AttributeError for a kernel without one."""
+        check_is_fitted(self)
+        known = vars(self._kernel) | getattr(self._kernel, "parameters", {}) if self._kernel else {}
+        if "gamma" not in known:
+            raise AttributeError(f"kernel {self.kernel!r} has no gamma")
+        return float(known["gamma"])
 
     @property
     def _n_features_out(self) -> int:
@@ -397,8 +482,9 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         found = len(solution.eigenvalues)
         if found == 0:
             raise ValueError(
-                f"no mode is learned from these views (n_samples = {n_views}): expected a positive"
-                " eigenvalue, got none; features constant to rounding do this, or views that share nothing"
+                f"no mode is learned from these views (n_samples = {n_views}, n_features ="
+                f" {self.n_features_in_}): expected a positive eigenvalue, got none; features constant to"
+                " rounding do this, or views that share nothing"
             )
         wanted = found if self.n_components is None else self.n_components
         if found < wanted:
@@ -409,20 +495,35 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
                 stacklevel=3,
             )
         kept = min(wanted, found)
+        # A model that cannot be finished must not be half of this one.
+        new = copy.copy(self)
         coefficients = solution.coefficients[:, :kept]
-        self.objective_, self._kernel = problem.objective, problem.kernel
-        self.eigenvalues_ = solution.eigenvalues[:kept]
-        self.next_eigenvalue_ = float(solution.eigenvalues[kept]) if found > kept else 0.0
-        self.n_components_ = self.n_positive_ = kept
-        self.residuals_ = solution.residuals[:kept] / self.eigenvalues_
-        self.invariance_ratio_ = self.eigenvalues_ / solution.mean_squares[:kept]
-        self.dual_coef_ = coefficients if as_tensor else coefficients.cpu().numpy()
-        self.n_views_ = n_views
-        self.n_iter_ = solution.passes
-        self.solver_ = solution.solver
-        self._plateaus = _plateaus(self.objective_, self.eigenvalues_, solution, self.center)
-        self._means = solution.means[:kept] if self.center else np.zeros(kept)
-        self._support, self._dtype = solution.support, problem.rows.dtype
+        new.objective_, new._kernel = problem.objective, problem.kernel
+        new.eigenvalues_ = solution.eigenvalues[:kept]
+        new.next_eigenvalue_ = float(solution.eigenvalues[kept]) if found > kept else 0.0
+        new.n_components_ = new.n_positive_ = kept
+        new.residuals_ = solution.residuals[:kept] / new.eigenvalues_
+        new.invariance_ratio_ = new.eigenvalues_ / solution.mean_squares[:kept]
+        new.dual_coef_ = coefficients if as_tensor else coefficients.cpu().numpy()
+        new.n_views_ = n_views
+        new.n_iter_ = solution.passes
+        new.solver_ = solution.solver
+        new._plateaus = _plateaus(new.objective_, new.eigenvalues_, solution, self.center)
+        new._means = solution.means[:kept] if new.center else np.zeros(kept)
+        new._support, new._dtype = solution.support, problem.rows.dtype
+        new._pre_images = None
+        if self.fit_inverse_transform:
+            rows = problem.rows.all() if solution.examples is None else solution.examples
+            new._pre_images = new._learn_pre_images(rows)
+        self.__dict__.update(new.__dict__)
+
+    def _learn_pre_images(self, rows: Any) -> PreImages:
+        embeddings = self.transform(rows).cpu().double()
+        # As in KernelPCA the default gamma is that of the rows, not of their embeddings.
+        gamma = getattr(self, "gamma_", None)
+        gets = "torch" if isinstance(self.dual_coef_, Tensor) else "numpy"
+        kernel = self._make_kernel(embeddings, gamma, gets)
+        return PreImages(kernel, embeddings, rows.cpu().double(), self.alpha)
 
     def _prepare(
         self, X: Any, y: Any, groups: Any, pair_graph: Any, *, reset: bool
@@ -434,99 +535,51 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         seed = torch.tensor(check_random_state(self.random_state).randint(2**31 - 1))
         generator = np.random.default_rng(int(processes.same(seed)))
         with processes.together():
-            self._check_parameters()
+            check_parameters(self)
             views = training_views(self, X, y, groups, pair_graph, device, generator, reset=reset)
-            mine = self._fingerprint(views) if processes.size > 1 else np.empty(0)
+            mine = np.empty(0)
+            if processes.size > 1:
+                mine = np.append(views.fingerprint(), parameters_code(self))
+            if self.fit_inverse_transform and (views.rows.is_sparse or views.rows.parts[0].ndim != 2):
+                raise ValueError(
+                    "expected dense rows (n, p) for fit_inverse_transform; convert X, or unset it"
+                )
         check_same_data(processes, mine)
         if reset:
             objective = make_objective(self.objective, **(self.objective_params or {}))
-            kernel = None if self.kernel == "precomputed" else self._make_kernel(views)
+            kernel = None if self.kernel == "precomputed" else self._kernel_of_views(views)
         else:
             objective, kernel = self.objective_, self._kernel
         problem = Problem(views.rows, views.graph, objective, self.center, kernel, processes, progress)
-        return problem, self._settings(views.dtype), generator
+        return problem, solver_settings(self, views.dtype), generator
 
-    def _make_kernel(self, views: TrainingViews) -> Any:
-        # A kernel takes its shift from some of the rows: a file need not be read for it.
-        sample = views.rows.take(
-            np.linspace(0, views.rows.n_views - 1, min(views.rows.n_views, 4096)).astype(int)
-        )
-        kernel = make_kernel(
+    def _make_kernel(self, rows: Any, gamma: float | None, callable_gets: str) -> Any:
+        return make_kernel(
             self.kernel,
-            sample,
-            gamma=self.gamma,
+            rows,
+            gamma=gamma,
             degree=self.degree,
             coef0=self.coef0,
             depth=self.depth,
             kernel_params=self.kernel_params,
-            callable_gets="torch" if isinstance(views.rows.parts[0], Tensor) else "numpy",
+            callable_gets=callable_gets,
         )
+
+    def _kernel_of_views(self, views: TrainingViews) -> Any:
+        # A kernel takes its shift from some of the rows: a file need not be read for it.
+        sample = views.rows.take(
+            np.linspace(0, views.rows.n_views - 1, min(views.rows.n_views, 4096)).astype(int)
+        )
+        as_tensors = isinstance(views.rows.parts[0], Tensor)
+        kernel = self._make_kernel(sample, self.gamma, "torch" if as_tensors else "numpy")
         if self.center and type(kernel) is LinearKernel:
             kernel.shift = central_row(sample)
         return kernel
-
-    def _settings(self, dtype: torch.dtype) -> SolverSettings:
-        # Float32 seldom gets far below its goal, and an eigenvalue's error is of the residual's square.
-        goal, acceptable = (5e-4, 1e-2) if dtype == torch.float32 else (1e-6, 1e-5)
-        return SolverSettings(
-            solver=self.solver,
-            # One mode more than asked for: the next eigenvalue tells how much of it leaks into the others.
-            n_modes=None if self.n_components is None else self.n_components + 1,
-            n_wanted=self.n_components,
-            tolerance=goal if self.tol is None else self.tol,
-            acceptable=acceptable if self.tol is None else 3 * self.tol,
-            max_iter=self.max_iter,
-            n_landmarks=self.n_landmarks,
-            polish=self.polish,
-            memory_budget=self.memory_budget,
-        )
 
     def _device(self, X: Any) -> torch.device:
         if self.device is not None:
             return torch.device(self.device)
         return X.device if isinstance(X, Tensor) else torch.device("cpu")
-
-    def _fingerprint(self, views: TrainingViews) -> NDArray[np.float64]:
-        """Return numbers (6,) that tell data apart, and parameters on which the course of a fit depends."""
-        names = (
-            "n_components",
-            "kernel",
-            "objective",
-            "objective_params",
-            "center",
-            "solver",
-            "n_landmarks",
-            "polish",
-            "tol",
-        )
-        numbers = ("gamma", "degree", "coef0", "depth", "n_views", "max_iter")
-        values = [getattr(self, name) for name in names + numbers]
-        code = zlib.crc32(repr([value for value in values if not callable(value)]).encode())
-        return np.append(views.fingerprint(), code)
-
-    def _check_parameters(self) -> None:
-        for name, least, none in (
-            ("n_components", 1, True),
-            ("n_views", 2, False),
-            ("n_landmarks", 1, False),
-            ("polish", 0, False),
-            ("max_iter", 2, False),
-        ):
-            value = getattr(self, name)
-            if value is None and none:
-                continue
-            if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
-                raise ValueError(
-                    f"expected {name} as an integer >= {least}{' or None' * none}, got {value!r}"
-                )
-        if self.solver not in ("auto", "dense", "krylov", "nystrom"):
-            raise ValueError(f"expected solver among auto, dense, krylov, nystrom, got {self.solver!r}")
-        for name in ("tol", "memory_budget"):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, numbers.Real) and float(value) > 0):
-                raise ValueError(f"expected {name} as a positive number or None, got {value!r}")
-        if self.augment is not None and not callable(self.augment):
-            raise ValueError(f"expected augment as a callable (X, generator) -> views, got {self.augment!r}")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -534,6 +587,7 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         tags.input_tags.pairwise = self.kernel == "precomputed"
         kind = KERNELS.get(self.kernel) if isinstance(self.kernel, str) else None
         tags.input_tags.positive_only = kind is not None and not kind.takes_negative_rows
+        tags.target_tags.required = self.y_is == "view"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

@@ -39,7 +39,7 @@ class LearningCurves:
         Examples
         --------
         >>> from eigenstep import ContrastiveKernelPCA
-        >>> model = ContrastiveKernelPCA(1, kernel="linear").fit([[1.0], [2.0]], [[1.0], [2.0]])
+        >>> model = ContrastiveKernelPCA(1, kernel="linear", y_is="view").fit([[1.0], [2.0]], [[1.0], [2.0]])
         >>> model.learning_times(init_scale=1e-4).round(3)
         array([0.875])
         """
@@ -67,7 +67,7 @@ class LearningCurves:
         Examples
         --------
         >>> from eigenstep import ContrastiveKernelPCA
-        >>> model = ContrastiveKernelPCA(1, kernel="linear").fit([[1.0], [2.0]], [[1.0], [2.0]])
+        >>> model = ContrastiveKernelPCA(1, kernel="linear", y_is="view").fit([[1.0], [2.0]], [[1.0], [2.0]])
         >>> model.trajectory([0.0, 0.875, 2.0]).round(2)
         array([[0. ],
                [0.5],
@@ -93,7 +93,7 @@ class LearningCurves:
         Examples
         --------
         >>> from eigenstep import ContrastiveKernelPCA
-        >>> model = ContrastiveKernelPCA(1, kernel="linear").fit([[1.0], [2.0]], [[1.0], [2.0]])
+        >>> model = ContrastiveKernelPCA(1, kernel="linear", y_is="view").fit([[1.0], [2.0]], [[1.0], [2.0]])
         >>> model.loss_curve([0.0, 0.875, 2.0]).round(2)
         array([1.  , 0.25, 0.  ])
         """
@@ -122,7 +122,7 @@ class LearningCurves:
         --------
         >>> from eigenstep import ContrastiveKernelPCA
         >>> x = [[2.0, 0.0], [0.0, 1.0]]
-        >>> ContrastiveKernelPCA(1, kernel="linear").fit(x, x).predicted_leak(1e-4).round(4)
+        >>> ContrastiveKernelPCA(1, kernel="linear", y_is="view").fit(x, x).predicted_leak(1e-4).round(4)
         array([0.0006])
         """
         check_is_fitted(self)

@@ -10,11 +10,11 @@ import numpy as np
 import scipy.sparse
 import torch
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
+from eigenstep.kernel._rows import checked_rows, second_view
 from eigenstep.kernel.pairs import PairGraph, from_matrix, grouped, paired, unpaired
-from eigenstep.kernel.solvers import ViewRows, memory_map
+from eigenstep.kernel.solvers import ViewRows
 
 _SMALL_INTEGERS = ("uint8", "int8", "uint16", "int16", "bool")
 
@@ -60,10 +60,10 @@ def training_views(
     """
     parts = [checked_rows(estimator, X, reset=reset)]
     n_rows = parts[0].shape[0]
-    second = _second_view(parts[0], y)
+    second = second_view(estimator, parts[0], y)
     precomputed = estimator.kernel == "precomputed"
     given = {
-        "y of X's shape (second views)": second is not None,
+        "second views in y (y_is='view')": second is not None,
         "groups": groups is not None,
         "pair_graph": pair_graph is not None,
     }
@@ -96,72 +96,6 @@ def training_views(
         graph = unpaired(n_rows)
     dtype = _working_dtype(parts[0])
     return TrainingViews(ViewRows(parts, device, dtype), graph, dtype)
-
-
-def checked_rows(estimator: Any, X: Any, *, reset: bool, name: str = "X") -> Any:
-    """Return rows as a tensor, array, memory map or CSR matrix that a kernel can take.
-
-    Memory maps stay on disk: their values are checked for NaN when they are read.
-    """
-    nd = callable(estimator.kernel)
-    if isinstance(X, Tensor):
-        X = _real_tensor(X, name)
-        if X.ndim < 2 or (X.ndim > 2 and not nd):
-            raise ValueError(f"expected {name} as a 2-D tensor (n, p), got shape {tuple(X.shape)}")
-        if len(X) < 1:
-            raise ValueError(f"expected at least 1 row in {name}, got shape {tuple(X.shape)}")
-        if reset:
-            estimator.n_features_in_ = X.shape[1]
-        elif X.shape[1] != estimator.n_features_in_:
-            raise ValueError(
-                f"{name} has {X.shape[1]} features, but {type(estimator).__name__} is expecting"
-                f" {estimator.n_features_in_} features as input"
-            )
-        return X
-    mapped = memory_map(X) is not None
-    return validate_data(
-        estimator,
-        X,
-        reset=reset,
-        accept_sparse="csr",
-        dtype=None if mapped and X.dtype.kind in "biuf" else (np.float64, np.float32),
-        ensure_all_finite=not mapped,
-        allow_nd=nd,
-    )
-
-
-def _real_tensor(tensor: Tensor, name: str) -> Tensor:
-    if tensor.layout is not torch.strided:
-        raise ValueError(
-            f"expected {name} as a dense tensor, got {tensor.layout}; pass SciPy CSR rows, or .to_dense()"
-        )
-    if tensor.is_complex():
-        raise ValueError(f"Complex data not supported: expected a real {name}, got {tensor.dtype}")
-    return tensor.detach()
-
-
-def _second_view(first: Any, y: Any) -> Any:
-    """Return y as second views, or None if it is a target: one number or label a row."""
-    if y is None:
-        return None
-    if not isinstance(y, Tensor | np.ndarray) and not scipy.sparse.issparse(y):
-        y = np.asarray(y)
-    if y.ndim < 2:
-        return None
-    if isinstance(first, Tensor) != isinstance(y, Tensor):
-        raise ValueError(f"expected y of X's kind, a {type(first).__name__}, got a {type(y).__name__}")
-    if isinstance(y, Tensor):
-        y = _real_tensor(y, "y")
-    elif not (memory_map(y) is not None and y.dtype == first.dtype):
-        y = check_array(y, accept_sparse="csr", dtype=first.dtype, allow_nd=first.ndim > 2, input_name="y")
-    if tuple(y.shape) != tuple(first.shape):
-        raise ValueError(
-            f"expected y as second views, row by row and of X's shape {tuple(first.shape)}, or as a 1-D"
-            f" target, which is ignored; got shape {tuple(y.shape)}"
-        )
-    if scipy.sparse.issparse(y) != scipy.sparse.issparse(first):
-        raise ValueError("expected X and y both sparse or both dense; convert one of them")
-    return y
 
 
 def _augmented(

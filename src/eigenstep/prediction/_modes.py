@@ -77,6 +77,7 @@ def find_modes(
         objective_params=dataclasses.asdict(learning.objective),
         center=learning.center,
         whiten=False,
+        y_is="view",
         random_state=0,
     )
     with warnings.catch_warnings():

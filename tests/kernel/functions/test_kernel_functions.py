@@ -13,6 +13,7 @@ from eigenstep import ContrastiveKernelPCA
 from eigenstep.kernel.functions import (
     KERNEL_NAMES,
     KERNELS,
+    AnchoredKernel,
     LinearKernel,
     additive_chi_squared,
     make_kernel,
@@ -249,7 +250,7 @@ def test_chi_squared_on_other_devices_equals_scikit_learn(rng):
 @pytest.mark.parametrize("name", ["chi2", "additive_chi2"])
 def test_chi_squared_refuses_negative_rows(name):
     rows = torch.tensor([[0.0, 1.0], [-0.25, 1.0]])
-    with pytest.raises(ValueError, match=r"without negative values, got -0.25"):
+    with pytest.raises(ValueError, match=r"Negative values in data .* smallest is -0.25"):
         make_kernel(name, rows).prepare(rows)
 
 
@@ -467,3 +468,22 @@ def test_gamma_is_one_over_p_by_default_save_of_chi2_and_zero_where_that_is_a_ke
     else:
         with pytest.raises(ValueError, match="gamma > 0"):
             make_kernel(name, rows, gamma=0.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("name", [*KERNEL_NAMES, "sparse rbf"])
+def test_about_an_anchor_a_kernel_is_that_of_the_features_less_the_anchors(name, dtype, rng):
+    rows = histograms(rng, 7, 5).to(dtype)
+    kind = scipy.sparse.csr_matrix(rows.numpy()) if name == "sparse rbf" else rows
+    kernel = make_kernel(name.split()[-1], kind, **OPTIONS | {"coef0": 0.4})
+    prepared = kernel.prepare(kind)
+    anchored = AnchoredKernel(kernel, prepared[2:3])
+    between = np.eye(7) - np.eye(7)[2]
+    expected = between @ np.asarray(kernel.block(prepared, prepared), dtype=float) @ between.T
+    whole = anchored.block(prepared, prepared)
+    assert_close(whole, expected, dtype)
+    np.testing.assert_array_equal(whole, whole.T)
+    np.testing.assert_array_equal(whole.diagonal(), anchored.diagonal(prepared))
+    assert_close(anchored.block(prepared[:3], prepared[2:]), expected[:3, 2:], dtype)
+    out = torch.full((7, 7), torch.nan, dtype=dtype)
+    assert anchored.block(prepared, prepared, out=out) is out

@@ -32,7 +32,7 @@ def test_every_solver_finds_the_modes_of_the_kernel(views, solver, stored, words
     if kind is np.ndarray:
         first, second = first.numpy(), second.numpy()
     fitted = ContrastiveKernelPCA(
-        3, kernel=NTKKernel(model, stored=stored), solver=solver, n_landmarks=120, random_state=0
+        3, kernel=NTKKernel(model, stored=stored), y_is="view", solver=solver, n_landmarks=120, random_state=0
     ).fit(first, second)
     assert words in fitted.solver_
     np.testing.assert_allclose(fitted.eigenvalues_, exact.eigenvalues_, rtol=1e-6)
@@ -48,8 +48,10 @@ def test_float32_views_have_a_float32_kernel(views):
     kernel = NTKKernel(model)
     assert kernel(first.float(), second.float()).dtype == torch.float32
     assert kernel(first, second).dtype == torch.float64
-    fitted = ContrastiveKernelPCA(2, kernel=NTKKernel(model, stored=False), solver="krylov", random_state=0)
-    exact = ContrastiveKernelPCA(2, kernel=kernel).fit(first, second)
+    fitted = ContrastiveKernelPCA(
+        2, kernel=NTKKernel(model, stored=False), y_is="view", solver="krylov", random_state=0
+    )
+    exact = ContrastiveKernelPCA(2, kernel=kernel, y_is="view").fit(first, second)
     single = fitted.fit(first.float(), second.float())
     np.testing.assert_allclose(single.eigenvalues_, exact.eigenvalues_, rtol=1e-4)
 
@@ -65,6 +67,6 @@ def test_little_memory_keeps_the_matrix_from_being_stored(views):
 @pytest.mark.slow
 def test_an_estimator_with_it_can_be_cloned(views):
     model, first, second = views
-    estimator = ContrastiveKernelPCA(2, kernel=NTKKernel(model, outputs=1))
+    estimator = ContrastiveKernelPCA(2, kernel=NTKKernel(model, outputs=1), y_is="view")
     found = clone(estimator).fit(first, second).eigenvalues_
     np.testing.assert_allclose(found, estimator.fit(first, second).eigenvalues_)

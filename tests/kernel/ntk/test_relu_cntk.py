@@ -130,7 +130,9 @@ def test_shifted_images_are_the_same_to_a_circular_network():
 @pytest.mark.slow
 def test_it_is_a_kernel_for_the_estimator():
     images = np.random.default_rng(0).normal(size=(20, 3, 4, 4))
-    fitted = ContrastiveKernelPCA(3, kernel=relu_cntk, kernel_params={"depth": 2}).fit(images, images + 0.1)
+    fitted = ContrastiveKernelPCA(3, kernel=relu_cntk, kernel_params={"depth": 2}, y_is="view").fit(
+        images, images + 0.1
+    )
     assert fitted.transform(images).shape == (20, 3)
 
 

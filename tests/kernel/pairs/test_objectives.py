@@ -350,9 +350,9 @@ def test_only_barlow_twins_and_simclr_have_closed_forms():
         (lambda: make_objective("vicreg", eps=0.0), "eps expects a positive number"),
         (lambda: make_objective("vicreg", lambda_param=-1.0), "lambda_param expects"),
         (lambda: make_objective("vicreg").growth_rates([1.0]), "expected dim >= 1, got None"),
-        (lambda: objective_operator("simclr", paired(1)), "simclr compares .* at least 2, got 1"),
-        (lambda: objective_operator("vicreg", paired(1)), "vicreg compares .* at least 2, got 1"),
-        (lambda: objective_operator("simclr", grouped([1, 1, 1])), "at least 2, got 1"),
+        (lambda: objective_operator("simclr", paired(1)), "simclr compares .* at least 2, got n_samples = 1"),
+        (lambda: objective_operator("vicreg", paired(1)), "vicreg compares .* at least 2, got n_samples = 1"),
+        (lambda: objective_operator("simclr", grouped([1, 1, 1])), "at least 2, got n_samples = 1"),
         (lambda: PairOperator(paired(2), diagonal=np.ones(3)), r"diagonal of shape \(4,\), got \(3,\)"),
         (lambda: PairOperator(paired(2), low_rank=(np.ones((4, 1)), np.eye(2))), r"U \(4, r\) and S"),
         (lambda: PairOperator(paired(2)).product(torch.ones(3, 1)), r"\(4, b\)"),
@@ -361,3 +361,15 @@ def test_only_barlow_twins_and_simclr_have_closed_forms():
 def test_bad_input_is_refused_with_what_was_expected(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
+@pytest.mark.parametrize("center", [False, True])
+def test_no_eigenvalue_of_the_pairs_exceeds_their_bound(objective, center):
+    weights = np.random.default_rng(0).normal(size=(12, 12))
+    for graph in (paired(6), unpaired(12), grouped(np.arange(12) // 4), from_matrix(weights + weights.T)):
+        operator = objective_operator(objective, graph)
+        operator = operator.center() if center else operator
+        largest = np.abs(np.linalg.eigvalsh(operator.dense())).max()
+        assert largest <= operator.norm_bound() * (1 + 1e-12)
+        assert operator.norm_bound() < 10 * largest

@@ -224,10 +224,10 @@ def test_a_matrix_of_any_format_gives_the_same_graph_and_is_left_as_it_was(kind)
 
 def test_entries_given_twice_are_added_before_they_are_scaled():
     twice = scipy.sparse.csr_array(
-        (np.array([1.0, -3.0, -2.0]), np.array([1, 1, 0]), np.array([0, 2, 3])), shape=(2, 2)
+        (np.array([-1.0, 3.0, 2.0]), np.array([1, 1, 0]), np.array([0, 2, 3])), shape=(2, 2)
     )
-    np.testing.assert_array_equal(from_matrix(twice).matrix().toarray(), [[0, -0.5], [-0.5, 0]])
-    assert twice.data.tolist() == [1.0, -3.0, -2.0]
+    np.testing.assert_array_equal(from_matrix(twice).matrix().toarray(), [[0, 0.5], [0.5, 0]])
+    assert twice.data.tolist() == [-1.0, 3.0, 2.0]
 
 
 def test_stored_zeros_are_no_pairs():

@@ -6,7 +6,13 @@ import torch
 from sklearn.metrics.pairwise import rbf_kernel
 
 from eigenstep.kernel.functions import make_kernel
-from eigenstep.kernel.solvers import PanelKernelMatrix, Processes, panel_height, panel_storage
+from eigenstep.kernel.solvers import (
+    CenteredKernelMatrix,
+    PanelKernelMatrix,
+    Processes,
+    panel_height,
+    panel_storage,
+)
 
 
 class Member(Processes):
@@ -65,3 +71,14 @@ def test_progress_ends_at_one_in_each_computing_product():
     count = len(seen)
     matrix.product(torch.ones(700, 1, dtype=torch.float64))
     assert len(seen) == count
+
+
+@pytest.mark.parametrize("storage", [float("inf"), 0.0])
+def test_products_of_the_centred_matrix_and_the_means_that_it_takes_off(storage):
+    points, block = rows(), torch.randn(700, 3, dtype=torch.float64)
+    matrix = CenteredKernelMatrix(panels(points, storage=storage))
+    raw, centring = rbf_kernel(points.numpy(), gamma=0.1), np.eye(700) - 1 / 700
+    for _ in range(2):
+        expected = centring @ raw @ centring @ block.numpy()
+        np.testing.assert_allclose(matrix.product(block).numpy(), expected, atol=1e-11)
+    np.testing.assert_allclose(matrix.means(block).numpy(), (raw @ block.numpy()).mean(axis=0), rtol=1e-10)

@@ -243,7 +243,7 @@ def test_ten_candidates_a_landmark_and_two_thousand_views_for_the_residuals(monk
     assert len(call(model, rows)[0][1]) == 200
     monkeypatch.undo()
     call = captured(monkeypatch, "solvers._nystrom.estimated_residuals")
-    (_, _, sample, _), options = call(model, rows, rows)
+    (_, _, sample, _), options = call(model.set_params(y_is="view"), rows, rows)
     assert (sample.n_views, options["n_views"]) == (2000, 4800)
 
 
@@ -261,17 +261,50 @@ def test_the_first_sixth_of_the_landmarks_is_whitened_row_by_row_and_at_least_12
 
 @pytest.mark.parametrize(("dtype", "bound"), [(np.float64, 1e-5), (np.float32, 5e-3)])
 @pytest.mark.parametrize("share", [0.5, 2.0])
-def test_how_negative_an_eigenvalue_may_be(dtype, bound, share):
+@pytest.mark.parametrize("solver", ["krylov", "nystrom"])
+@pytest.mark.filterwarnings("ignore:the modes' worst residual")
+def test_how_negative_an_eigenvalue_may_be(solver, dtype, bound, share):
     rows = np.random.default_rng(0).normal(size=(40, 3))
     values, vectors = np.linalg.eigh(rbf_kernel(rows, gamma=0.3))
     values[0] = -share * bound * values[-1]
     matrix = ((vectors * values) @ vectors.T).astype(dtype)
-    model = ContrastiveKernelPCA(2, kernel="precomputed", solver="krylov", random_state=0)
+
+    def looked_up(a, b):
+        return matrix[np.ix_(a[:, 0].astype(int), b[:, 0].astype(int))]
+
+    model = ContrastiveKernelPCA(2, kernel=looked_up, solver=solver, random_state=0)
+    places = np.arange(40, dtype=dtype)[:, None]
     if share < 1:
-        model.fit(matrix)
+        model.fit(places)
     else:
         with pytest.raises(ValueError, match="negative eigenvalues"):
-            model.fit(matrix)
+            model.fit(places)
+
+
+def test_five_hundred_candidates_are_searched_for_negative_eigenvalues():
+    shapes = []
+
+    def gaussian(a, b):
+        shapes.append((len(a), len(b)))
+        return rbf_kernel(a, b, gamma=0.3)
+
+    rows = np.random.default_rng(0).normal(size=(1200, 3))
+    ContrastiveKernelPCA(2, kernel=gaussian, solver="nystrom", n_landmarks=100, random_state=0).fit(rows)
+    assert next(shape for shape in shapes if shape[0] == shape[1] > 100) == (500, 500)
+
+
+@pytest.mark.parametrize("solver", ["dense", "krylov"])
+def test_what_is_positive_by_a_hundred_roundings_of_what_is_negative_is_no_mode(solver):
+    for roundings, there in ((150, True), (50, False)):
+        rows = np.diag([1.0, (roundings * np.finfo(np.float64).eps) ** 0.5])
+        model = ContrastiveKernelPCA(1, kernel="linear", solver=solver, random_state=0)
+        if there:
+            expected = roundings * np.finfo(np.float64).eps / 2
+            found = model.fit(rows, pair_graph=np.diag([-1.0, 1.0])).eigenvalues_
+            np.testing.assert_allclose(found, expected, rtol=0.1)
+        else:
+            with pytest.raises(ValueError, match="no mode is learned"):
+                model.fit(rows, pair_graph=np.diag([-1.0, 1.0]))
 
 
 def test_eigenvalues_that_are_zero_but_for_rounding_are_those_below_a_hundred_roundings():

@@ -7,6 +7,7 @@ so that the name is known to `make_kernel`, and to the estimators' `kernel=`, an
 import importlib
 import pkgutil
 
+from eigenstep.kernel.functions._anchored_kernel import AnchoredKernel, stacked
 from eigenstep.kernel.functions._distance_kernels import additive_chi_squared, central_row
 from eigenstep.kernel.functions._foreign_kernels import FunctionKernel, SparseKernel
 from eigenstep.kernel.functions._inner_product_kernels import LinearKernel
@@ -22,6 +23,7 @@ KERNEL_NAMES = tuple(sorted(KERNELS))
 __all__ = [
     "KERNELS",
     "KERNEL_NAMES",
+    "AnchoredKernel",
     "FunctionKernel",
     "Kernel",
     "LinearKernel",
@@ -33,4 +35,5 @@ __all__ = [
     "make_kernel",
     "named",
     "relu_ntk",
+    "stacked",
 ]

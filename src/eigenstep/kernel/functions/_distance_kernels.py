@@ -87,7 +87,7 @@ class AdditiveChiSquaredKernel(TiledKernel):
         smallest = float(rows.min())
         if smallest < 0:
             raise ValueError(
-                f"kernel {self.name!r} expects rows without negative values, got {smallest:.6g}; "
+                f"Negative values in data passed to kernel {self.name!r}, the smallest is {smallest:.6g}; "
                 "shift or clip the features, or choose another kernel"
             )
         return rows

@@ -73,6 +73,11 @@ class FunctionKernel(Kernel):
         try:
             returned = self.function(first, second, **self.parameters)
         except Exception as error:
+            if scipy.sparse.issparse(first):
+                raise TypeError(
+                    f"expected kernel function {self.name!r} to take sparse rows, got {type(error).__name__}:"
+                    f" {error}; pass dense rows"
+                ) from error
             error.add_note(f"raised by kernel function {self.name!r}; {_TWO_VECTORS}")
             raise
         values = returned.detach() if isinstance(returned, Tensor) else torch.from_numpy(self._real(returned))

@@ -151,7 +151,7 @@ class NTKKernel:
     >>> from eigenstep import ContrastiveKernelPCA
     >>> model = nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, 3))
     >>> x = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
-    >>> ContrastiveKernelPCA(2, kernel=NTKKernel(model)).fit(x, x + 0.1).transform(x).shape
+    >>> ContrastiveKernelPCA(2, kernel=NTKKernel(model), y_is="view").fit(x, x + 0.1).transform(x).shape
     torch.Size([50, 2])
     """
 

@@ -266,4 +266,6 @@ def _check_positive(option: str, value: float) -> None:
 
 def _check_samples(name: str, count: int) -> None:
     if count < 2:
-        raise ValueError(f"{name} compares different samples: expected at least 2, got {count}; add samples")
+        raise ValueError(
+            f"{name} compares different samples: expected at least 2, got n_samples = {count}; add samples"
+        )

@@ -93,6 +93,10 @@ class PairGraph(DeviceCopies, ABC):
     def row_sums(self) -> NDArray[np.float64]:
         """Return A 1, (N,)."""
 
+    def norm_bound(self) -> float:
+        """Return what no eigenvalue of A exceeds in size."""
+        return float(self.row_sums().max())
+
     @abstractmethod
     def edge_blocks(self, size: int) -> Iterator[EdgeBlock]:
         """Yield A in pieces (rows (r,), columns (c,), weights (r, c)) with r and c at most `size`.

@@ -94,6 +94,12 @@ class PairOperator(DeviceCopies):
         low_rank = self._vectors @ (self._middle @ self._vectors.sum(axis=0))
         return self.scale * self.graph.row_sums() + self.diagonal + low_rank
 
+    def norm_bound(self) -> float:
+        """Return what no eigenvalue exceeds in size."""
+        turned = self._middle @ (self._vectors.T @ self._vectors)
+        low_rank = float(np.trace(turned @ turned).clip(min=0.0)) ** 0.5
+        return abs(self.scale) * self.graph.norm_bound() + float(np.abs(self.diagonal).max()) + low_rank
+
     def center(self) -> "PairOperator":
         """Return H A H with H = I - 11^T/N: the operator of data, or kernel, less its mean over all views.
 

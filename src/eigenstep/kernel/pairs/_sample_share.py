@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import connected_components
 
 from eigenstep.kernel.pairs._grouped_views import GroupedViews
 from eigenstep.kernel.pairs._pair_graph import PairedViews, PairGraph, UnpairedViews, paired, unpaired
-from eigenstep.kernel.pairs._weighted_pairs import from_matrix
+from eigenstep.kernel.pairs._weighted_pairs import normalised
 
 Subgraph = tuple[NDArray[np.int64], PairGraph]
 
@@ -67,7 +67,7 @@ def some_samples(graph: PairGraph, n_views: int, generator: np.random.Generator)
         return _subgraph(graph, chosen)
     views = np.flatnonzero(np.isin(labels, chosen))
     weights = graph.matrix()[views][:, views]
-    return (views, from_matrix(weights)) if weights.nnz else None
+    return (views, normalised(weights)) if weights.nnz else None
 
 
 def _subgraph(graph: PairGraph, samples: NDArray[np.int64]) -> Subgraph:

@@ -20,7 +20,7 @@ def from_matrix(matrix: Any) -> PairGraph:
     Raises
     ------
     ValueError
-        Not square, not finite, not symmetric (to 1e-6 of the largest entry), or all zero.
+        Not square, not finite, not symmetric (to 1e-6 of the largest entry), or without a positive weight.
 
     Examples
     --------
@@ -38,15 +38,23 @@ def from_matrix(matrix: Any) -> PairGraph:
     weights.sum_duplicates()
     if not np.isfinite(weights.data).all():
         raise ValueError("expected a finite pair graph, got NaN or infinity")
-    total = float(abs(weights).sum())
-    if total == 0:
-        raise ValueError("expected a pair graph with at least one pair, got all zeros")
+    if weights.max() <= 0:
+        raise ValueError(
+            "no mode is learned without positive pairs: expected a pair graph with at least one pair of"
+            f" positive weight, got {'all zeros' if weights.min() == 0 else 'no weight above 0'}"
+        )
     asymmetry = float(abs(weights - weights.T).max())
     if asymmetry > 1e-6 * float(abs(weights).max()):
         raise ValueError(
             f"expected a symmetric pair graph, got entries that differ by {asymmetry:.3g} from their mirror; "
             "pass (A + A.T) / 2"
         )
+    return normalised(weights)
+
+
+def normalised(weights: scipy.sparse.csr_array) -> PairGraph:
+    """Return the graph of weights (N, N) that are symmetric but for rounding, over the sum of their sizes."""
+    total = float(abs(weights).sum())
     return MatrixGraph(scipy.sparse.csr_array((weights + weights.T) / (2 * total)))
 
 
@@ -69,6 +77,9 @@ class MatrixGraph(PairGraph):
 
     def row_sums(self) -> NDArray[np.float64]:
         return np.asarray(self.weights.sum(axis=1))
+
+    def norm_bound(self) -> float:
+        return float(abs(self.weights).sum(axis=1).max())
 
     def edge_blocks(self, size: int) -> Iterator[EdgeBlock]:
         halved = scipy.sparse.diags_array(self.weights.diagonal() / 2, format="csr")

@@ -7,6 +7,7 @@
 from eigenstep.kernel._processes import ALONE, Processes
 from eigenstep.kernel.solvers._dense import dense_modes
 from eigenstep.kernel.solvers._kernel_matrix import (
+    CenteredKernelMatrix,
     KernelMatrix,
     PanelKernelMatrix,
     StoredKernelMatrix,
@@ -25,6 +26,7 @@ from eigenstep.kernel.solvers._view_rows import SelectedRows, ViewRows, forget_p
 
 __all__ = [
     "ALONE",
+    "CenteredKernelMatrix",
     "KernelMatrix",
     "KrylovBasis",
     "Landmarks",

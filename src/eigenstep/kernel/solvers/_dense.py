@@ -10,6 +10,8 @@ import scipy.linalg
 import torch
 from numpy.typing import NDArray
 
+from eigenstep.kernel.solvers._indefinite import eps_once_centered, refuse_indefinite
+from eigenstep.kernel.solvers._kernel_matrix import center_twice
 from eigenstep.kernel.solvers._problem import (
     Modes,
     Problem,
@@ -27,20 +29,25 @@ def run_dense(problem: Problem, settings: SolverSettings, why: str) -> Solution:
     eps = problem.eps if problem.kernel is None else np.finfo(np.float64).eps
     positive = matrix
     if problem.center:
-        positive = _center_twice(matrix)
+        positive = center_twice(torch.from_numpy(matrix)).numpy()
         # What centring takes off leaves its rounding.
-        eps = eps * max(1.0, _largest(matrix) / (_largest(positive) or 1.0))
-    modes = dense_modes(positive, problem.pairs, settings.n_modes, eps)
+        eps = eps_once_centered(eps, _largest(matrix), _largest(positive))
+    modes = dense_modes(positive, problem.pairs, settings.n_modes, eps, centered=problem.center)
     if problem.center:
         modes = replace(modes, values=torch.from_numpy(matrix) @ modes.vectors)
     # New rows meet the modes in the support's precision, in which the slowest of float32 would be noise.
     later = torch.finfo(support_precision(support, problem)).eps
     resolution = max(problem.n_views * eps, 100 * later)
-    return exact_solution(modes, problem, support, f"dense: {why}", resolution)
+    return exact_solution(modes, problem, support, f"dense: {why}", resolution, eps)
 
 
 def dense_modes(
-    kernel: NDArray[np.float64], pairs: SymmetricOperator, n_modes: int | None, eps: float
+    kernel: NDArray[np.float64],
+    pairs: SymmetricOperator,
+    n_modes: int | None,
+    eps: float,
+    *,
+    centered: bool = False,
 ) -> Modes:
     """Find the modes A K~ a = gamma a, a^T K~ a = 1 of a stored kernel.
 
@@ -57,6 +64,8 @@ def dense_modes(
         How many at most, or None for every positive eigenvalue.
     eps : float
         Relative precision of the kernel's entries; what is below it is no part of the rank.
+    centered : bool
+        Whether K~ has been centred, for the words of an error.
 
     Raises
     ------
@@ -69,7 +78,7 @@ def dense_modes(
     >>> dense_modes(np.diag([4.0, 2.0]), unpaired(2), None, 1e-16).eigenvalues
     array([2., 1.])
     """
-    factor = _cholesky(kernel, eps)
+    factor = _cholesky(kernel, eps, centered)
     lifted = _apply(pairs, factor)
     small = factor.T @ lifted
     size = len(small)
@@ -87,11 +96,12 @@ def dense_modes(
     vectors = lifted @ coordinates / nonzero
     values = kernel @ vectors
     remainder = _apply(pairs, values) - vectors * gamma
-    residuals = np.sqrt(np.einsum("ij,ij->j", remainder, kernel @ remainder).clip(min=0.0))
-    return Modes(gamma, torch.from_numpy(vectors), torch.from_numpy(values), residuals)
+    residuals = np.sqrt(np.abs(np.einsum("ij,ij->j", remainder, kernel @ remainder)))
+    norm = float(np.linalg.norm(kernel))
+    return Modes(gamma, torch.from_numpy(vectors), torch.from_numpy(values), residuals, kernel_size=norm)
 
 
-def _cholesky(kernel: NDArray[np.float64], eps: float) -> NDArray[np.float64]:
+def _cholesky(kernel: NDArray[np.float64], eps: float, centered: bool) -> NDArray[np.float64]:
     """Return L (N, r) with K~ = L L^T to rounding, by pivoted Cholesky (LAPACK's pstrf)."""
     size = len(kernel)
     largest = float(kernel.diagonal().max(initial=0.0))
@@ -102,32 +112,12 @@ def _cholesky(kernel: NDArray[np.float64], eps: float) -> NDArray[np.float64]:
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(size, 4))
     left = float(np.linalg.norm(kernel @ signs - factor @ (factor.T @ signs)) / np.linalg.norm(signs))
     scale = max(float(np.abs(kernel).sum(axis=1).max(initial=0.0)), np.finfo(np.float64).tiny)
-    if left > indefinite_share(eps) * scale:
-        raise ValueError(indefinite_message(left / scale))
+    refuse_indefinite(left / scale, eps, centered=centered)
     return factor
-
-
-def indefinite_share(eps: float) -> float:
-    """Return which share of the largest eigenvalue is more than rounding, as in scikit-learn's KernelPCA."""
-    return 5e-3 if eps > 1e-10 else 1e-5
-
-
-def indefinite_message(share: float) -> str:
-    return (
-        "expected a positive semi-definite kernel, got one with negative eigenvalues on these data (about"
-        f" {share:.1g} of the largest in size); choose other kernel parameters, another kernel, or"
-        " center=True for a kernel that is only conditionally positive"
-    )
 
 
 def _apply(pairs: SymmetricOperator, block: NDArray[np.float64]) -> NDArray[np.float64]:
     return pairs.product(torch.from_numpy(np.ascontiguousarray(block))).numpy()
-
-
-def _center_twice(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return H K~ H, which is positive for kernels that are so only on vectors of sum zero."""
-    means = matrix.mean(axis=0)
-    return matrix - means - means[:, None] + means.mean()
 
 
 def _dense_matrix(problem: Problem) -> tuple[NDArray[np.float64], Any]:

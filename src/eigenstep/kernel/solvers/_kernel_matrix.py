@@ -133,6 +133,50 @@ class PanelKernelMatrix(KernelMatrix):
             self._panels[top] = panel
 
 
+class CenteredKernelMatrix(KernelMatrix):
+    """H K~ H of a kernel matrix K~, with H = I - 11^T/N: positive also where K~ is so only on such vectors.
+
+    Examples
+    --------
+    >>> matrix = CenteredKernelMatrix(StoredKernelMatrix(torch.tensor([[0.0, -2.0], [-2.0, 0.0]])))
+    >>> matrix.product(torch.eye(2))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+
+    def __init__(self, matrix: KernelMatrix) -> None:
+        self.n_views = matrix.n_views
+        self._matrix = matrix
+        self._row_means: Tensor | None = None
+
+    def product(self, block: Tensor) -> Tensor:
+        centered = block - block.mean(dim=0)
+        if self._row_means is None:
+            # The kernel may be computed anew for each product: its means come with the first.
+            ones = block.new_full((self.n_views, 1), 1 / self.n_views)
+            image = self._matrix.product(torch.cat((centered, ones), dim=1))
+            self._row_means, image = image[:, -1].cpu().double(), image[:, :-1]
+        else:
+            image = self._matrix.product(centered)
+        return image - image.mean(dim=0)
+
+    def size_before(self) -> float:
+        """Return a norm of what centring took off; after a product."""
+        assert self._row_means is not None
+        return self.n_views * float(self._row_means.abs().max())
+
+    def means(self, vectors: Tensor) -> Tensor:
+        """Return the means over the views of K~ a, (k,) in float64, of vectors a (N, k); after a product."""
+        assert self._row_means is not None
+        return self._row_means @ vectors.cpu().double()
+
+
+def center_twice(matrix: Tensor) -> Tensor:
+    """Return H K~ H of a stored matrix (N, N)."""
+    means = matrix.mean(dim=0)
+    return matrix - means - means[:, None] + means.mean()
+
+
 def panel_height(n_views: int, n_processes: int) -> int:
     """Return how many rows a panel has: tiles that fit the cache, and panels enough for an even deal."""
     return max(64, min(1024, -(-n_views // (8 * n_processes))))

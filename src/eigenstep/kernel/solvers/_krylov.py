@@ -13,8 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from eigenstep.kernel._processes import ALONE, Processes
-from eigenstep.kernel.solvers._dense import indefinite_message, indefinite_share
+from eigenstep.kernel.solvers._indefinite import eps_once_centered, refuse_indefinite
 from eigenstep.kernel.solvers._kernel_matrix import (
+    CenteredKernelMatrix,
     KernelMatrix,
     PanelKernelMatrix,
     StoredKernelMatrix,
@@ -70,6 +71,8 @@ def iterate(problem: Problem, settings: SolverSettings, start: Tensor, why: str)
     columns = _basis_columns(problem.n_views, n_modes, start.shape[1])
     with problem.processes.together():
         matrix, support, words = _kernel_matrix(problem, settings, columns)
+        if problem.center:
+            matrix = CenteredKernelMatrix(matrix)
 
     def progress(passes: int, worst: float) -> None:
         reached = f", worst residual {worst:.1e}" if np.isfinite(worst) else ""
@@ -87,10 +90,15 @@ def iterate(problem: Problem, settings: SolverSettings, start: Tensor, why: str)
         processes=problem.processes,
         progress=progress,
     )
-    if modes.indefiniteness > indefinite_share(problem.eps):
-        raise ValueError(indefinite_message(modes.indefiniteness))
+    eps = problem.eps
+    if isinstance(matrix, CenteredKernelMatrix):
+        eps = eps_once_centered(eps, matrix.size_before(), modes.kernel_size)
+        # A constant is nothing to the centred kernel, but something to the kernel that new rows meet.
+        vectors = modes.vectors - modes.vectors.mean(dim=0)
+        modes = replace(modes, vectors=vectors, values=modes.values.cpu().double() + matrix.means(vectors))
+    refuse_indefinite(modes.indefiniteness, eps, centered=problem.center)
     how = f"block Krylov, {modes.passes} kernel products, {words}: {why}"
-    return exact_solution(modes, problem, support, how, 100 * problem.eps)
+    return exact_solution(modes, problem, support, how, 100 * problem.eps, eps)
 
 
 def krylov_modes(
@@ -206,8 +214,8 @@ def _measured(
     remainder = pairs.product(values) - vectors * torch.from_numpy(ritz.eigenvalues.copy()).to(vectors)
     images = kernel.product(remainder)
     squares = (remainder[rows].cpu().double() * images[rows].cpu().double()).sum(dim=0)
-    residuals = processes.same(processes.sum(squares)).clamp(min=0.0).sqrt().numpy()
-    return Modes(ritz.eigenvalues, vectors, values, residuals, passes + 1, ritz.indefiniteness)
+    residuals = processes.same(processes.sum(squares)).abs().sqrt().numpy()
+    return Modes(ritz.eigenvalues, vectors, values, residuals, passes + 1, ritz.indefiniteness, ritz.largest)
 
 
 def _kernel_matrix(

@@ -31,12 +31,15 @@ class RitzPairs:
         (k,) ||A K~ a - gamma a||_K~, estimated.
     indefiniteness : float
         The size of the most negative eigenvalue of K~ in the bases so far over the largest.
+    largest : float
+        That largest eigenvalue.
     """
 
     eigenvalues: NDArray[np.float64]
     coordinates: NDArray[np.float64]
     residuals: NDArray[np.float64]
     indefiniteness: float
+    largest: float
 
     def worst(self, n_wanted: int | None = None) -> float:
         """Return the worst residual relative to its eigenvalue, or to the first if that is not positive."""
@@ -151,7 +154,9 @@ class KrylovBasis:
         squared = (inside * (g @ inside)).sum(dim=0).clamp(min=0.0)
         beyond = (outside * (gram @ outside)).sum(dim=0).clamp(min=0.0)
         residuals = squared.sqrt() + (self._roughness * beyond).sqrt()
-        return RitzPairs(gamma.numpy(), coordinates.numpy(), residuals.numpy(), indefiniteness)
+        return RitzPairs(
+            gamma.numpy(), coordinates.numpy(), residuals.numpy(), indefiniteness, self._extremes[1]
+        )
 
     def raise_cutoff(self, n_modes: int, n_wanted: int | None = None) -> RitzPairs:
         """Leave more of G's small eigenvalues out, if the Ritz pairs are the better for it, and return those.

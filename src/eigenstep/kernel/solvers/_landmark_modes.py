@@ -155,9 +155,10 @@ class NystromAccumulator:
         about_mean = self.features.whitened(sums.moved(-sums.mean).operator(chosen))
         # Blocks are rounded about their mean, so the mean's own part does not add to what rounding leaves.
         size = torch.linalg.norm(about_mean).item()
+        whole = torch.linalg.norm(self.features.whitened(sums.pairs / sums.n_samples)).item()
         operator = about_mean if center else self.features.whitened(sums.operator(chosen))
         values, vectors = (part.flip(-1) for part in torch.linalg.eigh(operator.cpu()))
-        values[values.abs() <= max(100 * self.features.rounding, 1e-12) * size] = 0.0
+        values[values.abs() <= max(max(100 * self.features.rounding, 1e-12) * size, 1e-14 * whole)] = 0.0
         n_positive = int((values > 0).sum())
         peaks = vectors.gather(0, vectors.abs().argmax(dim=0, keepdim=True))
         vectors = (vectors * peaks.sign())[:, :n_modes].to(sums.mean)

@@ -40,6 +40,7 @@ def choose_landmarks(
     *,
     precision: torch.dtype | None = None,
     proposals: int | None = None,
+    rounded: Tensor | None = None,
 ) -> Landmarks:
     """Choose landmarks among candidates by randomly pivoted Cholesky, in blocks.
 
@@ -65,11 +66,13 @@ def choose_landmarks(
         its rounding level would turn rounding into a feature, so such candidates count as explained.
     proposals : int | None
         Draws at a time; a good number is chosen by default.
+    rounded : Tensor | None
+        (n,) the size of what K(x, x) was computed from, of which its rounding is; K(x, x) itself by default.
 
     Raises
     ------
     ValueError
-        N_landmarks < 1, a kernel diagonal that is not finite or nowhere positive.
+        n_landmarks < 1, a kernel whose diagonal is not finite or nowhere positive.
 
     Examples
     --------
@@ -91,14 +94,17 @@ def choose_landmarks(
     diagonal = to_float64(diagonal)
     if not torch.isfinite(diagonal).all():
         raise ValueError("expected finite kernel values, got NaN or infinity; scale the rows down")
-    if not (diagonal > 0).any():
-        raise ValueError("no mode is learned: expected K(x, x) > 0 for some row, got zero for all of them")
     limit = min(n_landmarks, len(diagonal))
     block_size = proposals or max(8, min(200, limit // 5))
     chosen = np.empty(0, dtype=np.int64)
     # Row i is the factor's column of landmark i over all candidates: rows come in contiguous blocks.
     columns = diagonal.new_empty(limit, len(diagonal))
-    left = _Residual(diagonal.clamp(min=0.0), *roundings)
+    left = _Residual(diagonal, diagonal.abs() if rounded is None else to_float64(rounded), *roundings)
+    if not left.any():
+        raise ValueError(
+            f"no mode is learned from these rows (n_samples = {len(diagonal)}): expected K(x, x) > 0 for some"
+            " of them, got zero for all"
+        )
     while len(chosen) < limit and left.any():
         proposed = _draw(left.values, block_size, generator)
         past = columns[: len(chosen)]
@@ -132,20 +138,20 @@ class _Residual:
     An entry F_ti of the factor has an error of about eps (K_tt K_ii)^(1/2) / F_tt, which counts where pivot t
     is small beside K_tt, and it enters the residual of candidate i as a square.
 
-    values, diagonal : (n,) the residuals, and K(x, x)
+    values, rounded : (n,) the residuals, and the size of what K(x, x) was computed from
     error : (n,) squared error of each residual, in units of rounding
     """
 
-    def __init__(self, diagonal: Tensor, used_rounding: float, own_rounding: float) -> None:
-        self.diagonal, self.error = diagonal, diagonal.square()
+    def __init__(self, values: Tensor, rounded: Tensor, used_rounding: float, own_rounding: float) -> None:
+        self.values, self.rounded, self.error = values, rounded, rounded.square()
         self._used, self._own = used_rounding, own_rounding
-        self.values = diagonal.clone()
+        self._drop_rounding()
 
     def any(self) -> bool:
         return bool((self.values > 0).any())
 
     def at(self, places: NDArray[np.int64]) -> _Residual:
-        part = _Residual(self.diagonal[places].cpu(), self._used, self._own)
+        part = _Residual(self.values[places].cpu(), self.rounded[places].cpu(), self._used, self._own)
         part.error = self.error[places].cpu()
         return part
 
@@ -153,9 +159,12 @@ class _Residual:
         """Take off what new landmarks explain: their columns (b, n) of the factor, with F_tt (b,)."""
         squares = columns.square()
         self.values -= squares.sum(dim=0)
-        self.error += self.diagonal * ((self.diagonal[pivots] / pivot_entries.square()) @ squares)
+        self.error += self.rounded * ((self.rounded[pivots] / pivot_entries.square()) @ squares)
+        self._drop_rounding()
+
+    def _drop_rounding(self) -> None:
         floor = torch.maximum(
-            _PIVOT_ROUNDINGS * self._used * self.diagonal, _ERROR_ROUNDINGS * self._own * self.error.sqrt()
+            _PIVOT_ROUNDINGS * self._used * self.rounded, _ERROR_ROUNDINGS * self._own * self.error.sqrt()
         )
         self.values = torch.where(self.values > floor, self.values, 0.0)
 
@@ -172,12 +181,12 @@ class _Residual:
         tuple[list[int], Tensor]
             The places kept, `limit` at most, and the lower triangular factor of their Schur complement.
         """
-        left, diagonal, error = schur.cpu().numpy().copy(), self.diagonal.numpy(), self.error.numpy()
+        left, rounded, error = schur.cpu().numpy().copy(), self.rounded.numpy(), self.error.numpy()
         proposed, uniforms = left.diagonal().copy(), generator.random(len(left))
         factor = np.zeros_like(left)
         kept: list[int] = []
         for pivot in range(len(left)):
-            value, total = left[pivot, pivot], diagonal[pivot]
+            value, total = left[pivot, pivot], rounded[pivot]
             floor = max(
                 _PIVOT_ROUNDINGS * self._used * total, _ERROR_ROUNDINGS * self._own * error[pivot] ** 0.5
             )
@@ -185,7 +194,7 @@ class _Residual:
                 factor[pivot:, len(kept)] = left[pivot:, pivot] / value**0.5
                 column = factor[pivot + 1 :, len(kept)]
                 left[pivot + 1 :, pivot + 1 :] -= np.outer(column, column)
-                error[pivot + 1 :] += diagonal[pivot + 1 :] * (total / value) * column**2
+                error[pivot + 1 :] += rounded[pivot + 1 :] * (total / value) * column**2
                 kept.append(pivot)
         return kept, torch.from_numpy(factor[kept, : len(kept)].copy())
 

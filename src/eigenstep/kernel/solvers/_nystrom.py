@@ -6,6 +6,7 @@ import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eigenstep.kernel._processes import Processes
-from eigenstep.kernel.functions import Kernel
+from eigenstep.kernel.functions import AnchoredKernel, Kernel, stacked
 from eigenstep.kernel.pairs import PairGraph, SmallStartObjective, sample_share, some_samples
+from eigenstep.kernel.solvers._indefinite import eps_once_centered, refuse_indefinite
+from eigenstep.kernel.solvers._kernel_matrix import center_twice
 from eigenstep.kernel.solvers._krylov import block_width, iterate
 from eigenstep.kernel.solvers._landmark_modes import NystromAccumulator, NystromModes, mode_values
-from eigenstep.kernel.solvers._landmarks import choose_landmarks
+from eigenstep.kernel.solvers._landmarks import choose_landmarks, to_float64
 from eigenstep.kernel.solvers._nystrom_residuals import estimated_residuals
 from eigenstep.kernel.solvers._problem import Problem, Solution, SolverSettings
 from eigenstep.kernel.solvers._view_rows import SelectedRows, ViewRows
@@ -25,6 +28,9 @@ from eigenstep.kernel.solvers._view_rows import SelectedRows, ViewRows
 # Candidates for each landmark, and views that residuals are estimated from.
 _CANDIDATES = 10
 _SAMPLE_VIEWS = 2000
+# Candidates whose kernel matrix is searched for negative eigenvalues, and for an anchor amid the others: one
+# far from all would cost digits.
+_CHECKED = 500
 
 
 def run_nystrom(
@@ -81,13 +87,15 @@ def nystrom_solution(summed: NystromPass, n_modes: int, why: str, processes: Pro
     together = summed.reduced(processes)
     modes = together.modes(n_modes)
     residuals, ratios = together.estimates(modes)
+    support, coefficients, means = together.as_sums(modes)
     return Solution(
         eigenvalues=modes.eigenvalues,
         residuals=residuals * modes.eigenvalues,
         mean_squares=modes.eigenvalues / ratios,
-        means=together.mean_values(modes),
-        coefficients=modes.coefficients,
-        support=summed.landmarks,
+        means=means,
+        coefficients=coefficients,
+        support=support,
+        examples=summed.examples,
         passes=1,
         solver=f"Nystrom, {len(modes.coefficients):,} landmarks, one pass: {why}",
         summed=summed,
@@ -126,16 +134,19 @@ class NystromPass:
     ) -> None:
         self.objective, self.center = objective, center
         self.n_views = 0
-        indices, factor = _shared_landmarks(rows, kernel, n_landmarks, generator, processes)
+        indices, anchor, factor = _shared_landmarks(rows, kernel, n_landmarks, center, generator, processes)
         # Rows may be on disk or change later: what is kept of them is a copy.
         self.landmarks = kernel.prepare(rows.take(indices))
+        if center:
+            kernel = AnchoredKernel(kernel, kernel.prepare(rows.take(anchor)))
         self.accumulator = NystromAccumulator(
             kernel, self.landmarks, factor, moments=objective.name != "barlow_twins"
         )
         self._sample = None
         few = some_samples(graph, _SAMPLE_VIEWS, generator)
+        self.examples = rows.take(indices if few is None else few[0])
         if few is not None:
-            self._sample = ViewRows([rows.take(few[0])], rows.device, rows.dtype), few[1]
+            self._sample = ViewRows([self.examples], rows.device, rows.dtype), few[1]
 
     def add(
         self,
@@ -177,31 +188,80 @@ class NystromPass:
         operator = operator.center() if self.center else operator
         return estimated_residuals(self.accumulator, modes, rows, operator, n_views=self.n_views)
 
-    def mean_values(self, modes: NystromModes) -> NDArray[np.float64]:
-        """Return the mean over all views of c^T k_m, (k,)."""
+    def as_sums(self, modes: NystromModes) -> tuple[Any, Tensor, NDArray[np.float64]]:
+        """Return the modes as sums of the kernel given: its support, coefficients, and means over all views.
+
+        A mode of the anchored kernel is sum_i c_i (k(m_i, x) - k(z, x)) and a constant: the anchor z is one
+        row more of the support, and the weights add up to zero.
+        """
         sums = self.accumulator.sums
         assert sums is not None
         features = self.accumulator.features
         upper = features.factor.T @ modes.coefficients
-        return (upper.T @ features.whitened(sums.mean)).cpu().numpy()
+        means = upper.T @ features.whitened(sums.mean)
+        if not isinstance(features.kernel, AnchoredKernel):
+            return self.landmarks, modes.coefficients, means.cpu().numpy()
+        kernel, anchor = features.kernel.kernel, features.kernel.anchor
+        support = stacked(self.landmarks, anchor)
+        coefficients = torch.cat((modes.coefficients, -modes.coefficients.sum(dim=0, keepdim=True)))
+        at_anchor = to_float64(kernel.block(anchor, support)) @ coefficients
+        return support, coefficients, (means + at_anchor[0]).cpu().numpy()
 
 
 def _shared_landmarks(
-    rows: ViewRows, kernel: Kernel, n_landmarks: int, generator: np.random.Generator, processes: Processes
-) -> tuple[NDArray[np.int64], Tensor]:
-    """Return the landmarks' views and factor, the same in every process."""
+    rows: ViewRows,
+    kernel: Kernel,
+    n_landmarks: int,
+    center: bool,
+    generator: np.random.Generator,
+    processes: Processes,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Tensor]:
+    """Return the landmarks' views, an anchor's (1,) and the landmarks' factor, the same in every process.
+
+    With `center` the factor is that of the kernel about the anchor.
+    """
     n_candidates = min(rows.n_views, _CANDIDATES * n_landmarks)
     candidates = np.sort(generator.choice(rows.n_views, n_candidates, replace=False))
     taken = rows.take(candidates)
     exact = taken if rows.is_sparse or rows.device.type == "mps" else taken.double()
-    chosen = choose_landmarks(kernel, kernel.prepare(exact), n_landmarks, generator, precision=rows.dtype)
+    prepared = kernel.prepare(exact)
+    few = np.unique(np.linspace(0, n_candidates - 1, _CHECKED).astype(int))
+    values = to_float64(kernel.block(prepared[few], prepared[few])).cpu()
+    _check_definite(values, torch.finfo(rows.dtype).eps, center)
+    # Of these the one that is nearest to the others, on average, in the kernel's space.
+    nearest = few[int((values.diagonal() - 2 * values.mean(dim=0)).argmin())]
+    anchor = processes.same(torch.tensor([nearest])).numpy()
+    rounded = None
+    if center:
+        kernel = AnchoredKernel(kernel, prepared[anchor])
+        rounded = kernel.rounded(prepared)
+    chosen = choose_landmarks(
+        kernel,
+        prepared,
+        n_landmarks,
+        generator,
+        precision=rows.dtype,
+        rounded=rounded,
+    )
     count = int(processes.same(torch.tensor(len(chosen.indices))))
     indices = np.zeros(count, dtype=np.int64)
     indices[: len(chosen.indices)] = candidates[chosen.indices][:count]
     factor = chosen.factor.new_zeros(count, count)
     size = min(count, len(chosen.factor))
     factor[:size, :size] = chosen.factor[:size, :size]
-    return processes.same(torch.from_numpy(indices)).numpy(), processes.same(factor)
+    return processes.same(torch.from_numpy(indices)).numpy(), candidates[anchor], processes.same(factor)
+
+
+def _check_definite(values: Tensor, eps: float, centered: bool) -> None:
+    """Refuse a kernel matrix with negative eigenvalues, which landmarks would not show."""
+    if not bool(torch.isfinite(values).all()):
+        raise ValueError("expected finite kernel values, got NaN or infinity; scale the rows down")
+    if centered:
+        before, values = values, center_twice(values)
+        eps = eps_once_centered(eps, float(before.abs().max()), float(values.abs().max()))
+    eigenvalues = torch.linalg.eigvalsh(values)
+    size = max(float(eigenvalues.abs().max()), np.finfo(np.float64).tiny)
+    refuse_indefinite(-float(eigenvalues[0]) / size, eps, centered=centered)
 
 
 def _polished(summed: NystromPass, problem: Problem, settings: SolverSettings, why: str) -> Solution:

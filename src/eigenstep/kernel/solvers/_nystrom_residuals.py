@@ -86,11 +86,13 @@ def estimated_residuals(
     share = len(every) / (n_views or len(every))
     within_part = share * within
     between_part = sampled_pairs_factor(n_samples, share) * (whole - within)
-    squares = torch.maximum(within_part + between_part, within_part).clamp(min=0.0).cpu().numpy()
-    if share == 1:
-        squares = whole.clamp(min=0.0).cpu().numpy()
+    squares = torch.maximum(within_part + between_part, within_part) if share < 1 else whole
+    # A kernel with slightly negative eigenvalues may leave something negative: its size counts all the same.
+    squares = torch.where(whole < 0, whole, squares)
     size = np.abs(modes.eigenvalues)
-    residuals = np.divide(np.sqrt(squares), size, out=np.full(len(size), np.inf), where=size > 0)
+    residuals = np.divide(
+        squares.abs().sqrt().cpu().numpy(), size, out=np.full(len(size), np.inf), where=size > 0
+    )
     shared = to_float64(values).mul(to_float64(images)).sum(dim=0).cpu().numpy()
     spread = to_float64(values).square().mean(dim=0).cpu().numpy()
     return residuals, np.divide(shared, spread, out=np.zeros(len(size)), where=spread > 0)

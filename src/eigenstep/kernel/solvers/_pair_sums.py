@@ -156,7 +156,10 @@ class PairSums:
         if self.moments is None or self.pair_moments is None:
             raise ValueError(f"{objective.name} needs second moments; sum them from the first batch on")
         if min(self.n_samples, self.branch_counts.min()) < 2:
-            raise ValueError(f"{objective.name} compares different samples, got fewer than 2; add samples")
+            raise ValueError(
+                f"{objective.name} compares different samples: expected at least 2, got n_samples = 1; add"
+                " samples"
+            )
         if objective.name == "simclr":
             n_views = self.branch_counts.sum()
             total = self.branch_sums.sum(dim=0)

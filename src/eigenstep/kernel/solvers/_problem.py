@@ -106,6 +106,8 @@ class Modes:
         Products with K~ that it took.
     indefiniteness : float
         The size of K~'s most negative eigenvalue over the largest, as far as it was seen.
+    kernel_size : float
+        A norm of K~.
     """
 
     eigenvalues: NDArray[np.float64]
@@ -114,6 +116,7 @@ class Modes:
     residuals: NDArray[np.float64]
     passes: int = 1
     indefiniteness: float = 0.0
+    kernel_size: float = 0.0
 
     @classmethod
     def none(cls, n_views: int) -> Modes:
@@ -142,6 +145,8 @@ class Solution:
         Products with the kernel of all views.
     summed : NystromPass | None
         What further batches can be added to.
+    examples : Any
+        Some of the training views (r, ...) to learn pre-images from, or None for all of them.
     """
 
     eigenvalues: NDArray[np.float64]
@@ -153,10 +158,25 @@ class Solution:
     passes: int
     solver: str
     summed: NystromPass | None = None
+    examples: Any = None
 
 
-def exact_solution(modes: Modes, problem: Problem, support: Any, words: str, resolution: float) -> Solution:
-    """Keep the modes whose eigenvalues are positive beyond rounding."""
+# Roundings of the largest eigenvalue that A K~ could have, up to which one that it has may be nothing else.
+_ROUNDINGS = 100
+
+
+def exact_solution(
+    modes: Modes, problem: Problem, support: Any, words: str, resolution: float, eps: float
+) -> Solution:
+    """Keep the modes whose eigenvalues are positive beyond rounding.
+
+    Parameters
+    ----------
+    resolution : float
+        The least eigenvalue over the largest that is told from zero.
+    eps : float
+        Relative precision of the kernel's values.
+    """
     gamma = modes.eigenvalues
     values = modes.values.cpu().double()
     # The sign is that of the largest value; coefficients are not unique where the kernel is singular.
@@ -165,7 +185,9 @@ def exact_solution(modes: Modes, problem: Problem, support: Any, words: str, res
     values *= signs
     means = values.mean(dim=0)
     squares = (values - means * problem.center).square().mean(dim=0)
-    kept = gamma > resolution * max(float(gamma.max(initial=0.0)), 0.0)
+    # Where A takes off what K~ has, as weights that are nearly all negative do, the largest is rounding too.
+    possible = problem.pairs.norm_bound() * modes.kernel_size
+    kept = gamma > max(resolution * float(gamma.max(initial=0.0)), _ROUNDINGS * eps * possible)
     if problem.center:
         # Of a constant kernel centring leaves rounding, the largest of which is no mode either.
         kept &= squares.sqrt().numpy() > 100 * problem.eps * means.abs().numpy()
