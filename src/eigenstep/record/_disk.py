@@ -55,9 +55,11 @@ def atomic_write(path: str | Path, data: str | bytes, *, flush: bool = True) -> 
         os.replace(aside, path)
         if flush:
             _flush(path.parent)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             aside.unlink()
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
@@ -294,10 +296,16 @@ def write_part(path: Path, data: str | bytes) -> None:
 
 
 @contextmanager
-def part_file(path: Path) -> Iterator["_Part"]:
+def part_file(path: Path) -> Iterator[io.BufferedWriter]:
     """A file of a folder that is still aside, for who writes into an open one."""
     with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as handle:
-        yield _Part(handle)
+        part = _Part(handle)
+        try:
+            with io.BufferedWriter(part, BLOCK) as file:
+                yield file
+        finally:
+            if part.error is not None:  # of which the writer may have made another
+                raise part.error
 
 
 def make_folder(path: Path) -> None:
@@ -379,12 +387,17 @@ class _Part(io.RawIOBase):
     def __init__(self, handle: int) -> None:
         super().__init__()
         self._handle = handle
+        self.error: OSError | None = None
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
-        _write(self._handle, data)
+        try:
+            _write(self._handle, data)
+        except OSError as error:
+            self.error = error
+            raise
         return len(memoryview(data).cast("B"))
 
 
