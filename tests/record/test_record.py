@@ -115,10 +115,63 @@ def test_a_folder_without_runs_is_refused_in_one_line(tmp_path, read):
         read(tmp_path / "missing")
 
 
-def test_a_broken_line_inside_the_metrics_is_named(tmp_path):
-    (tmp_path / "metrics.jsonl").write_text('{"step": 0}\nnonsense\n{"step": 2}\n')
-    with pytest.raises(ValueError, match="not a JSON object"):
-        read_record(tmp_path)
+def test_a_damaged_line_is_left_out_and_named(tmp_path):
+    write(tmp_path, [0, 10, 20])
+    lines = (tmp_path / "metrics.jsonl").read_bytes().split(b"\n")
+    lines[1] = lines[1].replace(b'"time": ', b'"time": 1')  # which is JSON all the same
+    (tmp_path / "metrics.jsonl").write_bytes(b"nonsense\n" + b"\n".join(lines))
+    record = read_record(tmp_path)
+    assert record.metrics["step"].tolist() == [0, 20]
+    assert [problem.partition(" (")[0] for problem in record.problems] == [
+        "metrics.jsonl: line 1 is damaged and left out",
+        "metrics.jsonl: line 3 is damaged and left out",
+    ]
+
+
+def test_a_damaged_row_is_left_out_and_counted(tmp_path):
+    write(tmp_path, [0, 10, 20])
+    file = tmp_path / "spectrum" / "eigenvalues.bin"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    record = read_record(tmp_path)
+    assert record.eigenvalues["step"].tolist() == [0, 20]
+    assert record.problems == ("eigenvalues.bin: 1 of 3 rows are damaged and left out",)
+
+
+def test_rows_are_in_the_order_of_their_steps_and_the_last_of_each_counts(tmp_path):
+    writer = RecordWriter(tmp_path, 2)
+    for number, step in enumerate([0, 20, 10, 20, 30]):
+        row = {"cross_correlation": np.full(2, number), "covariance": np.ones(2)}
+        writer.append(step, step / 10, row, loss=float(number))
+    record = read_record(tmp_path)
+    assert record.metrics["step"].tolist() == record.eigenvalues["step"].tolist() == [0, 10, 20, 30]
+    assert (
+        record.metrics["loss"].tolist()
+        == record.eigenvalues["cross_correlation"][:, 0].tolist()
+        == [0, 2, 3, 4]
+    )
+    writer.truncate(20)
+    assert read_record(tmp_path).eigenvalues["step"].tolist() == [0, 10]
+
+
+def test_a_record_of_a_version_without_checksums_is_read_and_gone_on_with(tmp_path):
+    (tmp_path / "spectrum").mkdir()
+    columns = [["step", "<i8", []], ["time", "<f8", []]]
+    columns += [["cross_correlation", "<f8", [2]], ["covariance", "<f8", [2]]]
+    layout = tmp_path / "spectrum" / "eigenvalues.json"
+    layout.write_text(json.dumps({"columns": columns}))
+    rows = np.ones(2, [(name, kind, tuple(shape)) for name, kind, shape in columns])
+    rows["step"] = [0, 10]
+    rows.tofile(layout.with_suffix(".bin"))
+    (tmp_path / "metrics.jsonl").write_text('{"step": 0, "time": 0.0}\n{"step": 10, "time": 1.0}\n')
+    np.testing.assert_array_equal(read_record(tmp_path).eigenvalues, rows)
+    writer = RecordWriter(tmp_path, 2, start=10)
+    writer.append(10, 1.0, {"cross_correlation": np.zeros(2), "covariance": np.zeros(2)}, loss=0.0)
+    record = read_record(tmp_path)
+    assert record.eigenvalues["cross_correlation"].tolist() == [[1, 1], [0, 0]]
+    assert record.metrics["step"].tolist() == [0, 10]
+    assert record.problems == ()
 
 
 @pytest.mark.parametrize(
@@ -131,7 +184,7 @@ def test_a_broken_line_inside_the_metrics_is_named(tmp_path):
         ("spectrum/eigenvalues.json", "{}", "does not describe a table's columns"),
         ("spectrum/eigenvalues.json", '{"columns": [1]}', "does not describe a table's columns"),
         ("spectrum/probe.npy", "", "holds no array"),
-        ("metrics.jsonl", "3\n", "a line that is not a JSON object .*got int"),
+        ("metrics.jsonl", "3\n", "a line that is not a JSON object, and no other .*got int"),
         ("metrics.jsonl", '{"step": 0, "terms": [1]}\n', "names and values as terms, got list"),
         ("metrics.jsonl", '{"step": 0, "terms": {"a": "b"}}\n', "a value that is no number"),
     ],

@@ -2,7 +2,9 @@
 
 import os
 import sys
+import warnings
 from pathlib import Path
+from typing import Any
 
 from eigenstep.machine import Stopped, share_cores
 
@@ -32,13 +34,14 @@ TEMPORARY_FAILURE = 75
 def main(arguments: list[str] | None = None) -> int:
     """Run a subcommand; returns its exit code.
 
-    0: done; 2: input that cannot be used; 75: a training was stopped by SIGTERM, as of a preempted job, and
-    can go on; 130: interrupted.
+    0: done; 2: input that cannot be used; 75: a training was stopped by SIGTERM, as of a preempted job, or
+    by a full disk, and can go on; 130: interrupted.
 
     EIGENSTEP_DEBUG=1 in the environment shows the traceback behind an error's line.
     """
     share_cores()
     arguments = sys.argv[1:] if arguments is None else arguments
+    warnings.showwarning = _warn
     try:
         job = parse(
             {
@@ -72,6 +75,11 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 130
     return 0
+
+
+def _warn(message: Warning | str, category: type[Warning], *where: Any, **options: Any) -> None:
+    """In one line, as errors are, without the place in the code."""
+    print(f"eigenstep: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def demo(out: Path = Path("runs/demo"), overwrite: Flag = False, threads: int = 2) -> None:

@@ -16,8 +16,9 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
     """The subcommand `train`, with the defaults of the recipe, configuration file or run that is named."""
     if arguments[:1] != ["train"]:
         return _train_in_short  # the list of subcommands is shown without loading what training needs
+    from eigenstep.record import remove_if_empty
     from eigenstep.terminal import console, follow, print_runs
-    from eigenstep.training import TrainConfig, free_folder, load_config, train
+    from eigenstep.training import TrainConfig, claim_folder, load_config, train
     from eigenstep.training.recipes import load_recipe
 
     chosen, named, resumed = (
@@ -44,6 +45,7 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
         out: Path | None = None,
         resume: Flag = False,
         overwrite: Flag = False,
+        take_over: Flag = False,
         quiet: Flag = False,
     ) -> None:
         """Train an encoder on unlabelled images and record the spectrum of its embeddings.
@@ -62,16 +64,30 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
             Go on from the last checkpoint in the run folder.
         overwrite : Flag
             Replace the run in the run folder.
+        take_over : Flag
+            Write in the run folder also if a process of another machine has not given it back.
         quiet : Flag
             Print what the run came to, and errors, but not how far it is.
         """
         if out is None and (resume or overwrite):
             raise ValueError("--resume and --overwrite need --out RUN, the folder they are about")
         name = "-".join([Path(settings.data).name, settings.loss, settings.backbone])
-        folder = out or free_folder(Path("runs"), name)
         speaks = os.environ.get("RANK", "0") == "0"  # one of the processes under torchrun
-        with follow(settings.loss, quiet=quiet or not speaks) as progress:
-            record = train(settings, folder, resume=resume, overwrite=overwrite, progress=progress)
+        folder = out or (claim_folder(Path("runs"), name) if speaks else Path("runs", name))
+        try:
+            with follow(settings.loss, quiet=quiet or not speaks) as progress:
+                record = train(
+                    settings,
+                    folder,
+                    resume=resume,
+                    overwrite=overwrite,
+                    take_over=take_over,
+                    progress=progress,
+                )
+        except BaseException:
+            if out is None and speaks:
+                remove_if_empty(folder)
+            raise
         if not speaks:
             return
         images = (record.summary or {})["images"]

@@ -10,6 +10,7 @@ from eigenstep.encoders._checkpoints import (
     find_checkpoint,
     find_checkpoints,
     load_checkpoint,
+    load_newest,
     save_best,
     save_checkpoint,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "fit_weights",
     "initial_encoder",
     "load_checkpoint",
+    "load_newest",
     "load_encoder",
     "prepare_images",
     "read_weights",

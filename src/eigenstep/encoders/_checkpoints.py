@@ -4,16 +4,17 @@ Weights are in safetensors, and the optimiser's state is loaded without running 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
-from eigenstep.record import atomic_folder, atomic_remove, write_part
+from eigenstep.record import atomic_folder, atomic_remove, part_file, write_part
 
 Weights = Mapping[str, Mapping[str, torch.Tensor]]
 
@@ -32,12 +33,15 @@ class Checkpoint:
         The states of the optimiser and of the precision's gradient scaler.
     images : list[dict[str, Any]]
         What each process has counted of the images that it read, by rank.
+    measurements : int | None
+        How many the record holds of the steps before this one, where it was told.
     """
 
     step: int
     weights: Weights
     optimizer: dict[str, Any]
     images: list[dict[str, Any]] = field(default_factory=list)
+    measurements: int | None = None
 
     def restore(self, parts: Mapping[str, nn.Module]) -> None:
         """Put the weights into the parts of a run, wherever those are."""
@@ -68,8 +72,13 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
     if not path.exists():
         with atomic_folder(path) as aside:
             _write_weights(aside, checkpoint.weights)
-            torch.save(checkpoint.optimizer, aside / "optimizer.pt")
-            state = {"step": checkpoint.step, "images": checkpoint.images}
+            with part_file(aside / "optimizer.pt") as file:
+                torch.save(checkpoint.optimizer, file)
+            state = {
+                "step": checkpoint.step,
+                "images": checkpoint.images,
+                "measurements": checkpoint.measurements,
+            }
             write_part(aside / "state.json", json.dumps(state))
     for old in find_checkpoints(folder)[:-keep]:
         atomic_remove(old)
@@ -138,22 +147,61 @@ def load_checkpoint(path: Path) -> Checkpoint:
     ------
     FileNotFoundError
         If the folder is not a complete checkpoint.
+    ValueError
+        If one of its files is damaged.
     """
     for name in ("backbone.safetensors", "optimizer.pt", "state.json"):
         if not (path / name).is_file():
             raise FileNotFoundError(f"{path} is not a checkpoint to go on from: it has no {name}")
-    state = json.loads((path / "state.json").read_text())
-    return Checkpoint(
-        step=int(state["step"]),
-        weights={file.stem: load_file(file) for file in sorted(path.glob("*.safetensors"))},
-        optimizer=torch.load(path / "optimizer.pt", map_location="cpu", weights_only=True),
-        images=state["images"],
-    )
+    with _readable(path / "state.json"):
+        state = json.loads((path / "state.json").read_text())
+        step, images = int(state["step"]), list(state["images"])
+        measurements = state.get("measurements")
+    weights = {}
+    for file in sorted(path.glob("*.safetensors")):
+        with _readable(file):
+            weights[file.stem] = load_file(file)
+    with _readable(path / "optimizer.pt"):
+        optimizer = torch.load(path / "optimizer.pt", map_location="cpu", weights_only=True)
+        optimizer["optimizer"], optimizer["precision"]
+    return Checkpoint(step, weights, optimizer, images, measurements)
+
+
+def load_newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
+    """The newest checkpoint that can be read, None if there is none, and a line on each that cannot.
+
+    Raises
+    ------
+    ValueError
+        If there are some, and none can be read.
+    """
+    problems: list[str] = []
+    for path in reversed(find_checkpoints(folder)):
+        try:
+            return load_checkpoint(path), problems
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError(
+            f"no checkpoint in {folder} can be read ({problems[0]}); start anew by --overwrite, or with"
+            " another --out"
+        )
+    return None, problems
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Whatever a damaged file brings becomes one line that names it."""
+    try:
+        yield
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ValueError(f"{path} is damaged and cannot be read ({reason})") from error
 
 
 def _write_weights(folder: Path, weights: Weights) -> None:
     for name, tensors in weights.items():
-        save_file(dict(tensors), folder / f"{name}.safetensors")
+        write_part(folder / f"{name}.safetensors", save(dict(tensors)))
 
 
 def _step(path: Path) -> int:

@@ -8,11 +8,14 @@ from eigenstep.record._disk import (
     atomic_remove,
     atomic_write,
     check_writable,
+    claim_folder,
     free_folder,
     is_aside,
     make_folder,
     move,
+    part_file,
     remove_asides,
+    remove_if_empty,
     replace_folder,
     write_part,
 )
@@ -34,6 +37,7 @@ from eigenstep.record._folder import (
 )
 from eigenstep.record._followed_run import ROWS_KEPT, FollowedRun
 from eigenstep.record._growing import GrowingLines, GrowingTable
+from eigenstep.record._lock import FolderInUse, FolderLock
 from eigenstep.record._record import RunRecord, read_record
 from eigenstep.record._step_clock import StepClock
 from eigenstep.record._table import Table, read_table
@@ -44,6 +48,8 @@ __all__ = [
     "CHECKPOINTS",
     "CONFIG",
     "ENTRIES",
+    "FolderInUse",
+    "FolderLock",
     "FollowedRun",
     "GrowingLines",
     "GrowingTable",
@@ -70,6 +76,7 @@ __all__ = [
     "atomic_write",
     "check_folder",
     "check_writable",
+    "claim_folder",
     "differences",
     "find_runs",
     "foreign_entries",
@@ -81,10 +88,12 @@ __all__ = [
     "move",
     "open_folder",
     "padded",
+    "part_file",
     "read_record",
     "read_table",
     "read_tree",
     "remove_asides",
+    "remove_if_empty",
     "replace_folder",
     "stride_for",
     "write_part",

@@ -1,18 +1,30 @@
 """The one place that changes anything on the disk: files and folders that are whole or not there.
 
-A process may be killed at any instant. What is written in one go is written aside, flushed and renamed; what
-grows is appended to by one system call a row. Whoever writes a run folder does it through these functions.
+A process may be killed at any instant, and a disk may refuse at any. What is written in one go is written
+aside, flushed and renamed; what grows gets a whole row or nothing. Whoever writes a run folder does it
+through these functions, whose errors name the file.
 """
 
+import errno
+import io
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # where the system is not of Unix's kind
+    fcntl = None  # type: ignore[assignment]
 
 # What is still being written, or removed, is hidden under a name that ends so.
 ASIDE = ".aside"
+# How much of a file is looked through at a time.
+BLOCK = 1 << 16
 
 
 def atomic_write(path: str | Path, data: str | bytes, *, flush: bool = True) -> None:
@@ -37,17 +49,17 @@ def atomic_write(path: str | Path, data: str | bytes, *, flush: bool = True) -> 
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=ASIDE)
+    aside = path.parent / f".{path.name}-{secrets.token_hex(4)}{ASIDE}"
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(_encoded(data))
-            if flush:
-                file.flush()
-                os.fsync(file.fileno())
-        os.chmod(aside, 0o666 & ~_umask())
+        _write_new(aside, _encoded(data), flush=flush)
         os.replace(aside, path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
+        if flush:
+            _flush(path.parent)
+    except BaseException as error:
+        with suppress(OSError):
+            aside.unlink()
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
@@ -61,10 +73,13 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     aside = path.parent / f".{path.name}-{os.getpid()}{ASIDE}"
     try:
         yield aside
+        os.chmod(aside, _mode_of_files(aside.parent))
         _flush(aside)
         os.replace(aside, path)
+        _flush(path.parent)
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()
 
 
 @contextmanager
@@ -86,7 +101,10 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     aside.mkdir(parents=True)
     try:
         yield aside
+        mode = _mode_of_files(aside)
         for entry in aside.rglob("*"):
+            if entry.is_file():  # which other libraries may have written with a mode of their own
+                os.chmod(entry, mode)
             _flush(entry)
         _flush(aside)
         os.replace(aside, path)
@@ -141,6 +159,16 @@ def move(path: Path, target: Path) -> None:
     os.rename(path, target)
 
 
+def claim_folder(parent: Path, name: str) -> Path:
+    """Make `parent/name`, or else the first of `parent/name-2`, `parent/name-3`, ... that another has not."""
+    make_folder(parent)
+    while True:
+        free = free_folder(parent, name)
+        with suppress(FileExistsError):
+            free.mkdir()
+            return free
+
+
 def free_folder(parent: Path, name: str) -> Path:
     """`parent/name`, or the first of `parent/name-2`, `parent/name-3`, ... that does not exist."""
     candidate, number = parent / name, 2
@@ -161,6 +189,12 @@ def atomic_remove(path: str | Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder in which there is nothing."""
+    with suppress(OSError):
+        folder.rmdir()
+
+
 def remove_asides(folder: str | Path) -> None:
     """Remove what killed processes left aside in a folder and below it."""
     for entry in list(Path(folder).rglob(f".*{ASIDE}")):
@@ -175,39 +209,103 @@ def is_aside(name: str) -> bool:
     return name.startswith(".") and name.endswith(ASIDE)
 
 
-def append(path: Path, data: str | bytes) -> None:
-    """Add to the end of a file, which is made if need be, by one system call if the disk takes all at once.
+def append(path: Path, data: str | bytes, *, row: int | None = None) -> None:
+    """Add to the end of a file, which is made if need be: all of it, or nothing.
 
-    Where it does not take all, since it is full or there is a limit, nothing of it stays.
+    What an append before this one has left of a row, since the process was killed or the disk refused to take
+    it back, is cut off first.
 
-    Raises
-    ------
-    OSError
-        With the file's name.
+    Parameters
+    ----------
+    row : int | None
+        Bytes in each row of the file; by default its rows are lines.
     """
     content = _encoded(data)
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-    try:
-        before = os.fstat(handle).st_size
-        try:
-            while content:
-                content = content[os.write(handle, content) :]
-        except OSError as error:
+    with _opened(path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as handle:
+        size = os.fstat(handle).st_size
+        before = _end_of_lines(handle, size) if row is None else size - size % row
+        if before < size:
             os.ftruncate(handle, before)
-            raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        os.close(handle)
+        try:
+            _write(handle, content)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(handle, before)
+            raise
 
 
 def truncate(path: Path, size: int) -> None:
     """Cut a file off, which is made if need be, after so many bytes."""
-    path.touch()
-    os.truncate(path, size)
+    with _opened(path, os.O_RDWR | os.O_CREAT) as handle:
+        if os.fstat(handle).st_size != size:
+            os.ftruncate(handle, size)
+
+
+def flush(path: Path) -> None:
+    """Return when a file is on the disk, whatever becomes of the machine."""
+    _flush(path)
+
+
+def lock_file(path: Path, told: bytes, may: Callable[[bytes], bool]) -> tuple[int | None, bytes]:
+    """Lock a file, which is made if need be, for this process, until it is closed or the process ends.
+
+    Parameters
+    ----------
+    told : bytes
+        What the file says then, for those who find it locked.
+    may : Callable[[bytes], bool]
+        Whether the file may be taken if nobody has locked it, by what it says.
+
+    Returns
+    -------
+    handle : int | None
+        The open file, or None if another has it.
+    before : bytes
+        What it said.
+    """
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            locked = _lock(handle)
+            before = os.pread(handle, BLOCK, 0)
+            if not locked or not may(before):
+                os.close(handle)
+                return None, before
+            if os.path.exists(path) and os.path.samestat(os.fstat(handle), os.stat(path)):
+                with suppress(OSError):  # on a full disk it says nothing
+                    os.ftruncate(handle, 0)
+                    os.pwrite(handle, told, 0)
+                return handle, before
+            os.close(handle)  # the one before has just given it back, and removed it
+        except BaseException:
+            os.close(handle)
+            raise
+
+
+def unlock_file(path: Path, handle: int) -> None:
+    """Remove a locked file, and let go of it."""
+    with suppress(OSError):
+        if os.path.samestat(os.fstat(handle), os.stat(path)):
+            path.unlink()
+    os.close(handle)
 
 
 def write_part(path: Path, data: str | bytes) -> None:
     """Write a file of a folder that is itself still aside, see `atomic_folder`."""
-    path.write_bytes(_encoded(data))
+    _write_new(path, _encoded(data))
+
+
+@contextmanager
+def part_file(path: Path) -> Iterator[io.BufferedWriter]:
+    """A file of a folder that is still aside, for who writes into an open one."""
+    with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as handle:
+        part = _Part(handle)
+        try:
+            with io.BufferedWriter(part, BLOCK) as file:
+                yield file
+        finally:
+            if part.error is not None:  # of which the writer may have made another
+                raise part.error
 
 
 def make_folder(path: Path) -> None:
@@ -272,15 +370,84 @@ def _aside(path: Path) -> Path:
     return path.parent / f".{path.name}{ASIDE}"
 
 
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def _lock(handle: int) -> bool:
+    """Whether this process has it; where a file system has no locks, each has it."""
+    if fcntl is None:
+        return True
     try:
-        os.fsync(handle)
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EACCES, errno.EAGAIN)
+    return True
+
+
+class _Part(io.RawIOBase):
+    """An open file that takes all that it is given, or raises."""
+
+    def __init__(self, handle: int) -> None:
+        super().__init__()
+        self._handle = handle
+        self.error: OSError | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        try:
+            _write(self._handle, data)
+        except OSError as error:
+            self.error = error
+            raise
+        return len(memoryview(data).cast("B"))
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    """A file's handle; errors of what is done with it name the file."""
+    handle = os.open(path, flags, 0o666)
+    try:
+        yield handle
+    except OSError as error:
+        raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from error
     finally:
         os.close(handle)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _write_new(path: Path, content: bytes, *, flush: bool = False) -> None:
+    with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as handle:
+        _write(handle, content)
+        if flush:
+            os.fsync(handle)
+
+
+def _write(handle: int, content: Any) -> None:
+    """All of it, however little the disk takes at a time."""
+    left = memoryview(content).cast("B")
+    while left:
+        left = left[os.write(handle, left) :]
+
+
+def _end_of_lines(handle: int, size: int) -> int:
+    """Where the last whole line ends."""
+    end = size
+    while end:
+        start = max(0, end - BLOCK)
+        found = os.pread(handle, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
+def _flush(path: Path) -> None:
+    with _opened(path, os.O_RDONLY) as handle:
+        os.fsync(handle)
+
+
+def _mode_of_files(folder: Path) -> int:
+    """The mode that a new file gets here; to ask for the umask is to change it for all threads."""
+    probe = folder / f".mode-{secrets.token_hex(4)}{ASIDE}"
+    with _opened(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as handle:
+        mode = os.fstat(handle).st_mode & 0o777
+    probe.unlink()
+    return mode

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eigenstep.record._disk import atomic_remove, atomic_write, is_aside, make_folder, remove_asides
+from eigenstep.record._lock import LOCK
 
 CONFIG, SUMMARY, PREDICTION, REPORT = "config.yaml", "summary.json", "prediction.json", "report.html"
 METRICS, TIMINGS, PROBES = "metrics.jsonl", "timings.jsonl", "probes.jsonl"
@@ -33,7 +34,7 @@ ENTRIES = (
 def found_entries(out: Path) -> list[str]:
     """Names of what a folder holds, without what a killed process left aside."""
     names = sorted(entry.name for entry in out.iterdir()) if out.is_dir() else []
-    return [name for name in names if not is_aside(name)]
+    return [name for name in names if not is_aside(name) and name != LOCK]
 
 
 def foreign_entries(out: Path) -> list[str]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from eigenstep.record._parsing import parse_layout, parse_object
+from eigenstep.record._parsing import parse_layout, parse_line
+from eigenstep.record._table import rows_or_nan
 
 # How much of a file is in memory at a time.
 CHUNK_BYTES = 1 << 24
@@ -144,7 +145,8 @@ class GrowingTable:
         assert self.dtype is not None, "a table without a layout has no rows to ask for"
         with open(self.rows, "rb", buffering=0) as file:
             rows = [self._row(file.fileno(), index) for index in indices]
-        return np.frombuffer(b"".join(row for row in rows if len(row) == self.dtype.itemsize), self.dtype)
+        found = np.frombuffer(b"".join(row for row in rows if len(row) == self.dtype.itemsize), self.dtype)
+        return rows_or_nan(found)
 
     def _row(self, file: int, index: int) -> bytes:
         size = self.dtype.itemsize if self.dtype else 0
@@ -187,6 +189,6 @@ def _stamp(path: Path) -> tuple[Stamp | None, float]:
 
 def _object_or_none(line: bytes) -> dict[str, Any] | None:
     try:
-        return parse_object(line)
+        return parse_line(line)
     except ValueError:
         return None

@@ -4,7 +4,9 @@ Each raises ValueError, in one line and without the file's name, for what is not
 """
 
 import json
-from collections.abc import Iterator
+import re
+import zlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,29 @@ def parse_object(text: str | bytes) -> dict[str, Any]:
         return _named(json.loads(text))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def checked_line(row: Mapping[str, Any]) -> str:
+    r"""A line of a JSON-lines file, whose last entry is the CRC-32 of the line without it.
+
+    Examples
+    --------
+    >>> checked_line({"step": 5})
+    '{"step": 5, "crc32": 1592480825}\n'
+    """
+    text = json.dumps(row)
+    return f'{text[:-1]}, "crc32": {zlib.crc32(text.encode())}}}\n'
+
+
+def parse_line(line: bytes) -> dict[str, Any]:
+    """What a line says, without its checksum, which lines of older versions have not."""
+    check = re.search(rb', "crc32": (\d+)\}\s*$', line)
+    if check is None:
+        return parse_object(line)
+    text = line[: check.start()] + b"}"
+    if zlib.crc32(text) != int(check[1]):
+        raise ValueError("its checksum is that of another line")
+    return parse_object(text)
 
 
 def parse_config(text: str) -> dict[str, Any]:

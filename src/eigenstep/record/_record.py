@@ -19,8 +19,8 @@ from eigenstep.record._folder import (
     THUMBNAILS,
     TIMINGS,
 )
-from eigenstep.record._parsing import numbers_of, parse_config, parse_object
-from eigenstep.record._table import read_table
+from eigenstep.record._parsing import numbers_of, parse_config, parse_line, parse_object
+from eigenstep.record._table import last_of_each, read_table
 
 Parsed = TypeVar("Parsed")
 
@@ -50,6 +50,8 @@ class RunRecord:
         The closed form's gamma, start_scales, half_times and learning_rate, or None.
     summary : dict[str, Any] | None
         What the run wrote at its end, or None while it goes on.
+    problems : tuple[str, ...]
+        One line for each file of which something is damaged and left out.
     """
 
     path: Path
@@ -62,6 +64,7 @@ class RunRecord:
     probe: np.ndarray | None
     prediction: dict[str, Any] | None
     summary: dict[str, Any] | None
+    problems: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -74,7 +77,9 @@ class RunRecord:
 
 
 def read_record(path: str | Path) -> RunRecord:
-    """Read a run folder; torn last lines and rows are left out.
+    """Read a run folder; torn last lines and rows are left out, and damaged ones, as `problems` says.
+
+    Rows are in the order of their steps; of those of one step the last one written counts.
 
     Raises
     ------
@@ -88,17 +93,19 @@ def read_record(path: str | Path) -> RunRecord:
         raise FileNotFoundError(
             f"{path} is not a run folder; expected a folder with metrics.jsonl, as `eigenstep train` makes"
         )
+    problems: list[str] = []
     return RunRecord(
         path=path,
         config=_small_file(path / CONFIG, parse_config, "holds no configuration") or {},
-        metrics=_columns(path / METRICS),
-        timings=_columns(path / TIMINGS),
-        probes=_columns(path / PROBES),
-        eigenvalues=read_table(path / EIGENVALUES),
-        projections=read_table(path / PROJECTIONS),
+        metrics=_columns(path / METRICS, problems),
+        timings=_columns(path / TIMINGS, problems),
+        probes=_columns(path / PROBES, problems),
+        eigenvalues=read_table(path / EIGENVALUES, problems),
+        projections=read_table(path / PROJECTIONS, problems),
         probe=read_thumbnails(path),
         prediction=_small_file(path / PREDICTION, parse_object, "is not a JSON object"),
         summary=_small_file(path / SUMMARY, parse_object, "is not a JSON object"),
+        problems=tuple(problems),
     )
 
 
@@ -114,23 +121,39 @@ def read_thumbnails(path: Path) -> np.ndarray | None:
     return thumbnails
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The complete lines of a JSON-lines file, none if there is no such file."""
+def read_lines(path: Path, problems: list[str] | None = None) -> list[dict[str, Any]]:
+    """The complete lines of a JSON-lines file, none if there is no such file.
+
+    Damaged lines are left out, and told in `problems`.
+
+    Raises
+    ------
+    ValueError
+        If no line is a JSON object: then the file is something else.
+    """
     if not path.exists():
         return []
     *lines, _torn = path.read_bytes().split(b"\n")
-    try:
-        return [parse_object(line) for line in lines if line]
-    except ValueError as error:
-        raise ValueError(f"{path} has a line that is not a JSON object ({error})") from error
+    rows, damaged = [], []
+    for number, line in enumerate(lines, start=1):
+        if line:
+            try:
+                rows.append(parse_line(line))
+            except ValueError as error:
+                damaged.append(f"{path.name}: line {number} is damaged and left out ({error})")
+    if damaged and not rows:
+        raise ValueError(f"{path} has a line that is not a JSON object, and no other ({damaged[0]})")
+    if problems is not None:
+        problems += damaged
+    return rows
 
 
-def _columns(path: Path) -> dict[str, np.ndarray]:
+def _columns(path: Path, problems: list[str]) -> dict[str, np.ndarray]:
     """Columns of a JSON-lines file; a measurement that lacks a column has NaN there.
 
     One that lacks its step is left out.
     """
-    lines = read_lines(path)
+    lines = read_lines(path, problems)
     try:
         rows = [numbers_of(line, strict=True) for line in lines]
         rows = [row for row in rows if np.isfinite(float(row.get("step", np.nan)))]
@@ -141,6 +164,8 @@ def _columns(path: Path) -> dict[str, np.ndarray]:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     if "step" in columns:
+        order = last_of_each(columns["step"])
+        columns = {name: values[order] for name, values in columns.items()}
         columns["step"] = columns["step"].astype(int)
     return columns
 

@@ -1,17 +1,24 @@
 """A table of fixed-size rows on disk: appended to a row at a time, readable by `numpy.fromfile`."""
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.recfunctions import repack_fields
 
-from eigenstep.record._disk import append, atomic_write, truncate
+from eigenstep.record._disk import append, atomic_write, flush, truncate
 from eigenstep.record._parsing import parse_layout
+
+# The last column of a row: the CRC-32 of the bytes before it. Tables of older versions have none.
+CHECK = "crc32"
 
 
 class Table:
     """Rows `step, time, ...` of one NumPy data type in `NAME.bin`, the type itself in `NAME.json`.
+
+    Each row ends with a checksum, by which what a fault of the disk has left is told from a row.
 
     Parameters
     ----------
@@ -31,36 +38,96 @@ class Table:
         self.path, self.rows = path, path.with_suffix(".bin")
         layout: list[list[Any]] = [["step", "<i8", []], ["time", "<f8", []]]
         layout += [[name, kind, list(shape)] for name, (kind, shape) in columns.items()]
-        text = json.dumps({"columns": layout}, indent=1)
-        self.dtype = parse_layout(text)
+        layout += [[CHECK, "<u4", []]]
         description = path.with_suffix(".json")
-        if description.exists() and (found := _read_layout(description)) != self.dtype:
+        found = _read_layout(description) if description.exists() else None
+        for columns_there in (layout, layout[:-1]):
+            text = json.dumps({"columns": columns_there}, indent=1)
+            self.dtype = parse_layout(text)
+            if found in (None, self.dtype):
+                break
+        else:
             raise ValueError(f"{path} holds rows of {found}, expected {self.dtype}; use another run folder")
-        atomic_write(description, text)
+        if found is None:
+            atomic_write(description, text)
         self._keep(self.rows.stat().st_size // self.dtype.itemsize if self.rows.exists() else 0)
 
     def append(self, **values: Any) -> None:
-        """Write one row by one system call."""
+        """Write one row, whole or not at all."""
         row = np.zeros((), self.dtype)
         for name, value in values.items():
             row[name] = value
-        append(self.rows, row.tobytes())
+        if CHECK in (self.dtype.names or ()):
+            row[CHECK] = _checksums(row.reshape(1))[0]
+        append(self.rows, row.tobytes(), row=self.dtype.itemsize)
 
     def truncate(self, step: int) -> None:
-        """Drop every row at or after `step`."""
-        rows = read_table(self.path)
-        self._keep(int(np.searchsorted(rows["step"], step)) if rows is not None else 0)
+        """Drop every row at or after `step`, and all that is no row."""
+        rows = np.fromfile(self.rows, self.dtype)
+        kept = rows[_sound(rows) & (rows["step"] < step)]
+        if len(kept) and (kept["step"] != rows["step"][: len(kept)]).any():
+            atomic_write(self.rows, kept.tobytes())
+        else:
+            self._keep(len(kept))
+
+    def flush(self) -> None:
+        """Return when all rows are on the disk."""
+        flush(self.rows)
 
     def _keep(self, count: int) -> None:
         truncate(self.rows, count * self.dtype.itemsize)
 
 
-def read_table(path: Path) -> np.ndarray | None:
-    """The complete rows of a table as a structured array; None if there is no such table."""
+def read_table(path: Path, problems: list[str] | None = None) -> np.ndarray | None:
+    """The complete rows of a table as a structured array, in the order of their steps; None if there is none.
+
+    Of rows with one step the last one written counts. Damaged rows are left out, and told in `problems`.
+    """
     description, rows = path.with_suffix(".json"), path.with_suffix(".bin")
     if not description.exists() or not rows.exists():
         return None
-    return np.fromfile(rows, _read_layout(description))
+    found = np.fromfile(rows, _read_layout(description))
+    sound = _sound(found)
+    if problems is not None and not sound.all():
+        problems.append(f"{rows.name}: {np.sum(~sound)} of {len(found)} rows are damaged and left out")
+    kept = _without_checks(found[sound])
+    return kept[last_of_each(kept["step"])]
+
+
+def rows_or_nan(rows: np.ndarray) -> np.ndarray:
+    """Rows as they lie in a table's file, without their checksums; a damaged one is of step -1 and of NaN."""
+    sound, kept = _sound(rows), _without_checks(rows)
+    if not sound.all():
+        kept = kept.copy()
+        for name in kept.dtype.names or ():
+            kept[name][~sound] = -1 if name == "step" else np.nan
+    return kept
+
+
+def last_of_each(steps: np.ndarray) -> np.ndarray | slice:
+    """What puts rows in the order of their steps, the last one of each step."""
+    if (np.diff(steps) > 0).all():
+        return slice(None)
+    order = np.argsort(steps, kind="stable")
+    in_order = steps[order]
+    return order[np.append(in_order[1:] != in_order[:-1], True)] if len(order) else order
+
+
+def _without_checks(rows: np.ndarray) -> np.ndarray:
+    names = [name for name in rows.dtype.names or () if name != CHECK]
+    kept: np.ndarray = repack_fields(rows[names])
+    return kept
+
+
+def _sound(rows: np.ndarray) -> np.ndarray:
+    if CHECK not in (rows.dtype.names or ()):
+        return np.ones(len(rows), bool)
+    return _checksums(rows) == rows[CHECK]
+
+
+def _checksums(rows: np.ndarray) -> np.ndarray:
+    bodies = rows.view(np.uint8).reshape(len(rows), rows.dtype.itemsize)[:, :-4]
+    return np.array([zlib.crc32(np.ascontiguousarray(body)) for body in bodies], np.uint32)
 
 
 def _read_layout(description: Path) -> np.dtype[Any]:

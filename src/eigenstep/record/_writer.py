@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from eigenstep.record._disk import append, atomic_write, make_folder
+from eigenstep.record._disk import append, atomic_write, flush, make_folder
 from eigenstep.record._folder import (
     EIGENVALUES,
     METRICS,
@@ -22,6 +22,7 @@ from eigenstep.record._folder import (
     TIMINGS,
     open_folder,
 )
+from eigenstep.record._parsing import checked_line
 from eigenstep.record._record import read_lines
 from eigenstep.record._table import Table
 
@@ -46,6 +47,13 @@ class RecordWriter:
         default both are left as they are.
     start : int | None
         The step that the run goes on from, see `truncate`; by default every measurement stays.
+
+    Attributes
+    ----------
+    measurements : int
+        How many there are.
+    missing : int
+        How many should be there before the next one and are not, which that one's line says.
 
     Raises
     ------
@@ -86,6 +94,8 @@ class RecordWriter:
         append(self.path / METRICS, "")
         if start is not None:
             self.truncate(start)
+        self.measurements = len(read_lines(self.path / METRICS))
+        self.missing = 0
 
     def append(
         self,
@@ -105,7 +115,19 @@ class RecordWriter:
         for name, group in (("terms", terms), ("measures", measures)):
             if group:
                 row[name] = {key: _json(value) for key, value in group.items()}
+        if self.missing:
+            row["missing"] = self.missing
         append_line(self.path / METRICS, row)
+        self.measurements, self.missing = self.measurements + 1, 0
+
+    def flush(self) -> None:
+        """Return when all that was appended is on the disk, before a checkpoint relies on it."""
+        for table in (self._eigenvalues, self._projections):
+            if table:
+                table.flush()
+        for name in (METRICS, TIMINGS, PROBES):
+            if (self.path / name).exists():
+                flush(self.path / name)
 
     def append_to(self, name: Literal["timings", "probes"], row: Mapping[str, Any]) -> None:
         """Add a line beside the measurements: how long they took, or what the probes found."""
@@ -135,8 +157,9 @@ class RecordWriter:
         for name in (METRICS, TIMINGS, PROBES):
             if not (self.path / name).exists():
                 continue
-            kept = [row for row in read_lines(self.path / name) if row["step"] < step]
-            atomic_write(self.path / name, "".join(json.dumps(row) + "\n" for row in kept))
+            rows = read_lines(self.path / name)
+            kept = [row for row in rows if row.get("step", step) < step]
+            atomic_write(self.path / name, "".join(checked_line(row) for row in kept))
 
     def finish(self, state: str, step: int, **facts: Any) -> None:
         """Write the summary, which says that the run has ended.
@@ -155,8 +178,8 @@ class RecordWriter:
 
 
 def append_line(path: Path, row: Mapping[str, Any]) -> None:
-    """Add one line to a JSON-lines file by one system call."""
-    append(path, json.dumps(row) + "\n")
+    """Add one line to a JSON-lines file, whole or not at all."""
+    append(path, checked_line(row))
 
 
 def _json(value: float) -> float | None:

@@ -57,6 +57,8 @@ class SpectrumMonitor:
     resume : bool | int
         Go on in a folder that holds a record: True from its last measurement, or from what `load_state_dict`
         says; a number from that step. Later measurements are forgotten.
+    take_over : bool
+        Write in the folder also if a process of another machine has not given it back.
     probe : Callable[[], Tensor] | None
         Called at each measurement, without gradient; gives a fixed batch's embeddings (n, d), whose principal
         projections are recorded.
@@ -112,6 +114,7 @@ class SpectrumMonitor:
         plateau: float = 1.0,
         planned_steps: int | None = None,
         resume: bool | int = False,
+        take_over: bool = False,
         probe: Callable[[], Tensor] | None = None,
         directions: int = 8,
         thumbnails: np.ndarray | None = None,
@@ -124,6 +127,7 @@ class SpectrumMonitor:
         )
         self.out = Path(out)
         self._goes_on = resume is not False
+        self._take_over = take_over
         if is_leader():
             check_folder(self.out, self._goes_on)
         if dim is not None and dim < 1:
@@ -322,6 +326,8 @@ class SpectrumMonitor:
                     self.settings.directions,
                     self.settings.as_config(like.shape[1]),
                     self.step,
+                    resume=self._goes_on,
+                    take_over=self._take_over,
                 )
                 if self.thumbnails is not None:
                     self._folder.write_thumbnails(self.thumbnails)

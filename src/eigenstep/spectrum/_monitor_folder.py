@@ -12,9 +12,12 @@ from eigenstep.record import (
     CONFIG,
     METRICS,
     SUMMARY,
+    FolderInUse,
+    FolderLock,
     Owner,
     RecordWriter,
     is_run,
+    make_folder,
     read_record,
 )
 from eigenstep.record import check_folder as check_owned
@@ -85,15 +88,29 @@ class MonitorFolder:
         The monitor's, for config.yaml.
     step : int
         Measurements after it are forgotten.
+    resume, take_over : bool
+        Whether it may be taken from an earlier monitor of this process, and from a process of another machine
+        that has not given it back.
 
     Raises
     ------
+    FolderInUse
+        If another writes there.
     ValueError
         If the folder holds a record of another shape.
     """
 
     def __init__(
-        self, path: Path, dim: int, probe: int, directions: int, settings: dict[str, Any], step: int
+        self,
+        path: Path,
+        dim: int,
+        probe: int,
+        directions: int,
+        settings: dict[str, Any],
+        step: int,
+        *,
+        resume: bool = False,
+        take_over: bool = False,
     ) -> None:
         self.path = path
         self._shape = (dim, probe, directions)
@@ -101,10 +118,16 @@ class MonitorFolder:
         self._thumbnails: np.ndarray | None = None
         self._warned = False
         self._lost: list[int] = []
-        self._writer = self._open(step + 1)
+        self._take_over = take_over
+        self._lock: FolderLock | None = None
+        self._writer = self._open(step + 1, resume=resume)
 
-    def _open(self, start: int) -> RecordWriter:
+    def _open(self, start: int, *, resume: bool = False) -> RecordWriter:
         dim, probe, directions = self._shape
+        if self._lock is not None:
+            self._lock.release()  # the folder may be another one by now
+        make_folder(self.path)
+        self._lock = FolderLock(self.path, take_over=self._take_over, replaces_own=resume)
         writer = RecordWriter(
             self.path, dim, probe=probe, directions=directions, config=self._config, start=start
         )
@@ -125,8 +148,11 @@ class MonitorFolder:
     ) -> None:
         """Add one measurement; a first one with embeddings that are not finite is warned of."""
         try:
+            if self._lock is None or not self._lock.is_held:
+                raise FolderInUse(f"a later monitor of this process writes in {self.path}")
             if self._lost:
                 self._writer = self._open(spectrum.step)  # what was written by half is dropped
+                self._writer.missing = len(self._lost)
             self._writer.append(
                 spectrum.step,
                 spectrum.time,
@@ -164,11 +190,15 @@ class MonitorFolder:
         self._writer.write_probe(thumbnails)
 
     def close(self, state: str, step: int) -> None:
-        """Write the summary."""
+        """Write the summary, and give the folder back."""
+        if self._lock is None or not self._lock.is_held:
+            return
         try:
             self._writer.finish(state, step, **summarise(read_record(self.path)))
         except (OSError, ValueError) as error:
             warnings.warn(f"{self.path}: no summary is written ({error})", stacklevel=2)
+        finally:
+            self._lock.release()
 
     def _lose(self, step: int, error: OSError) -> None:
         if not self._lost:

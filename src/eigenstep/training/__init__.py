@@ -13,7 +13,7 @@ from eigenstep.methods import (
     VICRegConfig,
     WMSEConfig,
 )
-from eigenstep.record import foreign_entries, free_folder
+from eigenstep.record import FolderInUse, claim_folder, foreign_entries, free_folder
 from eigenstep.training._compile import compile_network
 from eigenstep.training._learner import Learner
 from eigenstep.training._loggers import build_loggers, check_loggers
@@ -23,6 +23,7 @@ from eigenstep.training._preemption import Preempted
 from eigenstep.training._probing import Probe
 from eigenstep.training._progress import Progress
 from eigenstep.training._resolve import resolve
+from eigenstep.training._run import Unwritable
 from eigenstep.training._run_folder import check_folder
 from eigenstep.training._seeds import derived_seed
 from eigenstep.training._sync_batch_norm import SyncBatchNorm, synchronize_batch_norms
@@ -43,6 +44,7 @@ __all__ = [
     "CheckpointConfig",
     "DCLConfig",
     "Encoder",
+    "FolderInUse",
     "ImageSet",
     "ImagesConfig",
     "Learner",
@@ -60,6 +62,7 @@ __all__ = [
     "SupConConfig",
     "SyncBatchNorm",
     "TrainConfig",
+    "Unwritable",
     "VICRegConfig",
     "WMSEConfig",
     "build_encoder",
@@ -67,6 +70,7 @@ __all__ = [
     "build_optimizer",
     "check_folder",
     "check_loggers",
+    "claim_folder",
     "compile_network",
     "derived_seed",
     "dump_config",

@@ -22,7 +22,7 @@ from eigenstep.training._processes import launch, own_threads
 from eigenstep.training._progress import Progress
 from eigenstep.training._resolve import resolve
 from eigenstep.training._run import Run
-from eigenstep.training._run_folder import check_folder
+from eigenstep.training._run_folder import OwnFolder
 from eigenstep.training._seeds import derived_seed
 from eigenstep.training._sync_batch_norm import synchronize_batch_norms
 from eigenstep.training.config import TrainConfig, load_config
@@ -34,6 +34,7 @@ def train(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    take_over: bool = False,
     progress: Callable[[Progress], None] | None = None,
     objective: Callable[[Tensor, Tensor], Tensor] | Objective | None = None,
 ) -> RunRecord:
@@ -54,6 +55,8 @@ def train(
         Go on from the last checkpoint in `out`, or start if there is none.
     overwrite : bool
         Replace a run that is in `out`.
+    take_over : bool
+        Write in `out` also if a process of another machine, which cannot be asked, has not given it back.
     progress : Callable[[Progress], None] | None
         Called at every step, in the first process.
     objective : Callable[[Tensor, Tensor], Tensor] | Objective | None
@@ -71,6 +74,9 @@ def train(
         Naming the step, if the loss is no longer finite: the last good checkpoint and the record stay.
     Preempted
         After SIGTERM, when a checkpoint is written.
+    Unwritable
+        If the folder cannot be written, for example on a full disk: the last good checkpoint and the record
+        stay.
 
     Examples
     --------
@@ -87,7 +93,22 @@ def train(
     method = method_named(config.loss) if objective is None else plugged(objective)
     config = resolve(dataclasses.replace(config, loss=method.name), method)
     fabric = launch(config)
-    on_leader(lambda: _check(out, config, resume, overwrite))
+    folder = OwnFolder(out, config, resume=resume, overwrite=overwrite, take_over=take_over)
+    try:
+        return _train(fabric, config, method, folder, progress, objective)
+    finally:
+        folder.release()
+
+
+def _train(
+    fabric: Fabric,
+    config: TrainConfig,
+    method: Method[Any],
+    folder: OwnFolder,
+    progress: Callable[[Progress], None] | None,
+    objective: Callable[[Tensor, Tensor], Tensor] | Objective | None,
+) -> RunRecord:
+    on_leader(lambda: _check(folder))
     set_threads(own_threads(config))
     tell = progress if progress and fabric.is_global_zero else _tell_nobody
     _build(method, config)  # refuses what its loss refuses, before images are read
@@ -112,23 +133,24 @@ def train(
         if objective is not None:
             pairs = config.batch_size // fabric.world_size
             learner.try_objective(pairs, config.projector.dim, images.classes or 1)
-        run = Run(fabric, config, out, learner, images, probe, tell)
+        run = Run(fabric, config, folder.out, learner, images, probe, tell)
         try:
-            run.begin(overwrite)
-            with heed_sigterm() as request:
-                run.go_on(request.asked)
+            with run.told_if_unwritable():
+                run.begin(folder)
+                with heed_sigterm() as request:
+                    run.go_on(request.asked)
         finally:
             run.close()
     finally:
         images.close()
-    return on_leader(lambda: read_record(out))
+    return on_leader(lambda: read_record(folder.out))
 
 
-def _check(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -> None:
-    if resume:
-        _check_same_objective(out, config)
-    check_folder(out, config, resume, overwrite)
-    check_loggers(config)
+def _check(folder: OwnFolder) -> None:
+    if folder.resume:
+        _check_same_objective(folder.out, folder.config)
+    folder.check()
+    check_loggers(folder.config)
 
 
 def _check_same_objective(out: Path, config: TrainConfig) -> None:

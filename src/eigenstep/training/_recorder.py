@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -45,6 +46,8 @@ class Recorder:
         Where measurements go besides the folder.
     start : int
         The step that the run goes on from; measurements from there on are forgotten.
+    measurements : int | None
+        How many there should be before that step, where the checkpoint tells.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Recorder:
         probe_images: Tensor,
         loggers: Loggers,
         start: int,
+        measurements: int | None = None,
     ) -> None:
         self.out = out
         self.config = config
@@ -76,6 +80,13 @@ class Recorder:
             directions=config.record.directions,
             start=start,
         )
+        self.writer.missing = max(0, (measurements or 0) - self.writer.measurements)
+        if self.writer.missing:
+            warnings.warn(
+                f"{out}: {self.writer.missing} measurements before step {start} are missing; the line of the"
+                " next one says so",
+                stacklevel=2,
+            )
         before = read_record(out)
         assert before.eigenvalues is not None, "the writer has just made the table"
         self._learned = LearnedCount(before.eigenvalues["time"], before.eigenvalues["cross_correlation"])

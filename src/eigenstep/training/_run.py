@@ -1,6 +1,8 @@
 """The training loop: two views, a loss, a step, and what is kept of it."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, cast
@@ -16,20 +18,21 @@ from eigenstep.encoders import (
     all_finite,
     copy_weights,
     find_checkpoints,
-    load_checkpoint,
+    load_newest,
     prepare_images,
     save_best,
     save_checkpoint,
 )
 from eigenstep.images import Images
 from eigenstep.machine import (
+    Stopped,
     gather_objects,
     gather_rows,
     max_over_processes,
     mean_over_processes,
     on_leader,
 )
-from eigenstep.record import CHECKPOINTS, open_folder
+from eigenstep.record import CHECKPOINTS
 from eigenstep.training._learner import ForwardPass, Learner
 from eigenstep.training._loggers import build_loggers
 from eigenstep.training._optimizer import build_optimizer, learning_rates, set_rate
@@ -37,9 +40,14 @@ from eigenstep.training._preemption import Preempted
 from eigenstep.training._probing import Probe
 from eigenstep.training._progress import Progress
 from eigenstep.training._recorder import Recorder
+from eigenstep.training._run_folder import OwnFolder
 from eigenstep.training._seeds import derived_seed
-from eigenstep.training.config import TrainConfig, dump_config
+from eigenstep.training.config import TrainConfig
 from eigenstep.views import TwoViews
+
+
+class Unwritable(Stopped):
+    """A run's folder could not be written; it goes on from its last checkpoint when it can be."""
 
 
 class Run:
@@ -79,13 +87,15 @@ class Run:
         self.loss: float | None = None
         self._first_bad = torch.full((), -1, dtype=torch.int64, device=fabric.device)
 
-    def begin(self, overwrite: bool) -> None:
-        """Make the folder ready, and take up what its last checkpoint holds."""
+    def begin(self, folder: OwnFolder) -> None:
+        """Make the folder ready, and take up what its last checkpoint that can be read holds."""
 
         def prepare() -> Checkpoint | None:
-            open_folder(self.out, dump_config(self.config), overwrite=overwrite)
-            found = find_checkpoints(self.out / CHECKPOINTS)
-            return load_checkpoint(found[-1]) if found else None
+            folder.open()
+            checkpoint, problems = load_newest(self.out / CHECKPOINTS)
+            for problem in problems:
+                warnings.warn(f"{problem}; the run goes on from an earlier checkpoint", stacklevel=2)
+            return checkpoint
 
         checkpoint = on_leader(prepare)
         if checkpoint is not None:
@@ -106,7 +116,26 @@ class Run:
                 self._plain(thumbnails),
                 build_loggers(self.config, self.out, self.start),
                 self.start,
+                None if checkpoint is None else checkpoint.measurements,
             )
+
+    @contextmanager
+    def told_if_unwritable(self) -> Iterator[None]:
+        """An error of the disk in the run's folder becomes one that says how to go on."""
+        try:
+            yield
+        except OSError as error:
+            if not str(error.filename or "").startswith(str(self.out)):
+                raise
+            kept = find_checkpoints(self.out / CHECKPOINTS)
+            raise Unwritable(
+                f"{error.filename} cannot be written ({error.strerror}); "
+                + (
+                    f"when it can, --resume goes on from {kept[-1]}"
+                    if kept
+                    else "no checkpoint was due before; when it can, begin anew by --overwrite"
+                )
+            ) from error
 
     def close(self) -> None:
         """End what sends measurements elsewhere; after a run that has finished there is nothing to end."""
@@ -202,7 +231,9 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "precision": self.fabric.strategy.precision.state_dict(),
         }
-        checkpoint = Checkpoint(step, weights, states, images)
+        assert self.recorder is not None, "the leader records"
+        self.recorder.writer.flush()  # what a checkpoint relies on is on the disk before it
+        checkpoint = Checkpoint(step, weights, states, images, self.recorder.writer.measurements)
         save_checkpoint(self.out / CHECKPOINTS, checkpoint, self.config.checkpoint.keep)
         return True
 

@@ -2,9 +2,19 @@
 
 from pathlib import Path
 
-from eigenstep.record import CONFIG, ENTRIES, Owner, check_writable, differences, is_run
+from eigenstep.record import (
+    CONFIG,
+    ENTRIES,
+    FolderLock,
+    Owner,
+    check_writable,
+    differences,
+    is_run,
+    make_folder,
+    open_folder,
+)
 from eigenstep.record import check_folder as check_owned
-from eigenstep.training.config import TrainConfig, load_config
+from eigenstep.training.config import TrainConfig, dump_config, load_config
 
 
 def check_folder(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -> None:
@@ -30,6 +40,51 @@ def check_folder(out: Path, config: TrainConfig, resume: bool, overwrite: bool) 
                 f"{out} was made with another configuration ({'; '.join(changed)}); use another --out"
             )
     check_writable(out)
+
+
+class OwnFolder:
+    """The folder of a run, from the check until the run ends, in the process that writes it.
+
+    Parameters
+    ----------
+    take_over : bool
+        As of `FolderLock`.
+    """
+
+    def __init__(
+        self, out: Path, config: TrainConfig, *, resume: bool, overwrite: bool, take_over: bool
+    ) -> None:
+        self.out, self.config = out, config
+        self.resume, self.overwrite, self.take_over = resume, overwrite, take_over
+        self._lock: FolderLock | None = None
+
+    def check(self) -> None:
+        """See that the run may be written there, as `check_folder`; a folder that is there is taken."""
+        check_folder(self.out, self.config, self.resume, self.overwrite)
+        if self.out.is_dir():
+            self._lock = FolderLock(self.out, take_over=self.take_over)
+            self._check_again()
+
+    def open(self) -> None:
+        """Make it ready. Raises as `check` for what another has written there since."""
+        if self._lock is None:
+            make_folder(self.out)
+            self._lock = FolderLock(self.out, take_over=self.take_over)
+            self._check_again()
+        open_folder(self.out, dump_config(self.config), overwrite=self.overwrite)
+
+    def release(self) -> None:
+        """Give it back."""
+        if self._lock is not None:
+            self._lock.release()
+
+    def _check_again(self) -> None:
+        """Another may have made it between the check and the lock."""
+        try:
+            check_folder(self.out, self.config, self.resume, self.overwrite)
+        except BaseException:
+            self.release()
+            raise
 
 
 def _is_begun(out: Path) -> bool:

@@ -1,0 +1,119 @@
+"""One writer a run folder: a lock that its process holds for as long as it lives."""
+
+import json
+import os
+import socket
+import sys
+import time
+import weakref
+from pathlib import Path
+from typing import Any
+
+from eigenstep.record._disk import lock_file, unlock_file
+
+# In a run folder while it is written.
+LOCK = ".writer.lock"
+# The locks of this process, by folder: the system tells processes apart, not writers.
+_held: "weakref.WeakValueDictionary[tuple[int, int], FolderLock]" = weakref.WeakValueDictionary()
+
+
+class FolderInUse(FileExistsError):
+    """Another writes the run folder."""
+
+
+class FolderLock:
+    """The right to write a run folder, until `release`, or until the process ends, however it ends.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing folder.
+    take_over : bool
+        Take it also where a process of another machine, which cannot be asked, has not given it back.
+    replaces_own : bool
+        Take it from a writer of this process, which no longer holds it then.
+
+    Attributes
+    ----------
+    is_held : bool
+        Whether it is not released, nor taken by a later writer of this process.
+
+    Raises
+    ------
+    FolderInUse
+        In one line that says who writes, and since when.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> lock = FolderLock(folder)
+    >>> try:
+    ...     FolderLock(folder)
+    ... except FolderInUse as error:
+    ...     "is written by process" in str(error)
+    True
+    >>> lock.release()
+    >>> FolderLock(folder).is_held
+    True
+    """
+
+    def __init__(self, folder: Path, *, take_over: bool = False, replaces_own: bool = False) -> None:
+        self.path = folder / LOCK
+        self._place = _place(folder)
+        own = _held.get(self._place)
+        if own is not None:
+            if not replaces_own:
+                raise FolderInUse(_in_use(folder, own._told))
+            own.release()
+        self._told: dict[str, Any] = {
+            "host": socket.gethostname(),
+            "process": os.getpid(),
+            "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+            "command": " ".join([Path(sys.argv[0] or "python").name, *sys.argv[1:2]]),
+        }
+        handle, content = lock_file(
+            self.path, json.dumps(self._told).encode(), lambda told: self._may(told, take_over)
+        )
+        if handle is None:
+            elsewhere = _parsed(content).get("host") not in (None, self._told["host"])
+            hint = "; where that process no longer runs, --take-over (take_over=True) takes the folder"
+            raise FolderInUse(_in_use(folder, _parsed(content)) + (hint if elsewhere else ""))
+        self._close = weakref.finalize(self, os.close, handle)
+        self._handle = handle
+        _held[self._place] = self
+
+    @property
+    def is_held(self) -> bool:
+        return self._close.alive
+
+    def release(self) -> None:
+        """Give the folder back."""
+        if self._close.detach() is not None:
+            unlock_file(self.path, self._handle)
+            _held.pop(self._place, None)
+
+    def _may(self, told: bytes, take_over: bool) -> bool:
+        """Whether a lock that nobody holds here may be taken, whoever wrote it."""
+        return take_over or _parsed(told).get("host") in (None, self._told["host"])
+
+
+def _place(folder: Path) -> tuple[int, int]:
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
+
+
+def _parsed(content: bytes) -> dict[str, Any]:
+    try:
+        told = json.loads(content)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _in_use(folder: Path, told: dict[str, Any]) -> str:
+    who = f"process {told.get('process', '(unknown)')} on {told.get('host', 'an unknown machine')}"
+    since, command = told.get("since", "an unknown time"), told.get("command", "")
+    return (
+        f"{folder} is written by {who} since {since} ({command}); wait until it ends, or use another folder"
+    )

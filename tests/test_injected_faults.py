@@ -1,0 +1,244 @@
+"""Each call that changes the disk fails: nothing that was there, or was told as saved, is lost."""
+
+import errno
+import itertools
+import os
+import shutil
+import warnings
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from eigenstep import SpectrumMonitor
+from eigenstep.encoders import find_checkpoints, load_checkpoint
+from eigenstep.images import ImagesConfig
+from eigenstep.machine import Stopped
+from eigenstep.record import read_record
+from eigenstep.report import write_report
+from eigenstep.training import TrainConfig, train
+
+CALLS = (
+    "open",
+    "write",
+    "pwrite",
+    "fsync",
+    "replace",
+    "rename",
+    "ftruncate",
+    "unlink",
+    "rmdir",
+    "mkdir",
+    "chmod",
+)
+# An errno, or "short": half of what is to be written, and then no room.
+KINDS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EINTR, "short")
+WAYS = list(itertools.product(KINDS, (False, True)))
+
+
+class Faults:
+    """Counts the calls of `os` below a folder that change it, and lets one of them fail; later ones succeed.
+
+    With `lasting` all after it fail, too, as on a disk that stays full.
+    """
+
+    def __init__(self, root, at=None, kind=errno.EIO, *, lasting=False):
+        self.root, self.at, self.kind, self.lasting = str(root), at, kind, lasting
+        self.calls, self.failed = [], None
+
+    @contextmanager
+    def injected(self):
+        real = {name: getattr(os, name) for name in CALLS}
+        for name, call in real.items():
+            setattr(os, name, self._failing(name, call))
+        try:
+            yield self
+        finally:
+            for name, call in real.items():
+                setattr(os, name, call)
+
+    def _failing(self, name, call):
+        def wrapper(*given, **named):
+            place = self._place(given, named)
+            if not place.startswith(self.root):
+                return call(*given, **named)
+            self.calls.append(name)
+            number = len(self.calls) - 1
+            if self.at is None or number < self.at or (number > self.at and not self.lasting):
+                return call(*given, **named)
+            self.failed = self.failed or f"{name} of {Path(place).name}"
+            if self.kind == "short":
+                if name in ("write", "pwrite") and number == self.at and len(given[1]) > 1:
+                    self.at += 1  # and nothing more
+                    return call(given[0], bytes(given[1])[: len(given[1]) // 2], *given[2:], **named)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), place)
+            raise OSError(self.kind, os.strerror(self.kind), None if isinstance(given[0], int) else place)
+
+        return wrapper
+
+    def _place(self, given, named):
+        first = given[0]
+        if isinstance(first, int):
+            return os.readlink(f"/proc/self/fd/{first}")
+        within = named.get("dir_fd")
+        base = os.readlink(f"/proc/self/fd/{within}") if within is not None else os.getcwd()
+        return os.path.join(base, os.fsdecode(first))
+
+
+def config():
+    plain = TrainConfig()
+    return replace(
+        plain,
+        steps=5,
+        batch_size=4,
+        threads=1,
+        images=ImagesConfig(size=8, patches=16),
+        record=replace(plain.record, every=1, probe=4),
+        checkpoint=replace(plain.checkpoint, every=3),
+    )
+
+
+def weights(run):
+    return load_checkpoint(find_checkpoints(run / "checkpoints")[-1]).weights
+
+
+def equal(run, expected):
+    """The same record, but for the time that things took, and the same weights, bit by bit."""
+    found, wanted = read_record(run), read_record(expected)
+    assert found.problems == ()
+    for name, values in wanted.metrics.items():
+        np.testing.assert_array_equal(found.metrics[name], values, err_msg=name)
+    assert "missing" not in found.metrics
+    np.testing.assert_array_equal(found.eigenvalues, wanted.eigenvalues)
+    np.testing.assert_array_equal(found.projections, wanted.projections)
+    np.testing.assert_array_equal(found.timings["step"], wanted.timings["step"])
+    for part, tensors in weights(expected).items():
+        for name, tensor in tensors.items():
+            assert torch.equal(weights(run)[part][name], tensor)
+
+
+def is_prefix(run, expected):
+    """What is recorded is what was recorded in the run that nothing befell, as far as it goes."""
+    found, wanted = read_record(run), read_record(expected)
+    if found.eigenvalues is not None:
+        np.testing.assert_array_equal(found.eigenvalues, wanted.eigenvalues[: len(found.eigenvalues)])
+    for name, values in found.metrics.items():
+        np.testing.assert_array_equal(values, wanted.metrics[name][: len(values)], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A whole run, and one that was killed after its checkpoint of step 3."""
+    folder = tmp_path_factory.mktemp("runs")
+    train(config(), folder / "whole")
+    write_report(folder / "whole")
+
+    def kill(progress):
+        if progress.stage == "training" and progress.done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config(), folder / "half", progress=kill)
+    return folder
+
+
+def goes_on_after(point, kind, lasting, runs, begun, out):
+    """Let a call of a run fail, and go on with it; what failed, if there was such a call."""
+    if begun:
+        shutil.copytree(runs / "half", out)
+    with Faults(out, point, kind, lasting=lasting).injected() as faults:
+        try:
+            train(config(), out, resume=True)
+        except (OSError, Stopped) as error:
+            assert str(out) in str(error), faults.failed  # noqa: PT017
+            assert "\n" not in str(error)  # noqa: PT017
+    if (out / "metrics.jsonl").exists():
+        is_prefix(out, runs / "whole")
+    if begun:
+        assert load_checkpoint(find_checkpoints(out / "checkpoints")[0]).step == 3, faults.failed
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        train(config(), out, resume=True)
+    equal(out, runs / "whole")
+    shutil.rmtree(out)
+    return faults.failed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("begun", [False, True], ids=["begins", "goes on"])
+def test_a_training_goes_on_to_the_same_end_after_a_fault_at_any_call(runs, begun, tmp_path):
+    """At each call in one of ten ways; EIGENSTEP_ALL_FAULTS=1 tries each way, in twenty minutes."""
+    for point in itertools.count():
+        tried = WAYS if os.environ.get("EIGENSTEP_ALL_FAULTS") else [WAYS[point % len(WAYS)]]
+        found = [goes_on_after(point, *way, runs, begun, tmp_path / "run") for way in tried]
+        if None in found:
+            break
+    assert point > 60
+    print(f"{point} calls")
+
+
+@pytest.mark.parametrize(("kind", "lasting"), WAYS)
+def test_a_report_is_whole_or_the_one_before_after_a_fault_at_any_call(runs, kind, lasting, tmp_path):
+    page = tmp_path / "run" / "report.html"
+    shutil.copytree(runs / "whole", tmp_path / "run")
+    write_report(tmp_path / "run")
+    before = page.read_text()
+    for point in itertools.count():
+        page.write_text("the one before")
+        with Faults(tmp_path, point, kind, lasting=lasting).injected() as faults:
+            try:
+                write_report(tmp_path / "run")
+            except OSError as error:
+                assert str(page) in str(error), faults.failed  # noqa: PT017
+        assert page.read_text() in ("the one before", before)
+        if faults.failed is None:
+            break
+    assert page.read_text() == before
+
+
+BATCHES = [torch.randn(20, 4, generator=torch.Generator().manual_seed(seed)) for seed in range(6)]
+
+
+def monitored(out, resume=False):
+    monitor = SpectrumMonitor(out, every=1, resume=resume, probe=lambda: BATCHES[0], directions=2)
+    for batch in BATCHES[monitor.step :]:
+        monitor.update(batch)
+    monitor.close()
+
+
+@pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
+@pytest.mark.parametrize("kind", KINDS, ids=[k if isinstance(k, str) else errno.errorcode[k] for k in KINDS])
+def test_a_monitored_loop_is_never_ended_after_its_first_step_and_its_record_is_sound(
+    kind, lasting, tmp_path
+):
+    monitored(tmp_path / "whole")
+    whole = read_record(tmp_path / "whole")
+    for point in itertools.count():
+        out = tmp_path / str(point)
+        with Faults(out, point, kind, lasting=lasting).injected() as faults, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                monitored(out)
+            except OSError as error:  # where the folder is opened, before anything is recorded
+                assert str(out) in str(error), faults.failed  # noqa: PT017
+                assert not (out / "metrics.jsonl").exists() or not (out / "metrics.jsonl").read_bytes()
+        if (out / "metrics.jsonl").exists():
+            record = read_record(out)
+            assert record.problems == (), faults.failed
+            steps = record.metrics.get("step", np.zeros(0, int))
+            there = np.isin(whole.metrics["step"], steps)
+            for name in ("rank_me", "effective_rank"):
+                found = record.metrics.get(f"measures/{name}", np.zeros(0))
+                np.testing.assert_array_equal(found, whole.metrics[f"measures/{name}"][there])
+            if len(steps) and not lasting:
+                assert len(steps) >= 5, faults.failed
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            monitored(out, resume=True)
+        assert read_record(out).metrics["step"][-1] == 6
+        if faults.failed is None:
+            break
+    assert point > 30
