@@ -36,7 +36,7 @@ MASKS = {
 
 
 class ModelCall:
-    """What is known of the model's forward pass that is under way.
+    """What is known of a forward pass of the model: what it was given.
 
     Attributes
     ----------
@@ -48,22 +48,16 @@ class ModelCall:
         Which tokens are no padding, (n, t) of bool, where the model was told.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        self.samples: int | None = None
-        self.tensors = 0
-        self.mask: Tensor | None = None
-        self.names = list(inspect.signature(model.forward).parameters)
-
-    def begin(self, model: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
-        """Take what the model is given; a forward pre-hook."""
-        given = dict(zip(self.names, inputs, strict=False)) | dict(keywords)
+    def __init__(self, given: Mapping[str, Any] | None = None) -> None:
+        given = dict(given or {})
         for value in list(given.values()):
             if isinstance(value, Mapping):
                 given |= value
             elif isinstance(value, list | tuple):
                 given |= {str(number): each for number, each in enumerate(value)}
         tensors = {name: value for name, value in given.items() if isinstance(value, Tensor)}
-        self.mask, self.tensors, self.samples = find_mask(given), len(tensors), None
+        self.mask, self.tensors = find_mask(given), len(tensors)
+        self.samples: int | None = None
         if self.mask is not None:
             self.samples = len(self.mask)
         elif tensors:
@@ -72,13 +66,34 @@ class ModelCall:
             if first.ndim >= 4 or (first.ndim == 2 and first.is_floating_point()) or name == "input_ids":
                 self.samples = len(first)
 
-    def end(self, *given: Any) -> None:
-        """Forget it; a forward hook."""
-        self.samples = self.mask = None
-
     def fits(self, rows: int) -> bool:
         """Whether so many rows can be the samples of one of the tensors or of several."""
         return not self.samples or (rows % self.samples == 0 and rows <= self.samples * self.tensors)
+
+
+class CallInProgress:
+    """The forward pass of the model that is under way, if one is.
+
+    Attributes
+    ----------
+    call : ModelCall
+        What is known of it; of none, nothing.
+    is_of_training : bool
+        Whether one is under way that began with gradients.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._names = list(inspect.signature(model.forward).parameters)
+        self.call, self.is_of_training = ModelCall(), False
+
+    def begin(self, model: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
+        """A forward pre-hook."""
+        self.call = ModelCall(dict(zip(self._names, inputs, strict=False)) | dict(keywords))
+        self.is_of_training = torch.is_grad_enabled()
+
+    def end(self, *given: Any) -> None:
+        """A forward hook."""
+        self.call, self.is_of_training = ModelCall(), False
 
 
 def find_mask(given: Mapping[str, Any]) -> Tensor | None:
