@@ -163,7 +163,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
             weights[file.stem] = load_file(file)
     with _readable(path / "optimizer.pt"):
         optimizer = torch.load(path / "optimizer.pt", map_location="cpu", weights_only=True)
-        optimizer["optimizer"], optimizer["precision"]
+        if not isinstance(optimizer, dict):
+            raise ValueError(f"expected states by name, got {type(optimizer).__name__}")
     return Checkpoint(step, weights, optimizer, images, measurements)
 
 

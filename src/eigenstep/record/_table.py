@@ -137,7 +137,7 @@ def _sound(rows: np.ndarray) -> np.ndarray:
 
 def _checksums(rows: np.ndarray) -> np.ndarray:
     bodies = rows.view(np.uint8).reshape(len(rows), rows.dtype.itemsize)[:, :-4]
-    return np.array([zlib.crc32(np.ascontiguousarray(body)) for body in bodies], np.uint32)
+    return np.array([zlib.crc32(body.tobytes()) for body in bodies], np.uint32)
 
 
 def _read_layout(description: Path) -> np.dtype[Any]:

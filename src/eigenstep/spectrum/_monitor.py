@@ -191,7 +191,7 @@ class SpectrumMonitor:
         self._device = z_a.device
         seen = self._begun(z_a) if z_b is None else self._begun(z_a, z_b)
         assert seen is not None, "there are some"
-        if self.settings.is_taken(self.step + 1, self.dim):
+        if self.settings.is_taken(self.step + 1, z_a.shape[1]):
             seen.update(z_a, z_b, self.step + 1)
         self._count(loss, learning_rate)
 
