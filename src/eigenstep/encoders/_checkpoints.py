@@ -4,6 +4,7 @@ Weights are in safetensors, and the optimiser's state is loaded without running 
 """
 
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
-from eigenstep.record import atomic_folder, atomic_remove, part_file, write_part
+from eigenstep.record import atomic_folder, atomic_remove, move, part_file, write_part
 
 Weights = Mapping[str, Mapping[str, torch.Tensor]]
 
@@ -79,7 +80,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
                 "images": checkpoint.images,
                 "measurements": checkpoint.measurements,
             }
-            write_part(aside / "state.json", json.dumps(state))
+            _write_state(aside, state)
     for old in find_checkpoints(folder)[:-keep]:
         atomic_remove(old)
     return path
@@ -91,7 +92,7 @@ def save_best(folder: Path, step: int, weights: Weights) -> Path:
     if not path.exists():
         with atomic_folder(path) as aside:
             _write_weights(aside, weights)
-            write_part(aside / "state.json", json.dumps({"step": step}))
+            _write_state(aside, {"step": step})
     for old in folder.glob("best_*"):
         if old != path:
             atomic_remove(old)
@@ -156,7 +157,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
     with _readable(path / "state.json"):
         state = json.loads((path / "state.json").read_text())
         step, images = int(state["step"]), list(state["images"])
-        measurements = state.get("measurements")
+        measurements, told = state.get("measurements"), dict(state.get("crc32", {}))
+    for name, value in told.items():
+        with _readable(path / name):
+            if _checksum(path / name) != value:
+                raise ValueError("its checksum is that of another file")
     weights = {}
     for file in sorted(path.glob("*.safetensors")):
         with _readable(file):
@@ -168,26 +173,33 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(step, weights, optimizer, images, measurements)
 
 
-def load_newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
+def take_newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest checkpoint that can be read, None if there is none, and a line on each that cannot.
+
+    Those are put out of the way, as `damaged_step_...`, for the run will write its own.
 
     Raises
     ------
     ValueError
         If there are some, and none can be read.
     """
-    problems: list[str] = []
+    damaged: dict[Path, str] = {}
     for path in reversed(find_checkpoints(folder)):
         try:
-            return load_checkpoint(path), problems
+            found = load_checkpoint(path)
         except (OSError, ValueError) as error:
-            problems.append(str(error))
-    if problems:
+            damaged[path] = str(error)
+            continue
+        for each in damaged:
+            atomic_remove(folder / f"damaged_{each.name}")
+            move(each, folder / f"damaged_{each.name}")
+        return found, list(damaged.values())
+    if damaged:
         raise ValueError(
-            f"no checkpoint in {folder} can be read ({problems[0]}); start anew by --overwrite, or with"
-            " another --out"
+            f"no checkpoint in {folder} can be read ({next(iter(damaged.values()))}); start anew by"
+            " --overwrite, or with another --out"
         )
-    return None, problems
+    return None, []
 
 
 @contextmanager
@@ -198,6 +210,20 @@ def _readable(path: Path) -> Iterator[None]:
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ValueError(f"{path} is damaged and cannot be read ({reason})") from error
+
+
+def _write_state(folder: Path, state: dict[str, Any]) -> None:
+    """Write the last file of a checkpoint, with the checksums of those before it."""
+    told = {path.name: _checksum(path) for path in sorted(folder.iterdir())}
+    write_part(folder / "state.json", json.dumps(state | {"crc32": told}))
+
+
+def _checksum(path: Path) -> int:
+    value = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            value = zlib.crc32(block, value)
+    return value
 
 
 def _write_weights(folder: Path, weights: Weights) -> None:

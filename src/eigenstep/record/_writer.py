@@ -25,7 +25,7 @@ from eigenstep.record._folder import (
 )
 from eigenstep.record._parsing import checked_line
 from eigenstep.record._record import read_lines
-from eigenstep.record._table import Table
+from eigenstep.record._table import Table, read_table
 
 
 class RecordWriter:
@@ -95,7 +95,8 @@ class RecordWriter:
         append(self.path / METRICS, "")
         if start is not None:
             self.truncate(start)
-        self.measurements = len(read_lines(self.path / METRICS))
+        rows = read_table(self.path / EIGENVALUES)
+        self.measurements = min(len(read_lines(self.path / METRICS)), 0 if rows is None else len(rows))
         self.missing = 0
 
     def append(
