@@ -1,4 +1,4 @@
-"""Eight trainings at once in one folder, and what becomes of it: python benchmarks/one_writer.py [--turns 20].
+"""Eight trainings at once in one folder, and what becomes of it: python benchmarks/one_writer.py --turns 20.
 
 Four ways: without --out, with one new --out, with --overwrite of a run, with --resume of a run that lacks its
 last checkpoint. Each process is forked from one that has imported everything, so that they really begin

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from eigenstep.spectrum._layout import ModelCall
+from eigenstep.spectrum.watching._model_call import ModelCall
 
 # Numbers of one step that are held, 512 MiB in float32; of more, the first ones are let go.
 MOST_HELD = 1 << 27

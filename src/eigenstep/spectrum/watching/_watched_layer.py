@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eigenstep.spectrum._layout import ModelCall, Pooling
 from eigenstep.spectrum._monitor import SpectrumMonitor
-from eigenstep.spectrum._outputs import MOST_HELD, Outputs
-from eigenstep.spectrum._pairing import Batch, Kind, Views, join
+from eigenstep.spectrum.watching._model_call import ModelCall
+from eigenstep.spectrum.watching._outputs import MOST_HELD, Outputs
+from eigenstep.spectrum.watching._pairing import Batch, Kind, Views, join
+from eigenstep.spectrum.watching._pooling import Pooling
 
 
 class WatchedLayer:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from eigenstep.spectrum._layout import CallInProgress, Pooling
+from eigenstep.spectrum.watching._model_call import CallInProgress
+from eigenstep.spectrum.watching._pooling import Pooling
 
 # Side of the thumbnails kept of a probe batch of images, in pixels.
 THUMBNAIL_SIDE = 32

@@ -13,14 +13,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from eigenstep.machine import world_size
-from eigenstep.spectrum._hooks import Hook, follow_steps, in_backward, is_of_training
-from eigenstep.spectrum._layers import find_layers, innermost
-from eigenstep.spectrum._layout import CallInProgress, Pooling
 from eigenstep.spectrum._mean import Mean
 from eigenstep.spectrum._monitor import SpectrumMonitor
-from eigenstep.spectrum._pairing import Views
-from eigenstep.spectrum._probe_batch import ProbeBatch
-from eigenstep.spectrum._watched_layer import WatchedLayer
+from eigenstep.spectrum.watching._hooks import Hook, follow_steps, in_backward, is_of_training
+from eigenstep.spectrum.watching._layers import find_layers, innermost
+from eigenstep.spectrum.watching._model_call import CallInProgress
+from eigenstep.spectrum.watching._pairing import Views
+from eigenstep.spectrum.watching._pooling import Pooling
+from eigenstep.spectrum.watching._probe_batch import ProbeBatch
+from eigenstep.spectrum.watching._watched_layer import WatchedLayer
 
 # After so many steps a layer that gave nothing is told, and after so many outputs that no step has come.
 STEPS_OF_SILENCE, OUTPUTS_WITHOUT_A_STEP = 3, 4096
