@@ -25,7 +25,7 @@ class TwoViewLoss(nn.Module, ABC):
 
     def __init__(self, gather_distributed: bool) -> None:
         super().__init__()
-        if gather_distributed and not dist.is_available():
+        if not dist.is_available() and gather_distributed:
             raise ValueError(
                 "gather_distributed=True needs torch.distributed, which this build of torch lacks; use False"
             )
