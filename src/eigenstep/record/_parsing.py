@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+# The last entry of a line: the CRC-32 of the line without it.
+CHECK = "crc32"
 # Columns of runs made before they had the names that they have now.
 RENAMED = {"measures/learned_modes": "measures/modes_past_half"}
 
@@ -38,14 +40,16 @@ def checked_line(row: Mapping[str, Any]) -> str:
     '{"step": 5, "crc32": 1592480825}\n'
     """
     text = json.dumps(row)
-    return f'{text[:-1]}, "crc32": {zlib.crc32(text.encode())}}}\n'
+    return f'{text[:-1]}, "{CHECK}": {zlib.crc32(text.encode())}}}\n'
 
 
 def parse_line(line: bytes) -> dict[str, Any]:
-    """What a line says, without its checksum, which lines of older versions have not."""
-    check = re.search(rb', "crc32": (\d+)\}\s*$', line)
+    """What a line says, without its checksum, which lines of older versions, or edited by hand, have not."""
+    check = re.search(rf', "{CHECK}": (\d+)\}}\s*$'.encode(), line)
     if check is None:
-        return parse_object(line)
+        found = parse_object(line)
+        found.pop(CHECK, None)
+        return found
     text = line[: check.start()] + b"}"
     if zlib.crc32(text) != int(check[1]):
         raise ValueError("its checksum is that of another line")
