@@ -79,7 +79,9 @@ def test_a_command_leaves_what_it_was_asked_for(line, run, rows, tmp_path, tmp_p
         trace.unlink()
     asked_for = COMMANDS[line]
     left = entries(tmp_path) - before
-    assert {path for path in left if not any(path.startswith(f"{asked}/") for asked in asked_for)} == asked_for
+    assert {
+        path for path in left if not any(path.startswith(f"{asked}/") for asked in asked_for)
+    } == asked_for
     # The library that reads folders of images keeps a table of each, as its own documentation says.
     tables = ".cache/huggingface/datasets"
     reads_folder = line.split()[0] in ("train", "predict", "probe", "embed")
@@ -100,7 +102,12 @@ def test_all_that_is_written_has_the_mode_that_the_umask_says(umask, run, rows, 
     finally:
         os.umask(before)
     written = {tmp_path / path for path in entries(tmp_path)} - made
-    assert {path.name for path in written} >= {"backbone.safetensors", "optimizer.pt", "metrics.csv", "new.onnx"}
+    assert {path.name for path in written} >= {
+        "backbone.safetensors",
+        "optimizer.pt",
+        "metrics.csv",
+        "new.onnx",
+    }
     wrong = {
         str(path.relative_to(tmp_path)): oct(stat.S_IMODE(path.stat().st_mode))
         for path in written
