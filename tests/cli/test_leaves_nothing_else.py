@@ -1,4 +1,4 @@
-"""What a command does beside what it was asked for: nothing at home, in caches and temporary folders, or online."""
+"""What a command does beside what it was asked for: nothing at home, in caches, or online."""
 
 import os
 import re
@@ -26,8 +26,8 @@ from eigenstep.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 TRAIN = (
-    "train --data data --steps 4 --batch-size 8 --threads 1 --device cpu --images.size 16 --checkpoint.every 2"
-    " --probes.every 2 --probes.neighbours 5 --logger.kinds csv tensorboard --out new"
+    "train --data data --steps 4 --batch-size 8 --threads 1 --device cpu --images.size 16"
+    " --checkpoint.every 2 --probes.every 2 --probes.neighbours 5 --logger.kinds csv tensorboard --out new"
 )
 PREDICT = "predict --data data --images.size 8 --out predicted"
 # Each command with what it is to leave.

@@ -112,7 +112,7 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
             if seconds > 0  # of a clock that stands still there is no share
             else ""
         )
-        print(f"{seconds:.0f} s, {speed:.0f} images/s{shares}")
+        print(f"{max(seconds, 0):.0f} s, {speed:.0f} images/s{shares}")
         print(f"run: {folder}\nreport: eigenstep report {shlex.quote(str(folder))}")
 
     run.__name__ = "train"

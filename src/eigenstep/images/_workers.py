@@ -24,8 +24,8 @@ About = TypeVar("About")
 
 # Tasks that are under way or done for every process, so that none of them waits for the training.
 AHEAD = 2
-# Looks, a second apart, at which a process must be found stopped, so that a job that is stopped and let go on as
-# a whole does not lose those that wake a little later.
+# Looks, a second apart, at which a process must be found stopped: where a whole job is stopped and let go on,
+# some wake a little later.
 LOOKS_AT_STOPPED = 10
 # What goes to all processes of a job, of which the training alone is to act on it.
 _OF_THE_JOB = (signal.SIGINT, signal.SIGTERM)
@@ -41,7 +41,8 @@ class Workers(Generic[Task, Result]):
     Every process is led by a thread of this one, and tasks are drawn from their iterator by one more, so
     that reading them is ahead of the training too. A process that ends unexpectedly is an error where its
     result was to be had, and only there: torch's DataLoader raises it in whatever line the main thread has
-    come to. One that is stopped by SIGSTOP for some ten seconds is ended, which is the same error. Results come through pipes, so no shared memory is needed, which containers have little of.
+    come to. One that SIGSTOP holds for some ten seconds is ended, which is the same error. Results come
+    through pipes, so no shared memory is needed, which containers have little of.
 
     The processes let SIGINT and SIGTERM pass from their first moment on: these go to all processes of a job,
     and the training still needs images for its last step. They end with `close`, with this process, or when
@@ -177,7 +178,7 @@ class _Process:
         return result
 
     def end_if_stopped(self) -> None:
-        """Called once a second while a result is waited for: end a process that was found stopped long enough."""
+        """End a process that was found stopped long enough; called every second of waiting for a result."""
         self._looks = self._looks + 1 if _is_stopped(self._process.pid) else 0
         if self._looks >= LOOKS_AT_STOPPED:
             self._process.kill()

@@ -96,7 +96,7 @@ class Recorder:
             self.writer.write_probe(thumbnails.permute(0, 2, 3, 1).numpy())
 
     def images_per_second(self, step: int) -> float:
-        """Images trained on since this process began, each counted once, over its time; 0 if none has passed."""
+        """Images trained on since this process began, each counted once, over its time; 0 without any."""
         passed = time.perf_counter() - self.began
         return (step - self.start) * self.config.batch_size / passed if passed > 0 else 0.0
 

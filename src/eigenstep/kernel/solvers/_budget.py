@@ -63,8 +63,8 @@ def _refuse_above(needed: float, settings: SolverSettings, what: str, instead: s
     budget = settings.memory_budget
     if budget is not None and needed > budget:
         raise MemoryError(
-            f"expected memory_budget of at least {needed:.0f} bytes ({size_in_words(needed)}), which {what}, got"
-            f" {size_in_words(budget)}; raise it, or use {instead}"
+            f"expected memory_budget of at least {needed:.0f} bytes ({size_in_words(needed)}), which {what},"
+            f" got {size_in_words(budget)}; raise it, or use {instead}"
         )
 
 
