@@ -32,7 +32,7 @@ ALLOWED = {
     "integrations/transformers.py": ({"save"}, IN_MEMORY),
     "machine/_other_libraries.py": (
         {"mkdtemp"},
-        "a temporary folder for matplotlib, which is no one's record",
+        "a temporary folder for matplotlib's fonts",
     ),
     "prediction/_folder.py": ({"savez"}, IN_MEMORY),
     "record/_writer.py": ({"save"}, IN_MEMORY),

@@ -179,6 +179,8 @@ class _Process:
 
     def end_if_stopped(self) -> None:
         """End a process that was found stopped long enough; called every second of waiting for a result."""
+        if self._looks >= LOOKS_AT_STOPPED:
+            return
         self._looks = self._looks + 1 if _is_stopped(self._process.pid) else 0
         if self._looks >= LOOKS_AT_STOPPED:
             self._process.kill()
