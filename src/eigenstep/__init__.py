@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from eigenstep._moved import find_moved_modules
+from eigenstep.machine import switch_off_telemetry
 
 __version__ = "0.1.0"
 __all__ = ["ContrastiveKernelPCA", "SpectrumMonitor", "load_encoder", "watch"]
@@ -23,6 +24,7 @@ _ROOMS = (
 )
 
 find_moved_modules()
+switch_off_telemetry()  # before any room imports what has some
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ import os
 import pickle
 import re
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from eigenstep.images import Workers
+from eigenstep.machine import Stopped
 
 
 def double(task):
@@ -260,3 +262,33 @@ def test_work_can_go_to_a_process_that_was_not_forked(data_of, open_data):
         work = pickle.loads(pickle.dumps(images._work()))
         _, task = next(images._tasks(0))
         assert (work(pickle.loads(pickle.dumps(task))).images == images._work()(task).images).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
+def test_a_process_that_is_stopped_for_good_or_killed_leaves_work_that_can_go_on_later(run, number):
+    """However large the tasks are: of more than a pipe holds, the thread that leads it waits in writing."""
+    decoding, results = run(measure, 2, (bytes(10**6) for _ in itertools.count()))
+    next(results)
+    os.kill(multiprocessing.active_children()[0].pid, number)
+    with pytest.raises(ChildProcessError, match=f"{number.name}.*; start again with --resume") as e:
+        list(results)
+    assert isinstance(e.value, Stopped)
+    assert "\n" not in str(e.value)
+    decoding.close()
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.slow
+def test_a_process_that_is_let_go_on_soon_is_waited_for(run):
+    _, results = run(sleep_briefly, 2)
+    next(results)
+    processes = multiprocessing.active_children()
+    for process in processes:
+        os.kill(process.pid, signal.SIGSTOP)
+    threading.Timer(3, lambda: [os.kill(process.pid, signal.SIGCONT) for process in processes]).start()
+    assert [next(results)[1] for _ in range(20)] == list(range(1, 21))
+
+
+def measure(task):
+    return len(task)

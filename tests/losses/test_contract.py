@@ -124,8 +124,8 @@ class LossContract(ABC):
         z_a, z_b = pair()
         assert torch.equal(self.function(z_a, z_b, **options), self.loss(**options)(z_a, z_b))
 
-    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-    def test_half_precision_embeddings_are_computed_in_float32(self, options, dtype):
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2])
+    def test_embeddings_of_few_bits_are_computed_in_float32(self, options, dtype):
         z_a, z_b = (z.detach().to(dtype).requires_grad_() for z in pair())
         half = value_and_gradients(self.loss(**options), z_a, z_b)
         single = value_and_gradients(
@@ -549,7 +549,8 @@ def _sign_labels(z_a, z_b):
     """Two classes that do not depend on the order of the views: the signs of the samples' sums."""
     if not (isinstance(z_a, torch.Tensor) and isinstance(z_b, torch.Tensor)) or z_b.is_meta:
         return torch.zeros(4).long()
-    return torch.tensor([int(x.sum() + y.sum() > 0) for x, y in zip(z_a, z_b, strict=False)]).long()
+    samples = zip(z_a.float(), z_b.float(), strict=False)
+    return torch.tensor([int(x.sum() + y.sum() > 0) for x, y in samples]).long()
 
 
 def _lightly_wmse(z_a, z_b, eps=0.0):

@@ -30,6 +30,10 @@ ALLOWED = {
     "export/_onnx.py": ({"save"}, IN_AN_ASIDE),
     "export/_timm.py": ({"save_file"}, IN_AN_ASIDE),
     "integrations/transformers.py": ({"save"}, IN_MEMORY),
+    "machine/_other_libraries.py": (
+        {"mkdtemp"},
+        "a temporary folder for matplotlib's fonts",
+    ),
     "prediction/_folder.py": ({"savez"}, IN_MEMORY),
     "record/_writer.py": ({"save"}, IN_MEMORY),
     "report/_sprites.py": ({"save"}, IN_MEMORY),

@@ -111,3 +111,86 @@ def test_the_command_ends_with_a_code_of_its_own(tmp_path, processes):
 def last_descendant(pid):
     """The second of the processes that torchrun has started."""
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[-1])
+
+
+class Telling:
+    """An objective that has SIGTERM sent at its first call, which is the try before the first step."""
+
+    def __init__(self, swallows=False):
+        self.swallows, self.told = swallows, False
+
+    def __call__(self, z_a, z_b):
+        if not self.told:
+            self.told = True
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            except BaseException:
+                if not self.swallows:
+                    raise
+        return (z_a - z_b).square().mean()
+
+
+def terminate_while_reading(progress):
+    if progress.stage == "reading":
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["reading", "building"])
+def test_before_the_first_step_a_run_ends_at_once_and_can_be_started_again(
+    small_config, tmp_path, folder_bytes, labelled_folder, moment
+):
+    config = small_config(data=str(labelled_folder), steps=4)
+    objective = None if moment == "reading" else Telling()
+    options = {"progress": terminate_while_reading} if moment == "reading" else {"objective": objective}
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Preempted, match="SIGTERM before the first step") as stopped:
+        train(config, tmp_path / "run", **options)
+    assert stopped.value.step is None
+    assert signal.getsignal(signal.SIGTERM) is before
+    if objective is not None:
+        objective.told = True
+    for name, resume in (("run", True), ("whole", False)):
+        train(config, tmp_path / name, resume=resume, objective=objective)
+    assert folder_bytes(tmp_path / "run") == folder_bytes(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_what_another_library_catches_is_heeded_at_the_first_step(small_config, tmp_path):
+    with pytest.raises(Preempted, match="a checkpoint of step 0 is written"):
+        train(small_config(), tmp_path / "run", objective=Telling(swallows=True))
+
+
+# Has SIGTERM sent when a module is imported, or when a file whose name ends so is opened.
+TERMINATED = """
+import os, signal, sys
+moment = sys.argv.pop(1)
+def tell(event, arguments):
+    if event in ("import", "open") and str(arguments[0]).endswith(moment):
+        os.kill(os.getpid(), signal.SIGTERM)
+sys.addaudithook(tell)
+from eigenstep.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["lightning_fabric", "eigenstep.methods", "timm", "china.jpg"])
+def test_the_command_ends_likewise_while_it_imports_and_reads(tmp_path, moment):
+    """`china.jpg` is one of the photographs that patches are cut from."""
+    command = [sys.executable, "-c", TERMINATED, moment, *ARGUMENTS, "--out", str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 75
+    assert done.stderr.startswith("eigenstep: stopped by SIGTERM")
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_command_that_is_ended_while_it_writes_leaves_nothing_unfinished(write_run, tmp_path):
+    run = write_run(data="photos")
+    command = [sys.executable, "-c", TERMINATED, ".aside", "embed", str(run), "--out", "new.npz"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (75, "eigenstep: stopped by SIGTERM; start it again\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from eigenstep.machine import Stopped, share_cores
+from eigenstep.machine import Stopped, Terminated, lend_font_cache, on_sigterm, share_cores
 
 try:
     import tyro
@@ -34,34 +34,37 @@ TEMPORARY_FAILURE = 75
 def main(arguments: list[str] | None = None) -> int:
     """Run a subcommand; returns its exit code.
 
-    0: done; 2: input that cannot be used; 75: a training was stopped by SIGTERM, as of a preempted job, or
-    by a full disk, and can go on; 130: interrupted.
+    0: done; 2: input that cannot be used; 75: stopped by SIGTERM, as of a preempted job, by a full disk, or
+    since a process that decodes images was lost: the same can be done later, and a training that has a
+    checkpoint goes on; 130: interrupted.
 
     EIGENSTEP_DEBUG=1 in the environment shows the traceback behind an error's line.
     """
     share_cores()
+    lend_font_cache()
     arguments = sys.argv[1:] if arguments is None else arguments
     warnings.showwarning = _warn
     try:
-        job = parse(
-            {
-                "demo": demo,
-                "train": train_command(arguments),
-                "recipes": recipes,
-                "predict": predict_command(arguments),
-                "compare": compare,
-                "probe": probe,
-                "embed": embed,
-                "export": export,
-                "spectrum": spectrum,
-                "report": report,
-                "view": view,
-                "reproduce": reproduce_command,
-                "version": version,
-            },
-            arguments,
-        )
-        job()
+        with on_sigterm():
+            job = parse(
+                {
+                    "demo": demo,
+                    "train": train_command(arguments),
+                    "recipes": recipes,
+                    "predict": predict_command(arguments),
+                    "compare": compare,
+                    "probe": probe,
+                    "embed": embed,
+                    "export": export,
+                    "spectrum": spectrum,
+                    "report": report,
+                    "view": view,
+                    "reproduce": reproduce_command,
+                    "version": version,
+                },
+                arguments,
+            )
+            job()
     except (ValueError, OSError, MemoryError, FloatingPointError, Stopped) as error:
         if os.environ.get("EIGENSTEP_DEBUG"):
             raise
@@ -69,6 +72,9 @@ def main(arguments: list[str] | None = None) -> int:
             line = " ".join(str(error).split()) or "not enough memory"  # which MemoryError leaves unsaid
             print(f"eigenstep: {line}", file=sys.stderr)
         return TEMPORARY_FAILURE if isinstance(error, Stopped) else 2
+    except Terminated:
+        print("eigenstep: stopped by SIGTERM; start it again", file=sys.stderr)
+        return TEMPORARY_FAILURE
     except KeyboardInterrupt:
         print(
             "eigenstep: interrupted; a training goes on by --resume from its last checkpoint", file=sys.stderr

@@ -109,10 +109,12 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
             record.timings[name][-1]
             for name in ("seconds", "record_seconds", "data_seconds", "images_per_second")
         )
-        print(
-            f"{seconds:.0f} s, {speed:.0f} images/s; recording took {recording / seconds:.1%},"
-            f" waiting for data {waiting / seconds:.1%}"
+        shares = (
+            f"; recording took {recording / seconds:.1%}, waiting for data {waiting / seconds:.1%}"
+            if seconds > 0  # of a clock that stands still there is no share
+            else ""
         )
+        print(f"{max(seconds, 0):.0f} s, {speed:.0f} images/s{shares}")
         print(f"run: {folder}\nreport: eigenstep report {shlex.quote(str(folder))}")
 
     run.__name__ = "train"

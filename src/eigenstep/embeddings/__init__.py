@@ -1,6 +1,6 @@
 """Embeddings as they come: arrays of any library, and files, read a block at a time or whole."""
 
-from eigenstep.embeddings._as_tensor import as_tensor, type_name
+from eigenstep.embeddings._as_tensor import as_tensor, type_name, wide_type
 from eigenstep.embeddings._formats import SUFFIXES, embeddings_suffix
 from eigenstep.embeddings._missing import nonfinite_rows, rows_in_words
 from eigenstep.embeddings._rows import Rows, open_rows
@@ -14,4 +14,5 @@ __all__ = [
     "open_rows",
     "rows_in_words",
     "type_name",
+    "wide_type",
 ]

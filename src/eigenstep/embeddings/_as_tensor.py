@@ -58,6 +58,19 @@ def type_name(values: Any) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
+def wide_type(kind: torch.dtype) -> torch.dtype:
+    """The type that numbers of a type are computed in: float64 for float64, float32 for all others.
+
+    torch itself neither promotes float8 nor sums it.
+
+    Examples
+    --------
+    >>> wide_type(torch.float8_e4m3fn), wide_type(torch.float64)
+    (torch.float32, torch.float64)
+    """
+    return torch.float64 if kind == torch.float64 else torch.float32
+
+
 def _of_rows(rows: list[Any] | tuple[Any, ...], name: str) -> Tensor:
     try:
         if any(hasattr(row, "__dlpack__") or hasattr(row, "__array__") for row in rows):

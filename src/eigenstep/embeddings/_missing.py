@@ -5,10 +5,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from eigenstep.embeddings._as_tensor import wide_type
+
 
 def nonfinite_rows(values: Tensor) -> list[int]:
     """Which of the rows (n, d) hold a NaN or an infinity."""
-    if not values.is_floating_point() or bool(torch.isfinite(values.sum())):  # a finite sum has finite terms
+    if not values.is_floating_point():
+        return []
+    if values.dtype.itemsize == 1:  # torch sums no float8
+        values = values.to(wide_type(values.dtype))
+    if bool(torch.isfinite(values.sum())):  # a finite sum has finite terms
         return []
     found: list[int] = torch.nonzero(~torch.isfinite(values).all(1))[:, 0].tolist()
     return found

@@ -8,13 +8,15 @@ import threading
 import traceback
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.util import Finalize
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from eigenstep.machine import set_threads
+from eigenstep.machine import Stopped, set_threads
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -22,8 +24,15 @@ About = TypeVar("About")
 
 # Tasks that are under way or done for every process, so that none of them waits for the training.
 AHEAD = 2
+# Looks, a second apart, at which a process must be found stopped: where a whole job is stopped and let go on,
+# some wake a little later.
+LOOKS_AT_STOPPED = 10
 # What goes to all processes of a job, of which the training alone is to act on it.
 _OF_THE_JOB = (signal.SIGINT, signal.SIGTERM)
+
+
+class LostProcess(ChildProcessError, Stopped):
+    """A process that decodes images has ended unexpectedly, or was stopped and is not let go on."""
 
 
 class Workers(Generic[Task, Result]):
@@ -32,7 +41,8 @@ class Workers(Generic[Task, Result]):
     Every process is led by a thread of this one, and tasks are drawn from their iterator by one more, so
     that reading them is ahead of the training too. A process that ends unexpectedly is an error where its
     result was to be had, and only there: torch's DataLoader raises it in whatever line the main thread has
-    come to. Results come through pipes, so no shared memory is needed, which containers have little of.
+    come to. One that SIGSTOP holds for some ten seconds is ended, which is the same error. Results come
+    through pipes, so no shared memory is needed, which containers have little of.
 
     The processes let SIGINT and SIGTERM pass from their first moment on: these go to all processes of a job,
     and the training still needs images for its last step. They end with `close`, with this process, or when
@@ -54,16 +64,18 @@ class Workers(Generic[Task, Result]):
         # Like multiprocessing.Pool: runs at exit before the processes are waited for.
         self._end = Finalize(self, _end, args=(self._processes, self._closed), exitpriority=15)
         for _ in range(processes):
-            self._processes.append(_Process(work))
-            self._idle.put(self._processes[-1])
+            process = _Process(work)
+            self._processes.append(process)  # before it starts: a signal may raise as soon as it has
+            process.start()
+            self._idle.put(process)
 
     def map(self, tasks: Iterator[tuple[About, Task]]) -> Generator[tuple[About, Result]]:
         """The results in the order of their tasks, each with what came with its task.
 
         Notes
         -----
-        Raises what the work or the iterator of tasks raised, when its turn comes; ChildProcessError if the
-        process that was to do it has ended.
+        Raises what the work or the iterator of tasks raised, when its turn comes; LostProcess if the process
+        that was to do it has ended.
         """
         if not self._processes:
             for about, task in tasks:
@@ -76,11 +88,16 @@ class Workers(Generic[Task, Result]):
                 entry = ahead.get(timeout=1)
             except queue.Empty:
                 if self._closed.is_set():
-                    raise ChildProcessError("the processes that decode images have been ended") from None
+                    raise LostProcess("the processes that decode images have been ended") from None
                 continue
             if entry is None:
                 return
             about, future = entry
+            while not future.done():
+                wait_for([future], timeout=1)
+                if not future.done():
+                    for process in self._processes:
+                        process.end_if_stopped()
             yield about, future.result()
 
     def close(self) -> None:
@@ -129,13 +146,16 @@ class _Process:
         context = spawning if method == "forkserver" else multiprocessing.get_context()
         if method != "fork":
             resource_tracker.ensure_running()  # which lets all signals through while it starts
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(work, theirs, os.getpid()), daemon=True)
-        with _held_back():
-            self._process.start()
-        theirs.close()  # so that the pipe is at its end when the process is
+        self._pipe, self._theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(work, self._theirs, os.getpid()), daemon=True)
         # Of two threads that wait for a process the system tells one, and the other returns too early.
         self._waiting = threading.Lock()
+        self._looks = 0
+
+    def start(self) -> None:
+        with _held_back():
+            self._process.start()
+            self._theirs.close()  # so that the pipe is at its end when the process is
 
     def do(self, task: Any) -> Any:
         try:
@@ -147,15 +167,27 @@ class _Process:
         except (EOFError, OSError) as end:
             with self._waiting:
                 self._process.join(1)
-            raise ChildProcessError(
-                f"a process that decodes images ended unexpectedly ({_reason(self._process.exitcode)});"
-                " if memory was short, set fewer --images.workers"
+            stopped = self._looks >= LOOKS_AT_STOPPED
+            reason = "it was stopped by SIGSTOP" if stopped else _reason(self._process.exitcode)
+            raise LostProcess(
+                f"a process that decodes images ended unexpectedly ({reason}); start again with --resume, and"
+                " with fewer --images.workers if memory was short"
             ) from end
         if error is not None:
             raise error
         return result
 
+    def end_if_stopped(self) -> None:
+        """End a process that was found stopped long enough; called every second of waiting for a result."""
+        if self._looks >= LOOKS_AT_STOPPED:
+            return
+        self._looks = self._looks + 1 if _is_stopped(self._process.pid) else 0
+        if self._looks >= LOOKS_AT_STOPPED:
+            self._process.kill()
+
     def kill(self) -> None:
+        if self._process.pid is None:  # it was never started
+            return
         self._process.kill()
         with self._waiting:
             self._process.join()
@@ -190,6 +222,15 @@ def _serve(work: Callable[[Any], Any], pipe: Connection, parent: int) -> None:
 def _is_orphan(parent: int) -> bool:
     """The pipe need not tell: its other end may live on in processes that were forked later."""
     return os.getppid() != parent
+
+
+def _is_stopped(pid: int | None) -> bool:
+    """Whether a process is held by a signal; False where the system does not tell."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] == "T"
 
 
 def _answer(work: Callable[[Any], Any], task: Any) -> tuple[Any, Exception | None]:

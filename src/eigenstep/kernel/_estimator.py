@@ -109,8 +109,9 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
     max_iter : int, default 100
         For "krylov": kernel products at most.
     memory_budget : float, optional
-        Bytes for the kernel matrix and the solver's arrays on this process; what does not fit is computed
-        anew at each product. Default: 70 % of what is free.
+        Bytes for the kernel matrix and the solver's arrays on this process. Of krylov's kernel what does not
+        fit is computed anew at each product, nystrom reads fewer rows at a time; what takes more than that is
+        refused with the bytes it takes. Default: for krylov 70 % of what is free, for the others no limit.
     device : str or torch.device, optional
         Where to compute: "cpu", "cuda", "mps". Default: where a tensor is, the CPU for arrays.
     distributed : bool, default False

@@ -31,14 +31,14 @@ class SolverProgress:
         line = f"ContrastiveKernelPCA: {what}"
         if share is not None:
             full = round(20 * share)
-            left = (now - self._started) * (1 - share) / share if share > 0 else float("nan")
+            left = max(now - self._started, 0.0) * (1 - share) / share if share > 0 else float("nan")
             line += f" [{'#' * full}{'.' * (20 - full)}] {share:4.0%}, {left:.0f} s left"
         self._write(line, "\r" if terminal else "\n")
 
     def close(self, what: str) -> None:
         """Write the last word, with the time that all took."""
         if self._shown:
-            took = time.monotonic() - self._started
+            took = max(time.monotonic() - self._started, 0.0)
             self._write(f"ContrastiveKernelPCA: {what} in {took:.1f} s", "\n")
 
     def _write(self, line: str, end: str) -> None:

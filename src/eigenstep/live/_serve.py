@@ -1,4 +1,4 @@
-"""From a folder to a page in the browser, until Ctrl-C."""
+"""From a folder to a page in the browser, until Ctrl-C or SIGTERM."""
 
 import contextlib
 import errno
@@ -13,6 +13,7 @@ import uvicorn
 
 from eigenstep.live._app import build_app
 from eigenstep.live._run_folder import RunsFolder
+from eigenstep.machine import Terminated
 
 HOST, FIRST_PORT, PORTS = "127.0.0.1", 8266, 50
 
@@ -59,7 +60,7 @@ def serve(folder: str | Path, port: int | None = None, open_page: bool = True) -
     print(f"live page on {folder}: {address}  (Ctrl-C ends it)", flush=True)
     if open_page and _has_desktop():
         threading.Timer(0.5, webbrowser.open, [address]).start()
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt, Terminated):
         server.run(sockets=[listener])
     print("the live page has ended")
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
-from eigenstep.embeddings import type_name
+from eigenstep.embeddings import type_name, wide_type
 from eigenstep.losses._joint_batch import JointBatch, gather_batch
 
 
@@ -129,5 +129,5 @@ def _checked(z_a: Tensor, z_b: Tensor) -> tuple[Tensor, Tensor]:
     if z_a.device != z_b.device:
         raise ValueError(f"z_a and z_b must be on one device, got {z_a.device} and {z_b.device}")
     # Products of embeddings overflow in float16 at 256 and keep 3 digits in bfloat16.
-    dtype = torch.promote_types(torch.promote_types(z_a.dtype, z_b.dtype), torch.float32)
+    dtype = torch.promote_types(wide_type(z_a.dtype), wide_type(z_b.dtype))
     return z_a.to(dtype), z_b.to(dtype)

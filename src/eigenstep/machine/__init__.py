@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from eigenstep.machine._memory import available_memory, size_in_words
-from eigenstep.machine._stopped import Stopped
+from eigenstep.machine._other_libraries import lend_font_cache, switch_off_telemetry
+from eigenstep.machine._stopped import RaiseOnce, Stopped, Terminated, on_sigterm
 from eigenstep.machine._threads import set_threads, share_cores
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "RaiseOnce",
     "Stopped",
+    "Terminated",
     "available_memory",
     "close_at_exit",
     "find_device",
@@ -34,9 +37,11 @@ __all__ = [
     "gather_objects",
     "gather_rows",
     "is_leader",
+    "lend_font_cache",
     "max_over_processes",
     "mean_over_processes",
     "on_leader",
+    "on_sigterm",
     "own_rank",
     "row_counts",
     "same_everywhere",
@@ -44,6 +49,7 @@ __all__ = [
     "share_cores",
     "size_in_words",
     "sum_over_processes",
+    "switch_off_telemetry",
     "world_size",
 ]
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from eigenstep.embeddings import wide_type
+
 
 @dataclass(frozen=True)
 class ProbeTask:
@@ -116,6 +118,8 @@ def _labelled(part: str, features: Tensor, labels: Tensor) -> tuple[Tensor, Tens
     if not features.numel():
         raise ValueError(f"{part}_features of shape {tuple(features.shape)} are empty; give at least one row")
     features = features.detach()
+    if features.dtype.itemsize == 1:  # torch has no arithmetic for float8
+        features = features.to(wide_type(features.dtype))
     broken = len(features) - int(features.isfinite().all(1).sum())
     if broken:
         raise ValueError(

@@ -311,7 +311,7 @@ class SpectrumMonitor:
     def _count(self, loss: Tensor | float, learning_rate: float) -> None:
         self._losses.add(loss)
         self.step += 1
-        self.time += learning_rate
+        self.time += float(learning_rate)
         if self._seen is not None and self.dim is not None and self.settings.is_due(self.step, self.dim):
             self._record(self._seen, learning_rate)
 

@@ -50,7 +50,7 @@ class ProgressLine:
         ended = final and done == total
         parts = [note for note in notes if note]
         if done > self.first:
-            spent = now - self.began
+            spent = max(now - self.began, 0.0)
             left = spent / (done - self.first) * (total - done)
             parts.insert(2, f"took {_clock(spent)}" if ended else f"{_clock(left)} left")
         if self.bars and self.task is not None:

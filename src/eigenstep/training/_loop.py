@@ -16,7 +16,7 @@ from eigenstep.methods import Method, Objective, TargetNetwork, method_named, pl
 from eigenstep.record import RunRecord, read_record
 from eigenstep.training._learner import Learner
 from eigenstep.training._loggers import check_loggers
-from eigenstep.training._preemption import heed_sigterm
+from eigenstep.training._preemption import StopRequest, heed_sigterm
 from eigenstep.training._probing import Probe
 from eigenstep.training._processes import launch, own_threads
 from eigenstep.training._progress import Progress
@@ -73,7 +73,7 @@ def train(
     FloatingPointError
         Naming the step, if the loss is no longer finite: the last good checkpoint and the record stay.
     Preempted
-        After SIGTERM, when a checkpoint is written.
+        After SIGTERM: when a checkpoint is written or, before the first step, at once.
     Unwritable
         If the folder cannot be written, for example on a full disk: the last good checkpoint and the record
         stay.
@@ -94,10 +94,11 @@ def train(
     config = resolve(dataclasses.replace(config, loss=method.name), method)
     fabric = launch(config)
     folder = OwnFolder(out, config, resume=resume, overwrite=overwrite, take_over=take_over)
-    try:
-        return _train(fabric, config, method, folder, progress, objective)
-    finally:
-        folder.release()
+    with heed_sigterm() as request:
+        try:
+            return _train(fabric, config, method, folder, progress, objective, request)
+        finally:
+            folder.release()
 
 
 def _train(
@@ -107,6 +108,7 @@ def _train(
     folder: OwnFolder,
     progress: Callable[[Progress], None] | None,
     objective: Callable[[Tensor, Tensor], Tensor] | Objective | None,
+    request: StopRequest,
 ) -> RunRecord:
     on_leader(lambda: _check(folder))
     set_threads(own_threads(config))
@@ -137,8 +139,8 @@ def _train(
         try:
             with run.told_if_unwritable():
                 run.begin(folder)
-                with heed_sigterm() as request:
-                    run.go_on(request.asked)
+                request.begin_steps()
+                run.go_on(request.asked)
         finally:
             run.close()
     finally:

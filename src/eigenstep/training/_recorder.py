@@ -96,12 +96,14 @@ class Recorder:
             self.writer.write_probe(thumbnails.permute(0, 2, 3, 1).numpy())
 
     def images_per_second(self, step: int) -> float:
-        """Images trained on since this process began, each counted once, over its time."""
-        return (step - self.start) * self.config.batch_size / (time.perf_counter() - self.began)
+        """Images trained on since this process began, each counted once, over its time; 0 without any."""
+        passed = time.perf_counter() - self.began
+        return (step - self.start) * self.config.batch_size / passed if passed > 0 else 0.0
 
     def share(self, seconds: float) -> float:
-        """What share of the time since this process began some seconds are."""
-        return seconds / (time.perf_counter() - self.began)
+        """What share of the time since this process began some seconds are; 0 if none has passed."""
+        passed = time.perf_counter() - self.began
+        return seconds / passed if passed > 0 else 0.0
 
     def measure(
         self,

@@ -98,7 +98,7 @@ class Computation:
                 for one in sweep.contractions:
                     one.end_batch()
             own = sum(one.seconds for one in sweep.contractions) - before
-            self.pass_seconds += time.perf_counter() - started - own
+            self.pass_seconds += max(time.perf_counter() - started - own, 0.0)
             for one in sweep.contractions:
                 one.add_to(total)
                 one.release()

@@ -113,7 +113,7 @@ class Contraction(ABC):
     def timed(self) -> Iterator[None]:
         started = time.perf_counter()
         yield
-        self.seconds += time.perf_counter() - started
+        self.seconds += max(time.perf_counter() - started, 0.0)
 
 
 class GradientRows(Contraction):

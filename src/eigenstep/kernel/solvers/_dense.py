@@ -10,6 +10,7 @@ import scipy.linalg
 import torch
 from numpy.typing import NDArray
 
+from eigenstep.kernel.solvers._budget import check_dense
 from eigenstep.kernel.solvers._indefinite import eps_once_centered, refuse_indefinite
 from eigenstep.kernel.solvers._kernel_matrix import center_twice
 from eigenstep.kernel.solvers._problem import (
@@ -24,6 +25,7 @@ from eigenstep.kernel.solvers._problem import (
 
 
 def run_dense(problem: Problem, settings: SolverSettings, why: str) -> Solution:
+    check_dense(problem, settings)
     matrix, support = _dense_matrix(problem)
     problem.progress.show(f"dense solver, {problem.n_views:,} views")
     eps = problem.eps if problem.kernel is None else np.finfo(np.float64).eps

@@ -16,6 +16,7 @@ from torch import Tensor
 from eigenstep.kernel._processes import Processes
 from eigenstep.kernel.functions import AnchoredKernel, Kernel, stacked
 from eigenstep.kernel.pairs import PairGraph, SmallStartObjective, sample_share, some_samples
+from eigenstep.kernel.solvers._budget import rows_in_block
 from eigenstep.kernel.solvers._indefinite import eps_once_centered, refuse_indefinite
 from eigenstep.kernel.solvers._kernel_matrix import center_twice
 from eigenstep.kernel.solvers._krylov import block_width, iterate
@@ -63,12 +64,16 @@ def run_nystrom(
 
 
 def start_pass(problem: Problem, settings: SolverSettings, generator: np.random.Generator) -> NystromPass:
-    """Choose landmarks among a problem's views; ValueError for a precomputed kernel."""
+    """Choose landmarks among a problem's views; ValueError for a precomputed kernel.
+
+    MemoryError, with the bytes it takes, for a budget that is too small.
+    """
     if problem.kernel is None:
         raise ValueError(
             "solver='nystrom' saves computing kernel values, which a precomputed kernel has: use 'krylov' or"
             " 'dense'"
         )
+    block_rows = rows_in_block(problem, settings, _CANDIDATES * settings.n_landmarks, _SAMPLE_VIEWS)
     problem.progress.show("choosing landmarks")
     return NystromPass(
         problem.rows,
@@ -79,6 +84,7 @@ def start_pass(problem: Problem, settings: SolverSettings, generator: np.random.
         settings.n_landmarks,
         generator,
         problem.processes,
+        block_rows,
     )
 
 
@@ -119,6 +125,8 @@ class NystromPass:
         Where landmarks and sample are drawn from.
     processes : Processes
         Who shares the work; landmarks are the first one's.
+    block_rows : int
+        Rows of features in memory at a time.
     """
 
     def __init__(
@@ -131,7 +139,9 @@ class NystromPass:
         n_landmarks: int,
         generator: np.random.Generator,
         processes: Processes,
+        block_rows: int,
     ) -> None:
+        self.block_rows = block_rows
         self.objective, self.center = objective, center
         self.n_views = 0
         indices, anchor, factor = _shared_landmarks(rows, kernel, n_landmarks, center, generator, processes)
@@ -158,7 +168,7 @@ class NystromPass:
         """Sum up a batch of views; every process takes its share of the samples."""
         indices, share = sample_share(graph, processes.rank, processes.size)
         views = rows if processes.size == 1 else SelectedRows(rows, indices)
-        self.accumulator.add(views, share, progress=progress)
+        self.accumulator.add(views, share, block_rows=self.block_rows, progress=progress)
         self.n_views += rows.n_views
 
     def reduced(self, processes: Processes) -> NystromPass:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from eigenstep.kernel.solvers._budget import fits_dense
 from eigenstep.kernel.solvers._dense import run_dense
 from eigenstep.kernel.solvers._krylov import run_krylov
 from eigenstep.kernel.solvers._nystrom import run_nystrom
@@ -24,6 +25,9 @@ def solve(problem: Problem, settings: SolverSettings, generator: np.random.Gener
         A budget too small for the solver's own arrays.
     """
     name, why = choose_solver(settings, problem.n_views, problem.kernel is None)
+    may_choose = settings.solver == "auto" and settings.n_modes is not None
+    if name == "dense" and may_choose and not fits_dense(problem, settings):
+        name, why = "krylov", "dense algebra takes more than memory_budget"
     if name == "dense":
         return run_dense(problem, settings, why)
     if name == "krylov":

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from eigenstep.embeddings import as_tensor
+from eigenstep.embeddings import as_tensor, wide_type
 from eigenstep.machine import gather_later, world_size
 from eigenstep.spectrum.moments._across_ranks import joint_moments
 from eigenstep.spectrum.moments._leading import LARGEST_DENSE, LeadingDirections
@@ -227,7 +227,7 @@ class EmbeddingWindow:
             self.count -= self._blocks.popleft().shape[1]
 
     def rows(self) -> Tensor:
-        """The window's embeddings, (views, n, d), the newest last.
+        """The window's embeddings, (views, n, d), the newest last; float8 as float32.
 
         Raises
         ------
@@ -236,7 +236,8 @@ class EmbeddingWindow:
         """
         if self._nothing is None:
             raise ValueError("no embeddings seen yet; call update first")
-        return torch.cat([self._nothing, *self._blocks], dim=1)[:, -self.capacity :]
+        rows = torch.cat([self._nothing, *self._blocks], dim=1)[:, -self.capacity :]
+        return rows.to(wide_type(rows.dtype)) if rows.dtype.itemsize == 1 else rows
 
     def state_dict(self) -> dict[str, Any]:
         """What is needed to go on."""

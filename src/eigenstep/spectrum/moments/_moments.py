@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from eigenstep.embeddings import as_tensor
+from eigenstep.embeddings import as_tensor, wide_type
 
 # Columns that are multiplied at once: the fewer, the less of the upper triangle is computed in vain.
 COLUMNS_AT_ONCE = 512
@@ -222,6 +222,8 @@ def finite_rows(rows: Tensor) -> tuple[Tensor, int]:
     >>> finite_rows(torch.tensor([[[1.0], [float("inf")]]]))
     (tensor([[[1.]]]), 1)
     """
+    if rows.dtype.itemsize == 1:  # torch sums no float8
+        rows = rows.to(wide_type(rows.dtype))
     # A finite sum has finite terms, and is found sooner than these are looked at one by one. The squares of
     # smaller types are always finite in float64, in which they are summed.
     if rows.dtype != torch.float64 and bool(torch.isfinite(rows.sum(2)).all()):

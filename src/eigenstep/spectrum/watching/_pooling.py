@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from eigenstep.embeddings import wide_type
 from eigenstep.spectrum.watching._layout import find_layout
 from eigenstep.spectrum.watching._model_call import ModelCall, find_mask
 
@@ -96,12 +97,13 @@ class Pooling:
         values = values.movedim((layout.index("n"), layout.index("c")), (0, -1))
         if values.ndim == 2:
             return values.clone()
-        precision = torch.promote_types(values.dtype, torch.float32)
+        precision = wide_type(values.dtype)
         if mask is not None and values.ndim == 3:
             weights = self._weights_of(mask, values)
             if weights is not None:
                 total = weights.sum(1).clamp(min=1)
                 return torch.einsum("nt,ntc->nc", weights, values.to(precision)) / total[:, None]
+        values = values.to(precision) if values.dtype.itemsize == 1 else values  # torch sums no float8
         return values.mean(tuple(range(1, values.ndim - 1)), dtype=precision)
 
     def _layout_of(self, values: Tensor, call: ModelCall) -> str:
@@ -126,7 +128,7 @@ class Pooling:
     def _weights_of(self, mask: Tensor, values: Tensor) -> Tensor | None:
         """1 for each token that is there, (n, t); None if all are."""
         if mask.shape == values.shape[:2]:
-            return mask.to(values.device, torch.promote_types(values.dtype, torch.float32))
+            return mask.to(values.device, wide_type(values.dtype))
         if bool(mask.all()):
             return None
         raise ValueError(
