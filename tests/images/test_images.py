@@ -132,7 +132,7 @@ def test_broken_images_among_good_ones_are_skipped_named_and_counted(pictures):
     with pytest.raises(
         ValueError, match=r"(truncated\.jpg|text\.png|empty\.jpeg) cannot be decoded"
     ) as refused:
-        load(folder, on_broken="refuse")
+        load(folder, broken="refuse")
     assert "\n" not in str(refused.value)
 
 

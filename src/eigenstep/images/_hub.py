@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eigenstep.images._config import ImagesConfig
+from eigenstep.images._row_files import RowFiles
 from eigenstep.images._samples import Labels, Sample
 from eigenstep.images._source import Named, RandomAccess, Shard, Shards, labels_of_shards
 from eigenstep.images._tables import TableSource, image_column, label_column
@@ -63,9 +64,9 @@ class HubDataset(TableSource):
         if image:
             rows = rows.cast_column(image, datasets.Image(decode=False))
         names = getattr(features[label], "names", None) if label else None
-        count = rows.num_shards
+        count, files = rows.num_shards, self.row_files(config)
         shards: list[Shard] = [
-            TableShard(rows.shard(num_shards=count, index=index), index, image, label)
+            TableShard(rows.shard(num_shards=count, index=index), index, image, label, files)
             for index in range(count)
         ]
         return Shards(self.data, shards, config.limit, names)
@@ -82,10 +83,12 @@ class TableShard:
     index: int
     image: str | None
     label: str | None
+    files: RowFiles
 
     def samples(self) -> Iterator[Sample]:
         for row, values in enumerate(self.rows):
             record = values[self.image] if self.image else None
             path = f" ({record['path']})" if record and record["path"] else ""
             label = values[self.label] if self.label else None
-            yield Sample(f"image {row} of shard {self.index}{path}", record, label)
+            name = f"image {row} of shard {self.index}"
+            yield Sample(name + path, self.files.checked(record, name), label)

@@ -37,9 +37,15 @@ class LibrarySource(Source):
             return datasets.load_dataset_builder(*self._reader[0], **self._reader[1])
 
     def load(self, **options: Any) -> Any:
-        """All splits, by name, as `datasets.load_dataset` gives them with these options."""
-        import datasets
+        """All splits, by name, as `datasets.load_dataset` gives them with these options.
 
+        Checksums of Parquet's pages are looked at where they have been written.
+        """
+        import datasets
+        from pyarrow.dataset import ParquetFragmentScanOptions
+
+        if self.module is None and hasattr(self.builder.config, "fragment_scan_options"):
+            options["fragment_scan_options"] = ParquetFragmentScanOptions(page_checksum_verification=True)
         with self.quiet():
             return datasets.load_dataset(*self._reader[0], **self._reader[1], **options)
 

@@ -1,0 +1,142 @@
+"""Tables and archives that are looked at before the library reads them, and read where it cannot."""
+
+import glob
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from eigenstep.images._config import ImagesConfig
+from eigenstep.images._damage import Damage
+from eigenstep.images._table_files import SUFFIXES, readable_rows, table_fault, table_rows
+from eigenstep.images._zips import zip_fault
+
+# The column that is asked for, by the data set's name, its features and the configuration.
+FindColumn = Callable[[str, Any, ImagesConfig], str]
+
+
+class CheckedFiles:
+    """What is wrong with a data set's files on this machine.
+
+    Parameters
+    ----------
+    files : Mapping[str, Sequence[str]]
+        Paths, by split.
+    images : tuple[str, ...]
+        Endings of images in archives.
+    find : FindColumn
+        The column that is read.
+
+    Attributes
+    ----------
+    faults : dict[str, str]
+        By path: first what a file's directory or metadata tells, for which no image is read.
+    """
+
+    def __init__(
+        self,
+        data: str,
+        files: Mapping[str, Sequence[str]],
+        images: tuple[str, ...],
+        config: ImagesConfig,
+        find: FindColumn,
+    ) -> None:
+        self.data, self.config, self._find = data, config, find
+        self._files = files
+        self._rows: dict[str, int] = {}
+        self.faults: dict[str, str] = {}
+        for path in (path for paths in files.values() for path in paths):
+            try:
+                if path.lower().endswith(SUFFIXES):
+                    self._rows[path] = table_rows(path)
+                elif path.lower().endswith(".zip") and (fault := zip_fault(path, images)):
+                    self.faults[path] = fault
+            except ValueError as error:
+                self.faults[path] = str(error)
+
+    def search(self) -> dict[str, str]:
+        """Faults that are found only where tables are read to their ends."""
+        for path in self._rows:
+            try:
+                fault = table_fault(path, self._column(path))
+            except ValueError as error:
+                fault = str(error)
+            if fault:
+                self.faults[path] = fault
+        return self.faults
+
+    def compare(self, counts: Mapping[str, int]) -> dict[str, str]:
+        """Faults where a split has not so many rows as its files say."""
+        for split, paths in self._files.items():
+            if not paths or not all(path in self._rows for path in paths):
+                continue
+            said = sum(self._rows[path] for path in paths)
+            if counts.get(split, said) != said:
+                self.faults[paths[0]] = f"{counts[split]:,} rows were read of {len(paths)} files of {said:,}"
+        return self.faults
+
+    def tell(self, damage: Damage) -> None:
+        """Raises ValueError if damage is to be refused: in any split, since the library reads them all."""
+        for split, paths in self._files.items():
+            for path in paths:
+                if path in self.faults and (split == self.config.split or not damage.is_passed):
+                    damage.tell(path, self.faults[path])
+
+    def tables(self) -> dict[str, Any]:
+        """Every split's column, as a `datasets.Dataset`, without what cannot be read.
+
+        A row has the place that it would have in an undamaged file if that says how many rows it has; rows
+        that are lost are None.
+        """
+        import datasets
+
+        splits = {}
+        for split, paths in self._files.items():
+            found = next((path for path in paths if path in self._rows), None)
+            if found is None:
+                continue
+            column, states = self._column(found), [os.stat(path) for path in paths]
+            splits[split] = datasets.Dataset.from_generator(
+                readable_rows,
+                features=datasets.Features({column: _features(found)[column]}),
+                gen_kwargs={
+                    "paths": list(paths),
+                    "column": column,
+                    "state": [(state.st_mtime_ns, state.st_size) for state in states],
+                },
+            )
+        if self.config.split in self._files and self.config.split not in splits:
+            raise ValueError(f"{self.data}: none of the files of its split {self.config.split!r} can be read")
+        return splits
+
+    def without_faults(self, files: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+        """As patterns for the library: paths by split, without those of damaged files."""
+        kept = {
+            split: [glob.escape(str(path)) for path in paths if str(path) not in self.faults]
+            for split, paths in files.items()
+        }
+        if not kept.get(self.config.split, True):
+            raise ValueError(f"{self.data}: none of the files of its split {self.config.split!r} can be read")
+        return {split: paths for split, paths in kept.items() if paths}
+
+    def _column(self, path: str) -> str:
+        return self._find(self.data, _features(path), self.config)
+
+
+def _features(path: str) -> Any:
+    """A file's columns, as the library describes them; raises ValueError if it cannot."""
+    import datasets
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        if not path.lower().endswith(".arrow"):
+            schema = pyarrow.parquet.read_schema(path)
+        else:
+            with pyarrow.memory_map(path) as file:
+                try:
+                    schema = pyarrow.ipc.open_stream(file).schema
+                except pyarrow.ArrowInvalid:
+                    schema = pyarrow.ipc.open_file(file).schema
+        return datasets.Features.from_arrow_schema(schema)
+    except (pyarrow.ArrowException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"its columns cannot be read: {' '.join(str(error).split())}") from error
