@@ -69,7 +69,7 @@ def test_broken_images_are_counted_and_named_once_over_the_first_epoch(
     kind, workers, data_of, open_data, take
 ):
     images = open_data(kind, data_of(kind, 20, broken=FEW), workers=workers)
-    assert images.facts() == {"used": 0, "broken": 0, "broken_names": [], "enlarged": 0}
+    assert not any(images.facts().values())
     take(images, 14)
     facts = images.facts()
     assert (facts["used"], facts["broken"], facts["enlarged"]) == (17, 3, 0)

@@ -3,11 +3,12 @@
 import glob
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from eigenstep.images._config import ImagesConfig
 from eigenstep.images._damage import Damage
-from eigenstep.images._table_files import SUFFIXES, readable_rows, table_fault, table_rows
+from eigenstep.images._table_files import SUFFIXES, readable_rows, table_fault, table_rows, table_schema
 from eigenstep.images._zips import zip_fault
 
 # The column that is asked for, by the data set's name, its features and the configuration.
@@ -54,13 +55,17 @@ class CheckedFiles:
                 self.faults[path] = str(error)
 
     def search(self) -> dict[str, str]:
-        """Faults that are found only where tables are read to their ends."""
+        """Faults that are found only where tables are read to their ends.
+
+        Raises ValueError if it is not a file's fault, but there is no such column.
+        """
         for path in self._rows:
             try:
-                fault = table_fault(path, self._column(path))
+                features = _features(path)
             except ValueError as error:
-                fault = str(error)
-            if fault:
+                self.faults[path] = str(error)
+                continue
+            if fault := table_fault(path, self._find(self.data, features, self.config)):
                 self.faults[path] = fault
         return self.faults
 
@@ -81,7 +86,7 @@ class CheckedFiles:
                 if path in self.faults and (split == self.config.split or not damage.is_passed):
                     damage.tell(path, self.faults[path])
 
-    def tables(self) -> dict[str, Any]:
+    def tables(self, quiet: Callable[[], AbstractContextManager[None]]) -> dict[str, Any]:
         """Every split's column, as a `datasets.Dataset`, without what cannot be read.
 
         A row has the place that it would have in an undamaged file if that says how many rows it has; rows
@@ -91,21 +96,23 @@ class CheckedFiles:
 
         splits = {}
         for split, paths in self._files.items():
-            found = next((path for path in paths if path in self._rows), None)
-            if found is None:
+            features = next((found for path in paths if (found := _features_or_none(path))), None)
+            column = self._find(self.data, features, self.config) if features else ""
+            if next(readable_rows(paths, column), None) is None:
                 continue
-            column, states = self._column(found), [os.stat(path) for path in paths]
-            splits[split] = datasets.Dataset.from_generator(
-                readable_rows,
-                features=datasets.Features({column: _features(found)[column]}),
-                gen_kwargs={
-                    "paths": list(paths),
-                    "column": column,
-                    "state": [(state.st_mtime_ns, state.st_size) for state in states],
-                },
-            )
+            states = [os.stat(path) for path in paths]
+            with quiet():
+                splits[split] = datasets.Dataset.from_generator(
+                    readable_rows,
+                    features=datasets.Features({column: features[column]}),
+                    gen_kwargs={
+                        "paths": list(paths),
+                        "column": column,
+                        "state": [(state.st_mtime_ns, state.st_size) for state in states],
+                    },
+                )
         if self.config.split in self._files and self.config.split not in splits:
-            raise ValueError(f"{self.data}: none of the files of its split {self.config.split!r} can be read")
+            raise self._nothing()
         return splits
 
     def without_faults(self, files: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -115,28 +122,26 @@ class CheckedFiles:
             for split, paths in files.items()
         }
         if not kept.get(self.config.split, True):
-            raise ValueError(f"{self.data}: none of the files of its split {self.config.split!r} can be read")
+            raise self._nothing()
         return {split: paths for split, paths in kept.items() if paths}
 
-    def _column(self, path: str) -> str:
-        return self._find(self.data, _features(path), self.config)
+    def _nothing(self) -> ValueError:
+        faults = [f"{path} ({self.faults[path]})" for path in self._files[self.config.split]]
+        return ValueError(f"{self.data}: none of its files can be read, for example {faults[0]}")
+
+
+def _features_or_none(path: str) -> Any:
+    try:
+        return _features(path)
+    except ValueError:
+        return None
 
 
 def _features(path: str) -> Any:
     """A file's columns, as the library describes them; raises ValueError if it cannot."""
     import datasets
-    import pyarrow
-    import pyarrow.parquet
 
     try:
-        if not path.lower().endswith(".arrow"):
-            schema = pyarrow.parquet.read_schema(path)
-        else:
-            with pyarrow.memory_map(path) as file:
-                try:
-                    schema = pyarrow.ipc.open_stream(file).schema
-                except pyarrow.ArrowInvalid:
-                    schema = pyarrow.ipc.open_file(file).schema
-        return datasets.Features.from_arrow_schema(schema)
-    except (pyarrow.ArrowException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        return datasets.Features.from_arrow_schema(table_schema(path))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"its columns cannot be read: {' '.join(str(error).split())}") from error

@@ -1,5 +1,6 @@
 """Files of a data set that are damaged: what is said where they are refused, and kept where they are not."""
 
+import os
 from dataclasses import dataclass, field
 
 from eigenstep.images._config import ImagesConfig
@@ -32,6 +33,8 @@ class Damage:
 
     def tell(self, file: str, what: str) -> None:
         """Keep it, or raise ValueError, in one line that names the option, if it is to be refused."""
+        within = os.path.relpath(file, os.path.realpath(os.path.expanduser(self.data)))
+        file = file if within.startswith("..") else within
         if not self.is_passed:
             raise ValueError(
                 f"{self.data}: {file} is damaged ({what}); mend it, or use --images.broken pass to train on"

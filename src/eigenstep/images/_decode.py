@@ -24,7 +24,7 @@ def decode_image(record: Record) -> Image.Image:
     """
     if isinstance(record, np.ndarray):
         return Image.fromarray(record)
-    if record is None or (record["bytes"] is None and not record["path"]):
+    if record is None or not (record["bytes"] or (record["bytes"] is None and record["path"])):
         raise ValueError("there is no image in this row")
     with warnings.catch_warnings(), _opened(record) as file:
         warnings.simplefilter("ignore")  # odd metadata does not matter, a broken image is named elsewhere
@@ -125,7 +125,8 @@ def broken_image(data: str, name: str) -> str:
 
 def no_images(data: str, total: int, broken: Sequence[str]) -> str:
     """What is said where nothing can be decoded."""
-    return f"{data}: none of its {total} images can be decoded, for example {', '.join(broken[:3])}"
+    some = f", for example {', '.join(broken[:3])}" if broken else ""
+    return f"{data}: none of its {total} images can be decoded{some}"
 
 
 def _opened(record: dict[str, Any]) -> BinaryIO:

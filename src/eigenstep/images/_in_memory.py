@@ -87,7 +87,7 @@ def read_images(
     refused_of = data if config.broken == "refuse" else None
     decoded = decode_squares(samples, images.numpy(), refused_of=refused_of)
     if not len(decoded.kept):
-        raise ValueError(no_images(data, total, decoded.broken_names))
+        raise ValueError(no_images(data, total, [*opened.damage, *decoded.broken_names]))
     kept = images[: len(decoded.kept)]
     found = ImageSet(kept, decoded.broken_names, decoded.enlarged, list(opened.damage))
     return found, decoded.kept

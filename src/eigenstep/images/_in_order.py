@@ -115,7 +115,7 @@ def _decoded(
             end=start,
         )
     if not found:
-        raise ValueError(no_images(data, count, names))
+        raise ValueError(no_images(data, count, [*opened.damage, *names]))
     if opened.damage:
         nothing = torch.empty((0, 3, size, size), dtype=torch.uint8)
         index = np.empty(0, np.int64)

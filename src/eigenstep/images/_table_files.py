@@ -1,6 +1,6 @@
 """Files of tables, Parquet and Arrow: whether one is whole, and the rows of one that is not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 # What ends a stream of Arrow's, and what ends a file of it.
@@ -41,6 +41,20 @@ def table_rows(path: str) -> int:
         raise ValueError(" ".join(str(error).split())) from error
 
 
+def table_schema(path: str) -> Any:
+    """The columns, as a pyarrow.Schema; raises ValueError if they are not readable."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        if _is_parquet(path):
+            return pyarrow.parquet.read_schema(path)
+        with pyarrow.memory_map(path) as file:
+            return _arrow_stream(file)[0].schema
+    except (OSError, pyarrow.ArrowException) as error:
+        raise ValueError(" ".join(str(error).split())) from error
+
+
 def table_parts(path: str, column: str) -> Iterator[Part]:
     """A file's rows, of which only a column is read of Parquet, as far as they are known to be there.
 
@@ -70,7 +84,7 @@ def table_fault(path: str, column: str) -> str | None:
     return f"{lost:,} of its {total:,} rows cannot be read" if lost else None
 
 
-def readable_rows(paths: list[str], column: str, state: Any) -> Iterator[dict[str, Any]]:
+def readable_rows(paths: Sequence[str], column: str, state: Any = None) -> Iterator[dict[str, Any]]:
     """A column of several files, None in rows that cannot be read.
 
     Parameters
@@ -147,11 +161,9 @@ def _arrow_parts(path: str) -> Iterator[Part]:
     import pyarrow
 
     with pyarrow.memory_map(path) as file:
-        size = file.size()
-        is_file = file.read(len(_FILE_END)) == _FILE_END
-        file.seek(2 + len(_FILE_END) if is_file else 0)
-        count = 0
-        for batch in pyarrow.ipc.open_stream(file):
+        size, count = file.size(), 0
+        stream, is_file = _arrow_stream(file)
+        for batch in stream:
             count += 1
             yield Part(batch.num_rows, pyarrow.Table.from_batches([batch]))
         end = file.tell()
@@ -162,3 +174,12 @@ def _arrow_parts(path: str) -> Iterator[Part]:
             raise ValueError("its end names other batches than it holds")
         if not is_file and end != size:
             raise ValueError(f"its stream ends at byte {end:,} of {size:,}")
+
+
+def _arrow_stream(file: Any) -> tuple[Any, bool]:
+    """The batches, and whether they stand in a file of Arrow's, which holds a stream from its byte 8 on."""
+    import pyarrow
+
+    is_file = file.read(len(_FILE_END)) == _FILE_END
+    file.seek(8 if is_file else 0)
+    return pyarrow.ipc.open_stream(file), is_file

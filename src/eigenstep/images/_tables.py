@@ -14,7 +14,7 @@ from eigenstep.images._row_files import RowFiles
 from eigenstep.images._samples import Labels, Record, Sample, read_labels
 from eigenstep.images._source import Named, RandomAccess, Shards
 from eigenstep.images._table_files import SUFFIXES
-from eigenstep.images._zips import split_member
+from eigenstep.images._zips import may_hold, split_member
 
 
 class TableSource(LibrarySource):
@@ -71,8 +71,7 @@ class TableSource(LibrarySource):
                     return splits
         files.tell(damage)
         if not self.lists_files:
-            with self.quiet():
-                return files.tables()
+            return files.tables(self.quiet)
         kept = files.without_faults(self.builder.config.data_files)
         return self.load(data_files=kept, **self._options(config, find))
 
@@ -87,7 +86,7 @@ class TableSource(LibrarySource):
 
 
 class ImageFolder(TableSource):
-    """A folder of image files, in folders named after splits and classes if it has any."""
+    """A folder of image files or zip archives of them, in folders named after splits and classes if any."""
 
     files = "images"
     module = "imagefolder"
@@ -97,7 +96,12 @@ class ImageFolder(TableSource):
         """Where there are Parquet files too, the images are taken to belong to them."""
         if not named.suffixes or ".parquet" in named.suffixes:
             return False
-        return not named.suffixes.isdisjoint(image_extensions())
+        extensions = tuple(image_extensions())
+        if not named.suffixes.isdisjoint(extensions):
+            return True
+        return named.suffixes == {".zip"} and any(
+            may_hold(str(path), extensions) for path in named.path.rglob("*") if path.is_file()
+        )
 
     def _options(self, config: ImagesConfig, find: FindColumn) -> dict[str, Any]:
         return {"drop_labels": True} if find is image_column else {}
@@ -165,14 +169,14 @@ class TableRows(RandomAccess):
 
     def name(self, row: int, record: Record) -> str:
         """A file's path within the folder, or the image's place in the table."""
-        if not isinstance(record, dict):
+        if not isinstance(record, dict) or not record["path"]:
             return f"image {row}"
         path = record["path"]
-        within = ".."
-        if path and record["bytes"] is None:
-            path = "/".join(split_member(path) or (path,))
-            within = os.path.relpath(path, Path(self.data).expanduser())
-        return f"image {row}" + (f" ({path})" if path else "") if within.startswith("..") else within
+        if record["bytes"] is None:
+            path = os.path.relpath("/".join(split_member(path) or (path,)), Path(self.data).expanduser())
+            if self.files.are_listed and not path.startswith(".."):
+                return path
+        return f"image {row} ({path})"
 
 
 def image_column(data: str, features: Any, config: ImagesConfig) -> str:

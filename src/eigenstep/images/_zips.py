@@ -60,6 +60,15 @@ def zip_fault(path: str, listed: tuple[str, ...]) -> str | None:
     return None
 
 
+def may_hold(path: str, listed: tuple[str, ...]) -> bool:
+    """Whether the archive has members with one of these endings, or is too damaged to tell."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.lower().endswith(listed) for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return True
+
+
 @lru_cache(maxsize=16)
 def _opened(path: str, modified: int, size: int, process: int) -> zipfile.ZipFile:
     """Processes that were forked from each other would share a file's position."""
