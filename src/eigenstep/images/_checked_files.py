@@ -97,7 +97,9 @@ class CheckedFiles:
         splits = {}
         for split, paths in self._files.items():
             features = next((found for path in paths if (found := _features_or_none(path))), None)
-            column = self._find(self.data, features, self.config) if features else ""
+            if features is None:
+                continue
+            column = self._find(self.data, features, self.config)
             if next(readable_rows(paths, column), None) is None:
                 continue
             states = [os.stat(path) for path in paths]

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
+from zipfile import BadZipFile
 
 from eigenstep.images._source import Source
 
@@ -80,8 +81,9 @@ class LibrarySource(Source):
         datasets.logging.set_verbosity(datasets.logging.CRITICAL)
         try:
             yield
-        except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-            raise ValueError(f"{self._refusal()} ({' '.join(str(error).split())})") from error
+        except (OSError, ValueError, RuntimeError, BadZipFile, datasets.exceptions.DatasetsError) as error:
+            reason = " ".join(str(error.__cause__ or error).split())
+            raise ValueError(f"{self._refusal()} ({reason})") from error
         finally:
             datasets.logging.set_verbosity(verbosity)
 

@@ -170,8 +170,10 @@ def _arrow_parts(path: str) -> Iterator[Part]:
         file.seek(max(end - len(_STREAM_END), 0))
         if file.read(len(_STREAM_END)) != _STREAM_END:
             raise ValueError("it ends without the mark of a stream's end")
-        if is_file and pyarrow.ipc.open_file(file).num_record_batches != count:
-            raise ValueError("its end names other batches than it holds")
+        if is_file:
+            named = pyarrow.ipc.open_file(file)
+            if named.num_record_batches != count or not named.schema.equals(stream.schema, True):
+                raise ValueError("its end names other columns or batches than it holds")
         if not is_file and end != size:
             raise ValueError(f"its stream ends at byte {end:,} of {size:,}")
 

@@ -78,20 +78,24 @@ class _Archive(tarfile.TarFile):
 
     def gap(self, end: int) -> str | None:
         """What is wrong between the last file and the next one, which begins at byte `end`."""
-        places = [place for place in (self._damaged_from, self._empty_from) if place is not None]
+        start = self._nothing_from()
         self._damaged_from = self._empty_from = None
-        return f"bytes {min(places):,} to {end:,} hold no file" if places else None
+        return None if start is None else f"bytes {start:,} to {end:,} hold no file"
 
     def end(self) -> str | None:
         """What is wrong behind the last file."""
         end = self.fileobj.tell()
         if self._damaged_from is not None:
-            return f"from byte {self._damaged_from:,} on it holds no file"
+            return f"from byte {self._nothing_from():,} on it holds no file"
         if self._empty_from is None:
             return f"it ends at byte {end:,} without the mark of an archive's end"
         if end - self._empty_from > MOST_PADDING:
             return f"from byte {self._empty_from:,} on it is empty, for longer than an archive's end is"
         return None
+
+    def _nothing_from(self) -> int | None:
+        places = [place for place in (self._damaged_from, self._empty_from) if place is not None]
+        return min(places, default=None)
 
 
 class _Header(tarfile.TarInfo):
