@@ -1,5 +1,7 @@
 """Files of a data set that are damaged: what is said where they are refused, and kept where they are not."""
 
+import errno
+import gzip
 import os
 from dataclasses import dataclass, field
 
@@ -34,7 +36,7 @@ class Damage:
     def tell(self, file: str, what: str) -> None:
         """Keep it, or raise ValueError, in one line that names the option, if it is to be refused."""
         within = os.path.relpath(file, os.path.realpath(os.path.expanduser(self.data)))
-        file = file if within.startswith("..") else within
+        file = within if os.path.isabs(file) and not within.startswith("..") else file
         if not self.is_passed:
             raise ValueError(
                 f"{self.data}: {file} is damaged ({what}); mend it, or use --images.broken pass to train on"
@@ -42,3 +44,11 @@ class Damage:
             )
         if (told := f"{file} ({what})") not in self.found:
             self.found.append(told)
+
+
+def is_of_content(error: OSError) -> bool:
+    """Whether the disk failed or what it gave could not be decoded.
+
+    Files that are not there and networks are other matters.
+    """
+    return type(error) in (OSError, gzip.BadGzipFile) and error.errno in (None, errno.EIO)

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any
 
 from eigenstep.images._samples import Record
 from eigenstep.images._zips import split_member
@@ -41,22 +40,22 @@ class RowFiles:
             return record
         archive, member = split_member(record["path"]) or (record["path"], None)
         if self.root is None:
-            self._refuse(name, archive, "a file of this machine")
+            raise self._refusal(name, archive, "a file of this machine")
         path = os.path.join(self.root, archive)
-        if not self._is_within(path):
-            self._refuse(name, archive, "which is outside of the data set's folder")
+        if not self._is_within(self.root, path):
+            raise self._refusal(name, archive, "which is outside of the data set's folder")
         return record | {"path": path if member is None else f"zip://{member}::{path}"}
 
-    def _is_within(self, path: str) -> bool:
+    def _is_within(self, root: str, path: str) -> bool:
         real = os.path.abspath if self.are_listed else os.path.realpath
         try:
-            root = real(str(self.root))
+            root = real(root)
             return os.path.commonpath([root, real(path)]) == root
         except ValueError:  # no path at all
             return False
 
-    def _refuse(self, name: str, path: str, what: str) -> Any:
-        raise ValueError(
+    def _refusal(self, name: str, path: str, what: str) -> ValueError:
+        return ValueError(
             f"{self.data}: {name} names {path!r}, {what}; mend the table, or set --images.root to the folder"
             " that holds its files"
         )

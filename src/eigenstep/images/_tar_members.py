@@ -1,7 +1,6 @@
 """The files of a tar archive, one after another, and whatever in it is none."""
 
 import bz2
-import errno
 import gzip
 import io
 import lzma
@@ -10,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
-from eigenstep.images._damage import Damage
+from eigenstep.images._damage import Damage, is_of_content
 
 # Two empty blocks end an archive, which is filled up with others to a record of 20.
 MOST_PADDING = 21 * tarfile.BLOCKSIZE
@@ -40,9 +39,10 @@ def tar_members(
         If the archive is damaged and that is to be refused.
     """
     archive = None
+    open_archive: Any = _Archive.open
     try:
         stream = _decompressed(file)
-        archive = _Archive.open(fileobj=stream, mode="r|", ignore_zeros=True, goes_on=damage.is_passed)
+        archive = open_archive(fileobj=stream, mode="r|", ignore_zeros=True, goes_on=damage.is_passed)
         while (member := archive.next()) is not None:
             if gap := archive.gap(member.offset):
                 damage.tell(name, gap)
@@ -53,7 +53,7 @@ def tar_members(
         if gap := archive.end():
             damage.tell(name, gap)
     except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        if isinstance(error, OSError) and not _is_of_content(error):
+        if isinstance(error, OSError) and not is_of_content(error):
             raise
         place = f"from byte {archive.fileobj.tell():,} on" if archive and archive.fileobj else "at all"
         damage.tell(name, f"it cannot be read {place}: {error}")
@@ -74,7 +74,7 @@ class _Archive(tarfile.TarFile):
 
     def __init__(self, *arguments: Any, goes_on: bool, **options: Any) -> None:
         self.goes_on = goes_on
-        super().__init__(*arguments, tarinfo=_Header, **options)
+        super().__init__(*arguments, **(options | {"tarinfo": _Header}))
 
     def gap(self, end: int) -> str | None:
         """What is wrong between the last file and the next one, which begins at byte `end`."""
@@ -106,9 +106,9 @@ class _Header(tarfile.TarInfo):
         place = archive.fileobj.tell()
         try:
             return super().fromtarfile(archive)
-        except tarfile.EmptyHeaderError:  # the file's end
+        except tarfile.EmptyHeaderError:  # type: ignore[attr-defined]  # the file's end
             raise
-        except tarfile.EOFHeaderError:
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
             if archive._empty_from is None:
                 archive._empty_from = place
             raise
@@ -118,7 +118,7 @@ class _Header(tarfile.TarInfo):
             if archive._damaged_from is None:
                 archive._damaged_from = place
             archive.offset = archive.fileobj.tell() - tarfile.BLOCKSIZE  # of long names more was read
-            raise tarfile.InvalidHeaderError(str(error)) from error
+            raise tarfile.InvalidHeaderError(str(error)) from error  # type: ignore[attr-defined]
 
 
 class _Unbuffered(io.RawIOBase):
@@ -151,8 +151,3 @@ def _decompressed(file: IO[bytes]) -> Any:
 
         return pyarrow.CompressedInputStream(file, "zstd")
     return file
-
-
-def _is_of_content(error: OSError) -> bool:
-    """The disk or what decompresses gave it up; files that are not there and networks are other matters."""
-    return type(error) in (OSError, gzip.BadGzipFile) and error.errno in (None, errno.EIO)

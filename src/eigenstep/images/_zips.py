@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from collections import Counter
 from functools import lru_cache
 
 # Where an archive says how many members it has: in its last record, before a comment of at most 64 KiB.
@@ -42,12 +43,9 @@ def zip_fault(path: str, listed: tuple[str, ...]) -> str | None:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             names = [member.filename for member in members]
-            if (
-                twice := {name for name in names if names.count(name) > 1}
-                if len(set(names)) < len(names)
-                else None
-            ):
-                return f"it holds {min(twice)} more than once"
+            name, times = Counter(names).most_common(1)[0] if names else ("", 0)
+            if times > 1:
+                return f"it holds {name} {times} times"
             said = _said_count(path)
             if said not in (len(names), None):
                 return f"it says that it has {said:,} members and lists {len(names):,}"
@@ -56,7 +54,7 @@ def zip_fault(path: str, listed: tuple[str, ...]) -> str | None:
                 if name.startswith((".", "__")) or not name.lower().endswith(listed):
                     archive.open(member).close()
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError) as error:
-        return str(error)
+        return str(error) or type(error).__name__
     return None
 
 
