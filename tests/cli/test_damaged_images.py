@@ -7,19 +7,8 @@ import pytest
 
 from eigenstep.cli import main
 
-TRAIN = [
-    "train",
-    "--data",
-    "data",
-    "--steps",
-    "6",
-    "--batch-size",
-    "4",
-    "--images.size",
-    "16",
-    "--threads",
-    "1",
-]
+SHORT = ["--steps", "6", "--batch-size", "4", "--images.size", "16", "--threads", "1", "--out", "run"]
+TRAIN = ["train", "--data", "data", *SHORT]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eigenstep.images._config import ImagesConfig
-from eigenstep.images._damage import Damage, is_of_content
+from eigenstep.images._damage import is_of_content
 from eigenstep.images._row_files import RowFiles
 from eigenstep.images._samples import Labels, Sample
 from eigenstep.images._source import Named, RandomAccess, Shard, Shards, labels_of_shards
@@ -65,12 +65,12 @@ class HubDataset(TableSource):
         if image:
             rows = rows.cast_column(image, datasets.Image(decode=False))
         names = getattr(features[label], "names", None) if label else None
-        count, files, damage = rows.num_shards, self.row_files(config), Damage.of(self.data, config)
+        count, files = rows.num_shards, self.row_files(config)
         shards: list[Shard] = [
-            TableShard(rows.shard(num_shards=count, index=index), index, image, label, files, damage)
+            TableShard(rows.shard(num_shards=count, index=index), index, image, label, files)
             for index in range(count)
         ]
-        return Shards(self.data, shards, config.limit, names, damage.found)
+        return Shards(self.data, shards, config.limit, names)
 
     def _refusal(self) -> str:
         return f"there is no folder {self.data}, and the Hugging Face hub gave no data set {self.place}"
@@ -85,28 +85,27 @@ class TableShard:
     image: str | None
     label: str | None
     files: RowFiles
-    damage: Damage
 
     def samples(self) -> Iterator[Sample]:
         """Raises ValueError if a row names a file of this machine, or the shard is damaged."""
-        row = 0
-        rows = iter(self.rows)
-        while (values := self._next(rows, row)) is not None:
+        for row, values in enumerate(self._rows()):
             record = values[self.image] if self.image else None
             path = f" ({record['path']})" if record and record["path"] else ""
             label = values[self.label] if self.label else None
             name = f"image {row} of shard {self.index}"
             yield Sample(name + path, self.files.checked(record, name), label)
-            row += 1
 
-    def _next(self, rows: Iterator[dict[str, Any]], row: int) -> dict[str, Any] | None:
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        """How many rows come before damage is not the same every time, so that it cannot be passed over."""
         import pyarrow
 
         try:
-            return next(rows, None)
+            yield from self.rows
         except (pyarrow.ArrowException, OSError) as error:
             if isinstance(error, OSError) and not is_of_content(error):
                 raise
             what = " ".join(str(error).split())
-            self.damage.tell(f"shard {self.index}", f"it cannot be read from row {row:,} on: {what}")
-            return None
+            raise ValueError(
+                f"{self.files.data}: shard {self.index} is damaged ({what}); mend it:"
+                " a table that is streamed is not read past damage"
+            ) from error

@@ -9,6 +9,9 @@ from functools import lru_cache
 _LAST_RECORD, _LONGEST = b"PK\x05\x06", 22 + 0xFFFF
 _TOO_MANY = 0xFFFF
 
+# What the zipfile module raises for archives that are damaged.
+_UNREADABLE = (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError)
+
 
 def split_member(path: str) -> tuple[str, str] | None:
     """The archive and the member of `zip://MEMBER::ARCHIVE`; None for other paths.
@@ -53,7 +56,7 @@ def zip_fault(path: str, listed: tuple[str, ...]) -> str | None:
                 name = member.filename.rpartition("/")[2]
                 if name.startswith((".", "__")) or not name.lower().endswith(listed):
                     archive.open(member).close()
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError) as error:
+    except _UNREADABLE as error:
         return str(error) or type(error).__name__
     return None
 
@@ -63,7 +66,7 @@ def may_hold(path: str, listed: tuple[str, ...]) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.lower().endswith(listed) for name in archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except _UNREADABLE:
         return True
 
 
