@@ -135,4 +135,5 @@ def test_links_in_a_folder_of_images_are_the_users_own(tmp_path, encoded):
     (tmp_path / "data").mkdir()
     (tmp_path / "elsewhere.png").write_bytes(encoded(0))
     (tmp_path / "data" / "a.png").symlink_to(tmp_path / "elsewhere.png")
-    assert len(load(tmp_path / "data")) == 1
+    (tmp_path / "linked").symlink_to(tmp_path / "data")
+    assert len(load(tmp_path / "data")) == len(load(tmp_path / "linked")) == 1

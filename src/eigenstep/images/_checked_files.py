@@ -69,16 +69,6 @@ class CheckedFiles:
                 self.faults[path] = fault
         return self.faults
 
-    def compare(self, counts: Mapping[str, int]) -> dict[str, str]:
-        """Faults where a split has not so many rows as its files say."""
-        for split, paths in self._files.items():
-            if not paths or not all(path in self._rows for path in paths):
-                continue
-            said = sum(self._rows[path] for path in paths)
-            if counts.get(split, said) != said:
-                self.faults[paths[0]] = f"{counts[split]:,} rows were read of {len(paths)} files of {said:,}"
-        return self.faults
-
     def tell(self, damage: Damage) -> None:
         """Raises ValueError if damage is to be refused: in any split, since the library reads them all."""
         for split, paths in self._files.items():
@@ -120,7 +110,7 @@ class CheckedFiles:
     def without_faults(self, files: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         """As patterns for the library: paths by split, without those of damaged files."""
         kept = {
-            split: [glob.escape(str(path)) for path in paths if str(path) not in self.faults]
+            str(split): [glob.escape(str(path)) for path in paths if str(path) not in self.faults]
             for split, paths in files.items()
         }
         if not kept.get(self.config.split, True):
@@ -128,8 +118,8 @@ class CheckedFiles:
         return {split: paths for split, paths in kept.items() if paths}
 
     def _nothing(self) -> ValueError:
-        faults = [f"{path} ({self.faults[path]})" for path in self._files[self.config.split]]
-        return ValueError(f"{self.data}: none of its files can be read, for example {faults[0]}")
+        path, fault = next(iter(self.faults.items()))
+        return ValueError(f"{self.data}: none of its files can be read, for example {path} ({fault})")
 
 
 def _features_or_none(path: str) -> Any:

@@ -161,10 +161,10 @@ def _arrow_parts(path: str) -> Iterator[Part]:
     import pyarrow
 
     with pyarrow.memory_map(path) as file:
-        size, count = file.size(), 0
+        size, counts = file.size(), []
         stream, is_file = _arrow_stream(file)
         for batch in stream:
-            count += 1
+            counts.append(batch.num_rows)
             yield Part(batch.num_rows, pyarrow.Table.from_batches([batch]))
         end = file.tell()
         file.seek(max(end - len(_STREAM_END), 0))
@@ -172,7 +172,8 @@ def _arrow_parts(path: str) -> Iterator[Part]:
             raise ValueError("it ends without the mark of a stream's end")
         if is_file:
             named = pyarrow.ipc.open_file(file)
-            if named.num_record_batches != count or not named.schema.equals(stream.schema, True):
+            found = [named.get_batch(index).num_rows for index in range(named.num_record_batches)]
+            if found != counts or not named.schema.equals(stream.schema, True):
                 raise ValueError("its end names other columns or batches than it holds")
         if not is_file and end != size:
             raise ValueError(f"its stream ends at byte {end:,} of {size:,}")

@@ -42,8 +42,9 @@ class TableSource(LibrarySource):
 
     def row_files(self, config: ImagesConfig) -> RowFiles:
         """Which files its rows may name."""
-        root = config.root or (None if self.is_remote else self.place)
-        return RowFiles(self.data, root, self.lists_files)
+        place = None if self.is_remote else os.path.realpath(self.place)  # as the library lists it
+        named = os.path.expanduser(config.root) if config.root and not self.lists_files else None
+        return RowFiles(self.data, named or place, self.lists_files)
 
     @property
     def lists_files(self) -> bool:
@@ -62,13 +63,10 @@ class TableSource(LibrarySource):
         files = CheckedFiles(self.data, self._checkable(), tuple(image_extensions()), config, find)
         if not files.faults:
             try:
-                splits = self.load(**self._options(config, find))
+                return self.load(**self._options(config, find))
             except ValueError:
                 if not files.search():
                     raise
-            else:
-                if not files.compare({name: len(rows) for name, rows in splits.items()}):
-                    return splits
         files.tell(damage)
         if not self.lists_files:
             return files.tables(self.quiet)
@@ -80,7 +78,7 @@ class TableSource(LibrarySource):
         if self.is_remote:
             return {}
         return {
-            split: [str(path) for path in paths if str(path).lower().endswith((*SUFFIXES, ".zip"))]
+            str(split): [str(path) for path in paths if str(path).lower().endswith((*SUFFIXES, ".zip"))]
             for split, paths in (self.builder.config.data_files or {}).items()
         }
 
