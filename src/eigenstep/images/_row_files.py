@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 
 from eigenstep.images._samples import Record
 from eigenstep.images._zips import split_member
@@ -42,17 +43,21 @@ class RowFiles:
         if self.root is None:
             raise self._refusal(name, archive, "a file of this machine")
         path = os.path.join(self.root, archive)
-        if not self._is_within(self.root, path):
+        if not self._is_within(path):
             raise self._refusal(name, archive, "which is outside of the data set's folder")
         return record | {"path": path if member is None else f"zip://{member}::{path}"}
 
-    def _is_within(self, root: str, path: str) -> bool:
+    def _is_within(self, path: str) -> bool:
         real = os.path.abspath if self.are_listed else os.path.realpath
         try:
-            root = real(root)
-            return os.path.commonpath([root, real(path)]) == root
+            return real(path).startswith(self._start)
         except ValueError:  # no path at all
             return False
+
+    @cached_property
+    def _start(self) -> str:
+        """What the paths of all files in the folder begin with."""
+        return os.path.join(os.path.realpath(str(self.root)), "")
 
     def _refusal(self, name: str, path: str, what: str) -> ValueError:
         return ValueError(
