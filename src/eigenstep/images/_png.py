@@ -14,14 +14,14 @@ def check_png(file: BinaryIO) -> None:
     decoder.
     """
     if file.read(len(_SIGNATURE)) == _SIGNATURE:
-        while len(head := file.read(8)) == 8:
+        while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
             length, checksum = int.from_bytes(head[:4], "big"), zlib.crc32(head[4:])
-            while length and (piece := file.read(min(length, _PIECE))):
+            while length > _PIECE and (piece := file.read(_PIECE)):
                 checksum = zlib.crc32(piece, checksum)
                 length -= len(piece)
-            said = file.read(4)
-            if len(said) == 4 and int.from_bytes(said, "big") != checksum:
+            rest = file.read(length + 4)
+            if len(rest) == length + 4 and zlib.crc32(rest[:-4], checksum) != int.from_bytes(
+                rest[-4:], "big"
+            ):
                 raise ValueError(f"its part {head[4:]!r} does not match its checksum")
-            if head[4:] == b"IEND":
-                break
     file.seek(0)
