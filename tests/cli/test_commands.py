@@ -255,7 +255,7 @@ def test_the_version_is_that_of_the_package(capsys):
         (["train", "--data", "cifar"], "Did you mean cifar10?"),
         (["train", "--data", "broken"], "none of its 1 images can be decoded, for example a.png"),
         (
-            ["train", "--data", "mixed", "--images.on-broken", "refuse"],
+            ["train", "--data", "mixed", "--images.broken", "refuse"],
             "mixed: a.png cannot be decoded; mend it",
         ),
         (["train", "--data", "mixed", "--images.split", "test"], "set --images.split to one of train"),

@@ -132,7 +132,7 @@ def test_broken_images_among_good_ones_are_skipped_named_and_counted(pictures):
     with pytest.raises(
         ValueError, match=r"(truncated\.jpg|text\.png|empty\.jpeg) cannot be decoded"
     ) as refused:
-        load(folder, on_broken="refuse")
+        load(folder, broken="refuse")
     assert "\n" not in str(refused.value)
 
 
@@ -207,7 +207,7 @@ def test_a_limit_takes_the_first_images_and_says_how_many_it_goes_through(pictur
         ),
         (lambda path: (path / "a.png").write_text("x"), r"none of its 1 images can be decoded, .* a\.png"),
         (lambda path: (path / "loader.py").write_text("raise SystemExit"), "could be read in the folder"),
-        (lambda path: (path / "train.parquet").write_bytes(b"PAR1 PAR1"), "could be read in the folder"),
+        (lambda path: (path / "train.parquet").write_bytes(b"PAR1 PAR1"), r": train\.parquet is damaged"),
     ],
 )
 def test_a_folder_without_images_is_refused_in_one_line_and_nothing_else_is_said(

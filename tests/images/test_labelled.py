@@ -55,7 +55,7 @@ def test_images_that_are_broken_or_have_no_label_are_left_out(kind, load, data_o
     assert sorted(rows_of(found.images)) == sorted(set(range(20)) - {0, 1, 3, 4})
     assert found.labels.tolist() == rows_of(found.images)
     with pytest.raises(ValueError, match="cannot be decoded"):
-        load(kind, folder, on_broken="refuse")
+        load(kind, folder, broken="refuse")
 
 
 @pytest.mark.slow

@@ -94,6 +94,8 @@ def test_in_memory_broken_images_are_left_out_and_counted(data_of, open_data, ta
         "broken": 2,
         "broken_names": ["image 1", "image 20"],
         "enlarged": 0,
+        "damaged": 0,
+        "damaged_names": [],
     }
     assert images.joint_facts([images.facts()] * 3) == images.facts()
     assert sorted(rows_of(take(images, 5).flatten(0, 1))) == sorted(set(range(22)) - {1, 20})

@@ -143,4 +143,11 @@ def test_the_summary_counts_the_modes_and_names_the_broken_images(small_config, 
     summary = train(replace(config, images=replace(config.images, size=20)), tmp_path / "run").summary
     assert (summary["state"], summary["step"]) == ("finished", 4)
     assert summary["learned_modes"] == len(summary["rises"])
-    assert summary["images"] == {"used": 20, "broken": 1, "broken_names": ["broken.png"], "enlarged": 20}
+    assert summary["images"] == {
+        "used": 20,
+        "broken": 1,
+        "broken_names": ["broken.png"],
+        "enlarged": 20,
+        "damaged": 0,
+        "damaged_names": [],
+    }

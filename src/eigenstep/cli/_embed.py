@@ -1,6 +1,7 @@
 """The subcommand `embed`."""
 
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
@@ -13,6 +14,7 @@ def embed(
     data: str | None = None,
     split: str | None = None,
     limit: int | None = None,
+    broken: Literal["pass"] | None = None,
     checkpoint: str = "last",
     device: str = "auto",
     overwrite: Flag = False,
@@ -31,6 +33,8 @@ def embed(
         Which split of them; default: the run's.
     limit : int | None
         Use at most this many images.
+    broken : Literal['pass'] | None
+        Read damaged archives and tables as far as they go; default: as the run was trained.
     checkpoint : str
         Last, best (by the k-NN probe while training) or a step's number.
     device : str
@@ -50,12 +54,14 @@ def embed(
                 checkpoint,
                 split=split,
                 limit=limit,
+                broken=broken,
                 device=device,
                 overwrite=overwrite,
                 progress=lambda done, total: line.update(done, total, "images"),
             )
     except ValueError as error:  # which names the option of train
-        raise ValueError(str(error).replace("--images.split", "--split")) from error
+        told = str(error).replace("--images.split", "--split").replace("--images.broken", "--broken")
+        raise ValueError(told) from error
     if written.broken:
         shown = ", ".join(written.broken[:20]) + (", ..." if len(written.broken) > 20 else "")
         console.print(f"{len(written.broken)} broken images were left out: {shown}", soft_wrap=True)

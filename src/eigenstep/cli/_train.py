@@ -97,6 +97,10 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
             console.print(
                 f"{images['broken']} broken images were skipped: {', '.join(images['broken_names'])}"
             )
+        if images["damaged"]:
+            console.print(
+                f"{images['damaged']} damaged places were passed over: {', '.join(images['damaged_names'])}"
+            )
         if images["enlarged"]:
             console.print(f"{images['enlarged']} images were smaller than the views and were enlarged")
         print_runs([record])

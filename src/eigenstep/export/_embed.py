@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from eigenstep.encoders import encode, load_encoder
 from eigenstep.export._columns import Columns, check_suffix, open_columns
@@ -21,7 +22,7 @@ class Embedded:
     count : int
         Rows in the file.
     broken : list[str]
-        Names of the images that could not be decoded, and have no row.
+        Names of the images that could not be decoded, and have no row, and what damaged files have lost.
     labelled : bool
         Whether there is a column of labels.
     """
@@ -39,6 +40,7 @@ def embed(
     *,
     split: str | None = None,
     limit: int | None = None,
+    broken: Literal["pass"] | None = None,
     device: str = "auto",
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -62,6 +64,8 @@ def embed(
         Default: that which the run was trained on.
     limit : int | None
         Use at most this many images.
+    broken : Literal['pass'] | None
+        Read damaged archives and tables as far as they go; default: as the run was trained.
     device : str
         Auto, cpu or cuda.
     progress : Callable[[int, int], None] | None
@@ -92,7 +96,12 @@ def embed(
     encoder = load_encoder(run, checkpoint).to(place)
     config = encoder.config
     name = data or config.data
-    images = dataclasses.replace(config.images, split=split or config.images.split, limit=limit)
+    images = dataclasses.replace(
+        config.images,
+        split=split or config.images.split,
+        limit=limit,
+        broken=broken or config.images.broken,
+    )
     if name != config.data:  # its columns have names of their own
         images = dataclasses.replace(images, column=None, label=None)
     found = open_in_order(name, images, config.seed)
@@ -104,12 +113,12 @@ def embed(
         "class_names": found.labels.names if found.labels else None,
     }
     count = 0
-    broken: list[str] = []
+    left_out: list[str] = []
     with new_file(out, overwrite) as aside:
         file = open_columns(aside, out.suffix, description)
         try:
             for block in found.blocks:
-                broken += block.broken
+                left_out += block.broken
                 count += len(block.images)
                 if len(block.images):
                     features, embedding = (
@@ -120,4 +129,4 @@ def embed(
                 tell(block.end, found.count)
         finally:
             file.close()
-    return Embedded(count, broken, found.labels is not None)
+    return Embedded(count, left_out, found.labels is not None)

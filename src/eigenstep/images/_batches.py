@@ -10,6 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+# So many of what was left out are named.
+NAMES = 20
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -136,7 +139,9 @@ class Images(ABC):
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
-        """How many images were used, broken and enlarged, and the names of the first 20 broken ones.
+        """How many images were used, broken and enlarged, and how many places of files were damaged.
+
+        The first 20 broken images, and places with what is missing there, are named.
 
         A data set that is decoded while training is counted over its first epoch, as far as this process
         has come in it.
@@ -164,6 +169,11 @@ def spread(n: int, count: int) -> np.ndarray:
     """At most n of the numbers 0 to count - 1, evenly spread: (min(n, count),)."""
     n = min(n, count)
     return np.arange(n) * count // max(n, 1)
+
+
+def damage_facts(damage: Sequence[str]) -> dict[str, Any]:
+    """What is missing of files, as part of `Images.facts`."""
+    return {"damaged": len(damage), "damaged_names": list(damage[:NAMES])}
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:

@@ -1,7 +1,7 @@
 """How images are read."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,11 @@ class ImagesConfig:
     """Use at most this many images."""
     patches: int = 2048
     """How many patches are cut from the photographs of `--data photos`."""
-    on_broken: Literal["skip", "refuse"] = "skip"
-    """What to do about an image that cannot be decoded: skip and count it, or refuse the data set."""
+    broken: Literal["refuse", "pass"] | None = None
+    """What to do about images that cannot be decoded and about damaged archives and tables: refuse the data
+    set, or pass over them, counted and named; default: pass over single images, refuse damaged files."""
+    root: str | None = None
+    """The folder within which rows of a table may name image files; default: the data set's own."""
     label: str | None = None
     """The column that holds the labels, which probes and supervised references use; default: the only one
     that does."""
@@ -32,3 +35,12 @@ class ImagesConfig:
     """Processes that decode streamed images; default: the cores, but 8 at most."""
     shuffle_buffer: int = 10_000
     """Images that a stream which can only be read in order is shuffled within."""
+
+    @staticmethod
+    def of_older(tree: dict[str, Any]) -> dict[str, Any]:
+        """The tree of a configuration that was written when `broken` was `on_broken`."""
+        tree = dict(tree)
+        if "on_broken" in tree:
+            tree["broken"] = {"skip": None}.get(tree["on_broken"], tree["on_broken"])
+            del tree["on_broken"]
+        return tree

@@ -5,11 +5,15 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from eigenstep.images._png import check_png
 from eigenstep.images._samples import Record, Sample
+from eigenstep.images._zips import read_member, split_member
 
 
 def decode_image(record: Record) -> Image.Image:
@@ -20,12 +24,12 @@ def decode_image(record: Record) -> Image.Image:
     """
     if isinstance(record, np.ndarray):
         return Image.fromarray(record)
-    if record is None or not (record["bytes"] or record["path"]):
+    if record is None or not (record["bytes"] or (record["bytes"] is None and record["path"])):
         raise ValueError("there is no image in this row")
-    content = record["bytes"]
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _opened(record) as file:
         warnings.simplefilter("ignore")  # odd metadata does not matter, a broken image is named elsewhere
-        image: Image.Image = Image.open(io.BytesIO(content) if content else record["path"])
+        check_png(file)
+        image: Image.Image = Image.open(file)
         image.load()
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
@@ -116,12 +120,25 @@ def decode_squares(
 
 def broken_image(data: str, name: str) -> str:
     """What is said where a broken image is refused."""
-    return f"{data}: {name} cannot be decoded; mend it, or use --images.on-broken skip"
+    return f"{data}: {name} cannot be decoded; mend it, or leave --images.broken at its default"
 
 
 def no_images(data: str, total: int, broken: Sequence[str]) -> str:
     """What is said where nothing can be decoded."""
-    return f"{data}: none of its {total} images can be decoded, for example {', '.join(broken[:3])}"
+    some = f", for example {', '.join(broken[:3])}" if broken else ""
+    return f"{data}: none of its {total} images can be decoded{some}"
+
+
+def _opened(record: dict[str, Any]) -> BinaryIO:
+    """The encoded image; a row that has one of no bytes is not asked for its path."""
+    content, path = record["bytes"], str(record["path"])
+    if content is None and (member := split_member(path)):
+        content = read_member(*member)
+    if content is not None:
+        return io.BytesIO(content)
+    if not Path(path).is_file():  # what is no file may never end
+        raise ValueError("it is no file")
+    return open(path, "rb")
 
 
 def _to_eight_bits(pixels: np.ndarray) -> np.ndarray:

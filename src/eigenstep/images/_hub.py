@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from eigenstep.images._config import ImagesConfig
+from eigenstep.images._damage import is_of_content
+from eigenstep.images._row_files import RowFiles
 from eigenstep.images._samples import Labels, Sample
 from eigenstep.images._source import Named, RandomAccess, Shard, Shards, labels_of_shards
 from eigenstep.images._tables import TableSource, image_column, label_column
@@ -63,9 +65,9 @@ class HubDataset(TableSource):
         if image:
             rows = rows.cast_column(image, datasets.Image(decode=False))
         names = getattr(features[label], "names", None) if label else None
-        count = rows.num_shards
+        count, files = rows.num_shards, self.row_files(config)
         shards: list[Shard] = [
-            TableShard(rows.shard(num_shards=count, index=index), index, image, label)
+            TableShard(rows.shard(num_shards=count, index=index), index, image, label, files)
             for index in range(count)
         ]
         return Shards(self.data, shards, config.limit, names)
@@ -82,10 +84,28 @@ class TableShard:
     index: int
     image: str | None
     label: str | None
+    files: RowFiles
 
     def samples(self) -> Iterator[Sample]:
-        for row, values in enumerate(self.rows):
+        """Raises ValueError if a row names a file of this machine, or the shard is damaged."""
+        for row, values in enumerate(self._rows()):
             record = values[self.image] if self.image else None
             path = f" ({record['path']})" if record and record["path"] else ""
             label = values[self.label] if self.label else None
-            yield Sample(f"image {row} of shard {self.index}{path}", record, label)
+            name = f"image {row} of shard {self.index}"
+            yield Sample(name + path, self.files.checked(record, name), label)
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        """How many rows come before damage is not the same every time, so that it cannot be passed over."""
+        import pyarrow
+
+        try:
+            yield from self.rows
+        except (pyarrow.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and not is_of_content(error):
+                raise
+            what = " ".join(str(error).split())
+            raise ValueError(
+                f"{self.files.data}: shard {self.index} is damaged ({what}); mend it:"
+                " a table that is streamed is not read past damage"
+            ) from error

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eigenstep.images._batches import Batch, Images, Sharing, spread, to_device
+from eigenstep.images._batches import NAMES, Batch, Images, Sharing, damage_facts, spread, to_device
 from eigenstep.images._config import ImagesConfig
 from eigenstep.images._decode import decode_squares, no_images
 from eigenstep.images._find_source import find_source
@@ -36,11 +36,14 @@ class ImageSet:
         Names of the images that could not be decoded and were skipped.
     enlarged : int
         How many images were smaller than `size` and were enlarged.
+    damage : list[str]
+        Files that are damaged, with what is missing of them.
     """
 
     images: Tensor
     broken: list[str] = field(default_factory=list)
     enlarged: int = 0
+    damage: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -60,7 +63,7 @@ def load_images(
     ------
     ValueError, FileNotFoundError
         In one line if the name is unknown, the folder holds no images, the column or split does not exist,
-        the images would not fit into memory, or an image is broken and `config.on_broken` is "refuse".
+        the images would not fit into memory, or what is broken is to be refused by `config.broken`.
 
     Examples
     --------
@@ -81,12 +84,13 @@ def read_images(
     check_memory(data, total, size, "use --images.stream auto, or set a smaller --images.limit")
     images = torch.empty((total, 3, size, size), dtype=torch.uint8)
     samples = _counted(opened.samples(), total, progress) if progress else opened.samples()
-    refused_of = data if config.on_broken == "refuse" else None
+    refused_of = data if config.broken == "refuse" else None
     decoded = decode_squares(samples, images.numpy(), refused_of=refused_of)
     if not len(decoded.kept):
-        raise ValueError(no_images(data, total, decoded.broken_names))
+        raise ValueError(no_images(data, total, [*opened.damage, *decoded.broken_names]))
     kept = images[: len(decoded.kept)]
-    return ImageSet(kept, decoded.broken_names, decoded.enlarged), decoded.kept
+    found = ImageSet(kept, decoded.broken_names, decoded.enlarged, list(opened.damage))
+    return found, decoded.kept
 
 
 def _counted(samples: Iterable[Sample], total: int, progress: CountImages) -> Iterator[Sample]:
@@ -135,8 +139,9 @@ class ImagesInMemory(Images):
         return {
             "used": len(self._set),
             "broken": len(self._set.broken),
-            "broken_names": self._set.broken[:20],
+            "broken_names": self._set.broken[:NAMES],
             "enlarged": self._set.enlarged,
+            **damage_facts(self._set.damage),
         }
 
     def joint_facts(self, facts: Sequence[dict[str, Any]]) -> dict[str, Any]:

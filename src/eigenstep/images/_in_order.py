@@ -13,8 +13,8 @@ from torch import Tensor
 from eigenstep.images._config import ImagesConfig
 from eigenstep.images._decode import decode_squares, no_images
 from eigenstep.images._find_source import find_source
-from eigenstep.images._samples import Labels, Record, Sample
-from eigenstep.images._source import Shards, Source
+from eigenstep.images._samples import Labels, Record
+from eigenstep.images._source import RandomAccess, Shards, Source
 
 BLOCK = 1024
 
@@ -34,7 +34,8 @@ class Block:
     labels : np.ndarray | None
         int64 (n,), -1 for none, or None where the data set has no labels.
     broken : list[str]
-        Names of the images between them that could not be decoded.
+        Names of the images between them that could not be decoded; the last block, of no images, has what is
+        missing of damaged files.
     end : int
         The place after the last image of the block.
     """
@@ -92,13 +93,13 @@ def open_in_order(data: str, config: ImagesConfig, seed: int = 0) -> InOrder:
         count = len(labels.numbers)
     else:  # it is read once more to count its images
         count = source.count(config)
-    return InOrder(count, labels, _decoded(opened.samples(), count, labels, data, size))
+    return InOrder(count, labels, _decoded(opened, count, labels, data, size))
 
 
 def _decoded(
-    samples: Iterator[Sample], count: int, labels: Labels | None, data: str, size: int
+    opened: RandomAccess | Shards, count: int, labels: Labels | None, data: str, size: int
 ) -> Iterator[Block]:
-    start, found, names = 0, 0, list[str]()
+    start, found, names, samples = 0, 0, list[str](), opened.samples()
     while some := list(islice(samples, BLOCK)):
         decoded = decode_squares(some, np.empty((len(some), 3, size, size), np.uint8))
         index = start + decoded.kept
@@ -114,7 +115,11 @@ def _decoded(
             end=start,
         )
     if not found:
-        raise ValueError(no_images(data, count, names))
+        raise ValueError(no_images(data, count, [*opened.damage, *names]))
+    if opened.damage:
+        nothing = torch.empty((0, 3, size, size), dtype=torch.uint8)
+        index = np.empty(0, np.int64)
+        yield Block(nothing, index, [], index if labels else None, list(opened.damage), start)
 
 
 def _labels(source: Source, config: ImagesConfig) -> Labels | None:

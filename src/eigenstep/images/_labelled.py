@@ -41,7 +41,7 @@ def load_labelled(
     """A random subset of at most `limit` of a split's labelled images.
 
     A class has the same number in every split. Images without a label are left out, and broken ones as
-    `config.on_broken` says. Of a data set that is streamed from the hub the subset is the beginning of its
+    `config.broken` says. Of a data set that is streamed from the hub the subset is the beginning of its
     shuffled stream, so that not all of it has to be read.
 
     Raises
@@ -56,7 +56,7 @@ def load_labelled(
     size = config.stored_size or config.size
     check_memory(data, len(numbers), size, "set smaller limits of --probes")
     images = torch.empty((len(numbers), 3, size, size), dtype=torch.uint8)
-    refused_of = data if config.on_broken == "refuse" else None
+    refused_of = data if config.broken == "refuse" else None
     decoded = decode_squares(samples, images.numpy(), refused_of=refused_of)
     if not len(decoded.kept):
         raise ValueError(no_images(data, len(numbers), decoded.broken_names))

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
+from zipfile import BadZipFile
 
 from eigenstep.images._source import Source
 
@@ -37,9 +38,15 @@ class LibrarySource(Source):
             return datasets.load_dataset_builder(*self._reader[0], **self._reader[1])
 
     def load(self, **options: Any) -> Any:
-        """All splits, by name, as `datasets.load_dataset` gives them with these options."""
-        import datasets
+        """All splits, by name, as `datasets.load_dataset` gives them with these options.
 
+        Checksums of Parquet's pages are looked at where they have been written.
+        """
+        import datasets
+        from pyarrow.dataset import ParquetFragmentScanOptions
+
+        if self.module is None and hasattr(self.builder.config, "fragment_scan_options"):
+            options["fragment_scan_options"] = ParquetFragmentScanOptions(page_checksum_verification=True)
         with self.quiet():
             return datasets.load_dataset(*self._reader[0], **self._reader[1], **options)
 
@@ -74,8 +81,9 @@ class LibrarySource(Source):
         datasets.logging.set_verbosity(datasets.logging.CRITICAL)
         try:
             yield
-        except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-            raise ValueError(f"{self._refusal()} ({' '.join(str(error).split())})") from error
+        except (OSError, ValueError, RuntimeError, BadZipFile, datasets.exceptions.DatasetsError) as error:
+            reason = " ".join(str(error.__cause__ or error).split())
+            raise ValueError(f"{self._refusal()} ({reason})") from error
         finally:
             datasets.logging.set_verbosity(verbosity)
 

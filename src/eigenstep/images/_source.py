@@ -4,7 +4,7 @@ import dataclasses
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -44,9 +44,12 @@ class RandomAccess(ABC):
     ----------
     data : str
         As the user named it.
+    damage : Sequence[str]
+        What is missing of damaged files that are passed over.
     """
 
     data: str
+    damage: Sequence[str] = ()
 
     @abstractmethod
     def count(self) -> int:
@@ -87,12 +90,15 @@ class Shards:
         Only so many samples are there.
     class_names : list[str] | None
         Where the data set describes its classes.
+    damage : list[str]
+        What is missing of damaged files that are passed over, as far as they have been read.
     """
 
     data: str
     shards: Sequence[Shard]
     limit: int | None
     class_names: list[str] | None = None
+    damage: list[str] = field(default_factory=list)
 
     def count(self) -> int:
         """How many samples there are, for which the shards are read through."""

@@ -5,13 +5,14 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 
-from eigenstep.images._batches import Batch, Images, Sharing, to_device
+from eigenstep.images._batches import NAMES, Batch, Images, Sharing, damage_facts, to_device
 from eigenstep.images._config import ImagesConfig
 from eigenstep.images._decode import Decoded, broken_image
+from eigenstep.images._source import RandomAccess, Shards
 from eigenstep.images._workers import Workers
 
 MOST_WORKERS = 8
@@ -27,15 +28,13 @@ class Tally:
     broken_names: list[str] = field(default_factory=list)
     enlarged: int = 0
 
-    NAMES: ClassVar[int] = 20
-
     def add(self, step: int, epoch: int, decoded: Decoded) -> None:
         if epoch or step < self.step:  # a resumed run sees its last step again
             return
         self.step = step + 1
         self.used += len(decoded.images) - len(decoded.broken)
         self.broken += len(decoded.broken)
-        self.broken_names = [*self.broken_names, *decoded.broken_names][: self.NAMES]
+        self.broken_names = [*self.broken_names, *decoded.broken_names][:NAMES]
         self.enlarged += decoded.enlarged
 
 
@@ -47,10 +46,17 @@ class StreamedImages(Images):
     """
 
     def __init__(
-        self, data: str, config: ImagesConfig, sharing: Sharing, count: int | None, classes: int | None
+        self,
+        opened: RandomAccess | Shards,
+        config: ImagesConfig,
+        sharing: Sharing,
+        count: int | None,
+        classes: int | None,
     ) -> None:
         super().__init__(sharing, count, classes)
-        self.data = data
+        self.data = opened.data
+        self._opened = opened
+        self._damage_before: list[str] = []
         self.config = config
         self.size = config.stored_size or config.size
         self._tally = Tally()
@@ -69,7 +75,7 @@ class StreamedImages(Images):
         """Put in what still is missing: labels, and what replaces broken images."""
 
     def _batches(self, start: int) -> Generator[Batch]:
-        device, refuse = self.sharing.device, self.config.on_broken == "refuse"
+        device, refuse = self.sharing.device, self.config.broken == "refuse"
         workers = Workers(self._work(), self._processes())
         self._at_work.append(workers)
         results = workers.map(self._tasks(start))
@@ -97,19 +103,27 @@ class StreamedImages(Images):
     def facts(self) -> dict[str, Any]:
         facts = dataclasses.asdict(self._tally)
         del facts["step"]
-        return facts
+        return facts | damage_facts(self._damage())
 
     def joint_facts(self, facts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        names = [name for part in facts for name in part["broken_names"]][: Tally.NAMES]
+        # Every process reads all files, and may be ahead of the others.
+        most = max(facts, key=lambda part: part["damaged"])
+        damaged = {key: most[key] for key in ("damaged", "damaged_names")}
+        names = [name for part in facts for name in part["broken_names"]][:NAMES]
         counts = {key: sum(part[key] for part in facts) for key in ("used", "broken", "enlarged")}
-        return facts[0] | counts | {"broken_names": names}
+        return facts[0] | counts | damaged | {"broken_names": names}
 
     def state(self) -> dict[str, Any]:
-        return {"tally": dataclasses.asdict(self._tally), "count": self.count}
+        tally = dataclasses.asdict(self._tally)
+        return {"tally": tally, "count": self.count, "damage": self._damage()}
 
     def restore(self, state: dict[str, Any]) -> None:
         self._tally = Tally(**state["tally"])
         self.count = state["count"]
+        self._damage_before = state.get("damage", [])  # runs that are older do not know it
+
+    def _damage(self) -> list[str]:
+        return list(dict.fromkeys([*self._damage_before, *self._opened.damage]))
 
     def close(self) -> None:
         for workers in list(self._at_work):

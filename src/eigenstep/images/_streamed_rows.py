@@ -24,7 +24,7 @@ class StreamedRows(StreamedImages):
         self, rows: RandomAccess, labels: Labels | None, config: ImagesConfig, sharing: Sharing
     ) -> None:
         sharing.check(rows.count())
-        super().__init__(rows.data, config, sharing, rows.count(), labels.classes if labels else None)
+        super().__init__(rows, config, sharing, rows.count(), labels.classes if labels else None)
         self._rows = rows
         self._labels = labels.numbers if labels else None
 

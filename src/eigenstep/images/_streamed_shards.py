@@ -49,7 +49,7 @@ class StreamedShards(StreamedImages):
     def __init__(self, shards: Shards, labels: Labels | None, config: ImagesConfig, sharing: Sharing) -> None:
         sharing.check(sum(1 for _ in islice(shards.samples(), sharing.batch_size)))
         count = len(labels.numbers) if labels else None
-        super().__init__(shards.data, config, sharing, count, labels.classes if labels else None)
+        super().__init__(shards, config, sharing, count, labels.classes if labels else None)
         self._shards = shards
         self._labels = labels
 

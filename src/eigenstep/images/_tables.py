@@ -1,15 +1,20 @@
 """Folders of images and of Parquet files: rows of a memory-mapped table, read when they are needed."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eigenstep.images._checked_files import CheckedFiles, FindColumn
 from eigenstep.images._config import ImagesConfig
+from eigenstep.images._damage import Damage
 from eigenstep.images._library import LibrarySource, image_extensions
+from eigenstep.images._row_files import RowFiles
 from eigenstep.images._samples import Labels, Record, Sample, read_labels
 from eigenstep.images._source import Named, RandomAccess, Shards
+from eigenstep.images._table_files import SUFFIXES
+from eigenstep.images._zips import may_hold, split_member
 
 
 class TableSource(LibrarySource):
@@ -18,33 +23,68 @@ class TableSource(LibrarySource):
     def open(self, config: ImagesConfig, seed: int = 0, *, labels: bool = False) -> RandomAccess | Shards:
         import datasets
 
-        splits = self.load(**self._image_options(config))
+        damage = Damage.of(self.data, config)
+        splits = self._read(config, image_column, damage)
         rows = splits[self.check(config.split, splits)]
         name = image_column(self.data, rows.features, config)
         rows = rows.select_columns([name]).cast_column(name, datasets.Image(decode=False))
         if config.limit is not None:
             rows = rows.select(range(min(config.limit, len(rows))))
-        return TableRows(self.data, rows, name)
+        return TableRows(self.data, rows, name, self.row_files(config), damage.found)
 
     def labels(self, config: ImagesConfig) -> Labels:
-        splits = self.load(**self._label_options(config))
+        splits = self._read(config, label_column, Damage.of(self.data, config))
         rows = splits[self.check(config.split, splits)]
         name = label_column(self.data, rows.features, config)
         names = getattr(rows.features[name], "names", None)
         others = [other[name] for split, other in splits.items() if split != config.split]
         return read_labels(self.data, rows[name], others, names)
 
-    def _image_options(self, config: ImagesConfig) -> dict[str, Any]:
-        """What keeps the library from reading more than the images."""
+    def row_files(self, config: ImagesConfig) -> RowFiles:
+        """Which files its rows may name."""
+        place = None if self.is_remote else os.path.realpath(self.place)  # as the library lists it
+        named = os.path.expanduser(config.root) if config.root and not self.lists_files else None
+        return RowFiles(self.data, named or place, self.lists_files)
+
+    @property
+    def lists_files(self) -> bool:
+        """Whether the rows are files of a folder, and not those of a table."""
+        return hasattr(self.builder.config, "drop_labels")
+
+    def _options(self, config: ImagesConfig, find: FindColumn) -> dict[str, Any]:
+        """What keeps the library from reading more than the column that `find` finds."""
         return {}
 
-    def _label_options(self, config: ImagesConfig) -> dict[str, Any]:
-        """What keeps the library from reading more than the labels."""
-        return {}
+    def _read(self, config: ImagesConfig, find: FindColumn, damage: Damage) -> Any:
+        """All splits with the column; files that are damaged are read as far as they go, or refused.
+
+        The library reads everything, and where it fails does not say in which file.
+        """
+        files = CheckedFiles(self.data, self._checkable(), tuple(image_extensions()), config, find)
+        if not files.faults:
+            try:
+                return self.load(**self._options(config, find))
+            except ValueError:
+                if not files.search():
+                    raise
+        files.tell(damage)
+        if not self.lists_files:
+            return files.tables(self.quiet)
+        kept = files.without_faults(self.builder.config.data_files)
+        return self.load(data_files=kept, **self._options(config, find))
+
+    def _checkable(self) -> dict[str, list[str]]:
+        """Files whose damage can be told, on this machine, by split."""
+        if self.is_remote:
+            return {}
+        return {
+            str(split): [str(path) for path in paths if str(path).lower().endswith((*SUFFIXES, ".zip"))]
+            for split, paths in (self.builder.config.data_files or {}).items()
+        }
 
 
 class ImageFolder(TableSource):
-    """A folder of image files, in folders named after splits and classes if it has any."""
+    """A folder of image files or zip archives of them, in folders named after splits and classes if any."""
 
     files = "images"
     module = "imagefolder"
@@ -54,10 +94,23 @@ class ImageFolder(TableSource):
         """Where there are Parquet files too, the images are taken to belong to them."""
         if not named.suffixes or ".parquet" in named.suffixes:
             return False
-        return not named.suffixes.isdisjoint(image_extensions())
+        extensions = tuple(image_extensions())
+        if not named.suffixes.isdisjoint(extensions):
+            return True
+        return named.suffixes == {".zip"} and any(
+            may_hold(str(path), extensions) for path in named.path.rglob("*") if path.is_file()
+        )
 
-    def _image_options(self, config: ImagesConfig) -> dict[str, Any]:
-        return {"drop_labels": True}
+    def _options(self, config: ImagesConfig, find: FindColumn) -> dict[str, Any]:
+        return {"drop_labels": True} if find is image_column else {}
+
+    @property
+    def lists_files(self) -> bool:
+        return True
+
+    def _checkable(self) -> dict[str, list[str]]:
+        """Asking the library takes long for large folders, most of which hold no archives."""
+        return super()._checkable() if ".zip" in Named(self.place).suffixes else {}
 
 
 class Tables(TableSource):
@@ -70,18 +123,12 @@ class Tables(TableSource):
         """Tar shards are left to their own source if there are no Parquet files."""
         return bool(named.files) and (".parquet" in named.suffixes or ".tar" not in named.suffixes)
 
-    def _image_options(self, config: ImagesConfig) -> dict[str, Any]:
-        return self._only(image_column, config)
-
-    def _label_options(self, config: ImagesConfig) -> dict[str, Any]:
-        return self._only(label_column, config)
-
-    def _only(self, column: "FindColumn", config: ImagesConfig) -> dict[str, Any]:
+    def _options(self, config: ImagesConfig, find: FindColumn) -> dict[str, Any]:
         if not self.selects_columns:
             return {}
         described = self.load(streaming=True)
         features = described[self.check(config.split, described)].features
-        return {"columns": [column(self.data, features, config)]}
+        return {"columns": [find(self.data, features, config)]}
 
 
 @dataclass(frozen=True)
@@ -96,36 +143,38 @@ class TableRows(RandomAccess):
         a `datasets.Dataset` of one column.
     column : str
         Its name.
+    files : RowFiles
+        What rows without an image may name.
     """
 
     data: str
     rows: Any
     column: str
+    files: RowFiles
+    damage: Sequence[str] = ()
 
     def count(self) -> int:
         return len(self.rows)
 
     def samples(self) -> Iterator[Sample]:
         for row, values in enumerate(self.rows):
-            record = values[self.column]
+            record = self.files.checked(values[self.column], f"image {row}")
             yield Sample(self.name(row, record), record, None)
 
     def records(self, rows: list[int]) -> list[Record]:
-        records: list[Record] = self.rows[rows][self.column]
-        return records
+        records = self.rows[rows][self.column]
+        return [self.files.checked(record, f"image {row}") for row, record in zip(rows, records, strict=True)]
 
     def name(self, row: int, record: Record) -> str:
         """A file's path within the folder, or the image's place in the table."""
-        if not isinstance(record, dict):
+        if not isinstance(record, dict) or not record["path"]:
             return f"image {row}"
         path = record["path"]
-        within = ".."
-        if path and record["bytes"] is None:
-            within = os.path.relpath(path, Path(self.data).expanduser())
-        return f"image {row}" + (f" ({path})" if path else "") if within.startswith("..") else within
-
-
-FindColumn = Callable[[str, Any, ImagesConfig], str]
+        if record["bytes"] is None:
+            path = os.path.relpath("/".join(split_member(path) or (path,)), Path(self.data).expanduser())
+            if self.files.are_listed and not path.startswith(".."):
+                return path
+        return f"image {row} ({path})"
 
 
 def image_column(data: str, features: Any, config: ImagesConfig) -> str:

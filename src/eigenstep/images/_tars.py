@@ -1,15 +1,16 @@
 """Tar shards as WebDataset writes them: files of one sample follow each other and share a name."""
 
 import json
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from eigenstep.images._config import ImagesConfig
+from eigenstep.images._damage import Damage
 from eigenstep.images._library import LibrarySource, image_extensions
 from eigenstep.images._samples import Labels, Sample, Value
 from eigenstep.images._source import Named, Shards, labels_of_shards
+from eigenstep.images._tar_members import tar_members
 
 LABEL_KEYS = ("label", "cls")
 
@@ -41,8 +42,9 @@ def open_tars(
 ) -> Shards:
     """The split's archives. Only what is asked for is read of them, images or labels or both."""
     paths = [path for path in source.paths(config.split) if path.lower().endswith(".tar")]
-    shards = [TarShard(source.data, path, config, images, labels) for path in paths]
-    return Shards(source.data, shards, config.limit)
+    damage = Damage.of(source.data, config)
+    shards = [TarShard(source.data, path, config, images, labels, damage) for path in paths]
+    return Shards(source.data, shards, config.limit, damage=damage.found)
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class TarShard:
         `column` is the image's file ending, `label` that of the label or its key in the json file.
     images, labels : bool
         Whether they are read.
+    damage : Damage
+        Is told what is damaged.
     """
 
     data: str
@@ -69,14 +73,15 @@ class TarShard:
     config: ImagesConfig
     images: bool
     labels: bool
+    damage: Damage
 
     def samples(self) -> Iterator[Sample]:
-        """Raises ValueError if the archive is broken or a sample has more than one image to choose from."""
-        from datasets.download.streaming_download_manager import StreamingDownloadManager
+        """Raises ValueError if a sample has more than one image to choose from, or the archive is damaged."""
+        from datasets.utils.file_utils import xopen
 
         name, files = None, dict[str, bytes]()
-        try:
-            for path, file in StreamingDownloadManager().iter_archive(self.path):
+        with xopen(self.path, "rb", block_size=0) as file:
+            for path, content in tar_members(file, self.path, self.damage, self._is_needed):
                 sample, ending = _split(path)
                 if sample != name and name is not None:
                     yield self._sample(name, files)
@@ -84,13 +89,12 @@ class TarShard:
                     name, files = sample, {}
                 if ending in files:
                     raise ValueError(f"{self._where(name)} is there twice with a file .{ending}")
-                files[ending] = file.read() if self._is_needed(ending) else b""
-        except (tarfile.TarError, EOFError) as error:
-            raise ValueError(f"{self.data}: the archive {self.path} is broken ({error}); mend it") from error
+                files[ending] = content
         if name is not None:
             yield self._sample(name, files)
 
-    def _is_needed(self, ending: str) -> bool:
+    def _is_needed(self, path: str) -> bool:
+        ending = _split(path)[1]
         if self._is_image(ending):
             return self.images
         return self.labels and ending in ("cls", "json", self.config.label)

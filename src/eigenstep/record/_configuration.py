@@ -75,6 +75,8 @@ def _leaves(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _node(node: type, tree: dict[str, Any], prefix: str) -> Any:
     kinds = typing.get_type_hints(node)
+    if hasattr(node, "of_older"):
+        tree = node.of_older(tree)
     for name in tree:
         if name not in kinds:
             raise ValueError(f"unknown name {prefix}{name} in the configuration.{nearest(str(name), kinds)}")
