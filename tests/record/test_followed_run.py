@@ -127,4 +127,6 @@ def test_a_torn_line_in_the_middle_leaves_the_others(grow_run):
     run.append(2)
     followed = look(run.path)
     assert followed.problems == []
+    assert followed.damage == ["metrics.jsonl: 1 of 7 lines are damaged and left out"]
+    assert followed.count("metrics") == 6
     assert followed.record().metrics["step"].tolist() == [0, 2, 4, 6, 10, 12]

@@ -1,5 +1,6 @@
 """The run folder: its one writer, one reader and one follower."""
 
+from eigenstep.record._bounded import SMALL_BYTES, TABLE_BYTES, check_bounded, read_bounded
 from eigenstep.record._configuration import as_dataclass, as_yaml, differences, read_tree
 from eigenstep.record._discover import RunFinder, find_runs, is_run
 from eigenstep.record._disk import (
@@ -62,9 +63,11 @@ __all__ = [
     "RecordWriter",
     "RunFinder",
     "RunRecord",
+    "SMALL_BYTES",
     "SPECTRUM",
     "SUMMARY",
     "StepClock",
+    "TABLE_BYTES",
     "Table",
     "Thinned",
     "append_line",
@@ -74,6 +77,7 @@ __all__ = [
     "atomic_folder",
     "atomic_remove",
     "atomic_write",
+    "check_bounded",
     "check_folder",
     "check_writable",
     "claim_folder",
@@ -89,6 +93,7 @@ __all__ = [
     "open_folder",
     "padded",
     "part_file",
+    "read_bounded",
     "read_record",
     "read_table",
     "read_tree",
