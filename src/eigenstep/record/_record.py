@@ -132,6 +132,8 @@ def read_thumbnails(path: Path) -> np.ndarray | None:
     content = io.BytesIO(read_bounded(file, THUMBNAIL_BYTES, path))
     try:
         thumbnails: np.ndarray = np.lib.format.read_array(content, allow_pickle=False)
+        if not thumbnails.size:
+            raise ValueError("it is empty")
     except Exception as error:  # its header may say anything
         raise ValueError(f"{file} holds no array ({error})") from error
     return thumbnails

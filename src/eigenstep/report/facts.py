@@ -1,5 +1,6 @@
 """What a run's configuration and summary say, in words."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,8 @@ from eigenstep.report._numbers import written
 BACKBONES = {"linear": "linear model", "convnet": "small convolutional network"}
 KINDS = {"knn": "k-NN"}
 UNKNOWN = "–"
+# Of a summary, which anyone may have written: entries, and characters of each.
+MOST_COUNTS, LONGEST = 200, 1000
 
 
 def data_name(record: RunRecord) -> str:
@@ -73,7 +76,8 @@ def counts(record: RunRecord) -> list[tuple[str, str]]:
     """What the run counted: its own summary, or a word that it still goes on."""
     if record.summary is None:
         return [("state", "no summary yet: the run still goes on, or was stopped"), *_accuracies(record)]
-    return [*_leaves(record.summary), *_accuracies(record)]
+    told = itertools.islice(_leaves(record.summary), MOST_COUNTS)
+    return [*((name[:LONGEST], value[:LONGEST]) for name, value in told), *_accuracies(record)]
 
 
 def configuration(record: RunRecord) -> str:
@@ -82,7 +86,9 @@ def configuration(record: RunRecord) -> str:
         return ""
     import yaml
 
-    return yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True, width=88)
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(record.config, Dumper=dumper, sort_keys=False, allow_unicode=True, width=88)
+    return text
 
 
 def _accuracies(record: RunRecord) -> Iterator[tuple[str, str]]:
