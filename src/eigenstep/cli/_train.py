@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from eigenstep.cli._parse import Flag
+from eigenstep.spelling import printable
 
 
 def train_command(arguments: list[str]) -> Callable[..., Any]:
@@ -111,7 +112,7 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
             f"{seconds:.0f} s, {speed:.0f} images/s; recording took {recording / seconds:.1%},"
             f" waiting for data {waiting / seconds:.1%}"
         )
-        print(f"run: {folder}\nreport: eigenstep report {shlex.quote(str(folder))}")
+        print(printable(f"run: {folder}\nreport: eigenstep report {shlex.quote(str(folder))}"))
 
     run.__name__ = "train"
     return run

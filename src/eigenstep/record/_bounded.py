@@ -3,6 +3,7 @@
 A pipe would let its reader wait, a device never ends, and a link could lead to any file of the reader's.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -40,8 +41,14 @@ def open_bounded(path: Path, most: int, folder: Path | None = None) -> Iterator[
         In one line that begins with the path, if it is anything else.
     """
     if folder is not None:
-        _check_inside(path, folder)
-    _check_regular(path, os.stat(path), most)  # to open a device is to use it
+        check_inside(path, folder)
+    try:
+        status = os.stat(path)  # to open a device is to use it
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ValueError(f"{path} is a link that leads to itself; expected a regular file") from error
+        raise
+    _check_regular(path, status, most)
     handle = os.open(path, _FLAGS)
     try:
         _check_regular(path, os.fstat(handle), most)
@@ -75,14 +82,15 @@ def read_bounded(path: Path, most: int = SMALL_BYTES, folder: Path | None = None
     return bytes(content[:most])
 
 
-def _check_inside(path: Path, folder: Path) -> None:
+def check_inside(path: Path, folder: Path) -> None:
+    """Raise ValueError if a file or folder, by links, is not inside the folder that it is named in."""
     step, is_link = path, False
     while step not in (folder, step.parent):
         step, is_link = step.parent, is_link or os.path.islink(step)
     if is_link:
         home = os.path.realpath(folder)
         if os.path.commonpath([home, os.path.realpath(path)]) != home:
-            raise ValueError(f"{path} is a link that leads out of the run folder; expected a file inside it")
+            raise ValueError(f"{path} is a link that leads out of the run folder; expected it inside")
 
 
 def _check_regular(path: Path, status: os.stat_result, most: int) -> None:

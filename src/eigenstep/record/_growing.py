@@ -212,13 +212,15 @@ class SmallFile:
 def _stamp(path: Path) -> tuple[Stamp | None, float]:
     """What tells one state of a file from another, and when it was written.
 
-    Of a link that leads nowhere, what the link itself is.
+    Of a link that leads nowhere, or to itself, what the link itself is.
     """
     try:
         status = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
         if not os.path.islink(path):
-            return None, 0.0
+            if isinstance(error, FileNotFoundError | NotADirectoryError):
+                return None, 0.0
+            raise
         status = os.lstat(path)
     return (status.st_ino, status.st_size, status.st_mtime_ns), status.st_mtime
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _Printable(Console):
-    """A console that is given text as anyone may have written it, and shows what escape sequences are in it."""
+    """A console that may be given names as strangers have written them: escape sequences are written out."""
 
     def render_str(self, text: str, **how: Any) -> Text:
         return super().render_str(printable(text), **how)
