@@ -87,7 +87,7 @@ def test_help_of_a_subcommand_lists_its_options(shown, command, expected):
 @pytest.mark.slow
 def test_the_options_of_train_are_the_names_of_the_configuration(shown):
     names = {name.replace("_", "-"): value for name, value in leaves(TrainConfig())}
-    own = {"--recipe", "--config", "--out", "--resume", "--overwrite", "--quiet", "--help"}
+    own = {"--recipe", "--config", "--out", "--resume", "--overwrite", "--quiet", "--take-over", "--help"}
     text = re.sub(r"\(used with --loss \w+\)|`--data photos`", "", shown(["train", "--help"]))
     negations = {
         f"--{name}".replace(last, f"no-{last}")

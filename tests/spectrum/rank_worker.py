@@ -27,6 +27,7 @@ def main(rank: int, folder: Path) -> None:
     said["resumed"] = resumed(folder, rank, own)
     for form in ("window", "all"):
         with_a_gap(folder / f"gap-{form}", form, rank, own)
+        with_nothing_at_first(folder / f"nothing-{form}", form, rank, own)
     watched(folder / "ddp", job["images"][rank])
     torch.save(said, folder / f"rank{rank}.part")
     (folder / f"rank{rank}.part").rename(folder / f"rank{rank}.pt")
@@ -66,6 +67,17 @@ def with_a_gap(out: Path, form: str, rank: int, batches: list) -> None:
     for step, batch in enumerate(batches, start=1):
         monitor.reset()
         if step == 5 or (step == 3 and rank == 1):
+            monitor.skip()
+        else:
+            monitor.update(*batch)
+    monitor.close()
+
+
+def with_nothing_at_first(out: Path, form: str, rank: int, batches: list) -> None:
+    """The second rank has no embeddings before the second measurement."""
+    monitor = SpectrumMonitor(out, every=1, form=form)
+    for number, batch in enumerate(batches[:3]):
+        if rank == 1 and number == 0:
             monitor.skip()
         else:
             monitor.update(*batch)

@@ -131,3 +131,15 @@ def test_a_network_under_ddp_is_recorded_once_as_one_process_would(ranks, tmp_pa
     )
     assert found.metrics["step"].tolist() == [1, 2, 3]
     assert found.summary["state"] == "finished"
+
+
+@pytest.mark.parametrize("form", ["window", "all"])
+def test_a_rank_without_embeddings_at_first_takes_part_all_the_same(ranks, form, tmp_path):
+    folder, job, _ = ranks
+    first, second = job["batches"]
+    monitor = SpectrumMonitor(tmp_path, every=1, form=form)
+    monitor.update(*first[0])
+    for pair in zip(first[1:3], second[1:3], strict=True):
+        monitor.update(*joint(pair, form))
+    found, expected = (read_record(path).eigenvalues for path in (folder / f"nothing-{form}", tmp_path))
+    np.testing.assert_allclose(found["cross_correlation"], expected["cross_correlation"], rtol=1e-9)

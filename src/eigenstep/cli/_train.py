@@ -74,7 +74,8 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
             raise ValueError("--resume and --overwrite need --out RUN, the folder they are about")
         name = "-".join([Path(settings.data).name, settings.loss, settings.backbone])
         speaks = os.environ.get("RANK", "0") == "0"  # one of the processes under torchrun
-        folder = out or (claim_folder(Path("runs"), name) if speaks else Path("runs", name))
+        runs, began = Path("runs"), Path("runs").exists()
+        folder = out or (claim_folder(runs, name) if speaks else runs / name)
         try:
             with follow(settings.loss, quiet=quiet or not speaks) as progress:
                 record = train(
@@ -87,7 +88,8 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
                 )
         except BaseException:
             if out is None and speaks:
-                remove_if_empty(folder)
+                for claimed in [folder] if began else [folder, runs]:
+                    remove_if_empty(claimed)
             raise
         if not speaks:
             return

@@ -10,9 +10,9 @@ from eigenstep.encoders._checkpoints import (
     find_checkpoint,
     find_checkpoints,
     load_checkpoint,
-    load_newest,
     save_best,
     save_checkpoint,
+    take_newest,
 )
 from eigenstep.encoders._config import EncoderConfig, ProjectorConfig
 from eigenstep.encoders._encoder import Encoder, build_encoder, build_projector, fit_weights, read_weights
@@ -43,7 +43,7 @@ __all__ = [
     "fit_weights",
     "initial_encoder",
     "load_checkpoint",
-    "load_newest",
+    "take_newest",
     "load_encoder",
     "prepare_images",
     "read_weights",

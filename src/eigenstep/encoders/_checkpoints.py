@@ -5,6 +5,7 @@ Weights are in safetensors, and the optimiser's state is loaded without running 
 
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from eigenstep.record import (
     atomic_folder,
     atomic_remove,
     check_bounded,
+    move,
     part_file,
     read_bounded,
     write_part,
@@ -88,7 +90,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
                 "images": checkpoint.images,
                 "measurements": checkpoint.measurements,
             }
-            write_part(aside / "state.json", json.dumps(state))
+            _write_state(aside, state)
     for old in find_checkpoints(folder)[:-keep]:
         atomic_remove(old)
     return path
@@ -100,7 +102,7 @@ def save_best(folder: Path, step: int, weights: Weights) -> Path:
     if not path.exists():
         with atomic_folder(path) as aside:
             _write_weights(aside, weights)
-            write_part(aside / "state.json", json.dumps({"step": step}))
+            _write_state(aside, {"step": step})
     for old in folder.glob("best_*"):
         if old != path:
             atomic_remove(old)
@@ -166,7 +168,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
     with _readable(path / "state.json"):
         state = json.loads(read_bounded(path / "state.json", folder=run))
         step, images = int(state["step"]), list(state["images"])
-        measurements = state.get("measurements")
+        measurements, told = state.get("measurements"), dict(state.get("crc32", {}))
+    for name, value in told.items():
+        with _readable(path / name):
+            check_bounded(path / name, TABLE_BYTES, run)
+            if _checksum(path / name) != value:
+                raise ValueError("its checksum is that of another file")
     weights = {}
     for file in sorted(path.glob("*.safetensors")):
         with _readable(file):
@@ -175,30 +182,38 @@ def load_checkpoint(path: Path) -> Checkpoint:
     with _readable(path / "optimizer.pt"):
         check_bounded(path / "optimizer.pt", TABLE_BYTES, run)
         optimizer = torch.load(path / "optimizer.pt", map_location="cpu", weights_only=True)
-        optimizer["optimizer"], optimizer["precision"]
+        if not isinstance(optimizer, dict):
+            raise ValueError(f"expected states by name, got {type(optimizer).__name__}")
     return Checkpoint(step, weights, optimizer, images, measurements)
 
 
-def load_newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
+def take_newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest checkpoint that can be read, None if there is none, and a line on each that cannot.
+
+    Those are put out of the way, as `damaged_step_...`, for the run will write its own.
 
     Raises
     ------
     ValueError
         If there are some, and none can be read.
     """
-    problems: list[str] = []
+    damaged: dict[Path, str] = {}
     for path in reversed(find_checkpoints(folder)):
         try:
-            return load_checkpoint(path), problems
+            found = load_checkpoint(path)
         except (OSError, ValueError) as error:
-            problems.append(str(error))
-    if problems:
+            damaged[path] = str(error)
+            continue
+        for each in damaged:
+            atomic_remove(folder / f"damaged_{each.name}")
+            move(each, folder / f"damaged_{each.name}")
+        return found, list(damaged.values())
+    if damaged:
         raise ValueError(
-            f"no checkpoint in {folder} can be read ({problems[0]}); start anew by --overwrite, or with"
-            " another --out"
+            f"no checkpoint in {folder} can be read ({next(iter(damaged.values()))}); start anew by"
+            " --overwrite, or with another --out"
         )
-    return None, problems
+    return None, []
 
 
 @contextmanager
@@ -209,6 +224,20 @@ def _readable(path: Path) -> Iterator[None]:
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ValueError(f"{path} is damaged and cannot be read ({reason})") from error
+
+
+def _write_state(folder: Path, state: dict[str, Any]) -> None:
+    """Write the last file of a checkpoint, with the checksums of those before it."""
+    told = {path.name: _checksum(path) for path in sorted(folder.iterdir())}
+    write_part(folder / "state.json", json.dumps(state | {"crc32": told}))
+
+
+def _checksum(path: Path) -> int:
+    value = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            value = zlib.crc32(block, value)
+    return value
 
 
 def _write_weights(folder: Path, weights: Weights) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import sys
+import warnings
 import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -72,7 +73,14 @@ class SpectrumCallback(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         saved = _state_file(args, state)
         if state.global_step and saved.is_file():
-            self._recording.load(torch.load(saved, map_location="cpu", weights_only=True))
+            try:
+                self._recording.load(torch.load(saved, map_location="cpu", weights_only=True))
+            except Exception as error:  # whatever a damaged file brings
+                reason = str(error).partition("\n")[0]
+                warnings.warn(
+                    f"{saved} cannot be read ({reason}): the record begins anew, in another folder",
+                    stacklevel=2,
+                )
         self._trainer = _calling_trainer()
         for other in [each for each in _at_work if each._trainer is not self._trainer]:
             other._end_if_left(model)

@@ -84,13 +84,14 @@ def read_bounded(path: Path, most: int = SMALL_BYTES, folder: Path | None = None
 
 def check_inside(path: Path, folder: Path) -> None:
     """Raise ValueError if a file or folder, by links, is not inside the folder that it is named in."""
-    step, is_link = path, False
-    while step not in (folder, step.parent):
-        step, is_link = step.parent, is_link or os.path.islink(step)
-    if is_link:
+    step, is_plain = path, True
+    while step != folder and is_plain:
+        is_plain = step.name not in ("", "..") and not os.path.islink(step)
+        step = step.parent
+    if not is_plain:
         home = os.path.realpath(folder)
         if os.path.commonpath([home, os.path.realpath(path)]) != home:
-            raise ValueError(f"{path} is a link that leads out of the run folder; expected it inside")
+            raise ValueError(f"{path} leads out of the run folder; expected a file inside it")
 
 
 def _check_regular(path: Path, status: os.stat_result, most: int) -> None:

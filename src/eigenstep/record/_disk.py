@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 try:
     import fcntl
@@ -296,7 +296,7 @@ def write_part(path: Path, data: str | bytes) -> None:
 
 
 @contextmanager
-def part_file(path: Path) -> Iterator[io.BufferedWriter]:
+def part_file(path: Path) -> Iterator[IO[bytes]]:
     """A file of a folder that is still aside, for who writes into an open one."""
     with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as handle:
         part = _Part(handle)

@@ -52,7 +52,7 @@ class Table:
             raise ValueError(f"{path} holds rows of {found}, expected {self.dtype}; use another run folder")
         if found is None:
             atomic_write(description, text)
-        self._keep(self.rows.stat().st_size // self.dtype.itemsize if self.rows.exists() else 0)
+        self._keep(self.size // self.dtype.itemsize)
 
     def append(self, **values: Any) -> None:
         """Write one row, whole or not at all."""
@@ -71,6 +71,16 @@ class Table:
             atomic_write(self.rows, kept.tobytes())
         else:
             self._keep(len(kept))
+
+    @property
+    def size(self) -> int:
+        """Bytes of rows."""
+        return self.rows.stat().st_size if self.rows.exists() else 0
+
+    def cut(self, size: int) -> None:
+        """Drop what is beyond so many bytes."""
+        if self.size > size:
+            truncate(self.rows, size)
 
     def flush(self) -> None:
         """Return when all rows are on the disk."""
@@ -143,7 +153,7 @@ def _sound(rows: np.ndarray) -> np.ndarray:
 
 def _checksums(rows: np.ndarray) -> np.ndarray:
     bodies = rows.view(np.uint8).reshape(len(rows), rows.dtype.itemsize)[:, :-4]
-    return np.array([zlib.crc32(np.ascontiguousarray(body)) for body in bodies], np.uint32)
+    return np.array([zlib.crc32(body.tobytes()) for body in bodies], np.uint32)
 
 
 def _read_layout(description: Path, folder: Path | None = None) -> np.dtype[Any]:

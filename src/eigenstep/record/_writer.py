@@ -4,6 +4,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ from eigenstep.record._folder import (
 )
 from eigenstep.record._parsing import checked_line
 from eigenstep.record._record import read_lines
-from eigenstep.record._table import Table
+from eigenstep.record._table import Table, read_table
 
 
 class RecordWriter:
@@ -94,7 +95,8 @@ class RecordWriter:
         append(self.path / METRICS, "")
         if start is not None:
             self.truncate(start)
-        self.measurements = len(read_lines(self.path / METRICS))
+        rows = read_table(self.path / EIGENVALUES)
+        self.measurements = min(len(read_lines(self.path / METRICS)), 0 if rows is None else len(rows))
         self.missing = 0
 
     def append(
@@ -107,17 +109,25 @@ class RecordWriter:
         measures: Mapping[str, float] | None = None,
         **metrics: float,
     ) -> None:
-        """Add one measurement: rows of the tables, and a line of the metrics, which comes last."""
-        self._eigenvalues.append(step=step, time=time, **eigenvalues)
-        if self._projections and points is not None:
-            self._projections.append(step=step, time=time, points=points)
+        """Add one measurement, whole or not at all: rows of the tables, and a line of the metrics."""
         row: dict[str, Any] = {"step": step, "time": time} | {k: _json(v) for k, v in metrics.items()}
         for name, group in (("terms", terms), ("measures", measures)):
             if group:
                 row[name] = {key: _json(value) for key, value in group.items()}
         if self.missing:
             row["missing"] = self.missing
-        append_line(self.path / METRICS, row)
+        tables = [table for table in (self._eigenvalues, self._projections) if table]
+        before = [table.size for table in tables]
+        try:
+            self._eigenvalues.append(step=step, time=time, **eigenvalues)
+            if self._projections and points is not None:
+                self._projections.append(step=step, time=time, points=points)
+            append_line(self.path / METRICS, row)
+        except OSError:
+            for table, size in zip(tables, before, strict=True):
+                with suppress(OSError):
+                    table.cut(size)
+            raise
         self.measurements, self.missing = self.measurements + 1, 0
 
     def flush(self) -> None:

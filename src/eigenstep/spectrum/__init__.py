@@ -2,7 +2,6 @@
 
 from eigenstep.analysis import ModeHistory, Rise, find_rises, follow_modes, separate_steps
 from eigenstep.record import RecordWriter, RunRecord, StepClock, append_line, find_runs, is_run, read_record
-from eigenstep.spectrum._hooks import Hook
 from eigenstep.spectrum._measure import (
     covariance_eigenvalues,
     cross_correlation_eigenvalues,
@@ -12,7 +11,7 @@ from eigenstep.spectrum._measure_file import FileSpectrum, measure_file
 from eigenstep.spectrum._monitor import SpectrumMonitor
 from eigenstep.spectrum._monitor_settings import LogSpaced
 from eigenstep.spectrum._spectrum import Spectrum, spectrum_of
-from eigenstep.spectrum._watch import Watch, watch
+from eigenstep.spectrum.watching import Hook, Watch, watch
 
 __all__ = [
     "FileSpectrum",

@@ -10,10 +10,10 @@ from typing import Any, Self
 import numpy as np
 import torch
 from torch import Tensor
-from torch import distributed as dist
 
 from eigenstep.embeddings import as_tensor
-from eigenstep.machine import is_leader, world_size
+from eigenstep.machine import gather_objects, is_leader, world_size
+from eigenstep.spectrum._mean import Mean
 from eigenstep.spectrum._measure import check_embeddings, principal_projections
 from eigenstep.spectrum._monitor_folder import MonitorFolder, check_folder, resumed_position
 from eigenstep.spectrum._monitor_settings import Background, LogSpaced, MonitorSettings
@@ -125,7 +125,7 @@ class SpectrumMonitor:
         self.settings = MonitorSettings(
             every, center, form, window, half_life, stride, leading, plateau, planned_steps, directions, layer
         )
-        self.out = Path(out)
+        self.out = Path(out).absolute()  # the loop may change its folder
         self._goes_on = resume is not False
         self._take_over = take_over
         if is_leader():
@@ -149,7 +149,7 @@ class SpectrumMonitor:
             self.step, self.time = resumed_position(self.out, None if resume is True else resume)
         self._last: Spectrum | None = None
         self._leading = LeadingDirections(leading, center=center)
-        self._losses: list[Tensor | float] = []
+        self._losses = Mean()
         self._seen: Form | None = None
         self._recorded: tuple[int, float, Finish] | None = None
         self._folder: MonitorFolder | None = None
@@ -188,12 +188,12 @@ class SpectrumMonitor:
         z_a, z_b = as_tensor(z_a, "z_a"), None if z_b is None else as_tensor(z_b, "z_b")
         check_embeddings(z_a, z_b, self.dim)
         _check_rate(learning_rate)
-        self.dim = z_a.shape[1]
-        seen = self._open(z_a)
-        if self.settings.is_taken(self.step + 1, self.dim):
-            seen.update(z_a, z_b, self.step + 1)
         self._device = z_a.device
-        self.skip(loss=loss, learning_rate=learning_rate)
+        seen = self._begun(z_a) if z_b is None else self._begun(z_a, z_b)
+        assert seen is not None, "there are some"
+        if self.settings.is_taken(self.step + 1, z_a.shape[1]):
+            seen.update(z_a, z_b, self.step + 1)
+        self._count(loss, learning_rate)
 
     def skip(self, *, loss: Tensor | float = math.nan, learning_rate: float = 1.0) -> None:
         """Count a step without embeddings; a measurement that is due is over those that there are.
@@ -204,11 +204,8 @@ class SpectrumMonitor:
             For a learning rate that is not finite.
         """
         _check_rate(learning_rate)
-        self._losses.append(loss.detach() if isinstance(loss, Tensor) else loss)
-        self.step += 1
-        self.time += learning_rate
-        if self._seen is not None and self.dim is not None and self.settings.is_due(self.step, self.dim):
-            self._record(self._seen, learning_rate)
+        self._begun()
+        self._count(loss, learning_rate)
 
     @property
     def last(self) -> Spectrum | None:
@@ -272,7 +269,7 @@ class SpectrumMonitor:
             "step": self.step,
             "time": self.time,
             "dim": self.dim,
-            "losses": [float(value) for value in self._losses],
+            "loss": self._losses.state_dict(),
             "seen": None if self._seen is None else self._seen.state_dict(),
             "directions": self._leading.state_dict(),
         }
@@ -280,14 +277,17 @@ class SpectrumMonitor:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave; measurements made after it are forgotten."""
         self._worker.wait()
-        if missing := {"step", "time", "dim", "losses", "seen", "directions"} - set(state):
+        if "losses" in state:  # of a version that kept them all
+            kept = [float(value) for value in state["losses"]]
+            state = state | {"loss": {"sum": sum(kept), "count": len(kept)}}
+        if missing := {"step", "time", "dim", "loss", "seen", "directions"} - set(state):
             raise ValueError(f"expected what state_dict gave, got no {', '.join(sorted(missing))}")
         if self.dim is not None and state["dim"] not in (None, self.dim):
             raise ValueError(f"expected the state of a monitor of dim {self.dim}, got {state['dim']}")
         self.step, self.time, self.dim = int(state["step"]), float(state["time"]), state["dim"]
         self._last = self._recorded = self._folder = None
         self._opened, self._goes_on = False, True
-        self._losses = list(state["losses"])
+        self._losses.load_state_dict(state["loss"])
         self._leading.load_state_dict(state["directions"])
         self._seen = None
         if state["seen"] is not None:
@@ -308,23 +308,49 @@ class SpectrumMonitor:
     ) -> None:
         self.close("finished" if kind is None else "interrupted")
 
-    def _open(self, like: Tensor) -> Form:
-        """The form that takes embeddings; at the first ones the run folder is opened."""
+    def _count(self, loss: Tensor | float, learning_rate: float) -> None:
+        self._losses.add(loss)
+        self.step += 1
+        self.time += learning_rate
+        if self._seen is not None and self.dim is not None and self.settings.is_due(self.step, self.dim):
+            self._record(self._seen, learning_rate)
+
+    def _begun(self, *views: Tensor) -> Form | None:
+        """The form that takes embeddings, once this rank has some, or, where all are measured, another has.
+
+        Until then the ranks tell each other what they have: one without takes part in what they compute.
+        """
+        first = (views[0].shape[1], len(views), views[0].dtype, views[0].device.type) if views else None
+        alike = first
+        if self._seen is None and self._gathers():
+            alike = next((each for each in gather_objects(first) if each), None)
+        if alike is None:
+            return self._seen
+        self.dim, count, dtype, device = alike
+        self._open(self.dim)
+        if self._seen is None:
+            self._seen = self.settings.make_form(self.dim, gather=self._gathers())
+            if not views:
+                nothing = torch.zeros(0, self.dim, dtype=dtype, device=device)
+                self._device = nothing.device
+                self._seen.update(nothing, nothing if count == 2 else None, self.step + 1)
+        return self._seen
+
+    def _open(self, dim: int) -> None:
+        """At the first embeddings the run folder is opened."""
         if not self._opened:
             if self._resumed and self._gathers():
                 # Only the first rank is sure to see the folder.
-                position = torch.tensor([self.step, self.time], dtype=torch.float64, device=like.device)
-                dist.broadcast(position, src=0)
-                self.step, self.time = int(position[0]), float(position[1])
+                self.step, self.time = gather_objects((self.step, self.time))[0]
             if is_leader():
                 check_folder(self.out, self._goes_on)  # another monitor may have opened it meanwhile
                 probe = self._probe_embeddings()
                 self._folder = MonitorFolder(
                     self.out,
-                    self.settings.kept(like.shape[1]),
+                    self.settings.kept(dim),
                     0 if probe is None else len(probe),
                     self.settings.directions,
-                    self.settings.as_config(like.shape[1]),
+                    self.settings.as_config(dim),
                     self.step,
                     resume=self._goes_on,
                     take_over=self._take_over,
@@ -332,9 +358,6 @@ class SpectrumMonitor:
                 if self.thumbnails is not None:
                     self._folder.write_thumbnails(self.thumbnails)
             self._opened = True
-        if self._seen is None:
-            self._seen = self.settings.make_form(like.shape[1], gather=self._gathers())
-        return self._seen
 
     def _gathers(self) -> bool:
         return self.gather_distributed and world_size() > 1
@@ -353,7 +376,7 @@ class SpectrumMonitor:
         folder = self._folder
         finish = seen.snapshot(gather=self._gathers(), copy=beside or folder is None)
         seen.start_anew()
-        step, time, losses, self._losses = self.step, self.time, self._losses, []
+        step, time, mean_loss = self.step, self.time, self._losses.take()
         self._worker.wait()
         self._recorded = (step, time, finish)
         if folder is None:
@@ -374,7 +397,7 @@ class SpectrumMonitor:
                     if not found.count and not found.nonfinite:
                         return  # no rank had any
                     points = None if probe is None else principal_projections(probe, self.settings.directions)
-                    loss = float(np.mean([float(value) for value in losses]))
+                    loss = float(mean_loss)
                 folder.append(found, points, loss=loss, learning_rate=learning_rate)
                 self._last = found
             except Exception as error:

@@ -151,7 +151,7 @@ class MonitorFolder:
             if self._lock is None or not self._lock.is_held:
                 raise FolderInUse(f"a later monitor of this process writes in {self.path}")
             if self._lost:
-                self._writer = self._open(spectrum.step)  # what was written by half is dropped
+                self._writer = self._open(self._lost[0])  # what was written by half is dropped
                 self._writer.missing = len(self._lost)
             self._writer.append(
                 spectrum.step,

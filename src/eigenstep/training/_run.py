@@ -18,10 +18,10 @@ from eigenstep.encoders import (
     all_finite,
     copy_weights,
     find_checkpoints,
-    load_newest,
     prepare_images,
     save_best,
     save_checkpoint,
+    take_newest,
 )
 from eigenstep.images import Images
 from eigenstep.machine import (
@@ -91,8 +91,9 @@ class Run:
         """Make the folder ready, and take up what its last checkpoint that can be read holds."""
 
         def prepare() -> Checkpoint | None:
-            folder.open()
-            checkpoint, problems = load_newest(self.out / CHECKPOINTS)
+            folder.take()
+            checkpoint, problems = (None, []) if folder.overwrite else take_newest(self.out / CHECKPOINTS)
+            folder.begin()
             for problem in problems:
                 warnings.warn(f"{problem}; the run goes on from an earlier checkpoint", stacklevel=2)
             return checkpoint

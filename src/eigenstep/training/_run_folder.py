@@ -62,29 +62,27 @@ class OwnFolder:
         """See that the run may be written there, as `check_folder`; a folder that is there is taken."""
         check_folder(self.out, self.config, self.resume, self.overwrite)
         if self.out.is_dir():
-            self._lock = FolderLock(self.out, take_over=self.take_over)
-            self._check_again()
+            self.take()
 
-    def open(self) -> None:
-        """Make it ready. Raises as `check` for what another has written there since."""
+    def take(self) -> None:
+        """Make the folder and take it. Raises as `check` for what another has written there since."""
         if self._lock is None:
             make_folder(self.out)
             self._lock = FolderLock(self.out, take_over=self.take_over)
-            self._check_again()
+            try:
+                check_folder(self.out, self.config, self.resume, self.overwrite)
+            except BaseException:
+                self.release()
+                raise
+
+    def begin(self) -> None:
+        """Make it ready for the run, see `open_folder`."""
         open_folder(self.out, dump_config(self.config), overwrite=self.overwrite)
 
     def release(self) -> None:
         """Give it back."""
         if self._lock is not None:
             self._lock.release()
-
-    def _check_again(self) -> None:
-        """Another may have made it between the check and the lock."""
-        try:
-            check_folder(self.out, self.config, self.resume, self.overwrite)
-        except BaseException:
-            self.release()
-            raise
 
 
 def _is_begun(out: Path) -> bool:

@@ -212,7 +212,7 @@ class EmbeddingWindow:
     def update(self, z_a: ArrayLike | Tensor, z_b: ArrayLike | Tensor | None = None) -> None:
         """Add a batch (n, d) of one view or two; the values are copied."""
         views = [as_tensor(view) for view in (z_a, z_b) if view is not None]
-        stride = -(-len(views[0]) // self.capacity)
+        stride = max(1, -(-len(views[0]) // self.capacity))
         block = torch.stack([view[::stride] for view in views])
         if self._blocks:
             last = self._blocks[-1]

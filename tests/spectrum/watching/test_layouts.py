@@ -66,6 +66,48 @@ def encoder(batch_first):
     return nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
 
 
+class ChannelsFirstNorm(nn.LayerNorm):
+    """As transformers' ConvNextLayerNorm, whose name says nothing."""
+
+    def forward(self, maps):
+        return super().forward(maps.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Dense(nn.Module):
+    """As DenseNet's blocks: what they give is as long in no axis as what a part gives, but in its sides."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 30, 1), nn.Conv2d(30, 32, 1)
+        self.block = Joined()
+
+    def forward(self, images):
+        return self.block(self.first(images), self.second)
+
+
+class Joined(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.part = nn.Conv2d(30, 32, 1)
+
+    def forward(self, maps, second):
+        return torch.cat([maps, self.part(maps), second(maps)], 1)
+
+
+class Positions(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.grid = nn.Parameter(torch.randn(1, 3, 32, 32))
+        self.positions = nn.Conv2d(3, 3, 1)
+
+    def forward(self, images):
+        return images + self.positions(self.grid)
+
+
+def normed():
+    return nn.Sequential(nn.Conv2d(3, 12, 2, 2), ChannelsFirstNorm(12), nn.Dropout(0.0))
+
+
 IMAGES, SERIES, SEQUENCES = (7, 3, 32, 32), (7, 3, 30), (7, 5, 12)
 CASES = [
     (swin, "norm", IMAGES, "nhwc"),
@@ -82,6 +124,10 @@ CASES = [
     (lambda: timm.create_model("test_convnext"), "stages.1", IMAGES, "nchw"),
     (lambda: timm.create_model("test_convnext"), "stages.1.blocks.0.mlp.fc2", IMAGES, "nhwc"),
     (lambda: torchvision.models.resnet18(), "relu", IMAGES, "nchw"),
+    (lambda: timm.create_model("densenet121"), "features.denseblock1", (2, 3, 128, 128), "nchw"),
+    (Dense, "block", IMAGES, "nchw"),
+    (normed, "1", IMAGES, "nchw"),
+    (normed, "2", IMAGES, "nchw"),
     (Mixer, "tokens", IMAGES, "ntc"),
     (Mixer, "block.2", IMAGES, "ntc"),
     (TokensFirst, "norm", IMAGES, "tnc"),
@@ -167,6 +213,13 @@ def test_each_layer_can_have_a_layout_of_its_own(tmp_path):
         (lambda: nn.Sequential(nn.Conv1d(3, 8, 1), nn.Linear(8, 8), nn.ReLU()), "2", (7, 3, 8)),
         # Windows of an image are not samples.
         (swin, "layers.0.blocks.0.attn", IMAGES),
+        # Windows of as many tokens as there are samples are not tokens of samples.
+        (swin, "layers.0.blocks.0.attn", (16, 3, 32, 32)),
+        # Frames are not samples, and neither is one grid of positions for all.
+        (lambda: nn.Sequential(nn.Flatten(0, 1), nn.Conv2d(3, 4, 3)), "1", (3, 4, 3, 9, 9)),
+        (lambda: Positions(), "positions", IMAGES),
+        # As many tokens as channels.
+        (lambda: nn.Sequential(nn.Conv2d(3, 16, 8, 8), Tokens()), "1", IMAGES),
         # Samples and tokens are as many, and the attention inside is not batch_first.
         (TokensFirst, "last", (16, 3, 32, 32)),
         # A single map without an axis of samples.

@@ -8,12 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eigenstep.spectrum._layout import ModelCall, Pooling
 from eigenstep.spectrum._monitor import SpectrumMonitor
-from eigenstep.spectrum._pairing import Batch, Kind, Views, join
-
-# Numbers of one step that are held, 512 MiB in float32; of more, the first ones are let go.
-MOST_HELD = 1 << 27
+from eigenstep.spectrum.watching._model_call import ModelCall
+from eigenstep.spectrum.watching._outputs import MOST_HELD, Outputs
+from eigenstep.spectrum.watching._pairing import Batch, Kind, Views, join
+from eigenstep.spectrum.watching._pooling import Pooling
 
 
 class WatchedLayer:
@@ -21,56 +20,86 @@ class WatchedLayer:
 
     Attributes
     ----------
-    outputs : int
-        How many came since the last micro-batch ended.
+    count : int
+        How many calls there were since the last micro-batch ended.
     has_given : bool
-        Whether any ever came.
+        Whether any micro-batch had any.
     """
 
     def __init__(self, name: str, pooling: Pooling, views: Views, monitor: SpectrumMonitor) -> None:
         self.name, self.pooling, self.views, self.monitor = name, pooling, views, monitor
-        self.outputs = 0
         self.has_given = False
-        self._given: list[tuple[Tensor, list[bool]]] = []
+        self._outputs = Outputs()
         self._batches: list[Batch] = []
+        self._held = 0
         self._kind = Kind()
         self._spoiled = False
         self._told: set[str] = set()
 
     @property
+    def count(self) -> int:
+        return self._outputs.count
+
+    @property
     def waits(self) -> bool:
         """Whether anything has come since the last step."""
-        return bool(self._given or self._batches or self._spoiled)
+        return bool(self._batches or self._spoiled) or not self._outputs.is_empty
 
     def take(self, output: Any, call: ModelCall, keywords: Mapping[str, Any]) -> None:
         """Keep what a call of the layer gave. Raises as `Pooling`."""
         embeddings = self.pooling(output, call, keywords)
-        self._given.append((embeddings, _noted_gradient(output)))
-        self.outputs += 1
-        self.has_given = True
-        self._let_go_of_the_first()
+        if torch.compiler.is_compiling():
+            self._outputs.add_compiled(embeddings)
+            return
+        self._outputs.add(embeddings, call, output)
+        if self._outputs.let_go(self.views.calls or 2):
+            self._tell_held()
+
+    def expect(self, call: ModelCall) -> None:
+        """A call came without gradients, which checkpointing may make again."""
+        self._outputs.expect(call)
+
+    def take_again(self, output: Any, call: ModelCall, keywords: Mapping[str, Any]) -> None:
+        """Keep what a call gave that the backward pass made again, unless it is kept already."""
+        if self.count:
+            return
+        again = self._outputs.next_again()
+        if again is None:
+            self.take(output, call, keywords)
+        else:
+            self._outputs.add_again(again, self.pooling(output, again.call, keywords))
 
     def end_batch(self) -> None:
         """What came since the last call is a micro-batch. Raises as `Views.of_step`."""
-        given, self._given, self.outputs = self._given, [], 0
-        if given:
-            outputs = self.views.counted([output for output, _ in given], [noted[0] for _, noted in given])
-            batch = self.views.of_step(outputs, self.name)
-            if self.views.is_guessed and batch[1] is not None and len(outputs) > 2:
-                self.tell(
-                    "guessed",
-                    f"layer {self.name!r} gave {len(outputs)} outputs before the step, taken for"
-                    f" {len(outputs) // 2} micro-batches of two views; say calls=2 if they are, or which of"
-                    " the calls are two views of the same samples: views=(0, 1)",
-                )
-            self._batches.append(batch)
+        outputs, trained = self._outputs.take()
+        if not outputs:
+            return
+        self.has_given = True
+        if self.pooling.doubt:
+            self.tell("rows", self.pooling.doubt)
+        outputs = self.views.counted(outputs, trained)
+        batch = self.views.of_step(outputs, self.name)
+        if not len(batch[0]):  # an empty batch
+            return
+        if self.views.is_guessed and batch[1] is not None and len(outputs) > 2:
+            self.tell(
+                "guessed",
+                f"layer {self.name!r} gave {len(outputs)} outputs before the step, taken for"
+                f" {len(outputs) // 2} micro-batches of two views; say calls=2 if they are, or which of"
+                " the calls are two views of the same samples: views=(0, 1)",
+            )
+        self._batches.append(batch)
+        self._held += sum(part.numel() for part in batch if part is not None)
+        while self._held > MOST_HELD and len(self._batches) > 1:
+            self._held -= sum(part.numel() for part in self._batches.pop(0) if part is not None)
+            self._tell_held()
 
     def step(self, loss: Tensor | float, learning_rate: float) -> None:
         """What came since the last step is the next one's; a step in which nothing did is counted alone.
 
         Raises as `SpectrumMonitor.update`.
         """
-        batches, self._batches = self._batches, []
+        batches, self._batches, self._held = self._batches, [], 0
         spoiled, self._spoiled = self._spoiled, False
         if spoiled or not batches:
             self.monitor.skip(loss=loss, learning_rate=learning_rate)
@@ -100,7 +129,8 @@ class WatchedLayer:
 
     def spoil(self, error: Exception) -> None:
         """Leave the step under way out, since of its embeddings some are missing; it is told once."""
-        self._given, self._batches, self._spoiled = [], [], True
+        self._outputs.take()
+        self._batches, self._held, self._spoiled = [], 0, True
         self.tell(
             type(error).__name__,
             f"step {self.monitor.step + 1}: layer {self.name!r} is not measured ({error}); training goes on,"
@@ -113,33 +143,9 @@ class WatchedLayer:
             self._told.add(kind)
             warnings.warn(message, stacklevel=2)
 
-    def _let_go_of_the_first(self) -> None:
-        sizes = [output.numel() for output, _ in self._given]
-        held = sum(sizes) + sum(a.numel() + (0 if b is None else b.numel()) for a, b in self._batches)
-        if held <= MOST_HELD:
-            return
-        together = self.views.calls or 2
-        if self._batches:
-            del self._batches[0]
-        elif len(self._given) > together:
-            del self._given[:together]
+    def _tell_held(self) -> None:
         self.tell(
             "held",
             f"step {self.monitor.step + 1}: layer {self.name!r} gave more than {MOST_HELD:,} numbers in one"
             " step; only the last of them are measured",
         )
-
-
-def _noted_gradient(output: Any) -> list[bool]:
-    """Becomes [True] when a gradient reaches an output; of what cannot be told it is so from the start."""
-    parts = output if isinstance(output, tuple | list) else (output,)
-    with_gradient = [part for part in parts if isinstance(part, Tensor) and part.requires_grad]
-    if torch.compiler.is_compiling() or not with_gradient:
-        return [True]
-    noted = [False]
-
-    def note(gradient: Tensor) -> None:
-        noted[0] = True
-
-    with_gradient[0].register_hook(note)
-    return noted

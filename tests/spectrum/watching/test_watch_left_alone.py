@@ -107,6 +107,7 @@ def passes():
         pytest.param(lambda model: torch.jit.trace(model, torch.randn(3, 8), check_trace=False), id="trace"),
         pytest.param(lambda model: on_meta(model), id="meta"),
         pytest.param(lambda model: torch.fx.symbolic_trace(model), id="fx"),
+        pytest.param(lambda model: model(torch.zeros(0, 8)), id="empty"),
     ]
 
 
@@ -370,6 +371,129 @@ def test_layers_whose_names_are_those_of_wrappers_are_found(names, tmp_path):
         np.linalg.eigvalsh(np.cov(kept[0].double().numpy().T, bias=True))[::-1],
         rtol=1e-6,
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fullgraph", [False, True])
+def test_compiled_code_may_give_more_outputs_a_step_than_the_compiler_has_patience(fullgraph, tmp_path):
+    torch.compiler.reset()
+    model = network()
+    compiled = torch.compile(model, backend="eager", fullgraph=fullgraph)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with watch(model, "2", tmp_path / "watch", every=1, views=(0, 11)):
+        given = [step(compiled, optimizer, number, calls=12) for number in range(3)]
+    expected = [[calls[0], calls[11]] for calls in given]
+    equal(read_record(tmp_path / "watch"), by_hand(tmp_path / "hand", expected))
+
+
+@pytest.mark.slow
+def test_a_compiled_step_of_the_optimizer_counts(tmp_path):
+    torch.compiler.reset()
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    compiled = torch.compile(lambda: optimizer.step(), backend="eager")
+    with watch(model, "2", tmp_path, every=1):
+        for _ in range(3):
+            x = torch.randn(16, 8)
+            (model(x) - model(x + 0.1)).square().mean().backward()
+            compiled()
+    assert read_record(tmp_path).metrics["step"].tolist() == [1, 2, 3]
+
+
+def test_what_checkpointing_makes_again_keeps_the_order_of_the_calls(tmp_path):
+    class Checkpointed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = network()
+
+        def forward(self, x):
+            return torch.utils.checkpoint.checkpoint(self.layers, x.requires_grad_(), use_reentrant=True)
+
+    model = Checkpointed()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with watch(model, "layers.2", tmp_path / "watch", every=1, views=(0, 1), calls=4):
+        given = [step(model, optimizer, number, calls=4, micro_batches=2) for number in range(2)]
+    expected = [[torch.cat([calls[0], calls[4]]), torch.cat([calls[1], calls[5]])] for calls in given]
+    record, wanted = read_record(tmp_path / "watch"), by_hand(tmp_path / "hand", expected)
+    found, whole = (each.eigenvalues["cross_correlation"] for each in (record, wanted))
+    np.testing.assert_allclose(found, whole, rtol=1e-6)
+
+
+def test_an_optimizer_that_is_given_counts_whatever_it_holds(tmp_path):
+    model = network()
+    masters = [parameter.detach().double().requires_grad_() for parameter in model.parameters()]
+    optimizer = torch.optim.SGD(masters, lr=0.1)
+    with watch(model, "2", tmp_path, every=1, optimizer=optimizer):
+        for _ in range(2):
+            model(torch.randn(16, 8)).sum().backward()
+            optimizer.step()
+    assert read_record(tmp_path).metrics["step"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("loss", [None, "0.5", {"loss": 1.0}, torch.ones(2), 1j])
+def test_a_loss_that_is_no_number_is_refused_in_the_first_step_and_told_later(loss, tmp_path):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with told() as texts, watch(model, "2", tmp_path, every=1) as watched:
+        with pytest.raises(TypeError, match="expected a loss"):
+            watched.log(loss=loss)
+        for number in range(3):
+            if number == 1:
+                watched.log(loss=loss)
+            else:
+                watched.log(loss=np.float32(number))
+            step(model, optimizer, number)
+    np.testing.assert_array_equal(read_record(tmp_path).metrics["loss"], [0.0, np.nan, 2.0])
+    assert len(texts) == 1
+    assert "step 2: no loss is recorded" in texts[0]
+
+
+def test_a_learning_rate_that_is_not_finite_adds_no_time(tmp_path):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    with told() as texts, watch(model, "2", tmp_path, every=1):
+        for rate in (0.5, float("nan"), torch.tensor(0.25)):
+            optimizer.param_groups[0]["lr"] = 0.0
+            model(torch.randn(16, 8)).square().mean().backward()
+            optimizer.param_groups[0]["lr"] = rate
+            optimizer.zero_grad()
+            optimizer.step()
+    assert read_record(tmp_path).metrics["time"].tolist() == [0.5, 0.5, 0.75]
+    assert len(texts) == 1
+
+
+def test_a_run_folder_stays_where_it_is_when_the_loop_goes_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    (tmp_path / "elsewhere").mkdir()
+    with watch(model, "2", "run", every=1):
+        step(model, optimizer)
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        step(model, optimizer)
+    assert read_record(tmp_path / "run").metrics["step"].tolist() == [1, 2]
+
+
+def test_rows_that_are_more_than_the_samples_are_told(tmp_path):
+    model = nn.Sequential(nn.Unflatten(1, (4, 2)), nn.Flatten(0, 1), nn.Linear(2, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for name, layout in (("guessed", None), ("told", "nc")):
+        with told() as texts, watch(model, "2", tmp_path / name, every=1, views=1, layout=layout):
+            model(torch.randn(6, 8)).sum().backward()
+            optimizer.step()
+        assert read_record(tmp_path / name).metrics["count"].tolist() == [24]
+        assert ["gave 24 rows for 6 samples of the model" in text for text in texts] == [True] * (
+            layout is None
+        )
+
+
+def test_losses_between_two_measurements_take_no_memory(tmp_path):
+    monitor = SpectrumMonitor(tmp_path, every=10_000)
+    monitor.update(torch.randn(8, 2), loss=1.0)
+    before = len(pickle.dumps(monitor.state_dict()))
+    for number in range(1000):
+        monitor.skip(loss=torch.tensor(float(number)))
+    assert len(pickle.dumps(monitor.state_dict())) <= before + 16
 
 
 @contextmanager

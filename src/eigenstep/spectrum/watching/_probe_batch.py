@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from eigenstep.spectrum._layout import ModelCall, Pooling
+from eigenstep.spectrum.watching._model_call import CallInProgress
+from eigenstep.spectrum.watching._pooling import Pooling
 
 # Side of the thumbnails kept of a probe batch of images, in pixels.
 THUMBNAIL_SIDE = 32
@@ -34,13 +35,13 @@ class ProbeBatch:
 
         def embed() -> Tensor:
             found: list[Tensor] = []
-            call = ModelCall(self.model)
+            progress = CallInProgress(self.model)
 
             def keep(module: nn.Module, inputs: Any, keywords: dict[str, Any], output: Any) -> None:
-                found.append(pooling(output, call, keywords))
+                found.append(pooling(output, progress.call, keywords))
 
             handles = [
-                self.model.register_forward_pre_hook(call.begin, with_kwargs=True),
+                self.model.register_forward_pre_hook(progress.begin, with_kwargs=True),
                 layer.register_forward_hook(keep, with_kwargs=True),
             ]
             try:

@@ -46,6 +46,7 @@ def follow_steps(method: Callable[..., None], optimizer: Optimizer | None = None
     """
     of = weakref.WeakMethod(method)
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def hook(*given: Any) -> None:
         if (alive := of()) is not None:
             alive(*given)
@@ -63,7 +64,7 @@ def follow_steps(method: Callable[..., None], optimizer: Optimizer | None = None
 
 def is_of_training(output: Any) -> bool:
     """Whether a layer gave values of training: not an export, a trace, a transform, or shapes alone."""
-    if not torch.is_grad_enabled() or torch.compiler.is_exporting():
+    if torch.compiler.is_exporting():
         return False
     if torch.compiler.is_compiling():
         return True
@@ -71,10 +72,12 @@ def is_of_training(output: Any) -> bool:
         return False
     if torch._C._functorch.peek_interpreter_stack() is not None:  # vmap, grad, ...
         return False
-    tensors = [
-        part for part in (output if isinstance(output, tuple) else (output,)) if isinstance(part, Tensor)
-    ]
-    return not any(part.is_meta or type(part).__name__ == "FakeTensor" for part in tensors)
+    for part in output if isinstance(output, tuple) else (output,):
+        if isinstance(part, torch.fx.Proxy):
+            return False
+        if isinstance(part, Tensor) and (part.is_meta or type(part).__name__ == "FakeTensor"):
+            return False
+    return True
 
 
 def in_backward() -> bool:

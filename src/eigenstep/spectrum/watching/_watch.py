@@ -8,16 +8,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from eigenstep.spectrum._hooks import Hook, follow_steps, in_backward, is_of_training
-from eigenstep.spectrum._layers import find_layers, innermost
-from eigenstep.spectrum._layout import ModelCall, Pooling
+from eigenstep.machine import world_size
+from eigenstep.spectrum._mean import Mean
 from eigenstep.spectrum._monitor import SpectrumMonitor
-from eigenstep.spectrum._pairing import Views
-from eigenstep.spectrum._probe_batch import ProbeBatch
-from eigenstep.spectrum._watched_layer import WatchedLayer
+from eigenstep.spectrum.watching._hooks import Hook, follow_steps, in_backward, is_of_training
+from eigenstep.spectrum.watching._layers import find_layers, innermost
+from eigenstep.spectrum.watching._model_call import CallInProgress
+from eigenstep.spectrum.watching._pairing import Views
+from eigenstep.spectrum.watching._pooling import Pooling
+from eigenstep.spectrum.watching._probe_batch import ProbeBatch
+from eigenstep.spectrum.watching._watched_layer import WatchedLayer
 
 # After so many steps a layer that gave nothing is told, and after so many outputs that no step has come.
 STEPS_OF_SILENCE, OUTPUTS_WITHOUT_A_STEP = 3, 4096
@@ -170,14 +174,15 @@ class Watch:
             )
             for name in names
         }
-        self._losses: list[Tensor | float] = []
-        self._forward: set[str] = set()
+        self._losses = Mean()
         self._steps = 0
         self._follows = False
-        self._call = ModelCall(inner)
+        self._of_any = False
+        self._told: set[str] = set()
+        self._progress = CallInProgress(inner)
         self._handles: list[Any] = [
-            inner.register_forward_pre_hook(Hook(self._call.begin), with_kwargs=True),
-            inner.register_forward_hook(Hook(self._call.end)),
+            inner.register_forward_pre_hook(Hook(self._progress.begin), with_kwargs=True),
+            inner.register_forward_hook(Hook(self._progress.end)),
         ]
         for name, layer in found.items():
             # Before the one that forgets the model's call, where the layer is the model.
@@ -191,32 +196,43 @@ class Watch:
 
     def follow(self, optimizer: Optimizer | None = None) -> None:
         """Count the steps of this optimiser, or of any that holds a parameter of the model."""
-        self._follows = True
+        self._follows, self._of_any = True, optimizer is None
         self._handles.append(follow_steps(self._step_hook, optimizer))
 
     def log(self, *, loss: Tensor | float) -> None:
-        """Tell the step's loss before the optimiser steps; of several in a step the mean is recorded."""
-        self._losses.append(loss.detach() if isinstance(loss, Tensor) else loss)
+        """Tell the step's loss before the optimiser steps; of several in a step the mean is recorded.
+
+        Raises
+        ------
+        TypeError
+            In the first step, for anything but a number.
+        """
+        try:
+            self._losses.add(loss)
+        except TypeError as error:
+            if not self._steps:
+                raise
+            self._tell("loss", f"step {self._steps + 1}: no loss is recorded ({error}); training goes on")
 
     def end_batch(self) -> None:
         """What the layers gave since the last call is one micro-batch, to be paired as `views` says."""
         for layer in self._layers.values():
             self._try(layer, layer.end_batch)
-        self._forward.clear()
 
     def step(self, *, learning_rate: float = 1.0) -> None:
-        """What the layers gave since the last call is one step; it does not count if there was nothing."""
+        """What the layers gave since the last call is one step; it does not count if there was nothing.
+
+        Of several processes each step counts, as none knows what the layers gave in the others.
+        """
         self.end_batch()
-        loss = sum(self._losses) / len(self._losses) if self._losses else math.nan
-        self._losses = []
-        waiting = any(layer.waits for layer in self._layers.values())
-        for layer in self._layers.values():
+        if not math.isfinite(learning_rate):
+            self._tell("rate", f"step {self._steps + 1}: a learning rate of {learning_rate} adds no time")
+            learning_rate = 0.0
+        loss = self._losses.take()
+        waiting = world_size() > 1 or any(layer.waits for layer in self._layers.values())
+        for layer in self._layers.values() if waiting else ():
             before = layer.monitor.step
-            if (
-                waiting
-                and not self._try(layer, layer.step, loss, learning_rate)
-                and layer.monitor.step == before
-            ):
+            if not self._try(layer, layer.step, loss, learning_rate) and layer.monitor.step == before:
                 layer.step(loss, learning_rate)  # as one without embeddings
         self._steps += 1
         for layer in self._layers.values():
@@ -266,14 +282,17 @@ class Watch:
         def hook(module: nn.Module, inputs: Any, keywords: dict[str, Any], output: Any) -> None:
             if not module.training or not is_of_training(output):
                 return
-            # Computed again in the backward pass: new only if the first time was without gradients.
-            if not in_backward():
-                self._forward.add(layer.name)
-            elif layer.name in self._forward:
-                return
-            if layer.outputs >= OUTPUTS_WITHOUT_A_STEP and not self._waits_on(layer):
-                return
-            self._try(layer, layer.take, output, self._call, keywords)
+            call = self._progress.call
+            if torch.compiler.is_compiling():
+                if torch.is_grad_enabled():
+                    self._try(layer, layer.take, output, call, keywords)
+            elif not torch.is_grad_enabled():
+                if self._progress.is_of_training:
+                    layer.expect(call)
+            elif in_backward():
+                self._try(layer, layer.take_again, output, call, keywords)
+            elif layer.count < OUTPUTS_WITHOUT_A_STEP or self._waits_on(layer):
+                self._try(layer, layer.take, output, call, keywords)
 
         return hook
 
@@ -282,14 +301,14 @@ class Watch:
         if not self._follows:  # whoever ran the loop has left it, for example by Ctrl-C
             layer.tell(
                 "left",
-                f"layer {layer.name!r} gave {layer.outputs} outputs and no step was told of: it is no longer"
+                f"layer {layer.name!r} gave {layer.count} outputs and no step was told of: it is no longer"
                 " watched",
             )
             self._let_go("interrupted")
         elif not self._steps:
             layer.tell(
                 "no step",
-                f"layer {layer.name!r} gave {layer.outputs} outputs and no optimizer that holds a parameter"
+                f"layer {layer.name!r} gave {layer.count} outputs and no optimizer that holds a parameter"
                 " of the watched model has stepped; give it as watch(..., optimizer=...)",
             )
         return self._follows
@@ -306,6 +325,11 @@ class Watch:
             return False
         return True
 
+    def _tell(self, kind: str, message: str) -> None:
+        if kind not in self._told:
+            self._told.add(kind)
+            warnings.warn(message, stacklevel=3)
+
     def _let_go(self, state: str) -> None:
         for handle in self._handles:
             handle.remove()
@@ -318,7 +342,9 @@ class Watch:
         return not {monitor.out for monitor in self.monitors.values()}.isdisjoint(folders)
 
     def _step_hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        own = {id(parameter) for parameter in self._model.parameters()}
-        held = (id(parameter) for group in optimizer.param_groups for parameter in group["params"])
-        if not own.isdisjoint(held):
-            self.step(learning_rate=float(optimizer.param_groups[0].get("lr", 1.0)))
+        if self._of_any:
+            own = {id(parameter) for parameter in self._model.parameters()}
+            held = (id(parameter) for group in optimizer.param_groups for parameter in group["params"])
+            if own.isdisjoint(held):
+                return
+        self.step(learning_rate=float(optimizer.param_groups[0].get("lr", 1.0)))
