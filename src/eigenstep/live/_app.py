@@ -50,8 +50,7 @@ def build_app(folder: RunsFolder) -> Starlette:
     It reads the runs and changes nothing. Requests by another host name than 127.0.0.1 or localhost, or from
     a page of another site, are refused.
     """
-    session = secrets.token_hex(8)
-
+    session, name_of_folder = secrets.token_hex(8), folder.root.resolve().name
     for name in PLACES:
         page_file(name)  # while there are file descriptors
 
@@ -69,7 +68,7 @@ def build_app(folder: RunsFolder) -> Starlette:
         since, runs = asked.get("table"), asked.get("runs")
         told = await run_in_threadpool(_runs, folder, runs, same) if isinstance(runs, dict) and runs else "{}"
         table = folder.table(since if same and isinstance(since, int) else 0)
-        head = {"session": session, "now": folder.clock(), "folder": folder.root.resolve().name}
+        head = {"session": session, "now": folder.clock(), "folder": name_of_folder}
         return _answer(f'{_json(head)[:-1]},"table":{table},"runs":{told}}}')
 
     async def rows_between(request: Request) -> Response:

@@ -45,8 +45,8 @@ class Card:
     it was learned, as a share of the steps.
     """
 
-    def __init__(self, name: str = "") -> None:
-        self.content: dict[str, Any] = {"name": name, "state": "unread", **BLANK}
+    def __init__(self) -> None:
+        self.content: dict[str, Any] = {}
         self._key: Any = None
         self._about: tuple[str, dict[str, Any]] = ("", {})
         self._drawn: tuple[int, int, Any] = (0, 0, None)
@@ -99,6 +99,11 @@ class Card:
         span = max(steps[-1] - steps[0], 1)
         ticks = [[mode, round((step - steps[0]) / span, 3)] for mode, step in learned if step is not None]
         return {"spark": _spark(steps, loss), "ticks": ticks}
+
+
+def unread_card(name: str) -> dict[str, Any]:
+    """The row of a run of which no more than its name is known as yet."""
+    return {"name": name, "state": "unread", **BLANK}
 
 
 def _spark(steps: np.ndarray, loss: np.ndarray) -> list[int | None]:

@@ -1,11 +1,14 @@
 """The thread that reads the runs while a page is open."""
 
+import logging
 import threading
 
 from eigenstep.live._run_folder import RunsFolder
 
 # Between two tries to look at the folder, which decides itself how often it is looked at.
 PAUSE_SECONDS = 0.1
+
+logger = logging.getLogger("uvicorn.error")
 
 
 class Follower(threading.Thread):
@@ -22,6 +25,9 @@ class Follower(threading.Thread):
     def run(self) -> None:
         self.folder.asked = self.folder.clock()
         while not self._stopped.is_set():
-            if not self.folder.is_idle:
-                self.folder.refresh()
+            try:
+                if not self.folder.is_idle:
+                    self.folder.refresh()
+            except Exception:  # the page goes on with what it knows
+                logger.exception("the folder could not be looked at")
             self._stopped.wait(0 if self.folder.unread else PAUSE_SECONDS)

@@ -7,10 +7,11 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from eigenstep.live._analysis import PageAnalysis
-from eigenstep.live._card import Card
+from eigenstep.live._card import Card, unread_card
 from eigenstep.live._cloud_frames import CloudFrames
 from eigenstep.record import METRICS, FollowedRun, RunFinder
 
@@ -18,10 +19,13 @@ from eigenstep.record import METRICS, FollowedRun, RunFinder
 LOOK_SECONDS, LOOKS_APART = 0.4, 4
 # How long runs that were never read are read before those that are known are looked at again.
 PATIENCE_SECONDS = 0.2
+# Of up to so many, the first page that asks is told all at once.
+FEW_RUNS = 100
 # Between two states of the table that pages are told: all of them are told the same one.
 TABLE_SECONDS = 0.2
 # After so long without a page that asks, nothing is read or judged.
 IDLE_SECONDS = 20
+NOT_ANALYSED = PageAnalysis()
 
 
 @dataclass
@@ -31,15 +35,26 @@ class Entry:
     Whoever reads the run, or what is said of it, holds `lock`: runs do not wait for each other.
     """
 
-    run: FollowedRun
-    card: Card
-    analysis: PageAnalysis = field(default_factory=PageAnalysis)
-    cloud: CloudFrames = field(default_factory=CloudFrames)
+    path: Path
+    name: str
     lock: threading.RLock = field(default_factory=threading.RLock)
+    analysis: PageAnalysis = NOT_ANALYSED
     version: int = 0
     text: str = ""
     asked: float = 0.0
     is_read: bool = False
+
+    @cached_property
+    def run(self) -> FollowedRun:
+        return FollowedRun(self.path, self.name)
+
+    @cached_property
+    def card(self) -> Card:
+        return Card()
+
+    @cached_property
+    def cloud(self) -> CloudFrames:
+        return CloudFrames()
 
 
 class RunsFolder:
@@ -79,6 +94,8 @@ class RunsFolder:
             self._looked = now
             self._look(now)
             self._look_took = time.monotonic() - began
+        if len(self.unread) > FEW_RUNS:
+            self.looked.set()
         began = time.monotonic()
         while self.unread:
             with self.lock:
@@ -98,7 +115,7 @@ class RunsFolder:
                 return
             entry.is_read = True
             with self.lock:
-                self.unread.pop(entry.run.name, None)
+                self.unread.pop(entry.name, None)
             self.say(entry)
 
     def say(self, entry: Entry) -> None:
@@ -129,18 +146,17 @@ class RunsFolder:
         except OSError:  # the process can open no more folders now
             return
         new = [(name, path) for name, path in found.items() if name not in self.entries]
-        entries = [Entry(FollowedRun(path, name), Card(name)) for name, path in new]
-        entries.sort(key=lambda entry: _written(entry.run.path), reverse=True)
+        entries = [Entry(path, name) for name, path in new]
+        entries.sort(key=lambda entry: _written(entry.path), reverse=True)
         with self.lock:
-            for name in [name for name, entry in self.entries.items() if found.get(name) != entry.run.path]:
+            for name in [name for name, entry in self.entries.items() if found.get(name) != entry.path]:
                 del self.entries[name]
                 self.unread.pop(name, None)
                 self._gone[name] = self._next()
             for entry in entries:
-                name = entry.run.name
-                self.entries[name] = self.unread[name] = entry
-                entry.text, entry.version = _json(entry.card.content), self._next()
-                self._gone.pop(name, None)
+                self.entries[entry.name] = self.unread[entry.name] = entry
+                entry.text, entry.version = _json(unread_card(entry.name)), self._next()
+                self._gone.pop(entry.name, None)
         for entry in [entry for entry in self.entries.values() if entry.is_read]:
             self.read(entry)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gc
 import os
 import socket
 import sys
@@ -17,6 +18,8 @@ from eigenstep.live._run_folder import RunsFolder
 from eigenstep.spelling import printable
 
 HOST, FIRST_PORT, PORTS = "127.0.0.1", 8266, 50
+# Ten thousand runs are millions of objects, which Python's collector would visit again and again.
+OBJECTS_A_COLLECTION = 100_000
 
 
 def serve(folder: str | Path, port: int | None = None, open_page: bool = True) -> None:
@@ -49,6 +52,8 @@ def serve(folder: str | Path, port: int | None = None, open_page: bool = True) -
         )
     listener = listen(port)
     address = f"http://{HOST}:{listener.getsockname()[1]}/"
+    gc.freeze()
+    gc.set_threshold(OBJECTS_A_COLLECTION)
     server = page_server(folder)
     print(f"live page on {printable(folder)}: {address}  (Ctrl-C ends it)", flush=True)
     if open_page and _has_desktop():

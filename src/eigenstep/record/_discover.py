@@ -114,7 +114,14 @@ def _list(folder: str, status: os.stat_result) -> tuple[int, bool, list[str]]:
         for entry in entries:
             if entry.name == METRICS:
                 is_run = True
-            elif not entry.name.startswith(".") and entry.is_dir():
+            elif not entry.name.startswith(".") and _is_folder(entry):
                 below.append(entry.name)
     settled = time.time() - status.st_mtime > SETTLED_SECONDS
     return (status.st_mtime_ns if settled else -1), is_run, sorted(below)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # of a link that leads to itself
+        return False

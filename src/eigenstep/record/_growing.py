@@ -111,8 +111,8 @@ class GrowingTable:
     """
 
     def __init__(self, path: Path, folder: Path | None = None) -> None:
-        self.rows, self.folder = path.with_suffix(".bin"), folder
-        self.layout = SmallFile(path.with_suffix(".json"), parse_layout, folder)
+        self.rows, self.folder = Path(f"{path}.bin"), folder
+        self.layout = SmallFile(Path(f"{path}.json"), parse_layout, folder)
         self.modified = 0.0
         self._clear()
 
