@@ -252,21 +252,34 @@ OF_WEIGHTS = [
 ]
 
 
-# All in one process, which takes seconds to start. Exit codes: done, or a line.
-COMMANDS = f"""
-import resource, sys
+# One process for all, since it takes seconds to start. A command that hangs is told as such.
+COMMANDS = """
+import contextlib, io, json, resource, signal, sys, traceback
 from eigenstep.cli import main
-resource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))
-bad, good, out = sys.argv[1:]
-resume = ["train", "--config", good + "/config.yaml", "--out", bad, "--resume", "--quiet"]
-commands = [
-    ["embed", bad, "--out", out, "--limit", "8", "--overwrite"],
-    ["compare", bad, good, "--images", "16", "--resamples", "2", "--json"],
-    ["report", bad],
-    resume,
-]
-codes = [main(command) for command in commands]
-assert set(codes) <= {{0, 2}}, codes
+
+class Hangs(BaseException):
+    pass
+
+def hangs(*_):
+    raise Hangs
+
+memory, good, *cases = json.loads(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+signal.signal(signal.SIGALRM, hangs)
+for bad in cases:
+    embed = ["embed", bad, "--out", bad + ".npz", "--limit", "8"]
+    compare = ["compare", bad, good, "--images", "16", "--resamples", "2", "--json"]
+    resume = ["train", "--config", good + "/config.yaml", "--out", bad, "--resume", "--quiet"]
+    for command in (embed, compare, ["report", bad], resume):
+        said, code = io.StringIO(), None
+        signal.alarm(60)
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+            try:
+                code = main(command)
+            except BaseException as error:
+                traceback.print_exc()
+        signal.alarm(0)
+        print(json.dumps([bad, command[0], code, said.getvalue()]), flush=True)
 """
 
 
@@ -286,20 +299,38 @@ def trained(tmp_path_factory):
     return run
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "how"), OF_TRAINING + OF_WEIGHTS, ids=lambda each: getattr(each, "__name__", each)
-)
-def test_embed_compare_and_resume_end_in_a_line_or_do_without_what_is_spoilt(tmp_path, trained, name, how):
-    runs = tmp_path / "runs"
-    shutil.copytree(trained, runs / "bad", symlinks=True)
-    spoil(runs / "bad", name, how)
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory, trained):
+    """Exit code and standard error of each command for each kind of spoilt run, by both."""
+    runs = tmp_path_factory.mktemp("spoilt")
+    cases = {}
+    for number, (name, how) in enumerate(OF_TRAINING + OF_WEIGHTS):
+        case = runs / str(number) / "bad"
+        shutil.copytree(trained, case)
+        spoil(case, name, how)
+        cases[str(case)] = f"{how.__name__} as {name}"
     done = subprocess.run(
-        [sys.executable, "-c", COMMANDS, str(runs / "bad"), str(trained), str(tmp_path / "out.npz")],
+        [sys.executable, "-c", COMMANDS, json.dumps([MEMORY, str(trained), *cases])],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=1500,
         stdin=subprocess.DEVNULL,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "Traceback" not in done.stderr
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    return {(cases[case], command): (code, said) for case, command, code, said in told}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("command", ["embed", "compare", "report", "train"])
+@pytest.mark.parametrize(
+    "case", [f"{how.__name__} as {name}" for name, how in OF_TRAINING + OF_WEIGHTS], ids=str
+)
+def test_each_command_does_its_work_or_says_in_a_line_what_is_wrong(outcomes, case, command):
+    code, said = outcomes[case, command]
+    assert code in (0, 2), said
+    assert "Traceback" not in said
+    assert said.count("eigenstep: ") == len(said.splitlines())
+    if code == 2:
+        assert case.rpartition("/")[2].rpartition(" ")[2] in said
