@@ -246,7 +246,7 @@ OF_TRAINING = [
 ]
 OF_WEIGHTS = [
     (f"checkpoints/{checkpoint}/{name}", how)
-    for checkpoint in ("step_00000014", "step_00000021")
+    for checkpoint in ("step_00000021", "step_00000022")
     for name in ("backbone.safetensors", "optimizer.pt", "state.json")
     for how in FILES
 ]
@@ -268,7 +268,7 @@ resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 signal.signal(signal.SIGALRM, hangs)
 for bad in cases:
     embed = ["embed", bad, "--out", bad + ".npz", "--limit", "8"]
-    compare = ["compare", bad, good, "--images", "16", "--resamples", "2", "--json"]
+    compare = ["compare", bad, good, "--images", "32", "--resamples", "2", "--json"]
     resume = ["train", "--config", good + "/config.yaml", "--out", bad, "--resume", "--quiet"]
     for command in (embed, compare, ["report", bad], resume):
         said, code = io.StringIO(), None

@@ -1,6 +1,7 @@
 """What may be compared, as it is named, and the images that all of it is compared on."""
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +69,7 @@ def parse_input(name: str | Path) -> Input:
         kind: Literal["run", "prediction", "file"] = "file"
     elif is_prediction(place):
         kind = "prediction"
-    elif is_run(place) and (place / "config.yaml").is_file():
+    elif is_run(place) and os.path.lexists(place / "config.yaml"):
         kind = "run"
     else:
         raise ValueError(f"{place}: expected a run folder, a prediction or a file of embeddings")

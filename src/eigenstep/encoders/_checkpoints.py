@@ -4,6 +4,7 @@ Weights are in safetensors, and the optimiser's state is loaded without running 
 """
 
 import json
+import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -131,7 +132,7 @@ def find_checkpoint(run: str | Path, checkpoint: str | int = "last") -> Path:
         If it has others, naming them.
     """
     run = Path(run)
-    if not (run / "config.yaml").is_file():
+    if not os.path.lexists(run / "config.yaml"):
         raise FileNotFoundError(
             f"there is no run in {run}: expected a folder that eigenstep train has written"
         )

@@ -5,6 +5,7 @@ import time
 
 from eigenstep.live._analysis import PageAnalysis, analyse_for_page, basis_of, record_to_judge, rises_of
 from eigenstep.live._run_folder import Entry, RunsFolder
+from eigenstep.record import OUT_OF_HANDLES
 
 # A run is judged anew when its record is longer by this share; one that is looked at, at every look.
 LONGER = 0.02
@@ -77,6 +78,9 @@ class Analyst(threading.Thread):
             try:
                 record, rises = record_to_judge(entry.run), rises_of(entry.run)
             except Exception as error:  # whatever a foreign folder brings; the other runs are judged
+                if isinstance(error, OSError) and error.errno in OUT_OF_HANDLES:
+                    self._stopped.wait(0.25)
+                    return
                 problem = " ".join(str(error).split()) or type(error).__name__
                 self._take(entry, PageAnalysis(basis, problem=problem))
                 return

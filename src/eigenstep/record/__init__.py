@@ -36,7 +36,7 @@ from eigenstep.record._folder import (
     found_entries,
     open_folder,
 )
-from eigenstep.record._followed_run import ROWS_KEPT, FollowedRun
+from eigenstep.record._followed_run import OUT_OF_HANDLES, ROWS_KEPT, FollowedRun
 from eigenstep.record._growing import GrowingLines, GrowingTable
 from eigenstep.record._lock import FolderInUse, FolderLock
 from eigenstep.record._record import RunRecord, read_record
@@ -56,6 +56,7 @@ __all__ = [
     "GrowingTable",
     "LOGGERS",
     "METRICS",
+    "OUT_OF_HANDLES",
     "Owner",
     "PREDICTION",
     "REPORT",

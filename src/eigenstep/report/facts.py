@@ -18,6 +18,8 @@ LOSSES = {
     "simsiam": "SimSiam",
     "byol": "BYOL",
     "supcon": "SupCon",
+    "cross_entropy": "cross-entropy",
+    "spectral_contrastive": "the spectral contrastive loss",
 }
 KINDS = {"knn": "k-NN"}
 UNKNOWN = "–"
