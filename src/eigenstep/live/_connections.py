@@ -24,7 +24,8 @@ class BoundedConnection(H11Protocol):
         self._heard, self._left = self.loop.time(), 0
         self._timer = self.loop.call_later(SILENT_SECONDS / 3, self._look)
         if len(self.connections) > most_connections():
-            max(self.connections, key=lambda each: each.silence()).transport.abort()
+            known = [each for each in self.connections if isinstance(each, BoundedConnection)]
+            max(known, key=BoundedConnection.silence).transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()

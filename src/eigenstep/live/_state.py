@@ -7,7 +7,14 @@ import numpy as np
 from eigenstep.record import FollowedRun
 
 State = Literal[
-    *("unread", "waiting", "running", "stalled", "finished", "diverged", "interrupted", "predicted"),
+    "unread",
+    "waiting",
+    "running",
+    "stalled",
+    "finished",
+    "diverged",
+    "interrupted",
+    "predicted",
     "unreadable",
 ]
 

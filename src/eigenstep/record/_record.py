@@ -179,7 +179,8 @@ class _Damage:
     """The damaged lines of a file."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.count, self.told = path, 0, []
+        self.path, self.count = path, 0
+        self.told: list[str] = []
 
     def add(self, number: int, why: str) -> None:
         self.count += 1

@@ -42,7 +42,7 @@ def _check_events(events: Iterator[Any]) -> None:
     """See that a YAML tree, written out, is within the bounds, before any of it is made."""
     import yaml
 
-    sizes: dict[str, int] = {}
+    sizes: dict[str | None, int] = {}
     open_nodes: list[tuple[str | None, int]] = []  # an anchor, and the count before its node
     count = 0
     for event in events:

@@ -4,7 +4,7 @@ import warnings
 from pathlib import Path
 
 from eigenstep.record import atomic_write, find_runs, read_record
-from eigenstep.report._page import AbsentRun, render_page, rendered
+from eigenstep.report._page import AbsentRun, RenderedRun, render_page, rendered
 from eigenstep.report._section import RunSection
 
 
@@ -49,14 +49,19 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     'report.html'
     """
     folder = Path(folder)
-    shown, absent = [], []
+    shown: list[RenderedRun] = []
+    absent: list[AbsentRun] = []
+    problems: list[str] = []
     for path in find_runs(folder):
         try:
             shown.append(rendered(RunSection(read_record(path))))
         except Exception as error:  # whatever a foreign folder brings; the other runs are shown
-            absent.append(AbsentRun(path.resolve().name, _reason(path, error)))
+            problems.append(_reason(path, error))
+            absent.append(AbsentRun(path.resolve().name, problems[-1].replace(f"{path}/", "")))
     if not shown:
-        raise ValueError(absent[0].reason)
+        raise ValueError(problems[0])
+    for problem in problems:
+        warnings.warn(f"{problem}; the report leaves the run out", stacklevel=2)
     shown.sort(key=lambda run: not run.has_closed_form)
     out = folder / "report.html" if out is None else Path(out)
     if out.is_dir():
@@ -64,8 +69,6 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
             f"{out} is a folder: expected the name of the file to write, for example {out}/report.html"
         )
     atomic_write(out, render_page(folder.resolve().name, shown, absent))
-    for run in absent:
-        warnings.warn(f"{run.reason}; the report leaves the run out", stacklevel=2)
     return out
 
 
