@@ -98,6 +98,16 @@ def test_all_runs_are_listed_at_once_and_read_one_after_another_the_newest_first
     assert [set(each) for each in seen] == [{"a", "c"}, {"a"}, set()]
 
 
+def test_measurements_that_are_missing_are_told_beside_the_verdict(folder, grow_run):
+    run = grow_run(rows=3)
+    run.writer.missing = 12
+    run.append(2)
+    folder.refresh()
+    (card,) = told(folder, 0)["cards"]
+    assert card["notes"] == ["12 measurements before step 6 are missing"]
+    assert card["problem"] == ""
+
+
 def test_a_sparkline_is_the_loss_from_0_to_100_with_gaps_where_there_is_none(folder, grow_run):
     run = grow_run(rows=1)
     run.append(63, loss=3.0).append(1, loss=5.0).append(63, loss=1.0).append(5, loss=float("nan"))
