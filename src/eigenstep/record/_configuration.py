@@ -25,7 +25,7 @@ def read_tree(path: str | Path) -> dict[str, Any]:
         If it holds anything else.
     """
     path = Path(path)
-    if not os.path.lexists(path):
+    if not os.path.lexists(path) or path.is_dir():
         raise FileNotFoundError(f"there is no configuration file {path}")
     content = read_bounded(path)
     try:

@@ -98,8 +98,11 @@ def configuration(record: RunRecord) -> str:
         return ""
     import yaml
 
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(record.config, Dumper=dumper, sort_keys=False, allow_unicode=True, width=88)
+    how: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "width": 88}
+    try:
+        text: str = yaml.dump(record.config, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), **how)
+    except UnicodeEncodeError:  # half a character, which the faster one does not write
+        text = yaml.safe_dump(record.config, **how)
     return text
 
 
