@@ -190,6 +190,21 @@ def test_the_command_that_is_printed_for_a_run_can_be_typed(name, capsys, run_in
     assert (Path(name) / "report.html").is_file()
 
 
+@pytest.mark.parametrize("name", ["\x1b[2Jrun", "run\x9b31m", "\x1b]0;title\x07", "caf\udce9", "\u202enur"])
+@pytest.mark.parametrize("command", ["report", "view", "embed", "compare", "train"])
+def test_no_escape_sequence_of_a_name_reaches_the_terminal(tmp_path, capsys, command, name):
+    place = str(tmp_path / name)
+    arguments = {
+        "embed": ["--out", str(tmp_path / "out.npz")],
+        "compare": [place],
+        "train": ["--out", place, "--resume", "--loss", name],
+    }
+    assert main([command, place, *arguments.get(command, [])]) == 2
+    output = "".join(capsys.readouterr())
+    assert output
+    assert all(each.isprintable() or each == "\n" for each in output)
+
+
 @pytest.mark.slow
 def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path, capsys):
     (tmp_path / "images").mkdir()

@@ -6,15 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
 
-from eigenstep.live import RunsFolder, build_app, listen
+from eigenstep.live import listen, page_server
 
 
 @contextmanager
 def serving(folder: Path, port: int = 0) -> Iterator[str]:
     listener = listen(port)
-    server = uvicorn.Server(uvicorn.Config(build_app(RunsFolder(folder)), log_level="error", ws="none"))
+    server = page_server(folder)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:

@@ -114,7 +114,7 @@ def test_a_question_that_is_no_object_is_refused(ask, body):
 def test_a_question_that_makes_no_sense_is_that_of_who_knows_nothing(ask, asked):
     reply, content = ask("POST", "/changes", asked)
     assert reply.status == 200
-    assert [card["name"] for card in json.loads(content)["table"]["cards"]] == ["b", "sweep/a"]
+    assert {card["name"] for card in json.loads(content)["table"]["cards"]} == {"b", "sweep/a"}
 
 
 def test_too_long_a_question_is_refused(ask):

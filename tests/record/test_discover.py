@@ -39,6 +39,13 @@ def test_links_that_lead_in_circles_are_followed_once(make, tmp_path):
     assert len(RunFinder(tmp_path).find()) == 1
 
 
+def test_a_link_to_itself_hides_no_run(make, tmp_path):
+    make("a")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "a" / "loop").symlink_to("loop")
+    assert list(RunFinder(tmp_path).find()) == ["a"]
+
+
 def test_what_appears_and_what_goes_is_seen_at_the_next_look(make, tmp_path, make_old):
     make("a")
     make_old(tmp_path, 100)

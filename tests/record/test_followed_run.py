@@ -127,4 +127,37 @@ def test_a_torn_line_in_the_middle_leaves_the_others(grow_run):
     run.append(2)
     followed = look(run.path)
     assert followed.problems == []
+    assert followed.damage == ["metrics.jsonl: 1 of 7 lines are damaged and left out"]
+    assert followed.count("metrics") == 6
     assert followed.record().metrics["step"].tolist() == [0, 2, 4, 6, 10, 12]
+
+
+def test_a_damaged_row_is_neither_drawn_nor_judged_nor_counted_and_is_told(grow_run):
+    run = grow_run(rows=5)
+    file = run.path / "spectrum" / "eigenvalues.bin"
+    content = bytearray(file.read_bytes())
+    content[2 * len(content) // 5 + 20] ^= 1
+    file.write_bytes(content)
+    followed = look(run.path)
+    assert followed.damage == ["eigenvalues.bin: 1 of 5 rows are damaged and left out"]
+    assert followed.count("eigenvalues") == 4
+    assert followed.record(eigenvalues=indices(followed)).eigenvalues["step"].tolist() == [0, 2, 6, 8]
+
+
+def test_a_damaged_last_line_does_not_make_a_run_diverge(grow_run):
+    run = grow_run(rows=5)
+    lines = (run.path / "metrics.jsonl").read_bytes().split(b"\n")
+    lines[-2] = lines[-2].replace(b'"loss": ', b'"loss": 1')
+    (run.path / "metrics.jsonl").write_bytes(b"\n".join(lines))
+    followed = look(run.path)
+    assert followed.latest("metrics")[0] == 6
+    assert state_of(followed, followed.modified) == "running"
+
+
+def test_rows_out_of_order_are_judged_in_the_order_of_their_steps(grow_run):
+    run = grow_run(rows=3)
+    run.step = 2
+    run.append(1, loss=77.0)
+    record = look(run.path).record(eigenvalues=range(4))
+    assert record.metrics["step"].tolist() == record.eigenvalues["step"].tolist() == [0, 2, 4]
+    assert record.metrics["loss"][1] == 77.0

@@ -180,7 +180,7 @@ def test_a_record_of_a_version_without_checksums_is_read_and_gone_on_with(tmp_pa
         ("config.yaml", "a: [1", "holds no configuration"),
         ("config.yaml", "hello", "holds no configuration .*got str"),
         ("summary.json", "[1]", "is not a JSON object .*got list"),
-        ("prediction.json", "{", "is not a JSON object"),
+        ("prediction.json", "{", "is no closed form"),
         ("spectrum/eigenvalues.json", "{}", "does not describe a table's columns"),
         ("spectrum/eigenvalues.json", '{"columns": [1]}', "does not describe a table's columns"),
         ("spectrum/probe.npy", "", "holds no array"),

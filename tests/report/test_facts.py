@@ -1,5 +1,6 @@
 import json
 
+from eigenstep.methods import METHODS
 from eigenstep.record import read_record
 from eigenstep.report import facts
 
@@ -9,6 +10,11 @@ def test_names_are_written_as_their_authors_write_them(write_run):
     assert facts.sentence(record, 16).startswith(
         "A resnet18 trained with SimCLR on photos, 16 embedding dimensions, 300 steps"
     )
+
+
+def test_every_method_is_known_by_its_title(write_run):
+    for name, method in METHODS.items():
+        assert facts.loss_name(read_record(write_run(name, config={"loss": name}))) == method.title
 
 
 def test_a_path_is_cut_to_its_last_part_and_a_hub_name_is_not(write_run):

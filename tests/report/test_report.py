@@ -141,6 +141,14 @@ def test_a_report_that_fails_leaves_the_old_page_alone(write_run):
     assert page.read_bytes() == before
 
 
+@pytest.mark.slow
+def test_the_page_says_what_of_the_record_is_damaged_and_left_out(write_run):
+    folder = write_run()
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write("nonsense\n")
+    assert "is damaged and left out" in read_page(write_report(folder)).words
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="no run found"):
         write_report(tmp_path)

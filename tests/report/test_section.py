@@ -9,10 +9,10 @@ from eigenstep.report import RunSection, write_report
 
 def test_half_times_are_those_of_the_curves_in_both_units(write_run):
     section = RunSection(read_record(write_run(modes=4)))
-    marks = section.data("run-1")["marks"]
+    marks = section.data()["marks"]
     np.testing.assert_allclose([mark["time"] for mark in marks], [0.25, 0.5, 0.75, 1.0], rtol=5e-3)
     np.testing.assert_allclose([mark["step"] for mark in marks], [50, 100, 150, 200], rtol=5e-3)
-    assert [row["half_time"]["step"] for row in section.context("run-1")["rises"]] == [
+    assert [row["half_time"]["step"] for row in section.context()["rises"]] == [
         "50",
         "100",
         "150",
@@ -22,7 +22,7 @@ def test_half_times_are_those_of_the_curves_in_both_units(write_run):
 
 def test_a_predicted_run_is_marked_at_the_prediction_and_compared_with_it(write_run):
     section = RunSection(read_record(write_run(predicted=True, rows=121, modes=5, dimension=5)))
-    context = section.context("run-1")
+    context = section.context()
     assert [row["gamma"] for row in context["comparison"]] == ["9.00", "6.43", "5.00", "4.09", "3.46"]
     assert all(abs(row.error) < 1e-3 for row in section.comparison)
     assert context["rises"] == []
@@ -30,8 +30,8 @@ def test_a_predicted_run_is_marked_at_the_prediction_and_compared_with_it(write_
 
 def test_a_predicted_time_after_the_end_is_listed_but_not_marked(write_run):
     section = RunSection(read_record(write_run(predicted=True, rows=45, modes=5, dimension=5)))
-    assert len(section.data("run-1")["marks"]) == 4
-    last = section.context("run-1")["comparison"][-1]
+    assert len(section.data()["marks"]) == 4
+    last = section.context()["comparison"][-1]
     assert last["measured"] is None
     assert last["predicted"] == {"time": "1.25", "step": "250"}
 
@@ -42,8 +42,8 @@ def test_a_loss_that_is_not_a_number_leaves_a_gap_and_a_count(write_run):
     text[-1] = '{"step": 300, "time": 1.5, "loss": NaN, "learning_rate": 0.005}'
     (folder / "metrics.jsonl").write_text("\n".join(text) + "\n")
     section = RunSection(read_record(folder))
-    assert section.data("run-1")["loss"]["value"][-1] is None
-    assert section.context("run-1")["not_finite"] == 1
+    assert section.data()["loss"]["value"][-1] is None
+    assert section.context()["not_finite"] == 1
 
 
 def test_eigenvalues_without_rises_are_still_coloured(write_run):
@@ -67,7 +67,7 @@ def growing_run(write_run, **options):
 
 def test_the_verdict_and_the_forecast_are_said(write_run):
     section = growing_run(write_run)
-    context = section.context("run-1")
+    context = section.context()
     assert context["verdict"]["state"] == section.analysis.verdict.state
     said = f"{context['verdict']['said']} {context['verdict']['rest']}"
     assert said.replace(". ", ": ", 1).lower() == section.analysis.verdict.sentence.lower()
@@ -80,7 +80,7 @@ def test_the_verdict_and_the_forecast_are_said(write_run):
 def test_what_went_wrong_is_an_alarm(write_run):
     folder = write_run()
     (folder / "summary.json").write_text('{"state": "diverged", "step": 300}')
-    verdict = RunSection(read_record(folder)).context("run-1")["verdict"]
+    verdict = RunSection(read_record(folder)).context()["verdict"]
     assert (verdict["state"], verdict["alarm"]) == ("exploding", True)
     page = write_report(folder).read_text()
     assert 'class="verdict-sentence alarm"' in page
@@ -99,7 +99,7 @@ def predicted_run(write_run, **entries):
 @pytest.mark.slow
 def test_a_folder_that_is_a_prediction_shows_its_closed_form_and_calls_nothing_measured(write_run):
     folder = predicted_run(write_run, notes=["steps are nominal"], fit={"time_factor": 0.9, "run": "runs/a"})
-    context = RunSection(read_record(folder)).context("run-1")
+    context = RunSection(read_record(folder)).context()
     assert context["verdict"] is None
     assert context["comparison"] == []
     assert [row["gamma"] for row in context["foreseen"]] == ["9.00", "6.43", "5.00", "4.09", "3.46"]
@@ -127,7 +127,7 @@ def test_of_a_course_in_steps_modes_and_eigenvalues_are_told_apart(write_run):
         mode_half_times=times[::-1],
         plateaus=[1, 1, None, None, None],
     )
-    context = RunSection(read_record(folder)).context("run-1")
+    context = RunSection(read_record(folder)).context()
     assert context["learned"] == 2
     assert [(row["gamma"], row["when"]["step"]) for row in context["foreseen"]] == [
         ("3.46", "50"),

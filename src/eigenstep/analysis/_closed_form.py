@@ -14,6 +14,8 @@ Array = NDArray[np.float64]
 
 # A curve is drawn at so many moments over all the time, and at so many within so many widths of a half-time.
 EVEN_POINTS, POINTS_AROUND, WIDTHS_AROUND = 200, 21, 2.0
+# Of so many modes; each moment costs as much as there are modes in all.
+MODES_AROUND = 64
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,12 @@ class ClosedForm:
         return -np.sort(-curves, axis=1)
 
     def grid(self, end: float) -> Array:
-        """Times from 0 to `end`, dense around each half-time, where the curves bend."""
+        """Times from 0 to `end`, dense around each of the first half-times, where the curves bend."""
         learned = np.isfinite(self.half_times) & (self.gamma > 0)
-        widths = LOGISTIC_WIDTH / 8 / self.gamma[learned]
+        first = np.flatnonzero(learned)[np.argsort(self.half_times[learned], kind="stable")[:MODES_AROUND]]
+        widths = LOGISTIC_WIDTH / 8 / self.gamma[first]
         steps = np.linspace(-WIDTHS_AROUND, WIDTHS_AROUND, POINTS_AROUND)
-        around = self.half_times[learned, None] + widths[:, None] * steps
+        around = self.half_times[first, None] + widths[:, None] * steps
         grid = np.union1d(np.linspace(0, end, EVEN_POINTS), around)
         return grid[(grid >= 0) & (grid <= end)]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eigenstep.machine import Stopped, Terminated, lend_font_cache, on_sigterm, share_cores
+from eigenstep.spelling import printable
 
 try:
     import tyro
@@ -70,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         if os.environ.get("RANK", "0") == "0":  # of several processes one speaks
             line = " ".join(str(error).split()) or "not enough memory"  # which MemoryError leaves unsaid
-            print(f"eigenstep: {line}", file=sys.stderr)
+            print(f"eigenstep: {printable(line)}", file=sys.stderr)
         return TEMPORARY_FAILURE if isinstance(error, Stopped) else 2
     except Terminated:
         print("eigenstep: stopped by SIGTERM; start it again", file=sys.stderr)
@@ -85,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _warn(message: Warning | str, category: type[Warning], *where: Any, **options: Any) -> None:
     """In one line, as errors are, without the place in the code."""
-    print(f"eigenstep: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    print(f"eigenstep: warning: {printable(' '.join(str(message).split()))}", file=sys.stderr)
 
 
 def demo(out: Path = Path("runs/demo"), overwrite: Flag = False, threads: int = 2) -> None:
@@ -102,7 +103,7 @@ def demo(out: Path = Path("runs/demo"), overwrite: Flag = False, threads: int = 
     """
     from eigenstep.reproduce import demonstrate
 
-    print(f"report: {demonstrate(out, overwrite, threads).resolve()}")
+    print(f"report: {printable(demonstrate(out, overwrite, threads).resolve())}")
 
 
 def report(run: tyro.conf.Positional[Path], out: Path | None = None) -> None:
@@ -117,7 +118,7 @@ def report(run: tyro.conf.Positional[Path], out: Path | None = None) -> None:
     """
     from eigenstep.report import write_report
 
-    print(f"report: {write_report(run, out).resolve()}")
+    print(f"report: {printable(write_report(run, out).resolve())}")
 
 
 def version() -> None:

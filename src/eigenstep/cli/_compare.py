@@ -8,6 +8,7 @@ import tyro
 
 from eigenstep.cli._parse import Flag
 from eigenstep.record import atomic_write
+from eigenstep.spelling import printable
 
 if TYPE_CHECKING:
     from eigenstep.comparison import SideBySide
@@ -84,7 +85,7 @@ def compare(
         atomic_write(out / "comparison.json", content)
         written = [write_page(found, out / "comparison.html"), draw_matrices(found, out / "comparison.png")]
         if not as_json:
-            print("\n".join(f"{path.suffix[1:]}: {path}" for path in written))
+            print(printable("\n".join(f"{path.suffix[1:]}: {path}" for path in written)))
 
 
 def _show(found: "SideBySide") -> None:

@@ -6,6 +6,7 @@ from typing import Literal
 import tyro
 
 from eigenstep.cli._parse import Flag
+from eigenstep.spelling import printable
 
 
 def embed(
@@ -66,4 +67,4 @@ def embed(
         shown = ", ".join(written.broken[:20]) + (", ..." if len(written.broken) > 20 else "")
         console.print(f"{len(written.broken)} broken images were left out: {shown}", soft_wrap=True)
     labels = "with labels" if written.labelled else "no labels"
-    print(f"embeddings: {out} ({written.count} images, {labels})")
+    print(printable(f"embeddings: {out} ({written.count} images, {labels})"))

@@ -7,6 +7,7 @@ from typing import Literal
 import tyro
 
 from eigenstep.cli._parse import Flag
+from eigenstep.spelling import printable
 
 
 def export(
@@ -39,7 +40,7 @@ def export(
     if format == "timm":
         lines = export_timm(run, out, checkpoint, overwrite=overwrite)
         start = f"start a run from them by --backbone-weights {shlex.quote(str(out))}"
-        print(f"weights: {out}\n{lines or start}")
+        print(printable(f"weights: {out}\n{lines or start}"))
         return
     difference = export_onnx(run, out, checkpoint, output, overwrite=overwrite)
     checked = (
@@ -47,4 +48,4 @@ def export(
         if difference is not None
         else "not checked: onnxruntime is not installed"
     )
-    print(f"{output}: {out} ({checked})")
+    print(printable(f"{output}: {out} ({checked})"))

@@ -10,6 +10,7 @@ import tyro
 
 from eigenstep.cli._parse import Flag
 from eigenstep.cli._train import option_value
+from eigenstep.spelling import printable
 
 SHOWN = 16
 
@@ -78,7 +79,7 @@ def predict_command(arguments: list[str]) -> Callable[..., Any]:
             )
         for note in prediction["notes"]:
             console.print(f"note: {note}", soft_wrap=True)
-        print(f"prediction: {folder}\nreport: eigenstep report {shlex.quote(str(folder))}")
+        print(printable(f"prediction: {folder}\nreport: eigenstep report {shlex.quote(str(folder))}"))
 
     command.__name__ = "predict"
     return command

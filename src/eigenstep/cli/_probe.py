@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import tyro
 
+from eigenstep.spelling import printable
+
 Kind = Literal["knn", "ridge", "logistic"]
 TITLES = {"knn": "k-NN", "ridge": "ridge", "logistic": "logistic"}
 
@@ -104,7 +106,7 @@ def _probe_run(
     except ValueError as error:  # which names the options of train
         raise ValueError(str(error).replace("--probes.", "--")) from error
     _print(f"Test accuracy of probes on {run}, {weights.name}", kinds, found)
-    print(f"probes: {run / 'probes.json'}")
+    print(printable(f"probes: {run / 'probes.json'}"))
 
 
 def _probe_file(
@@ -129,14 +131,14 @@ def _probe_file(
     place = find_device(device)
     found = probe_file(path, test, kinds, column=column, label=label, device=place, **votes)
     _print(f"Test accuracy of probes on {path}", kinds, found.accuracies)
-    print(f"learned from {found.train:,} rows of {path}, tested on {found.test:,}: {found.split}")
+    print(printable(f"learned from {found.train:,} rows of {path}, tested on {found.test:,}: {found.split}"))
     for name, taken in found.taken.items():
-        print(f"taken as {name}: {taken}")
+        print(printable(f"taken as {name}: {taken}"))
     if found.unlabelled:
         print(f"left out: {found.unlabelled:,} {'row' if found.unlabelled == 1 else 'rows'} without a label")
     if out is not None:
         atomic_write(out, json.dumps(dataclasses.asdict(found), indent=1))
-        print(f"probes: {out}")
+        print(printable(f"probes: {out}"))
 
 
 def _print(title: str, kinds: tuple[Kind, ...], found: dict[str, dict[str, float]]) -> None:

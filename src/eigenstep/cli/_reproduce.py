@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import tyro
 
 from eigenstep.cli._parse import Flag
+from eigenstep.spelling import printable
 
 if TYPE_CHECKING:
     from eigenstep.reproduce import Outcome
@@ -63,7 +64,7 @@ def reproduce_command(
         overwrite=overwrite,
         tell=_print_outcome,
     )
-    print(f"results: {out / 'results.md'}")
+    print(printable(f"results: {out / 'results.md'}"))
 
 
 def _print_outcome(outcome: "Outcome") -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import tyro
 
 from eigenstep.cli._parse import Flag
+from eigenstep.spelling import printable
 
 if TYPE_CHECKING:
     from eigenstep.spectrum import FileSpectrum
@@ -66,7 +67,7 @@ def spectrum(
         return
     _print(found)
     if plot is not None:
-        print(f"plot: {plot}")
+        print(printable(f"plot: {plot}"))
 
 
 def _print(found: "FileSpectrum") -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from eigenstep.cli._parse import Flag
+from eigenstep.spelling import printable
 
 
 def train_command(arguments: list[str]) -> Callable[..., Any]:
@@ -119,7 +120,7 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
             else ""
         )
         print(f"{max(seconds, 0):.0f} s, {speed:.0f} images/s{shares}")
-        print(f"run: {folder}\nreport: eigenstep report {shlex.quote(str(folder))}")
+        print(printable(f"run: {folder}\nreport: eigenstep report {shlex.quote(str(folder))}"))
 
     run.__name__ = "train"
     return run

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from eigenstep.analysis import learned_rises
-from eigenstep.comparison._inputs import CommonImages, Input, What
+from eigenstep.comparison._inputs import CommonImages, Input, What, config_of
 from eigenstep.embeddings import Rows
 from eigenstep.encoders import encode, find_checkpoint, find_checkpoints, initial_encoder, load_encoder
 from eigenstep.images import stored_images
@@ -17,7 +17,6 @@ from eigenstep.machine import find_device
 from eigenstep.methods import is_centered
 from eigenstep.prediction import read_predicted
 from eigenstep.record import read_record
-from eigenstep.training import load_config
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,13 +108,16 @@ def _predicted(given: Input, images: CommonImages, what: What) -> InputEmbedding
     ]
     end = _rows_of(found.end, found.image_hash, images)
     prediction = read_record(given.path).prediction or {}
+    lacks = {"half_times", "centred"} - set(prediction)
+    if lacks:
+        raise ValueError(f"{given.path}/prediction.json lacks {', '.join(sorted(lacks))}; predict it anew")
     learned = sum(time is not None for time in prediction["half_times"])
     return InputEmbeddings(given, [*snapshots, EmbeddingAt("end", learned, end)], prediction["centred"])
 
 
 def _of_run(given: Input, images: CommonImages, what: What, device: str) -> InputEmbeddings:
     assert images.stored is not None, "runs embed images, so their pixels were found"
-    config = load_config(given.path / "config.yaml")
+    config = config_of(given)
     place = find_device(device)
     stored = stored_images(images.stored, config.images.stored_size or config.images.size).to(place)
     if given.at == "init":

@@ -1,6 +1,7 @@
 """What may be compared, as it is named, and the images that all of it is compared on."""
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from eigenstep.embeddings import SUFFIXES, Rows, embeddings_suffix, open_rows
 from eigenstep.encoders import find_checkpoint
 from eigenstep.images import find_source, image_hashes, load_images, load_spread
 from eigenstep.prediction import is_prediction, read_predicted
-from eigenstep.record import is_run, read_record
+from eigenstep.record import SMALL_BYTES, check_bounded, is_run, read_record
 from eigenstep.training import TrainConfig, load_config
 
 What = Literal["embedding", "features"]
@@ -68,7 +69,7 @@ def parse_input(name: str | Path) -> Input:
         kind: Literal["run", "prediction", "file"] = "file"
     elif is_prediction(place):
         kind = "prediction"
-    elif is_run(place) and (place / "config.yaml").is_file():
+    elif is_run(place) and os.path.lexists(place / "config.yaml"):
         kind = "run"
     else:
         raise ValueError(f"{place}: expected a run folder, a prediction or a file of embeddings")
@@ -152,7 +153,7 @@ def common_images(
     named = {name: hashes for name, hashes in fixed.items() if hashes is not None}
     lengths = {name: files[name].count for name in fixed if name in files and name not in named}
     if not named and not lengths:
-        config = _of_data(_config(runs[0]), data, split)
+        config = _of_data(config_of(runs[0]), data, split)
         stored = load_spread(config.data, config.images, IMAGES if count is None else count, config.seed)
         return CommonImages(image_hashes(stored), len(stored), stored)
     wanted = _smallest(named) if named else None
@@ -217,7 +218,7 @@ def _pixels(
         # A file may name a split of data that have none.
         split = split or (of_file["split"] if _has_splits(of_file["data"]) else None)
     run = next(each for each in inputs if each.kind == "run")
-    config = _of_data(_config(run), data, split)
+    config = _of_data(config_of(run), data, split)
     stored = load_images(config.data, config.images, config.seed).images
     if wanted is None:
         if len(stored) != size:
@@ -251,7 +252,9 @@ def _has_splits(data: str) -> bool:
     return "splits" not in find_source(data).lacks
 
 
-def _config(run: Input) -> TrainConfig:
+def config_of(run: Input) -> TrainConfig:
+    """A run's configuration. Raises ValueError if its file is not a regular one in the run folder."""
+    check_bounded(run.path / "config.yaml", SMALL_BYTES, run.path)
     return load_config(run.path / "config.yaml")
 
 

@@ -4,6 +4,8 @@ Weights are in safetensors, and the optimiser's state is loaded without running 
 """
 
 import json
+import os
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +17,16 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
-from eigenstep.record import atomic_folder, atomic_remove, move, part_file, write_part
+from eigenstep.record import (
+    TABLE_BYTES,
+    atomic_folder,
+    atomic_remove,
+    check_bounded,
+    move,
+    part_file,
+    read_bounded,
+    write_part,
+)
 
 Weights = Mapping[str, Mapping[str, torch.Tensor]]
 
@@ -101,12 +112,12 @@ def save_best(folder: Path, step: int, weights: Weights) -> Path:
 
 def find_checkpoints(folder: Path) -> list[Path]:
     """Complete checkpoints, oldest first."""
-    return sorted(folder.glob("step_*")) if folder.is_dir() else []
+    return _named(folder, "step")
 
 
 def find_best(folder: Path) -> Path | None:
     """The weights at which the k-nearest-neighbour probe was best, if a run has kept them."""
-    found = sorted(folder.glob("best_*")) if folder.is_dir() else []
+    found = _named(folder, "best")
     return found[-1] if found else None
 
 
@@ -121,7 +132,7 @@ def find_checkpoint(run: str | Path, checkpoint: str | int = "last") -> Path:
         If it has others, naming them.
     """
     run = Path(run)
-    if not (run / "config.yaml").is_file():
+    if not os.path.lexists(run / "config.yaml"):
         raise FileNotFoundError(
             f"there is no run in {run}: expected a folder that eigenstep train has written"
         )
@@ -154,19 +165,23 @@ def load_checkpoint(path: Path) -> Checkpoint:
     for name in ("backbone.safetensors", "optimizer.pt", "state.json"):
         if not (path / name).is_file():
             raise FileNotFoundError(f"{path} is not a checkpoint to go on from: it has no {name}")
+    run = path.parent.parent
     with _readable(path / "state.json"):
-        state = json.loads((path / "state.json").read_text())
+        state = json.loads(read_bounded(path / "state.json", folder=run))
         step, images = int(state["step"]), list(state["images"])
         measurements, told = state.get("measurements"), dict(state.get("crc32", {}))
     for name, value in told.items():
         with _readable(path / name):
+            check_bounded(path / name, TABLE_BYTES, run)
             if _checksum(path / name) != value:
                 raise ValueError("its checksum is that of another file")
     weights = {}
     for file in sorted(path.glob("*.safetensors")):
         with _readable(file):
+            check_bounded(file, TABLE_BYTES, run)
             weights[file.stem] = load_file(file)
     with _readable(path / "optimizer.pt"):
+        check_bounded(path / "optimizer.pt", TABLE_BYTES, run)
         optimizer = torch.load(path / "optimizer.pt", map_location="cpu", weights_only=True)
         if not isinstance(optimizer, dict):
             raise ValueError(f"expected states by name, got {type(optimizer).__name__}")
@@ -229,6 +244,12 @@ def _checksum(path: Path) -> int:
 def _write_weights(folder: Path, weights: Weights) -> None:
     for name, tensors in weights.items():
         write_part(folder / f"{name}.safetensors", save(dict(tensors)))
+
+
+def _named(folder: Path, kind: str) -> list[Path]:
+    """Folders `KIND_00000300`, in their order."""
+    found = folder.glob(f"{kind}_*") if folder.is_dir() else []
+    return sorted(path for path in found if re.fullmatch(rf"{kind}_\d+", path.name, re.ASCII))
 
 
 def _step(path: Path) -> int:

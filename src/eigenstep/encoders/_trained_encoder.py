@@ -13,7 +13,7 @@ from eigenstep.encoders._checkpoints import find_checkpoint
 from eigenstep.encoders._config import EncoderConfig, EncoderSettings
 from eigenstep.encoders._encoder import Encoder, build_encoder, fit_weights, read_weights
 from eigenstep.images import stored_images
-from eigenstep.record import as_dataclass, read_tree
+from eigenstep.record import SMALL_BYTES, TABLE_BYTES, as_dataclass, check_bounded, read_tree
 from eigenstep.views import TwoViews, ViewsConfig
 
 BATCH = 256
@@ -53,9 +53,15 @@ def load_encoder(run: str | Path, checkpoint: str | int = "last") -> "TrainedEnc
     folder = find_checkpoint(run, checkpoint)
     config = _config_of(Path(run))
     with torch.random.fork_rng(devices=[]):
-        built = build_encoder(config.backbone, config.images.size, config.projector)
+        try:
+            built = build_encoder(config.backbone, config.images.size, config.projector)
+        except RuntimeError as error:  # of torch, for sizes that nothing has
+            reason = str(error).strip().partition("\n")[0]
+            raise ValueError(f"{run}/config.yaml describes no encoder that can be made ({reason})") from error
     for name, module in (("backbone", built.backbone), ("projector", built.projector)):
         path = folder / f"{name}.safetensors"
+        if path.exists():
+            check_bounded(path, TABLE_BYTES, Path(run))
         fit_weights(module, read_weights(path), f"{path} does not fit the run's config.yaml")
     return TrainedEncoder(built, config, folder).eval()
 
@@ -151,6 +157,7 @@ def prepare_images(images: Tensor, config: EncoderSettings) -> Tensor:
 
 
 def _config_of(run: Path) -> EncoderConfig:
+    check_bounded(run / "config.yaml", SMALL_BYTES, run)
     tree = read_tree(run / "config.yaml")
     names = {field.name for field in dataclasses.fields(EncoderConfig)}
     return as_dataclass(EncoderConfig, {name: value for name, value in tree.items() if name in names})

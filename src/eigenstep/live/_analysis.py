@@ -17,7 +17,7 @@ from eigenstep.analysis import (
     analyse,
     learned_rises,
 )
-from eigenstep.record import FollowedRun, RunRecord
+from eigenstep.record import FollowedRun, GrowingTable, RunRecord, stride_for
 
 Basis = tuple[int, int, float]  # generation, records, and when the summary was written
 # Of a record that is thinned all eigenvalues are read, to count the modes as the report does, up to so much.
@@ -115,8 +115,16 @@ def _plain(found: Analysis, basis: Basis) -> PageAnalysis:
 def record_to_judge(run: FollowedRun) -> RunRecord:
     """The kept rows of a run, eigenvalues in full; with the probe batch where it was recorded each time."""
     indices = [index for index, _ in run.kept["eigenvalues"].since(0)]
+    indices = _that_fit(indices, run.eigenvalues)
     beside = len(run.projections) >= run.kept["eigenvalues"].count
+    beside = beside and _that_fit(indices, run.projections) == indices
     return run.record(eigenvalues=indices, projections=indices if beside else [])
+
+
+def _that_fit(indices: list[int], table: GrowingTable) -> list[int]:
+    """As many of the rows, evenly spread, as may be read at once."""
+    size = table.dtype.itemsize if table.dtype else 1
+    return indices[:: stride_for(len(indices), max(MOST_BYTES // size, 1))]
 
 
 def _mode(fit: ModeFit, clock: RunClock) -> dict[str, Any]:

@@ -5,13 +5,12 @@ import time
 
 from eigenstep.live._analysis import PageAnalysis, analyse_for_page, basis_of, record_to_judge, rises_of
 from eigenstep.live._run_folder import Entry, RunsFolder
+from eigenstep.record import OUT_OF_HANDLES
 
 # A run is judged anew when its record is longer by this share; one that is looked at, at every look.
 LONGER = 0.02
 # Of the time since a run was last judged at most this share goes into judging it, and of a core in all.
 SHARE_OF_RUN, SHARE_OF_CORE = 0.1, 0.25
-# After so long without a page that asks, nothing is judged.
-IDLE_SECONDS = 20
 LOOKED_AT_SECONDS = 5
 
 
@@ -45,14 +44,19 @@ class Analyst(threading.Thread):
                 self._stopped.wait(spent * (1 / SHARE_OF_CORE - 1))
 
     def _next(self) -> Entry | None:
-        with self.folder.lock:
-            now = self.folder.clock()
-            if now - self.folder.asked > IDLE_SECONDS:
-                return None
-            waiting = [entry for entry in self.folder.entries.values() if self._is_due(entry, now)]
-            return min(
-                waiting, key=lambda entry: (entry.analysis.basis is not None, -entry.asked), default=None
-            )
+        """The run to judge now; while there are runs to read, of those that are looked at."""
+        folder = self.folder
+        if folder.is_idle:
+            return None
+        now = folder.clock()
+        with folder.lock:
+            entries, reads = list(folder.entries.values()), bool(folder.unread)
+        waiting = [
+            entry
+            for entry in entries
+            if (not reads or now - entry.asked < LOOKED_AT_SECONDS) and self._is_due(entry, now)
+        ]
+        return min(waiting, key=lambda entry: (entry.analysis.basis is not None, -entry.asked), default=None)
 
     def _is_due(self, entry: Entry, now: float) -> bool:
         run, known = entry.run, entry.analysis
@@ -69,18 +73,20 @@ class Analyst(threading.Thread):
 
     def judge(self, entry: Entry) -> None:
         """Judge one run by what is kept of it, and bring its card up to date."""
-        folder = self.folder
-        with folder.lock:
+        with entry.lock:
             basis = basis_of(entry.run)
             try:
                 record, rises = record_to_judge(entry.run), rises_of(entry.run)
-            except (ValueError, OSError) as error:
-                self._take(entry, PageAnalysis(basis, problem=" ".join(str(error).split())))
+            except Exception as error:  # whatever a foreign folder brings; the other runs are judged
+                if isinstance(error, OSError) and error.errno in OUT_OF_HANDLES:
+                    self._stopped.wait(0.25)
+                    return
+                problem = " ".join(str(error).split()) or type(error).__name__
+                self._take(entry, PageAnalysis(basis, problem=problem))
                 return
-        analysis = analyse_for_page(record, basis, rises)
-        with folder.lock:
-            self._take(entry, analysis)
+        self._take(entry, analyse_for_page(record, basis, rises))
 
     def _take(self, entry: Entry, analysis: PageAnalysis) -> None:
-        entry.analysis = analysis
-        self.folder.say(entry, self.folder.clock())
+        with entry.lock:
+            entry.analysis = analysis
+            self.folder.say(entry)

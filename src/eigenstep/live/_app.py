@@ -1,5 +1,6 @@
 """The page and what it asks for, as an ASGI application."""
 
+import asyncio
 import contextlib
 import json
 import secrets
@@ -12,20 +13,24 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eigenstep.live._analyst import Analyst
+from eigenstep.live._connections import TellsOnce
 from eigenstep.live._detail import detail
-from eigenstep.live._page_files import page_file
+from eigenstep.live._follower import Follower
+from eigenstep.live._page_files import PLACES, page_file
 from eigenstep.live._run_folder import RunsFolder
 from eigenstep.live._window import window
 
 # A page elsewhere whose name is made to lead here (DNS rebinding) still sends its own name.
 HOSTS = ("127.0.0.1", "localhost")
-LARGEST_QUESTION = 1 << 20
+LARGEST_QUESTION, QUESTION_SECONDS = 1 << 20, 10
+# How long the first question waits for the first look at the folder.
+FIRST_LOOK_SECONDS = 5
 POLICY = (
     # plotly.js brings styles of its own; names of runs and columns enter the page as text only.
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
@@ -45,22 +50,40 @@ def build_app(folder: RunsFolder) -> Starlette:
     It reads the runs and changes nothing. Requests by another host name than 127.0.0.1 or localhost, or from
     a page of another site, are refused.
     """
-    session = secrets.token_hex(8)
+    session, name_of_folder = secrets.token_hex(8), folder.root.resolve().name
+    for name in PLACES:
+        page_file(name)  # while there are file descriptors
 
     async def changes(request: Request) -> Response:
+        """New rows of the table, and of the runs that are looked at.
+
+        The question has what the page knows: `session`, which is another one after the server was started
+        anew, the version of the `table`, and under `runs` a cursor for each name.
+        """
         asked = await _question(request)
-        return _Json(await run_in_threadpool(_changes, folder, session, asked))
+        folder.ask()
+        if not folder.looked.is_set():
+            await run_in_threadpool(folder.looked.wait, FIRST_LOOK_SECONDS)
+        same = asked.get("session") == session
+        since, runs = asked.get("table"), asked.get("runs")
+        told = await run_in_threadpool(_runs, folder, runs, same) if isinstance(runs, dict) and runs else "{}"
+        table = folder.table(since if same and isinstance(since, int) else 0)
+        head = {"session": session, "now": folder.clock(), "folder": name_of_folder}
+        return _answer(f'{_json(head)[:-1]},"table":{table},"runs":{told}}}')
 
     async def rows_between(request: Request) -> Response:
         asked = await _question(request)
-        return _Json(await run_in_threadpool(_rows_between, folder, asked))
+        return _answer(await run_in_threadpool(_rows_between, folder, asked))
 
     @contextlib.asynccontextmanager
-    async def judging(app: Starlette) -> AsyncIterator[None]:
-        analyst = Analyst(folder)
-        analyst.start()
+    async def following(app: Starlette) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_exception_handler(TellsOnce())
+        threads = Follower(folder), Analyst(folder)
+        for thread in threads:
+            thread.start()
         yield
-        analyst.stop()
+        for thread in threads:
+            thread.stop()
 
     return Starlette(
         routes=[
@@ -73,58 +96,54 @@ def build_app(folder: RunsFolder) -> Starlette:
             Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
             Middleware(_SameSite),
         ],
-        lifespan=judging,
+        lifespan=following,
     )
 
 
-def _changes(folder: RunsFolder, session: str, asked: dict[str, Any]) -> dict[str, Any]:
-    """New rows of the table, and of the runs that are looked at.
-
-    `asked` has what the page knows: `session`, which is another one after the server was started anew, the
-    version of the `table`, and under `runs` a cursor for each name.
-    """
-    with folder.lock:
-        folder.refresh()
-        same = asked.get("session") == session
-        since, runs = asked.get("table"), asked.get("runs")
-        reply: dict[str, Any] = {
-            "session": session,
-            "now": folder.clock(),
-            "folder": folder.root.resolve().name,
-            "table": folder.table(since if same and isinstance(since, int) else 0),
-            "runs": {},
-        }
-        for name, cursor in runs.items() if isinstance(runs, dict) else ():
-            entry = folder.entries.get(name)
-            if entry is None:
-                continue
-            entry.asked = folder.asked
-            cursor = cursor if isinstance(cursor, dict) else {}
+def _runs(folder: RunsFolder, cursors: dict[str, Any], same: bool) -> str:
+    """What the page lacks of the runs that it looks at; one that was not read yet is read now."""
+    told = []
+    for name, cursor in cursors.items():
+        entry = folder.entries.get(name)
+        if entry is None:
+            continue
+        entry.asked = folder.asked
+        cursor = cursor if isinstance(cursor, dict) else {}
+        with entry.lock:
+            if not entry.is_read:
+                folder.read(entry)
             try:
-                reply["runs"][name] = detail(entry, cursor if same else cursor | {"generation": 0})
+                text = _json(detail(entry, cursor if same else cursor | {"generation": 0}))
             except Exception as error:  # whatever a foreign folder brings; the page and the other runs go on
-                reply["runs"][name] = {"problem": " ".join(str(error).split()) or type(error).__name__}
-        return reply
+                text = _json({"problem": " ".join(str(error).split()) or type(error).__name__})
+        told.append(f"{_json(name)}:{text}")
+    return f"{{{','.join(told)}}}"
 
 
-def _rows_between(folder: RunsFolder, asked: dict[str, Any]) -> dict[str, Any]:
-    with folder.lock:
-        entry = folder.entries.get(str(asked.get("run")))
-        if entry is None:  # not found yet, or gone this moment
-            return {"rows": None}
+def _rows_between(folder: RunsFolder, asked: dict[str, Any]) -> str:
+    entry = folder.entries.get(str(asked.get("run")))
+    if entry is None:  # not found yet, or gone this moment
+        return _json({"rows": None})
+    with entry.lock:
         try:
             start, end = float(asked["from"]), float(asked["to"])
-            return {"rows": window(entry.run, asked["source"], asked["axis"], start, end)}
-        except (KeyError, TypeError, ValueError, OSError) as error:
+            return _json({"rows": window(entry.run, asked["source"], asked["axis"], start, end)})
+        except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
             raise HTTPException(400, " ".join(str(error).split())) from error
 
 
 async def _question(request: Request) -> dict[str, Any]:
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_QUESTION:
-            raise HTTPException(413, "the question is too long")
+    try:
+        async with asyncio.timeout(QUESTION_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LARGEST_QUESTION:
+                    raise HTTPException(413, "the question is too long")
+    except TimeoutError as error:
+        raise HTTPException(408, "the question took too long", {"connection": "close"}) from error
+    except ClientDisconnect as error:  # nobody is left to read this
+        raise HTTPException(400, "the question was broken off") from error
     try:
         asked = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -145,11 +164,13 @@ def _page(request: Request) -> Response:
     return Response(content, media_type=kind, headers=headers)
 
 
-class _Json(JSONResponse):
+def _json(content: Any) -> str:
     """In ASCII: a foreign folder's names may hold half a character, which has no UTF-8."""
+    return json.dumps(content, allow_nan=False, separators=(",", ":"))
 
-    def render(self, content: Any) -> bytes:
-        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+def _answer(text: str) -> Response:
+    return Response(text.encode("ascii"), media_type="application/json")
 
 
 def _host(origin: str) -> str | None:

@@ -14,6 +14,29 @@ SPARK_MOMENTS = 64
 REDRAWN_WHEN_LONGER = 1 / 96
 
 
+# What is said of a run of which nothing is known.
+BLANK: dict[str, Any] = {
+    "problem": "",
+    "notes": [],
+    "about": "",
+    "planned": None,
+    "records": 0,
+    "step": None,
+    "time": None,
+    "loss": None,
+    "dimension": None,
+    "modified": 0,
+    "started": 0,
+    "learned": None,
+    "verdict": None,
+    "forecast": None,
+    "spark": [],
+    "ticks": [],
+}
+# Lines that are said of a run, and characters of one.
+NOTES_SAID, CHARACTERS_SAID = 10, 300
+
+
 class Card:
     """What the table says of a run. Numbers are written out by the page.
 
@@ -40,7 +63,8 @@ class Card:
         content = {
             "name": run.name,
             "state": state,
-            "problem": next(iter(run.problems), analysis.problem),
+            "problem": _short(next(iter(run.problems), analysis.problem)),
+            "notes": [_short(note) for note in [*run.problems[1:], *run.damage, *_gaps(run)][:NOTES_SAID]],
             **self._about[1],
             **_latest(run),
             "learned": analysis.learned if analysis.verdict else None,
@@ -50,6 +74,14 @@ class Card:
         }
         changed = content != self.content
         self.content = content
+        return changed
+
+    def fail(self, run: FollowedRun, error: Exception) -> bool:
+        """Say that nothing can be said of a run, and why; whether that is something else than before."""
+        problem = _short(" ".join(str(error).split()) or type(error).__name__)
+        content = BLANK | {"name": run.name, "state": "unreadable", "problem": problem}
+        changed = content != self.content
+        self.content, self._key, self._drawn = content, None, (0, 0, None)
         return changed
 
     def _shape(self, run: FollowedRun, analysis: PageAnalysis) -> dict[str, Any]:
@@ -69,6 +101,11 @@ class Card:
         return {"spark": _spark(steps, loss), "ticks": ticks}
 
 
+def unread_card(name: str) -> dict[str, Any]:
+    """The row of a run of which no more than its name is known as yet."""
+    return {"name": name, "state": "unread", **BLANK}
+
+
 def _spark(steps: np.ndarray, loss: np.ndarray) -> list[int | None]:
     finite = np.isfinite(loss)
     if not finite.any():
@@ -82,12 +119,12 @@ def _spark(steps: np.ndarray, loss: np.ndarray) -> list[int | None]:
 
 def _latest(run: FollowedRun) -> dict[str, Any]:
     """The last row of the metrics and how far the run has come."""
-    metrics, eigenvalues = run.kept["metrics"], run.kept["eigenvalues"]
-    step, time, loss = metrics.last[:3] if metrics.count else (np.nan, np.nan, np.nan)
-    layout = run.eigenvalues.dtype if eigenvalues.count else None
+    last = run.latest("metrics")
+    step, time, loss = (np.nan, np.nan, np.nan) if last is None else last[:3]
+    layout = run.eigenvalues.dtype if run.kept["eigenvalues"].count else None
     kept = int(np.prod(layout["cross_correlation"].shape)) if layout else None
     return {
-        "records": metrics.count,
+        "records": run.count("metrics"),
         "step": int(step) if np.isfinite(step) else None,
         "time": _rounded(time),
         "loss": _rounded(loss),
@@ -107,9 +144,26 @@ def _about(run: FollowedRun) -> dict[str, Any]:
     if monitor.get("layer"):
         words.append(f"layer {monitor['layer']}")
     return {
-        "about": " · ".join(word for word in words if word != facts.UNKNOWN),
+        "about": _short(" · ".join(word for word in words if word != facts.UNKNOWN)),
         "planned": _whole(monitor.get("planned_steps")) or _whole(run.config.get("steps")),
     }
+
+
+def _gaps(run: FollowedRun) -> list[str]:
+    """What lines of the metrics say of measurements that are missing before them."""
+    if "missing" not in run.columns["metrics"]:
+        return []
+    metrics = run.record().metrics
+    told = [
+        f"{missing:,.0f} measurements before step {step:,} are missing"
+        for step, missing in zip(metrics["step"], metrics["missing"], strict=True)
+        if missing > 0
+    ]
+    return told[:NOTES_SAID]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= CHARACTERS_SAID else text[: CHARACTERS_SAID - 1] + "…"
 
 
 def _monitor(run: FollowedRun) -> dict[str, Any]:
@@ -119,7 +173,8 @@ def _monitor(run: FollowedRun) -> dict[str, Any]:
 
 
 def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and value > 0 else None
+    """A number of steps or dimensions that a page can count, too."""
+    return value if isinstance(value, int) and 0 < value < 2**53 else None
 
 
 def _rounded(value: float) -> float | None:

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from eigenstep.analysis import Rise
-from eigenstep.live._analysis import PageAnalysis
+from eigenstep.live._analysis import MOST_BYTES, PageAnalysis
 from eigenstep.record import FollowedRun, stride_for
 from eigenstep.report import FRAMES, point_cloud
 
@@ -53,7 +53,8 @@ class CloudFrames:
 
     def _align(self, run: FollowedRun, analysis: PageAnalysis) -> None:
         count = len(run.projections)
-        stride = stride_for(count, FRAMES)
+        size = run.projections.dtype.itemsize if run.projections.dtype else 1
+        stride = stride_for(count, max(min(FRAMES, MOST_BYTES // size), 1))
         indices = list(range(0, count, stride))
         if run.ended and indices and indices[-1] != count - 1:
             indices = [*indices[: FRAMES - 1], count - 1]

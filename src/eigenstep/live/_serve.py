@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gc
 import os
 import socket
 import sys
@@ -12,10 +13,14 @@ from pathlib import Path
 import uvicorn
 
 from eigenstep.live._app import build_app
+from eigenstep.live._connections import BoundedConnection
 from eigenstep.live._run_folder import RunsFolder
 from eigenstep.machine import Terminated
+from eigenstep.spelling import printable
 
 HOST, FIRST_PORT, PORTS = "127.0.0.1", 8266, 50
+# Ten thousand runs are millions of objects, which Python's collector would visit again and again.
+OBJECTS_A_COLLECTION = 100_000
 
 
 def serve(folder: str | Path, port: int | None = None, open_page: bool = True) -> None:
@@ -48,21 +53,29 @@ def serve(folder: str | Path, port: int | None = None, open_page: bool = True) -
         )
     listener = listen(port)
     address = f"http://{HOST}:{listener.getsockname()[1]}/"
+    gc.freeze()
+    gc.set_threshold(OBJECTS_A_COLLECTION)
+    server = page_server(folder)
+    print(f"live page on {printable(folder)}: {address}  (Ctrl-C ends it)", flush=True)
+    if open_page and _has_desktop():
+        threading.Timer(0.5, webbrowser.open, [address]).start()
+    with contextlib.suppress(KeyboardInterrupt, Terminated):
+        server.run(sockets=[listener])
+    print("the live page has ended")
+
+
+def page_server(folder: Path) -> uvicorn.Server:
+    """A server of the page on a folder of runs; `run(sockets=[listen(port)])` starts it."""
     config = uvicorn.Config(
         build_app(RunsFolder(folder)),
+        http=BoundedConnection,
         log_level="warning",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=1,
         ws="none",
     )
-    server = uvicorn.Server(config)
-    print(f"live page on {folder}: {address}  (Ctrl-C ends it)", flush=True)
-    if open_page and _has_desktop():
-        threading.Timer(0.5, webbrowser.open, [address]).start()
-    with contextlib.suppress(KeyboardInterrupt, Terminated):
-        server.run(sockets=[listener])
-    print("the live page has ended")
+    return uvicorn.Server(config)
 
 
 def listen(port: int | None) -> socket.socket:

@@ -7,7 +7,15 @@ import numpy as np
 from eigenstep.record import FollowedRun
 
 State = Literal[
-    "waiting", "running", "stalled", "finished", "diverged", "interrupted", "predicted", "unreadable"
+    "unread",
+    "waiting",
+    "running",
+    "stalled",
+    "finished",
+    "diverged",
+    "interrupted",
+    "predicted",
+    "unreadable",
 ]
 
 # A run is stalled after a minute without a measurement, or after ten times the usual time between two.
@@ -20,18 +28,19 @@ def state_of(run: FollowedRun, now: float) -> State:
     """What the folder tells of a run, whose process is not asked.
 
     "waiting" has no measurement yet; "finished", "diverged", "predicted" and "interrupted", by any other
-    word, as the summary says. Without one, a run is "diverged" if its loss was finite and no longer is,
-    "stalled" if it has not written for long.
+    word, as the summary says; "unread" is one of which the page knows no more than its name as yet. Without a
+    summary, a run is "diverged" if its loss was finite and no longer is, "stalled" if it has not written for
+    long.
     """
-    metrics = run.kept["metrics"]
-    if run.problems and (not metrics.count or not np.isfinite(metrics.last[0])):
+    count, first, last = run.count("metrics"), run.earliest("metrics"), run.latest("metrics")
+    if run.problems and last is None:
         return "unreadable"
     if run.summary is not None and run.ended >= run.modified - CLOSING_SECONDS:
         said = run.summary.get("state")
         return said if said in ("finished", "diverged", "predicted") else "interrupted"
-    if metrics.count and np.isfinite(metrics.first[2]) and not np.isfinite(metrics.last[2]):
+    if first is not None and last is not None and np.isfinite(first[2]) and not np.isfinite(last[2]):
         return "diverged"
-    usual = (run.modified - run.started) / max(metrics.count - 1, 1)
+    usual = (run.modified - run.started) / max(count - 1, 1)
     if now - run.modified > max(QUIET_SECONDS, QUIET_INTERVALS * usual):
         return "stalled"
-    return "running" if metrics.count else "waiting"
+    return "running" if count else "waiting"

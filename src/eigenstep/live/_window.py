@@ -9,6 +9,8 @@ from eigenstep.live._packing import pack_rows
 from eigenstep.record import ROWS_KEPT, FollowedRun, stride_for
 
 AXES = {"step": 0, "time": 1}
+# Of damaged rows, so many together are passed over.
+ROWS_PASSED_OVER = 64
 
 
 def window(run: FollowedRun, source: str, axis: str, start: float, end: float) -> dict[str, Any] | None:
@@ -26,8 +28,12 @@ def window(run: FollowedRun, source: str, axis: str, start: float, end: float) -
     kept, read = run.kept[source], run.reader(source)
 
     def moment(index: int) -> float:
-        value = read([index])[0][AXES[axis]]
-        return value if np.isfinite(value) else -np.inf
+        """Of the row, or of the first one after it that is not damaged."""
+        for place in range(index, min(index + ROWS_PASSED_OVER, kept.count)):
+            value = read([place])[0][AXES[axis]]
+            if np.isfinite(value):
+                return float(value)
+        return -np.inf
 
     places = range(kept.count)
     first = max(bisect_left(places, start, key=moment) - 1, 0)

@@ -4,6 +4,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_STORED
 
 import numpy as np
 import yaml
@@ -17,8 +18,10 @@ from eigenstep.record import (
     REPORT,
     SPECTRUM,
     SUMMARY,
+    TABLE_BYTES,
     Owner,
     RecordWriter,
+    check_bounded,
     found_entries,
     replace_folder,
     write_part,
@@ -75,8 +78,11 @@ def read_predicted(folder: str | Path) -> PredictedEmbeddings:
             f"there is no prediction in {folder}: expected a folder that eigenstep predict has written"
         )
     path = Path(folder) / EMBEDDINGS
+    check_bounded(path, TABLE_BYTES, Path(folder))
     try:
         with np.load(path, allow_pickle=False) as arrays:
+            if any(entry.compress_type != ZIP_STORED for entry in arrays.zip.infolist()):
+                raise ValueError("it is compressed")  # it would be larger than it looks
             return PredictedEmbeddings(**{name: arrays[name] for name in arrays.files})
     except Exception as error:  # damaged files raise BadZipFile, EOFError and more
         raise ValueError(f"{path} is damaged; predict it anew") from error

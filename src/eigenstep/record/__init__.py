@@ -1,5 +1,6 @@
 """The run folder: its one writer, one reader and one follower."""
 
+from eigenstep.record._bounded import SMALL_BYTES, TABLE_BYTES, check_bounded, read_bounded
 from eigenstep.record._configuration import as_dataclass, as_yaml, differences, read_tree
 from eigenstep.record._discover import RunFinder, find_runs, is_run
 from eigenstep.record._disk import (
@@ -35,7 +36,7 @@ from eigenstep.record._folder import (
     found_entries,
     open_folder,
 )
-from eigenstep.record._followed_run import ROWS_KEPT, FollowedRun
+from eigenstep.record._followed_run import OUT_OF_HANDLES, ROWS_KEPT, FollowedRun
 from eigenstep.record._growing import GrowingLines, GrowingTable
 from eigenstep.record._lock import FolderInUse, FolderLock
 from eigenstep.record._record import RunRecord, read_record
@@ -55,6 +56,7 @@ __all__ = [
     "GrowingTable",
     "LOGGERS",
     "METRICS",
+    "OUT_OF_HANDLES",
     "Owner",
     "PREDICTION",
     "REPORT",
@@ -62,9 +64,11 @@ __all__ = [
     "RecordWriter",
     "RunFinder",
     "RunRecord",
+    "SMALL_BYTES",
     "SPECTRUM",
     "SUMMARY",
     "StepClock",
+    "TABLE_BYTES",
     "Table",
     "Thinned",
     "append_line",
@@ -74,6 +78,7 @@ __all__ = [
     "atomic_folder",
     "atomic_remove",
     "atomic_write",
+    "check_bounded",
     "check_folder",
     "check_writable",
     "claim_folder",
@@ -89,6 +94,7 @@ __all__ = [
     "open_folder",
     "padded",
     "part_file",
+    "read_bounded",
     "read_record",
     "read_table",
     "read_tree",

@@ -1,11 +1,14 @@
 """A configuration: a tree of frozen dataclasses in Python, the same names and values in YAML."""
 
 import dataclasses
+import os
 import types
 import typing
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from eigenstep.record._bounded import read_bounded
+from eigenstep.record._trees import parse_yaml
 from eigenstep.spelling import nearest
 
 Node = TypeVar("Node")
@@ -21,15 +24,14 @@ def read_tree(path: str | Path) -> dict[str, Any]:
     ValueError
         If it holds anything else.
     """
-    import yaml  # not needed by those who only watch or predict
-
     path = Path(path)
-    if not path.is_file():
+    if not os.path.lexists(path) or path.is_dir():
         raise FileNotFoundError(f"there is no configuration file {path}")
+    content = read_bounded(path)
     try:
-        tree = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        tree = parse_yaml(content.decode())
+    except ValueError as error:
+        raise ValueError(f"{path} is not YAML: {error}") from error
     if not isinstance(tree, dict):
         raise ValueError(f"{path}: expected a tree of names and values, got {type(tree).__name__}")
     return tree

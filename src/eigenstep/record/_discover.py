@@ -1,5 +1,6 @@
 """Finding run folders: in a folder, and below one again and again at little cost."""
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -13,8 +14,8 @@ SETTLED_SECONDS = 2.0
 
 
 def is_run(path: str | Path) -> bool:
-    """Whether `path` is a run folder."""
-    return (Path(path) / METRICS).is_file()
+    """Whether `path` is a run folder; what it holds need not be readable."""
+    return os.path.lexists(Path(path) / METRICS)
 
 
 def find_runs(folder: str | Path) -> list[Path]:
@@ -58,7 +59,13 @@ class RunFinder:
         self._listed: dict[str, tuple[int, bool, list[str]]] = {}
 
     def find(self) -> dict[str, Path]:
-        """The path of each run by its name, which is the path from the root with "/" between the parts."""
+        """The path of each run by its name, which is the path from the root with "/" between the parts.
+
+        Raises
+        ------
+        OSError
+            If the process can open no more folders.
+        """
         runs: dict[str, Path] = {}
         listed: dict[str, tuple[int, bool, list[str]]] = {}
         visited: set[tuple[int, int]] = set()
@@ -73,7 +80,9 @@ class RunFinder:
                 visited.add((status.st_dev, status.st_ino))
                 known = self._listed.get(folder)
                 entry = known if known and known[0] == status.st_mtime_ns else _list(folder, status)
-            except OSError:
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    raise
                 continue  # gone by now, or not ours to read
             listed[folder] = entry
             _, is_run, below = entry
@@ -104,8 +113,15 @@ def _list(folder: str, status: os.stat_result) -> tuple[int, bool, list[str]]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name == METRICS:
-                is_run = entry.is_file()
-            elif not entry.name.startswith(".") and entry.is_dir():
+                is_run = True
+            elif not entry.name.startswith(".") and _is_folder(entry):
                 below.append(entry.name)
     settled = time.time() - status.st_mtime > SETTLED_SECONDS
     return (status.st_mtime_ns if settled else -1), is_run, sorted(below)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # of a link that leads to itself
+        return False

@@ -1,9 +1,11 @@
 """A run folder before it is written to: the names of its entries, and whether it may be used."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from eigenstep.record._bounded import TABLE_BYTES, check_bounded, check_inside
 from eigenstep.record._disk import atomic_remove, atomic_write, is_aside, make_folder, remove_asides
 from eigenstep.record._lock import LOCK
 
@@ -15,6 +17,11 @@ EIGENVALUES, PROJECTIONS = f"{SPECTRUM}/eigenvalues", f"{SPECTRUM}/projections"
 THUMBNAILS = f"{SPECTRUM}/probe.npy"
 # Entries that hold no runs and may hold many files.
 FOLDERS = (CHECKPOINTS, SPECTRUM, LOGGERS)
+# What is read and gone on with.
+FILES = (
+    *(LOCK, CONFIG, SUMMARY, PREDICTION, METRICS, TIMINGS, PROBES, THUMBNAILS),
+    *(f"{table}.{kind}" for table in (EIGENVALUES, PROJECTIONS) for kind in ("bin", "json")),
+)
 # What a run folder holds. The last two tell that it is one, so they are removed last.
 ENTRIES = (
     CHECKPOINTS,
@@ -84,6 +91,8 @@ def check_folder(out: Path, owner: Owner, *, resume: bool = False, overwrite: bo
     FileExistsError
         In the owner's words, if something is there and neither `resume` nor `overwrite` is given, if another
         has made it, or if `overwrite` would remove what another has written.
+    ValueError
+        If something of what would be written to is no regular file in the folder: a link or a pipe.
 
     Examples
     --------
@@ -104,6 +113,10 @@ def check_folder(out: Path, owner: Owner, *, resume: bool = False, overwrite: bo
         words = owner.mixed
     if words is not None:
         raise FileExistsError(words.format(out=out, others=", ".join(others[:3])))
+    for name in (*FOLDERS, *FILES) if resume else (LOCK,):
+        check_inside(out / name, out)
+        if os.path.lexists(out / name) and name not in FOLDERS:
+            check_bounded(out / name, TABLE_BYTES, out)
 
 
 def open_folder(out: Path, config: str, *, overwrite: bool = False) -> None:

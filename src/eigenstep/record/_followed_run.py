@@ -1,5 +1,6 @@
 """One run folder, followed: read on as it grows."""
 
+import errno
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -10,12 +11,23 @@ import numpy as np
 
 from eigenstep.record._folder import CONFIG, EIGENVALUES, METRICS, PREDICTION, PROBES, PROJECTIONS, SUMMARY
 from eigenstep.record._growing import GrowingLines, GrowingTable, SmallFile
-from eigenstep.record._parsing import numbers_of, parse_config, parse_object
+from eigenstep.record._parsing import (
+    MOST_NUMBERS,
+    numbers_of,
+    parse_config,
+    parse_object,
+    parse_prediction,
+)
 from eigenstep.record._record import RunRecord, read_thumbnails
+from eigenstep.record._table import last_of_each
 from eigenstep.record._thinned import Thinned, padded
 
 # Of a long record about so many rows are kept, and of each row so many of the largest eigenvalues.
 ROWS_KEPT, EIGENVALUES_KEPT = 1024, 32
+# How much of a table is read at a time.
+BLOCK_BYTES = 1 << 24
+# Errors of this process, not of the files.
+OUT_OF_HANDLES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 T = TypeVar("T")
 _generations = itertools.count(1)
@@ -39,16 +51,21 @@ class FollowedRun:
         The names of a row's entries, in their order, step and time first; earlier rows may be shorter.
     problems : list[str]
         One line for each file that cannot be read.
+    damage : list[str]
+        One line for each file of which rows or lines that were read are damaged, and left out of all else.
     """
 
     def __init__(self, path: Path, name: str) -> None:
         self.path, self.name = path, name
-        self._config = SmallFile(path / CONFIG, parse_config)
-        self._summary = SmallFile(path / SUMMARY, parse_object)
-        self._prediction = SmallFile(path / PREDICTION, parse_object)
-        self._lines = {"metrics": GrowingLines(path / METRICS), "probes": GrowingLines(path / PROBES)}
+        self._config = SmallFile(path / CONFIG, parse_config, path)
+        self._summary = SmallFile(path / SUMMARY, parse_object, path)
+        self._prediction = SmallFile(path / PREDICTION, parse_prediction, path)
+        self._lines = {
+            name: GrowingLines(path / file, folder=path)
+            for name, file in (("metrics", METRICS), ("probes", PROBES))
+        }
         self.eigenvalues, self.projections = (
-            GrowingTable(path / each) for each in (EIGENVALUES, PROJECTIONS)
+            GrowingTable(path / each, path) for each in (EIGENVALUES, PROJECTIONS)
         )
         self._sources: dict[str, GrowingLines | GrowingTable] = {
             **self._lines,
@@ -63,6 +80,8 @@ class FollowedRun:
         first = {"metrics": ("step", "time", "loss"), "probes": ("step", "time")}
         self.columns: dict[str, dict[str, None]] = {each: dict.fromkeys(first[each]) for each in first}
         self.problems: list[str] = []
+        self.damage: list[str] = []
+        self._damaged: dict[str, set[int]] = {each: set() for each in self.kept}
         for kept in self.kept.values():
             kept.clear()
 
@@ -102,7 +121,7 @@ class FollowedRun:
         """Something else whenever there is something else to tell."""
         counts = tuple(kept.count for kept in self.kept.values())
         small = (self._config.modified, self.ended, self._prediction.modified)
-        return (self.generation, *counts, self.modified, *small, *self.problems)
+        return (self.generation, *counts, self.modified, *small, *self.problems, *self.damage)
 
     @property
     def facts_version(self) -> str:
@@ -111,26 +130,52 @@ class FollowedRun:
         return f"{self.generation} {small} {min(self.kept['metrics'].count, 2)}"
 
     def refresh(self) -> None:
-        """Read what is new in the folder. What is in it raises nothing, it only adds to `problems`."""
-        self.problems = []
+        """Read what is new in the folder. What is in it raises nothing, it only adds to `problems`.
+
+        Raises
+        ------
+        OSError
+            If the process can open no more files, which tells nothing of these.
+        """
+        problems: list[str] = []
         for file in (self._config, self._summary, self._prediction):
-            self._try(file.refresh)
-        replaced = [self._try(source.refresh) for source in self._sources.values()]
+            self._try(file.refresh, problems)
+        replaced = [self._try(source.refresh, problems) for source in self._sources.values()]
         if any(replaced):
             self._begin()
         for name, kept in self.kept.items():
             count = len(self._sources[name])
             if count > kept.count:
-                self._try(partial(kept.extend, count, self.reader(name)))
-        metrics = self.kept["metrics"]
-        if metrics.count and not np.isfinite(metrics.first[0]) and not np.isfinite(metrics.last[0]):
-            self.problems.insert(0, "metrics.jsonl is not a run's: expected lines with step, time and loss")
+                self._try(partial(kept.extend, count, partial(self._read, name)), problems)
+        self.damage = [self._damage(name) for name, damaged in self._damaged.items() if damaged]
+        if self.kept["metrics"].count and self.latest("metrics") is None:
+            problems.insert(0, "metrics.jsonl is not a run's: expected lines with step, time and loss")
+        self.problems = problems
+
+    def count(self, name: str) -> int:
+        """How many rows a source in `kept` has, without those that are known to be damaged."""
+        return self.kept[name].count - len(self._damaged[name])
+
+    def latest(self, name: str) -> np.ndarray | None:
+        """The last row of a source in `kept` that is not damaged; None if there is none."""
+        kept = self.kept[name]
+        rows = [kept.last] if kept.count and np.isfinite(kept.last[0]) else kept.rows()
+        return next((row for row in reversed(rows) if np.isfinite(row[0])), None)
+
+    def earliest(self, name: str) -> np.ndarray | None:
+        """The first such row."""
+        kept = self.kept[name]
+        rows = [kept.first] if kept.count and np.isfinite(kept.first[0]) else kept.rows()
+        return next((row for row in rows if np.isfinite(row[0])), None)
 
     def reader(self, name: str) -> Callable[[Iterable[int]], list[np.ndarray]]:
-        """A function that reads rows of a source in `kept`, as they are kept there, at any indices."""
+        """A function that reads rows of a source in `kept`, as they are kept there, at any indices.
+
+        A damaged row has no step, and so has a line that is none of a run's: it is NaN.
+        """
         if name in self._lines:
             return lambda indices: [self._row(name, line) for line in self._lines[name].read(indices)]
-        return lambda indices: _leading(self.eigenvalues.read(indices))
+        return self._leading_eigenvalues
 
     def record(
         self,
@@ -141,7 +186,7 @@ class FollowedRun:
     ) -> RunRecord:
         """The rows kept of the metrics, and those rows of the tables, in full, that are asked for by index.
 
-        Without timings and probes.
+        Without timings and probes. In the order of their steps, the last of each step, without damaged ones.
 
         Raises
         ------
@@ -154,41 +199,78 @@ class FollowedRun:
             metrics=self._metrics(),
             timings={},
             probes={},
-            eigenvalues=self.eigenvalues.read(eigenvalues) if eigenvalues else None,
-            projections=self.projections.read(projections) if projections else None,
+            eigenvalues=_in_order(self.eigenvalues.read(eigenvalues)) if eigenvalues else None,
+            projections=_in_order(self.projections.read(projections)) if projections else None,
             probe=read_thumbnails(self.path) if thumbnails else None,
             prediction=self.prediction,
             summary=self.summary,
+            problems=(*self.problems, *self.damage),
         )
 
     def _metrics(self) -> dict[str, np.ndarray]:
         names = list(self.columns["metrics"])
         table = padded(self.kept["metrics"].rows(), len(names))
-        columns = dict(zip(names, table[np.isfinite(table[:, 0])].T, strict=True))
+        table = table[np.isfinite(table[:, 0])]
+        columns = dict(zip(names, table[last_of_each(table[:, 0])].T, strict=True))
         columns["step"] = columns["step"].astype(int)
         return columns
 
     def _row(self, name: str, line: dict[str, Any] | None) -> np.ndarray:
-        values = numbers_of(line or {})
+        try:
+            values = numbers_of(line or {})
+        except ValueError:
+            values = {}
         if "step" in values:
             values.setdefault("time", values["step"])
         columns = self.columns[name]
-        if not values.keys() <= columns.keys():
-            columns |= {each: None for each, value in values.items() if not np.isnan(float(value))}
+        if not values.keys() <= columns.keys() and len(columns) < MOST_NUMBERS:
+            columns |= {each: None for each, value in values.items() if not np.isnan(value)}
         return np.array([values.get(column, np.nan) for column in columns], float)
 
-    def _try(self, attempt: Callable[[], T]) -> T | None:
+    def _leading_eigenvalues(self, indices: Iterable[int]) -> list[np.ndarray]:
+        """Step, time and the largest eigenvalues of C of each row."""
+        layout = self.eigenvalues.dtype
+        names = layout.names or () if layout else ()
+        if layout is None or "cross_correlation" not in names:
+            raise ValueError(
+                f"eigenvalues.json lacks the column cross_correlation, it has {', '.join(names)}"
+            )
+        found: list[np.ndarray] = []
+        indices, most = list(indices), max(BLOCK_BYTES // layout.itemsize, 1)
+        for start in range(0, len(indices), most):
+            rows = self.eigenvalues.read(indices[start : start + most])
+            steps = np.where(rows["step"] < 0, np.nan, rows["step"])
+            values = rows["cross_correlation"].reshape(len(rows), -1)[:, :EIGENVALUES_KEPT]
+            found += list(np.column_stack([steps, rows["time"], values]))
+        return found
+
+    def _read(self, name: str, indices: Iterable[int]) -> list[np.ndarray]:
+        """Rows of a source, of which those that are damaged are counted."""
+        indices = list(indices)
+        rows = self.reader(name)(indices)
+        self._damaged[name].update(
+            index for index, row in zip(indices, rows, strict=False) if not np.isfinite(row[0])
+        )
+        return rows
+
+    def _damage(self, name: str) -> str:
+        source, count = self._sources[name], len(self._damaged[name])
+        file = source.path.name if isinstance(source, GrowingLines) else source.rows.name
+        few = "at least " if self.kept[name].stride > 1 else ""
+        what = "lines" if name in self._lines else "rows"
+        return f"{file}: {few}{count:,} of {self.kept[name].count:,} {what} are damaged and left out"
+
+    def _try(self, attempt: Callable[[], T], problems: list[str]) -> T | None:
         try:
             return attempt()
         except Exception as error:  # whatever a foreign file brings; the other runs go on
-            self.problems.append(" ".join(str(error).split()) or type(error).__name__)
+            if isinstance(error, OSError) and error.errno in OUT_OF_HANDLES:
+                raise
+            line = " ".join(str(error).split()) or type(error).__name__
+            problems.append(line.replace(f"{self.path}/", ""))
             return None
 
 
-def _leading(rows: np.ndarray) -> list[np.ndarray]:
-    """Step, time and the largest eigenvalues of C of each row."""
-    names = rows.dtype.names or ()
-    if "cross_correlation" not in names:
-        raise ValueError(f"eigenvalues.json lacks the column cross_correlation, it has {', '.join(names)}")
-    values = rows["cross_correlation"].reshape(len(rows), -1)[:, :EIGENVALUES_KEPT]
-    return list(np.column_stack([rows["step"], rows["time"], values]))
+def _in_order(rows: np.ndarray) -> np.ndarray:
+    rows = rows[rows["step"] >= 0]
+    return rows[last_of_each(rows["step"])]

@@ -1,12 +1,16 @@
 """Reading a run folder, whoever wrote it and whether or not the run still goes on."""
 
-from collections.abc import Callable
+import io
+import os
+from array import array
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
+from eigenstep.record._bounded import LINES_BYTES, open_bounded, read_bounded
 from eigenstep.record._discover import is_run
 from eigenstep.record._folder import (
     CONFIG,
@@ -19,10 +23,21 @@ from eigenstep.record._folder import (
     THUMBNAILS,
     TIMINGS,
 )
-from eigenstep.record._parsing import numbers_of, parse_config, parse_line, parse_object
+from eigenstep.record._parsing import (
+    LINE_BYTES,
+    MOST_NUMBERS,
+    numbers_of,
+    parse_config,
+    parse_line,
+    parse_object,
+    parse_prediction,
+)
 from eigenstep.record._table import last_of_each, read_table
 
 Parsed = TypeVar("Parsed")
+# Of a file of lines: numbers in all, and damaged lines that are told one by one.
+MOST_CELLS, LINES_TOLD = 10**8, 20
+THUMBNAIL_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -100,10 +115,10 @@ def read_record(path: str | Path) -> RunRecord:
         metrics=_columns(path / METRICS, problems),
         timings=_columns(path / TIMINGS, problems),
         probes=_columns(path / PROBES, problems),
-        eigenvalues=read_table(path / EIGENVALUES, problems),
-        projections=read_table(path / PROJECTIONS, problems),
+        eigenvalues=read_table(path / EIGENVALUES, problems, path),
+        projections=read_table(path / PROJECTIONS, problems, path),
         probe=read_thumbnails(path),
-        prediction=_small_file(path / PREDICTION, parse_object, "is not a JSON object"),
+        prediction=_small_file(path / PREDICTION, parse_prediction, "is no closed form"),
         summary=_small_file(path / SUMMARY, parse_object, "is not a JSON object"),
         problems=tuple(problems),
     )
@@ -112,11 +127,14 @@ def read_record(path: str | Path) -> RunRecord:
 def read_thumbnails(path: Path) -> np.ndarray | None:
     """The probe batch's thumbnails in a run folder; None if there are none."""
     file = path / THUMBNAILS
-    if not file.exists():
+    if not os.path.lexists(file):
         return None
+    content = io.BytesIO(read_bounded(file, THUMBNAIL_BYTES, path))
     try:
-        thumbnails: np.ndarray = np.load(file)
-    except (ValueError, EOFError) as error:
+        thumbnails: np.ndarray = np.lib.format.read_array(content, allow_pickle=False)
+        if not thumbnails.size:
+            raise ValueError("it is empty")
+    except Exception as error:  # its header may say anything
         raise ValueError(f"{file} holds no array ({error})") from error
     return thumbnails
 
@@ -129,23 +147,56 @@ def read_lines(path: Path, problems: list[str] | None = None) -> list[dict[str, 
     Raises
     ------
     ValueError
-        If no line is a JSON object: then the file is something else.
+        If no line is a JSON object: then the file is something else; or if it is no regular file, or too
+        large.
     """
-    if not path.exists():
-        return []
-    *lines, _torn = path.read_bytes().split(b"\n")
-    rows, damaged = [], []
-    for number, line in enumerate(lines, start=1):
-        if line:
-            try:
-                rows.append(parse_line(line))
-            except ValueError as error:
-                damaged.append(f"{path.name}: line {number} is damaged and left out ({error})")
-    if damaged and not rows:
-        raise ValueError(f"{path} has a line that is not a JSON object, and no other ({damaged[0]})")
-    if problems is not None:
-        problems += damaged
+    damage = _Damage(path)
+    rows = [row for _, row in _parsed_lines(path, damage)]
+    damage.tell(bool(rows), problems)
     return rows
+
+
+def _parsed_lines(path: Path, damage: "_Damage") -> Iterator[tuple[int, dict[str, Any]]]:
+    """The number and the content of each complete line that is not damaged."""
+    if not os.path.lexists(path):
+        return
+    with open_bounded(path, LINES_BYTES, path.parent) as handle, open(handle, "rb", closefd=False) as file:
+        number = 0
+        while line := file.readline(LINE_BYTES + 1):
+            number += 1
+            if len(line) > LINE_BYTES:
+                while (rest := file.readline(LINE_BYTES)) and not rest.endswith(b"\n"):
+                    pass
+                damage.add(number, f"it has more than {LINE_BYTES:,} bytes")
+            elif line.endswith(b"\n") and len(line) > 1:
+                try:
+                    yield number, parse_line(line[:-1])
+                except ValueError as error:
+                    damage.add(number, str(error))
+
+
+class _Damage:
+    """The damaged lines of a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.count = path, 0
+        self.told: list[str] = []
+
+    def add(self, number: int, why: str) -> None:
+        self.count += 1
+        if self.count <= LINES_TOLD:
+            self.told.append(f"{self.path.name}: line {number} is damaged and left out ({why})")
+
+    def tell(self, has_rows: bool, problems: list[str] | None) -> None:
+        """Add to the problems of a run. Raises ValueError where nothing in the file is a run's."""
+        if self.count and not has_rows:
+            raise ValueError(
+                f"{self.path} has a line that is not a JSON object, and no other ({self.told[0]})"
+            )
+        if problems is not None:
+            problems += self.told
+            if self.count > LINES_TOLD:
+                problems.append(f"{self.path.name}: {self.count - LINES_TOLD:,} more lines are damaged")
 
 
 def _columns(path: Path, problems: list[str]) -> dict[str, np.ndarray]:
@@ -153,16 +204,32 @@ def _columns(path: Path, problems: list[str]) -> dict[str, np.ndarray]:
 
     One that lacks its step is left out.
     """
-    lines = read_lines(path, problems)
-    try:
-        rows = [numbers_of(line, strict=True) for line in lines]
-        rows = [row for row in rows if np.isfinite(float(row.get("step", np.nan)))]
-        names = dict.fromkeys(name for row in rows for name in row)
-        columns = {name: np.array([row.get(name, np.nan) for row in rows], float) for name in names}
-    except OverflowError as error:
-        raise ValueError(f"{path} has a value that is no number ({error})") from error
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    damage = _Damage(path)
+    names: dict[str, None] = {}
+    rows: list[tuple[tuple[str, ...], array[float]]] = []
+    shapes: dict[tuple[str, ...], tuple[str, ...]] = {}  # rows of the same names share them
+    cells, has_lines = 0, False
+    for number, line in _parsed_lines(path, damage):
+        try:
+            row = numbers_of(line, strict=True)
+        except ValueError as error:
+            damage.add(number, str(error))
+            continue
+        has_lines = True
+        if np.isfinite(row.get("step", np.nan)):
+            shape = tuple(row)
+            rows.append((shapes.setdefault(shape, shape), array("d", row.values())))
+            names |= dict.fromkeys(row)
+            cells += len(row)
+        if max(cells, len(names) * len(rows)) > MOST_CELLS or len(names) > MOST_NUMBERS:
+            raise ValueError(
+                f"{path} has more than {MOST_CELLS:,} numbers, or {MOST_NUMBERS:,} names; expected a run's"
+            )
+    damage.tell(has_lines, problems)
+    columns = {name: np.full(len(rows), np.nan) for name in names}
+    for index, (shape, values) in enumerate(rows):
+        for name, value in zip(shape, values, strict=True):
+            columns[name][index] = value
     if "step" in columns:
         order = last_of_each(columns["step"])
         columns = {name: values[order] for name, values in columns.items()}
@@ -172,9 +239,10 @@ def _columns(path: Path, problems: list[str]) -> dict[str, np.ndarray]:
 
 def _small_file(path: Path, parse: Callable[[str], Parsed], complaint: str) -> Parsed | None:
     """What a file that is written in one go says; None if there is no such file."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
+    content = read_bounded(path, folder=path.parent)
     try:
-        return parse(path.read_text())
+        return parse(content.decode())
     except ValueError as error:
         raise ValueError(f"{path} {complaint} ({error})") from error

@@ -1,6 +1,7 @@
 """A table of fixed-size rows on disk: appended to a row at a time, readable by `numpy.fromfile`."""
 
 import json
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.recfunctions import repack_fields
 
+from eigenstep.record._bounded import TABLE_BYTES, read_bounded
 from eigenstep.record._disk import append, atomic_write, flush, truncate
 from eigenstep.record._parsing import parse_layout
 
@@ -88,15 +90,29 @@ class Table:
         truncate(self.rows, count * self.dtype.itemsize)
 
 
-def read_table(path: Path, problems: list[str] | None = None) -> np.ndarray | None:
+def read_table(
+    path: Path, problems: list[str] | None = None, folder: Path | None = None
+) -> np.ndarray | None:
     """The complete rows of a table as a structured array, in the order of their steps; None if there is none.
 
     Of rows with one step the last one written counts. Damaged rows are left out, and told in `problems`.
+
+    Parameters
+    ----------
+    folder : Path | None
+        The run folder that its files must lie in; default: any.
+
+    Raises
+    ------
+    ValueError
+        If they are no regular files there, too large, or the layout is not in the documented form.
     """
     description, rows = path.with_suffix(".json"), path.with_suffix(".bin")
-    if not description.exists() or not rows.exists():
+    if not os.path.lexists(description) or not os.path.lexists(rows):
         return None
-    found = np.fromfile(rows, _read_layout(description))
+    dtype = _read_layout(description, folder)
+    content = read_bounded(rows, TABLE_BYTES, folder)
+    found = np.frombuffer(content, dtype, len(content) // dtype.itemsize)
     sound = _sound(found)
     if problems is not None and not sound.all():
         problems.append(f"{rows.name}: {np.sum(~sound)} of {len(found)} rows are damaged and left out")
@@ -140,8 +156,9 @@ def _checksums(rows: np.ndarray) -> np.ndarray:
     return np.array([zlib.crc32(body.tobytes()) for body in bodies], np.uint32)
 
 
-def _read_layout(description: Path) -> np.dtype[Any]:
+def _read_layout(description: Path, folder: Path | None = None) -> np.dtype[Any]:
+    text = read_bounded(description, folder=folder)
     try:
-        return parse_layout(description.read_text())
+        return parse_layout(text.decode())
     except ValueError as error:
         raise ValueError(f"{description} does not describe a table's columns ({error})") from error

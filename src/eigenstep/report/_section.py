@@ -13,6 +13,8 @@ from eigenstep.report._numbers import plain, written
 
 # Half-times in the overview's row, and rows of a table of modes.
 LISTED, ROWS = 6, 24
+# Lines on what is damaged or missing.
+DAMAGE_TOLD = 20
 
 
 class RunSection:
@@ -65,7 +67,7 @@ class RunSection:
         learned = [rise.mode for rise in self.rises] + [row.mode for row in self.comparison]
         return max(3, max(learned) + 1) if learned else 10
 
-    def data(self, identifier: str) -> dict[str, Any]:
+    def data(self) -> dict[str, Any]:
         """What the page's scripts draw."""
         end = float(np.nanmax(self.record.metrics["time"]))
         if self.beside:
@@ -73,7 +75,6 @@ class RunSection:
         else:
             marks = [(rise.mode, rise.half_time) for rise in self.rises]
         return {
-            "id": identifier,
             "end": {"step": plain(self.record.metrics["step"][-1]), "time": plain(end)},
             "coloured": self.coloured,
             "loss": loss_curve(self.record),
@@ -87,7 +88,7 @@ class RunSection:
             "cloud": point_cloud(self.record, self.rises),
         }
 
-    def context(self, identifier: str) -> dict[str, Any]:
+    def context(self) -> dict[str, Any]:
         """What the page's template says in words."""
         record, loss = self.record, self.record.metrics["loss"]
         rows = record.eigenvalues
@@ -96,8 +97,8 @@ class RunSection:
         finite = loss[np.isfinite(loss)]
         half_times = sorted(rise.half_time for rise in self.rises)
         return {
-            "id": identifier,
             "name": record.name,
+            "damage": [*record.problems[:DAMAGE_TOLD], *self._gaps()],
             "predicted": record.is_prediction,
             "coloured": self.coloured,
             "sentence": facts.sentence(record, dimension),
@@ -191,6 +192,17 @@ class RunSection:
             factor, run = written(fit.get("time_factor")), str(fit.get("run")).rstrip("/").rsplit("/", 1)[-1]
             notes.append(f"Fitted to {run} by one constant, times are {factor} times those given here.")
         return notes
+
+    def _gaps(self) -> list[str]:
+        """Where the record says that measurements are missing."""
+        metrics = self.record.metrics
+        missing = metrics.get("missing", np.zeros(0))
+        found = [
+            f"{count:,.0f} measurements before step {step:,} are missing"
+            for step, count in zip(metrics["step"], missing, strict=False)
+            if count > 0
+        ]
+        return found[:DAMAGE_TOLD]
 
     def _worst_error(self) -> str | None:
         errors = [abs(row.error) for row in self.comparison if row.error is not None]

@@ -1,5 +1,6 @@
 """What a run's configuration and summary say, in words."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,8 +8,23 @@ from eigenstep.record import RunRecord
 from eigenstep.report._numbers import written
 
 BACKBONES = {"linear": "linear model", "convnet": "small convolutional network"}
+# As `eigenstep.methods` has them, which brings torch: a page on runs takes a sixth of the memory without it.
+LOSSES = {
+    "barlow_twins": "Barlow Twins",
+    "simclr": "SimCLR",
+    "vicreg": "VICReg",
+    "w_mse": "W-MSE",
+    "dcl": "DCL",
+    "simsiam": "SimSiam",
+    "byol": "BYOL",
+    "supcon": "SupCon",
+    "cross_entropy": "cross-entropy",
+    "spectral_contrastive": "the spectral contrastive loss",
+}
 KINDS = {"knn": "k-NN"}
 UNKNOWN = "–"
+# Of a summary, which anyone may have written: entries, and characters of each.
+MOST_COUNTS, LONGEST = 200, 1000
 
 
 def data_name(record: RunRecord) -> str:
@@ -18,10 +34,9 @@ def data_name(record: RunRecord) -> str:
 
 
 def loss_name(record: RunRecord) -> str:
-    """The loss's name as its authors write it."""
-    from eigenstep.methods import title_of  # not before a report is asked for: it brings torch
-
-    return title_of(str(record.config.get("loss") or UNKNOWN))
+    """The loss's name as its authors write it; of one that is not known here what the run calls it."""
+    name = str(record.config.get("loss") or UNKNOWN)
+    return LOSSES.get(name, name.removeprefix("python:"))
 
 
 def backbone_name(record: RunRecord) -> str:
@@ -73,7 +88,8 @@ def counts(record: RunRecord) -> list[tuple[str, str]]:
     """What the run counted: its own summary, or a word that it still goes on."""
     if record.summary is None:
         return [("state", "no summary yet: the run still goes on, or was stopped"), *_accuracies(record)]
-    return [*_leaves(record.summary), *_accuracies(record)]
+    told = itertools.islice(_leaves(record.summary), MOST_COUNTS)
+    return [*((name[:LONGEST], value[:LONGEST]) for name, value in told), *_accuracies(record)]
 
 
 def configuration(record: RunRecord) -> str:
@@ -82,7 +98,12 @@ def configuration(record: RunRecord) -> str:
         return ""
     import yaml
 
-    return yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True, width=88)
+    how: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "width": 88}
+    try:
+        text: str = yaml.dump(record.config, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), **how)
+    except UnicodeEncodeError:  # half a character, which the faster one does not write
+        text = yaml.safe_dump(record.config, **how)
+    return text
 
 
 def _accuracies(record: RunRecord) -> Iterator[tuple[str, str]]:

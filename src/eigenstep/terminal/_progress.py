@@ -3,18 +3,29 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, SpinnerColumn, Task, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Column
+from rich.text import Text
+
+from eigenstep.spelling import printable
 
 if TYPE_CHECKING:
     from eigenstep.training import Progress
 
+
+class _Printable(Console):
+    """A console that may be given names as strangers have written them: escape sequences are written out."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(printable(text), **how)
+
+
 # Names of files and runs are shown as they are: brackets and colons in them are not markup.
-console = Console(highlight=False, markup=False, emoji=False)
+console = _Printable(highlight=False, markup=False, emoji=False)
 
 WIDEST_BAR, NARROWEST_BAR = 24, 6
 # Seconds between two lines in a file: a twentieth of the time so far, within these bounds.

@@ -131,7 +131,7 @@ export class RunView {
   writeCard() {
     const card = this.store.cards.get(this.name), { section } = this;
     const problem = section.querySelector(".problem");
-    const text = card ? card.problem || this.run.problem : this.store.loaded && !this.store.unread ? "There is no such run, or not any more. The page waits for it." : "";
+    const text = card ? [card.problem || this.run.problem, ...card.notes].filter(Boolean).join(" · ") : this.store.loaded && !this.store.unread ? "There is no such run, or not any more. The page waits for it." : "";
     problem.hidden = !text;
     write(problem, text);
     section.querySelector(".run").dataset.state = card?.state || "";

@@ -52,7 +52,7 @@ export class Store extends EventTarget {
       this.dispatchEvent(new Event("silence"));
     }
     this.asking = false;
-    const wait = this.again || this.unread ? 0 : this.failures ? Math.min(PATIENT, this.failures * QUIET) : this.news ? BUSY : QUIET;
+    const wait = this.again ? 0 : this.failures ? Math.min(PATIENT, this.failures * QUIET) : this.news || this.unread ? BUSY : QUIET;
     this.timer = setTimeout(() => this.poll(), wait);
   }
 

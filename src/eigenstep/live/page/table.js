@@ -4,7 +4,7 @@ import { drawSparkline } from "./sparkline.js";
 import { ago, interval, make, moment, whole, write } from "./words.js";
 import { axisNow } from "./figures.js";
 
-const STATES = ["running", "waiting", "stalled", "diverged", "interrupted", "finished", "predicted", "unreadable"];
+const STATES = ["running", "waiting", "stalled", "diverged", "interrupted", "finished", "predicted", "unreadable", "unread"];
 const rank = (card) => STATES.indexOf(card.state);
 const COLUMNS = [
   { key: "name", title: "Run", of: (card) => card.name },
@@ -66,15 +66,16 @@ export class TableView {
     row.dataset.state = card.state;
     row.classList.toggle("alarm", Boolean(card.verdict?.alarm));
     write(find(".name .about"), card.about);
-    write(find(".state .word span"), card.state);
+    write(find(".state .word span"), card.state === "unread" ? "not read yet" : card.state);
     write(find(".step .value"), axis === "step" ? whole(card.step) : shortNumber(card.time));
     write(find(".step .of"), card.planned && axis === "step" ? `of ${whole(card.planned)}` : "");
     write(find(".loss .value"), card.loss === null ? "–" : shortNumber(card.loss));
     write(find(".modes-count .value"), card.learned === null ? "–" : String(card.learned));
     write(find(".modes-count .of"), card.dimension ? `of ${card.dimension}` : "");
     write(find(".verdict .word"), card.problem ? "" : card.verdict?.state ?? "–");
-    write(find(".verdict .sentence"), card.problem || (card.verdict ? withoutState(card.verdict) : ""));
-    find(".verdict").title = card.problem || card.verdict?.sentence || "";
+    const said = card.problem || (card.verdict ? withoutState(card.verdict) : "");
+    write(find(".verdict .sentence"), [said, ...card.notes].filter(Boolean).join(" · "));
+    find(".verdict").title = [card.problem || card.verdict?.sentence, ...card.notes].filter(Boolean).join("\n");
     this.writeNext(card, find, axis);
     this.drawLoss(card, row);
   }
@@ -132,7 +133,7 @@ export class TableView {
     this.section.querySelector("table").hidden = all === 0;
     this.section.querySelector(".filters").classList.toggle("idle", all === 0);
     const notes = [];
-    if (unread) notes.push(`Reading ${all} of ${all + unread} runs.`);
+    if (unread) notes.push(`${all - unread} of ${all} runs are read so far.`);
     if (all && !shown) notes.push("No run fits the filter.");
     if (!complete) notes.push("This folder holds very many folders; runs in the later ones are not shown.");
     write(this.section.querySelector(".list-note"), notes.join(" "));
@@ -140,7 +141,7 @@ export class TableView {
 
   passes(card) {
     const states = this.route.all("state"), words = this.route.get("q").toLowerCase().split(/\s+/);
-    const text = [card.name, card.about, card.state, card.verdict?.state, card.problem].join(" ").toLowerCase();
+    const text = [card.name, card.about, card.state, card.verdict?.state, card.problem, ...card.notes].join(" ").toLowerCase();
     return (!states.length || states.includes(card.state)) && words.every((word) => text.includes(word));
   }
 

@@ -16,7 +16,11 @@ def load_config(path: str | Path) -> TrainConfig:
     ValueError
         For a name or a value that does not fit.
     """
-    return as_dataclass(TrainConfig, read_tree(path))
+    tree = read_tree(path)
+    try:
+        return as_dataclass(TrainConfig, tree)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def dump_config(config: TrainConfig) -> str:
