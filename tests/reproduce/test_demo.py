@@ -2,7 +2,7 @@ import functools
 
 import pytest
 
-from eigenstep.record import find_runs
+from eigenstep.record import FolderInUse, FolderLock, find_runs
 from eigenstep.reproduce import LinearModelExperiment, demonstrate
 from eigenstep.training import ImagesConfig, TrainConfig
 
@@ -59,3 +59,10 @@ def test_what_is_not_a_demonstration_is_never_removed(tmp_path, foreign):
     with pytest.raises(FileExistsError, match="another --out"):
         demonstrate(tmp_path / "demo", overwrite=True, threads=1)
     assert file.read_text() == "years of work"
+
+
+def test_a_demonstration_in_a_folder_that_is_written_is_refused(tmp_path):
+    lock = FolderLock(tmp_path)
+    with pytest.raises(FolderInUse, match=f"{tmp_path} is written by process"):
+        demonstrate(tmp_path, overwrite=True, threads=1)
+    assert lock.is_held

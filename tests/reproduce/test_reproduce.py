@@ -8,7 +8,7 @@ from PIL import Image
 
 from eigenstep.cli import main
 from eigenstep.machine import set_threads
-from eigenstep.record import read_record
+from eigenstep.record import FolderInUse, FolderLock, read_record
 from eigenstep.reproduce import (
     EXPERIMENTS,
     Choices,
@@ -237,3 +237,11 @@ def test_principal_directions_of_runs_made_otherwise_are_not_taken_for_these(don
 def test_participation_counts_directions_that_are_alike():
     assert participation(np.array([3.0, 3.0, 3.0, 0.0])) == pytest.approx(3)
     assert participation(np.array([5.0, 0.0])) == pytest.approx(1)
+
+
+def test_experiments_in_a_folder_that_is_written_are_refused(tmp_path):
+    lock = FolderLock(tmp_path)
+    with pytest.raises(FolderInUse, match=f"{tmp_path} is written by process"):
+        reproduce(["e1"], TINY, tmp_path)
+    lock.release()
+    assert not list(tmp_path.iterdir())

@@ -38,7 +38,7 @@ from eigenstep.record._folder import (
 )
 from eigenstep.record._followed_run import OUT_OF_HANDLES, ROWS_KEPT, FollowedRun
 from eigenstep.record._growing import GrowingLines, GrowingTable
-from eigenstep.record._lock import FolderInUse, FolderLock
+from eigenstep.record._lock import FolderInUse, FolderLock, locked_folder
 from eigenstep.record._record import RunRecord, read_record
 from eigenstep.record._step_clock import StepClock
 from eigenstep.record._table import Table, read_table
@@ -89,6 +89,7 @@ __all__ = [
     "free_folder",
     "is_aside",
     "is_run",
+    "locked_folder",
     "make_folder",
     "move",
     "open_folder",

@@ -6,10 +6,12 @@ import socket
 import sys
 import time
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from eigenstep.record._disk import lock_file, unlock_file
+from eigenstep.record._disk import lock_file, make_folder, remove_if_empty, unlock_file
 
 # In a run folder while it is written.
 LOCK = ".writer.lock"
@@ -96,6 +98,28 @@ class FolderLock:
     def _may(self, told: bytes, take_over: bool) -> bool:
         """Whether a lock that nobody holds here may be taken, whoever wrote it."""
         return take_over or _parsed(told).get("host") in (None, self._told["host"])
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Make a folder if need be, and hold it in the block; of what was made, nothing stays that is empty.
+
+    Raises
+    ------
+    FolderInUse
+        If another writes there.
+    """
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    make_folder(folder)
+    try:
+        lock = FolderLock(folder)
+        try:
+            yield
+        finally:
+            lock.release()
+    finally:
+        for each in made:
+            remove_if_empty(each)
 
 
 def _place(folder: Path) -> tuple[int, int]:

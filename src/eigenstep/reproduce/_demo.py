@@ -4,7 +4,7 @@ from pathlib import Path
 
 from eigenstep.images import photo_patches
 from eigenstep.machine import set_threads
-from eigenstep.record import atomic_remove
+from eigenstep.record import atomic_remove, found_entries, locked_folder
 from eigenstep.report import write_report
 from eigenstep.reproduce._e2_three_losses import GENTLE_VIEWS
 from eigenstep.reproduce._linear_model import LinearModelExperiment
@@ -20,40 +20,42 @@ def demonstrate(out: Path, overwrite: bool = False, threads: int = 2) -> Path:
     Raises
     ------
     FileExistsError
-        If `out` holds something and `overwrite` is not given, or holds what is not a demonstration.
+        If `out` holds something and `overwrite` is not given, if it holds what is not a demonstration, or if
+        another process writes there.
     """
-    _make_room(out, overwrite)
-    set_threads(threads)
-    with progress_line("linear model") as line:
-        linear = LinearModelExperiment(subtract_crop_mean=True).run(
-            photo_patches(500, 24),
-            out / "linear",
-            lambda step, steps, loss: line.update(step, steps, f"loss {loss:.2f}"),
-        )
-    networks = []
-    for loss in LOSSES:
-        config = TrainConfig(loss=loss, views=GENTLE_VIEWS, threads=threads, record=RecordConfig(every=5))
-        with follow(loss) as progress:
-            networks.append(train(config, out / loss, progress=progress))
-    report = write_report(out)
-    print_prediction(linear)
-    print_runs([linear, *networks])
-    return report
+    with locked_folder(out):
+        _make_room(out, overwrite)
+        set_threads(threads)
+        with progress_line("linear model") as line:
+            linear = LinearModelExperiment(subtract_crop_mean=True).run(
+                photo_patches(500, 24),
+                out / "linear",
+                lambda step, steps, loss: line.update(step, steps, f"loss {loss:.2f}"),
+            )
+        networks = []
+        for loss in LOSSES:
+            config = TrainConfig(loss=loss, views=GENTLE_VIEWS, threads=threads, record=RecordConfig(every=5))
+            with follow(loss) as progress:
+                networks.append(train(config, out / loss, progress=progress))
+        report = write_report(out)
+        print_prediction(linear)
+        print_runs([linear, *networks])
+        return report
 
 
 def _make_room(out: Path, overwrite: bool) -> None:
-    if not out.is_dir() or not any(out.iterdir()):
+    found = [out / name for name in found_entries(out)]
+    if not found:
         return
     if not overwrite:
         raise FileExistsError(f"{out} exists; use --overwrite to replace it, or another --out")
     ours = {*LOSSES, "linear", "report.html"}
     others = [
-        entry.name
-        for entry in out.iterdir()
-        if entry.name not in ours or (entry.is_dir() and foreign_entries(entry))
+        entry.name for entry in found if entry.name not in ours or (entry.is_dir() and foreign_entries(entry))
     ]
     if others:
         raise FileExistsError(
             f"{out} holds what is not a demonstration ({', '.join(others[:3])}); use another --out"
         )
-    atomic_remove(out)
+    for entry in found:
+        atomic_remove(entry)

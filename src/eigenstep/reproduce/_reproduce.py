@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from eigenstep.machine import set_threads
-from eigenstep.record import atomic_write, is_run
+from eigenstep.record import atomic_write, is_run, locked_folder
 from eigenstep.report import write_report
 from eigenstep.reproduce._choices import Choices
 from eigenstep.reproduce._e1_linear_model import linear_model
@@ -64,17 +64,19 @@ def reproduce(
         For an unknown name, both `resume` and `overwrite`, data that cannot be read, or other choices than
         those that a folder to resume was made with.
     FileExistsError
-        If an experiment's folder is there and neither is given. Nothing is removed or written then.
+        If an experiment's folder is there and neither is given, or another process writes in `out`. Nothing
+        is removed or written then.
     """
     out = Path(out)
     wanted = _checked(names, choices, resume, overwrite)
-    make_room(out, wanted, choices, resume=resume, overwrite=overwrite)
     outcomes = []
-    for name in wanted:
-        set_threads(choices.threads)  # a run that goes on may have set another number
-        outcomes.append(_outcome(name, choices, out / name))
-        tell(outcomes[-1])
-        _gather(out)
+    with locked_folder(out):
+        make_room(out, wanted, choices, resume=resume, overwrite=overwrite)
+        for name in wanted:
+            set_threads(choices.threads)  # a run that goes on may have set another number
+            outcomes.append(_outcome(name, choices, out / name))
+            tell(outcomes[-1])
+            _gather(out)
     return outcomes
 
 
