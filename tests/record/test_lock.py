@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -132,3 +133,54 @@ def test_a_monitor_in_a_folder_that_another_process_writes_is_refused(tmp_path, 
     monitor = SpectrumMonitor(tmp_path, every=1)
     with pytest.raises(FolderInUse, match=f"process {holder.pid} "):
         monitor.update(torch.randn(9, 3))
+
+
+def test_of_many_threads_one_gets_the_folder(tmp_path):
+    with ThreadPoolExecutor(16) as pool:
+        taken = list(pool.map(lambda _: attempt(tmp_path), range(64)))
+    assert sum(lock is not None for lock in taken) == 1
+
+
+def attempt(folder):
+    try:
+        return FolderLock(folder)
+    except FolderInUse:
+        return None
+
+
+def test_who_reads_all_files_of_the_folder_does_not_give_it_back(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    lock = FolderLock(run)
+    shutil.copytree(run, tmp_path / "copy")
+    other = subprocess.run([sys.executable, "-c", HOLD, run], capture_output=True, text=True)
+    assert f"is written by process {os.getpid()} " in other.stderr
+    assert lock.is_held
+
+
+def test_a_forked_process_neither_has_the_folder_nor_gives_it_back(tmp_path):
+    lock = FolderLock(tmp_path)
+    child = os.fork()
+    if not child:
+        refused = attempt(tmp_path) is None
+        lock.release()
+        os._exit(0 if refused and not lock.is_held else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert lock.is_held
+    assert (tmp_path / ".writer.lock").exists()
+
+
+def test_a_process_that_ends_without_a_word_leaves_no_lock(tmp_path):
+    program = HOLD.replace("time.sleep(60)", "pass")
+    subprocess.run([sys.executable, "-c", program, tmp_path], stdout=subprocess.DEVNULL, check=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_monitor_that_could_not_open_its_record_does_not_hold_the_folder(tmp_path):
+    with SpectrumMonitor(tmp_path, every=1) as monitor:
+        monitor.update(torch.randn(9, 3))
+    other = SpectrumMonitor(tmp_path, every=1, resume=True)
+    with pytest.raises(ValueError, match="holds rows of") as kept:
+        other.update(torch.randn(9, 4))
+    SpectrumMonitor(tmp_path, every=1, resume=True).update(torch.randn(9, 3))
+    assert kept.value is not None

@@ -275,3 +275,49 @@ def test_a_measure_that_was_renamed_is_read_under_its_new_name(tmp_path):
     metrics = read_record(tmp_path).metrics
     assert metrics["measures/modes_past_half"].tolist() == [2.0, 2.0]
     assert "measures/learned_modes" not in metrics
+
+
+def test_a_resumed_run_drops_the_damaged_row_and_keeps_those_behind_it(tmp_path):
+    writer = write(tmp_path, [0, 5, 10])
+    file = tmp_path / "spectrum" / "eigenvalues.bin"
+    size = file.stat().st_size // 3
+    content = bytearray(file.read_bytes())
+    content[size + 3] ^= 1
+    file.write_bytes(content)
+    writer.truncate(10)
+    append(writer, 10)
+    record = read_record(tmp_path)
+    assert record.eigenvalues["step"].tolist() == [0, 10]
+    assert record.problems == ()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"loss": object()}, {"eigenvalues": {"cross_correlation": np.ones(7)}}, {"points": np.ones((9, 9))}],
+)
+def test_a_measurement_that_cannot_be_written_leaves_nothing(tmp_path, broken):
+    write(tmp_path, [0])
+    writer = RecordWriter(tmp_path, 3, features=2, probe=4, directions=2)
+    given = {
+        "eigenvalues": {"cross_correlation": np.ones(3)},
+        "points": np.ones((4, 2)),
+        "loss": 1.0,
+    } | broken
+    with pytest.raises((TypeError, ValueError)):
+        writer.append(np.int64(5), 0.5, given.pop("eigenvalues"), given.pop("points"), **given)
+    record = read_record(tmp_path)
+    for rows in (record.metrics, record.eigenvalues, record.projections):
+        assert rows["step"].tolist() == [0]
+    append(writer, np.int64(5))
+    assert read_record(tmp_path).metrics["step"].tolist() == [0, 5]
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "timings.jsonl"])
+def test_a_run_whose_only_line_is_damaged_can_be_gone_on_with(tmp_path, name):
+    writer = write(tmp_path, [0])
+    writer.append_to("timings", {"step": 0, "seconds": 1.0})
+    file = tmp_path / name
+    file.write_bytes(file.read_bytes().replace(b'"step"', b'"stop"'))
+    resumed = RecordWriter(tmp_path, 3, features=2, probe=4, directions=2, start=0)
+    append(resumed, 0)
+    assert read_record(tmp_path).metrics["step"].tolist() == [0]

@@ -28,6 +28,7 @@ def main(rank: int, folder: Path) -> None:
     for form in ("window", "all"):
         with_a_gap(folder / f"gap-{form}", form, rank, own)
         with_nothing_at_first(folder / f"nothing-{form}", form, rank, own)
+    said["opening"] = opening_fails(folder / "opening", own)
     watched(folder / "ddp", job["images"][rank])
     torch.save(said, folder / f"rank{rank}.part")
     (folder / f"rank{rank}.part").rename(folder / f"rank{rank}.pt")
@@ -82,6 +83,17 @@ def with_nothing_at_first(out: Path, form: str, rank: int, batches: list) -> Non
         else:
             monitor.update(*batch)
     monitor.close()
+
+
+def opening_fails(out: Path, batches: list) -> list:
+    """In a folder that cannot be one: how it ends in each rank, and what all say after it."""
+    out.write_text("a file")
+    monitor = SpectrumMonitor(out / "within", every=1)
+    try:
+        monitor.update(*batches[0])
+    except OSError as error:
+        return [type(error).__name__, monitor.step]
+    return ["no error", monitor.step]
 
 
 def watched(out: Path, images: torch.Tensor) -> None:

@@ -142,7 +142,8 @@ def test_computing_between_two_records_is_over_what_came_since_and_changes_no_re
     expected = cross_correlation_eigenvalues(*joint(pairs[4:]), center=True)
     np.testing.assert_allclose(found.cross_correlation, expected, rtol=1e-9)
     assert (found.step, found.time, found.count) == (6, 3.0, 64)
-    run(tmp_path / "left", pairs, every=4)
+    asked.close()
+    run(tmp_path / "left", pairs, every=4).close()
     assert contents(tmp_path / "asked") == contents(tmp_path / "left")
 
 

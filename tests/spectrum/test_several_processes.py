@@ -143,3 +143,8 @@ def test_a_rank_without_embeddings_at_first_takes_part_all_the_same(ranks, form,
         monitor.update(*joint(pair, form))
     found, expected = (read_record(path).eigenvalues for path in (folder / f"nothing-{form}", tmp_path))
     np.testing.assert_allclose(found["cross_correlation"], expected["cross_correlation"], rtol=1e-9)
+
+
+def test_a_folder_that_the_first_rank_cannot_open_is_told_in_all_ranks(ranks):
+    _, _, said = ranks
+    assert said[0]["opening"] == said[1]["opening"] == ["NotADirectoryError", 0]

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from eigenstep.cli import main
-from eigenstep.encoders import find_checkpoints, load_checkpoint
+from eigenstep.encoders import find_checkpoints, load_checkpoint, take_newest
 from eigenstep.images import ImagesConfig
 from eigenstep.record import read_record
 from eigenstep.training import TrainConfig, train
@@ -189,10 +189,25 @@ def test_a_full_disk_ends_the_command_in_one_line_with_the_code_to_try_again(tmp
     ended = attempt(lines)
     assert ended.returncode == 75, ended.stderr
     (told,) = ended.stderr.strip().splitlines()
-    go_on = r"no checkpoint was due before; when it can, begin anew by --overwrite"
-    go_on += r"|when it can, --resume goes on from \S+"
     assert re.fullmatch(
-        rf"eigenstep: {tmp_path / 'run'}/\S+ cannot be written \(File too large\); ({go_on})", told
+        rf"eigenstep: {tmp_path / 'run'}/\S+ cannot be read or written \(File too large\); when it can,"
+        r" (begin anew: no checkpoint was due before|--resume goes on from \S+)",
+        told,
     )
     assert attempt(10**9, "--resume").returncode == 0
     assert read_record(tmp_path / "run").metrics["step"].tolist() == list(range(7))
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error", "here"), MemoryError()])
+def test_a_checkpoint_that_cannot_be_read_just_now_is_not_damaged(whole, error, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+
+    def failing(*given, **options):
+        raise error
+
+    monkeypatch.setattr(torch, "load", failing)
+    with pytest.raises(type(error)):
+        take_newest(out / "checkpoints")
+    monkeypatch.undo()
+    assert take_newest(out / "checkpoints")[0].step == 6

@@ -3,6 +3,8 @@
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
     share_cores()
     lend_font_cache()
     arguments = sys.argv[1:] if arguments is None else arguments
-    warnings.showwarning = _warn
     try:
-        with on_sigterm():
+        with on_sigterm(), _warnings_in_one_line():
             job = parse(
                 {
                     "demo": demo,
@@ -84,9 +85,22 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _warn(message: Warning | str, category: type[Warning], *where: Any, **options: Any) -> None:
-    """In one line, as errors are, without the place in the code."""
-    print(f"eigenstep: warning: {printable(' '.join(str(message).split()))}", file=sys.stderr)
+@contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    """The product's own warnings look as its errors do; those of other libraries as ever."""
+    before, own = warnings.showwarning, str(Path(__file__).parent.parent)
+
+    def show(message: Any, category: type[Warning], filename: str, *more: Any, **options: Any) -> None:
+        if filename.startswith(own):
+            print(f"eigenstep: warning: {printable(' '.join(str(message).split()))}", file=sys.stderr)
+        else:
+            before(message, category, filename, *more, **options)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
 
 
 def demo(out: Path = Path("runs/demo"), overwrite: Flag = False, threads: int = 2) -> None:

@@ -3,6 +3,7 @@
 Weights are in safetensors, and the optimiser's state is loaded without running pickled code.
 """
 
+import errno
 import json
 import os
 import re
@@ -27,6 +28,9 @@ from eigenstep.record import (
     read_bounded,
     write_part,
 )
+
+# Errors that say that there is no such file, or something else in its place; None is of our own ones.
+GONE = (None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 
 Weights = Mapping[str, Mapping[str, torch.Tensor]]
 
@@ -161,6 +165,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         If the folder is not a complete checkpoint.
     ValueError
         If one of its files is damaged.
+    OSError, MemoryError
+        If they cannot be read for another reason.
     """
     for name in ("backbone.safetensors", "optimizer.pt", "state.json"):
         if not (path / name).is_file():
@@ -202,7 +208,7 @@ def take_newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     for path in reversed(find_checkpoints(folder)):
         try:
             found = load_checkpoint(path)
-        except (OSError, ValueError) as error:
+        except (FileNotFoundError, ValueError) as error:
             damaged[path] = str(error)
             continue
         for each in damaged:
@@ -219,10 +225,17 @@ def take_newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Whatever a damaged file brings becomes one line that names it."""
+    """Whatever a damaged file brings becomes one line that names it.
+
+    A disk or a memory that fails is no damage of the file.
+    """
     try:
         yield
+    except MemoryError:
+        raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno not in GONE:
+            raise
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ValueError(f"{path} is damaged and cannot be read ({reason})") from error
 

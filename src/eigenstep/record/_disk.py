@@ -6,6 +6,7 @@ through these functions, whose errors name the file.
 """
 
 import errno
+import fcntl
 import io
 import os
 import secrets
@@ -15,11 +16,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
-
-try:
-    import fcntl
-except ModuleNotFoundError:  # where the system is not of Unix's kind
-    fcntl = None  # type: ignore[assignment]
 
 # What is still being written, or removed, is hidden under a name that ends so.
 ASIDE = ".aside"
@@ -247,7 +243,7 @@ def flush(path: Path) -> None:
 
 
 def lock_file(path: Path, told: bytes, may: Callable[[bytes], bool]) -> tuple[int | None, bytes]:
-    """Lock a file, which is made if need be, for this process, until it is closed or the process ends.
+    """Lock a file, which is made if need be, until it is closed or the process ends.
 
     Parameters
     ----------
@@ -265,27 +261,27 @@ def lock_file(path: Path, told: bytes, may: Callable[[bytes], bool]) -> tuple[in
     """
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        taken = False
         try:
             locked = _lock(handle)
             before = os.pread(handle, BLOCK, 0)
             if not locked or not may(before):
-                os.close(handle)
                 return None, before
-            if os.path.exists(path) and os.path.samestat(os.fstat(handle), os.stat(path)):
+            taken = _is_at(handle, path)  # or the one before has just given it back, and removed it
+            if taken:
                 with suppress(OSError):  # on a full disk it says nothing
                     os.ftruncate(handle, 0)
                     os.pwrite(handle, told, 0)
                 return handle, before
-            os.close(handle)  # the one before has just given it back, and removed it
-        except BaseException:
-            os.close(handle)
-            raise
+        finally:
+            if not taken:
+                os.close(handle)
 
 
 def unlock_file(path: Path, handle: int) -> None:
     """Remove a locked file, and let go of it."""
     with suppress(OSError):
-        if os.path.samestat(os.fstat(handle), os.stat(path)):
+        if _is_at(handle, path):
             path.unlink()
     os.close(handle)
 
@@ -371,14 +367,19 @@ def _aside(path: Path) -> Path:
 
 
 def _lock(handle: int) -> bool:
-    """Whether this process has it; where a file system has no locks, each has it."""
-    if fcntl is None:
-        return True
+    """Whether it is this open file's; where a file system has no locks, it is each one's."""
     try:
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         return error.errno not in (errno.EACCES, errno.EAGAIN)
     return True
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 class _Part(io.RawIOBase):

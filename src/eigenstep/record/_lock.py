@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Iterator
@@ -15,8 +16,9 @@ from eigenstep.record._disk import lock_file, make_folder, remove_if_empty, unlo
 
 # In a run folder while it is written.
 LOCK = ".writer.lock"
-# The locks of this process, by folder: the system tells processes apart, not writers.
+# The locks of this process, by folder, and whose turn it is to look at them.
 _held: "weakref.WeakValueDictionary[tuple[int, int], FolderLock]" = weakref.WeakValueDictionary()
+_turn = threading.RLock()
 
 
 class FolderInUse(FileExistsError):
@@ -62,38 +64,45 @@ class FolderLock:
 
     def __init__(self, folder: Path, *, take_over: bool = False, replaces_own: bool = False) -> None:
         self.path = folder / LOCK
-        self._place = _place(folder)
-        own = _held.get(self._place)
-        if own is not None:
-            if not replaces_own:
-                raise FolderInUse(_in_use(folder, own._told))
-            own.release()
         self._told: dict[str, Any] = {
             "host": socket.gethostname(),
             "process": os.getpid(),
             "since": time.strftime("%Y-%m-%d %H:%M:%S"),
             "command": " ".join([Path(sys.argv[0] or "python").name, *sys.argv[1:2]]),
         }
-        handle, content = lock_file(
-            self.path, json.dumps(self._told).encode(), lambda told: self._may(told, take_over)
-        )
-        if handle is None:
-            elsewhere = _parsed(content).get("host") not in (None, self._told["host"])
-            hint = "; where that process no longer runs, --take-over (take_over=True) takes the folder"
-            raise FolderInUse(_in_use(folder, _parsed(content)) + (hint if elsewhere else ""))
-        self._close = weakref.finalize(self, os.close, handle)
-        self._handle = handle
-        _held[self._place] = self
+        with _turn:
+            self._place = _place(folder)
+            own = _held.get(self._place)
+            if own is not None and own.is_held:
+                if not replaces_own:
+                    raise FolderInUse(_in_use(folder, own._told))
+                own.release()
+            handle, content = lock_file(
+                self.path, json.dumps(self._told).encode(), lambda told: self._may(told, take_over)
+            )
+            if handle is None:
+                elsewhere = _parsed(content).get("host") not in (None, self._told["host"])
+                hint = "; where that process no longer runs, --take-over (take_over=True) takes the folder"
+                raise FolderInUse(_in_use(folder, _parsed(content)) + (hint if elsewhere else ""))
+            self._handle = handle
+            self._give_back = weakref.finalize(self, unlock_file, self.path, handle)
+            _held[self._place] = self
 
     @property
     def is_held(self) -> bool:
-        return self._close.alive
+        return self._give_back.alive
 
     def release(self) -> None:
         """Give the folder back."""
-        if self._close.detach() is not None:
-            unlock_file(self.path, self._handle)
-            _held.pop(self._place, None)
+        with _turn:
+            self._give_back()
+            if _held.get(self._place) is self:
+                del _held[self._place]
+
+    def forget(self) -> None:
+        """In a process that was forked: the folder is still the other one's."""
+        if self._give_back.detach() is not None:
+            os.close(self._handle)
 
     def _may(self, told: bytes, take_over: bool) -> bool:
         """Whether a lock that nobody holds here may be taken, whoever wrote it."""
@@ -120,6 +129,17 @@ def locked_folder(folder: Path) -> Iterator[None]:
     finally:
         for each in made:
             remove_if_empty(each)
+
+
+def _forget_all() -> None:
+    global _turn
+    _turn = threading.RLock()  # another thread may have had it
+    for lock in list(_held.values()):
+        lock.forget()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forget_all)
 
 
 def _place(folder: Path) -> tuple[int, int]:

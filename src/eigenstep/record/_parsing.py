@@ -45,8 +45,7 @@ def checked_line(row: Mapping[str, Any]) -> str:
     >>> checked_line({"step": 5})
     '{"step": 5, "crc32": 1592480825}\n'
     """
-    text = json.dumps(row)
-    return f'{text[:-1]}, "{CHECK}": {zlib.crc32(text.encode())}}}\n'
+    return json.dumps(dict(row) | {CHECK: zlib.crc32(json.dumps(row).encode())}) + "\n"
 
 
 def parse_line(line: bytes) -> dict[str, Any]:

@@ -66,11 +66,12 @@ class Table:
     def truncate(self, step: int) -> None:
         """Drop every row at or after `step`, and all that is no row."""
         rows = np.fromfile(self.rows, self.dtype)
-        kept = rows[_sound(rows) & (rows["step"] < step)]
-        if len(kept) and (kept["step"] != rows["step"][: len(kept)]).any():
-            atomic_write(self.rows, kept.tobytes())
+        keeps = _sound(rows) & (rows["step"] < step)
+        count = int(keeps.sum())
+        if keeps[:count].all():
+            self._keep(count)
         else:
-            self._keep(len(kept))
+            atomic_write(self.rows, rows[keeps].tobytes())
 
     @property
     def size(self) -> int:

@@ -96,7 +96,7 @@ class RecordWriter:
         if start is not None:
             self.truncate(start)
         rows = read_table(self.path / EIGENVALUES)
-        self.measurements = min(len(read_lines(self.path / METRICS)), 0 if rows is None else len(rows))
+        self.measurements = min(len(_sound_lines(self.path / METRICS)), 0 if rows is None else len(rows))
         self.missing = 0
 
     def append(
@@ -110,20 +110,22 @@ class RecordWriter:
         **metrics: float,
     ) -> None:
         """Add one measurement, whole or not at all: rows of the tables, and a line of the metrics."""
-        row: dict[str, Any] = {"step": step, "time": time} | {k: _json(v) for k, v in metrics.items()}
+        row: dict[str, Any] = {"step": int(step), "time": float(time)}
+        row |= {name: _json(value) for name, value in metrics.items()}
         for name, group in (("terms", terms), ("measures", measures)):
             if group:
                 row[name] = {key: _json(value) for key, value in group.items()}
         if self.missing:
             row["missing"] = self.missing
+        line = checked_line(row)
         tables = [table for table in (self._eigenvalues, self._projections) if table]
         before = [table.size for table in tables]
         try:
             self._eigenvalues.append(step=step, time=time, **eigenvalues)
             if self._projections and points is not None:
                 self._projections.append(step=step, time=time, points=points)
-            append_line(self.path / METRICS, row)
-        except OSError:
+            append(self.path / METRICS, line)
+        except BaseException:
             for table, size in zip(tables, before, strict=True):
                 with suppress(OSError):
                     table.cut(size)
@@ -167,7 +169,7 @@ class RecordWriter:
         for name in (METRICS, TIMINGS, PROBES):
             if not (self.path / name).exists():
                 continue
-            rows = read_lines(self.path / name)
+            rows = _sound_lines(self.path / name)
             kept = [row for row in rows if row.get("step", step) < step]
             atomic_write(self.path / name, "".join(checked_line(row) for row in kept))
 
@@ -185,6 +187,14 @@ class RecordWriter:
         """
         summary = {"state": state, "step": step, **facts}
         atomic_write(self.path / SUMMARY, json.dumps(summary, indent=1))
+
+
+def _sound_lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of a run's own file, none if all are damaged."""
+    try:
+        return read_lines(path)
+    except ValueError:
+        return []
 
 
 def append_line(path: Path, row: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from eigenstep.embeddings import as_tensor
-from eigenstep.machine import gather_objects, is_leader, world_size
+from eigenstep.machine import gather_objects, is_leader, on_leader, world_size
 from eigenstep.spectrum._mean import Mean
 from eigenstep.spectrum._measure import check_embeddings, principal_projections
 from eigenstep.spectrum._monitor_folder import MonitorFolder, check_folder, resumed_position
@@ -320,44 +320,46 @@ class SpectrumMonitor:
 
         Until then the ranks tell each other what they have: one without takes part in what they compute.
         """
-        first = (views[0].shape[1], len(views), views[0].dtype, views[0].device.type) if views else None
-        alike = first
-        if self._seen is None and self._gathers():
-            alike = next((each for each in gather_objects(first) if each), None)
-        if alike is None:
+        if self._opened:
             return self._seen
-        self.dim, count, dtype, device = alike
-        self._open(self.dim)
         if self._seen is None:
+            first = (views[0].shape[1], len(views), views[0].dtype, views[0].device.type) if views else None
+            alike = next((each for each in gather_objects(first) if each), None) if self._gathers() else first
+            if alike is None:
+                return None
+            self.dim, count, dtype, device = alike
             self._seen = self.settings.make_form(self.dim, gather=self._gathers())
             if not views:
                 nothing = torch.zeros(0, self.dim, dtype=dtype, device=device)
                 self._device = nothing.device
                 self._seen.update(nothing, nothing if count == 2 else None, self.step + 1)
+        self._opened = True
+        if self._gathers():
+            if self._resumed:  # only the first rank is sure to see the folder
+                self.step, self.time = gather_objects((self.step, self.time))[0]
+            on_leader(self._open)
+        elif is_leader():
+            self._open()
         return self._seen
 
-    def _open(self, dim: int) -> None:
-        """At the first embeddings the run folder is opened."""
-        if not self._opened:
-            if self._resumed and self._gathers():
-                # Only the first rank is sure to see the folder.
-                self.step, self.time = gather_objects((self.step, self.time))[0]
-            if is_leader():
-                check_folder(self.out, self._goes_on)  # another monitor may have opened it meanwhile
-                probe = self._probe_embeddings()
-                self._folder = MonitorFolder(
-                    self.out,
-                    self.settings.kept(dim),
-                    0 if probe is None else len(probe),
-                    self.settings.directions,
-                    self.settings.as_config(dim),
-                    self.step,
-                    resume=self._goes_on,
-                    take_over=self._take_over,
-                )
-                if self.thumbnails is not None:
-                    self._folder.write_thumbnails(self.thumbnails)
-            self._opened = True
+    def _open(self) -> None:
+        """Open the run folder."""
+        assert self.dim is not None, "there are embeddings"
+        check_folder(self.out, self._goes_on)  # another monitor may have opened it meanwhile
+        probe = self._probe_embeddings()
+        folder = MonitorFolder(
+            self.out,
+            self.settings.kept(self.dim),
+            0 if probe is None else len(probe),
+            self.settings.directions,
+            self.settings.as_config(self.dim),
+            self.step,
+            resume=self._goes_on,
+            take_over=self._take_over,
+        )
+        if self.thumbnails is not None:
+            folder.write_thumbnails(self.thumbnails)
+        self._folder = folder
 
     def _gathers(self) -> bool:
         return self.gather_distributed and world_size() > 1
@@ -371,6 +373,11 @@ class SpectrumMonitor:
     def _record(self, seen: Form, learning_rate: float) -> None:
         if seen.is_empty and not self._gathers():
             return
+        if self._folder is None and is_leader():
+            try:
+                self._open()  # which failed before
+            except Exception as error:
+                self._tell(self.step, f"nothing is recorded in {self.out}", error)
         device = self._device
         beside = device.type != "cpu" if self.background is None else self.background
         folder = self._folder

@@ -126,16 +126,22 @@ class MonitorFolder:
         dim, probe, directions = self._shape
         if self._lock is not None:
             self._lock.release()  # the folder may be another one by now
+            self._lock = None
         make_folder(self.path)
-        self._lock = FolderLock(self.path, take_over=self._take_over, replaces_own=resume)
-        writer = RecordWriter(
-            self.path, dim, probe=probe, directions=directions, config=self._config, start=start
-        )
-        before = read_record(self.path).eigenvalues
-        assert before is not None, "the writer has just made the table"
-        self._learned = LearnedCount(before["time"], before["cross_correlation"])
-        if self._thumbnails is not None:
-            writer.write_probe(self._thumbnails)
+        lock = FolderLock(self.path, take_over=self._take_over, replaces_own=resume)
+        try:
+            writer = RecordWriter(
+                self.path, dim, probe=probe, directions=directions, config=self._config, start=start
+            )
+            before = read_record(self.path).eigenvalues
+            assert before is not None, "the writer has just made the table"
+            self._learned = LearnedCount(before["time"], before["cross_correlation"])
+            if self._thumbnails is not None:
+                writer.write_probe(self._thumbnails)
+        except BaseException:
+            lock.release()
+            raise
+        self._lock = lock
         return writer
 
     @property
@@ -148,7 +154,7 @@ class MonitorFolder:
     ) -> None:
         """Add one measurement; a first one with embeddings that are not finite is warned of."""
         try:
-            if self._lock is None or not self._lock.is_held:
+            if self._lock is not None and not self._lock.is_held:
                 raise FolderInUse(f"a later monitor of this process writes in {self.path}")
             if self._lost:
                 self._writer = self._open(self._lost[0])  # what was written by half is dropped
@@ -191,7 +197,12 @@ class MonitorFolder:
 
     def close(self, state: str, step: int) -> None:
         """Write the summary, and give the folder back."""
-        if self._lock is None or not self._lock.is_held:
+        if self._lock is None:
+            warnings.warn(
+                f"{self.path}: no summary is written, as the last measurements were not", stacklevel=2
+            )
+            return
+        if not self._lock.is_held:  # it has been closed, or a later monitor writes there
             return
         try:
             self._writer.finish(state, step, **summarise(read_record(self.path)))

@@ -126,15 +126,18 @@ class Run:
         try:
             yield
         except OSError as error:
-            if not str(error.filename or "").startswith(str(self.out)):
+            place = str(error.filename or "")
+            if not place or not Path(place).is_relative_to(self.out):
                 raise
-            kept = find_checkpoints(self.out / CHECKPOINTS)
+            kept = find_checkpoints(self.out / CHECKPOINTS) if self.recorder else []
             raise Unwritable(
-                f"{error.filename} cannot be written ({error.strerror}); "
+                f"{place} cannot be read or written ({error.strerror}); when it can, "
                 + (
-                    f"when it can, --resume goes on from {kept[-1]}"
+                    f"--resume goes on from {kept[-1]}"
                     if kept
-                    else "no checkpoint was due before; when it can, begin anew by --overwrite"
+                    else "begin anew: no checkpoint was due before"
+                    if self.recorder
+                    else "give the same command again"
                 )
             ) from error
 

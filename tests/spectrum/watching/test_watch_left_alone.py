@@ -140,10 +140,13 @@ def test_pairing_follows_a_loop_that_changes_and_tells_it_once(first, then, tmp_
     with told() as texts, watch(model, "2", tmp_path, every=1):
         for number in range(10):
             step(model, optimizer, number, calls=first if number < 4 else then)
-    paired = np.isfinite(read_record(tmp_path).metrics["measures/lidar"])
+    record = read_record(tmp_path)
+    paired = np.isfinite(record.metrics["measures/lidar"])
     kinds = {1: False, 2: True}
-    assert paired[:4].tolist() == [kinds[first]] * 4
-    assert paired[-4:].tolist() == [kinds[then]] * 4
+    # Of two more steps of the other kind pairs are measured as single views, single views not at all.
+    expected = [kinds[first]] * (6 if first == 1 else 4) + [kinds[then]] * 4
+    assert paired.tolist() == expected
+    assert record.metrics["step"].tolist() == [*range(1, 7 if first == 1 else 5), 7, 8, 9, 10]
     assert sum("now, and is measured so from here on" in text for text in texts) == 1
     assert len(texts) <= 2
 
@@ -494,6 +497,68 @@ def test_losses_between_two_measurements_take_no_memory(tmp_path):
     for number in range(1000):
         monitor.skip(loss=torch.tensor(float(number)))
     assert len(pickle.dumps(monitor.state_dict())) <= before + 16
+
+
+def test_chosen_calls_are_the_chosen_ones_however_many_come(tmp_path):
+    model = nn.Sequential(nn.Identity(), nn.Linear(1 << 20, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    views = [torch.randn(4, 1 << 20) for _ in range(3)]
+    with watch(model, "0", tmp_path, every=1, views=(0, 2), leading=2):
+        for number in range(40):  # more than is held
+            model(views[number % 3]).sum().backward()
+        optimizer.step()
+    expected = by_hand(tmp_path / "hand", [[views[0], views[2]]])
+    found, wanted = (
+        each.eigenvalues["cross_correlation"][:, :2] for each in (read_record(tmp_path), expected)
+    )
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_tensors_in_several_lists_are_all_counted(tmp_path):
+    class Crops(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Sequential(nn.Flatten(1), nn.Linear(12, 3))
+
+        def forward(self, large, small):
+            return self.layer(torch.cat([*large, *small]))
+
+    model = Crops()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    crops = [torch.randn(4, 3, 2, 2) for _ in range(8)]
+    with told() as texts, watch(model, "layer", tmp_path, every=1, views=8):
+        model(crops[:2], crops[2:]).sum().backward()
+        optimizer.step()
+    assert texts == []
+    assert read_record(tmp_path).metrics["count"].tolist() == [4]
+
+
+def test_a_scripted_model_is_refused(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scripted = torch.jit.script(network())
+    with pytest.raises(ValueError, match="a scripted model runs no hooks"):
+        watch(scripted, "2", tmp_path)
+
+
+def test_a_failure_after_the_step_was_counted_costs_the_next_one_nothing(tmp_path, monkeypatch):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    given = []
+    with told() as texts, watch(model, "2", tmp_path / "watch", every=1) as watched:
+        for number in range(4):
+            if number == 1:
+                monkeypatch.setattr(watched.monitors["2"], "_record", lambda *given: 1 / 0)
+            given.append(step(model, optimizer, number))
+            if number == 1:
+                monkeypatch.undo()
+                watched.monitors["2"].reset()
+    record = read_record(tmp_path / "watch")
+    assert record.metrics["step"].tolist() == [1, 3, 4]
+    equal_rows = by_hand(tmp_path / "hand", [given[0], given[2], given[3]]).eigenvalues["cross_correlation"]
+    np.testing.assert_array_equal(record.eigenvalues["cross_correlation"], equal_rows)
+    assert len(texts) == 1
+    assert "step 2: layer '2' is not measured (division by zero)" in texts[0]
 
 
 @contextmanager

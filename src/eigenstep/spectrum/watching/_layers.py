@@ -2,6 +2,7 @@
 
 import difflib
 
+import torch
 from torch import nn
 
 # The names under which torch.compile, FullyShardedDataParallel and checkpoint wrappers hold what they wrap,
@@ -16,12 +17,14 @@ def find_layers(model: nn.Module, names: list[str]) -> dict[str, nn.Module]:
     Raises
     ------
     ValueError
-        For a name that is not there, with those that are most like it, and for DataParallel.
+        For a name that is not there, with those that are most like it; for DataParallel and scripted models.
     """
     if isinstance(model, nn.DataParallel):
         raise ValueError(
             "DataParallel runs copies of the model's layers; watch DistributedDataParallel instead"
         )
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ValueError("a scripted model runs no hooks of Python; watch the model that it was made of")
     if not names:
         raise ValueError("expected the name of at least one layer")
     full = dict(model.named_modules(remove_duplicate=False))

@@ -31,11 +31,11 @@ class ModelCall:
 
     def __init__(self, given: Mapping[str, Any] | None = None) -> None:
         given = dict(given or {})
-        for value in list(given.values()):
+        for name, value in list(given.items()):
             if isinstance(value, Mapping):
                 given |= value
             elif isinstance(value, list | tuple):
-                given |= {str(number): each for number, each in enumerate(value)}
+                given |= {f"{name}.{number}": each for number, each in enumerate(value)}
         tensors = {name: value for name, value in given.items() if isinstance(value, Tensor)}
         self.mask, self.tensors = find_mask(given), len(tensors)
         self.samples: int | None = None
@@ -64,7 +64,10 @@ class CallInProgress:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self._names = list(inspect.signature(model.forward).parameters)
+        try:
+            self._names = list(inspect.signature(model.forward).parameters)
+        except (TypeError, ValueError):  # it is not written in Python
+            self._names = []
         self.call, self.is_of_training = ModelCall(), False
 
     def begin(self, model: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:

@@ -9,6 +9,8 @@ from eigenstep.spectrum.watching._model_call import ModelCall
 
 # Numbers of one step that are held, 512 MiB in float32; of more, the first ones are let go.
 MOST_HELD = 1 << 27
+# Calls of one step that checkpointing may make again; beyond, none is expected.
+MOST_EXPECTED = 4096
 
 
 @dataclass
@@ -61,7 +63,8 @@ class Outputs:
 
     def expect(self, call: ModelCall) -> None:
         """A call without gradients, which activation checkpointing may make again in the backward pass."""
-        self._outputs.append(Output(call))
+        if len(self._outputs) < MOST_EXPECTED:
+            self._outputs.append(Output(call))
 
     def next_again(self) -> Output | None:
         """Which call is made again now: a backward pass goes from the last one to the first."""

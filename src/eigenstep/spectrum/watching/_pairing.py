@@ -38,6 +38,11 @@ class Views:
         """Whether equal shapes alone decide which calls are two views."""
         return self.views is None and self.calls is None
 
+    @property
+    def last_needed(self) -> int | None:
+        """After which call of a step no other is needed, where that is known."""
+        return max(self.views) if isinstance(self.views, tuple) and self.calls is None else None
+
     def counted(self, outputs: list[Tensor], trained: list[bool]) -> list[Tensor]:
         """Which outputs of a layer count, by which of them a gradient has reached.
 

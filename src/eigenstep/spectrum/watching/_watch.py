@@ -75,12 +75,12 @@ def watch(
         Makes embeddings (n, d) of a layer's output; if it has a parameter `attention_mask` it is given which
         tokens are no padding, (n, t) of bool, or None.
     layout : str | Mapping[str, str] | None
-        The axes of a layer's output: n the samples, c the dimensions, over all others is averaged, such as
-        "nchw", "nhwc", "ntc", "tnc", "nct"; or by layer. By default it is found by the types and sizes of
-        the model's layers, and is in the record. Over padded tokens, which an `attention_mask` that the model
-        is given names, is not averaged.
+        The axes of a layer's output, such as "nchw", "nhwc", "ntc", "tnc", "nct": n for the samples, c for
+        the dimensions; all other axes are averaged over. Or a layout for each layer. By default it is found
+        by the types and sizes of the model's layers, and stands in the record. Tokens that the model's
+        `attention_mask` marks as padding are left out of the mean.
     probe : Tensor | Callable[[nn.Module], Any] | None
-        a fixed batch for the model, or a function that is given the model and passes one; evaluated at each
+        A fixed batch for the model, or a function that is given the model and passes one; evaluated at each
         measurement in evaluation mode, its principal projections are recorded.
     options
         Of `SpectrumMonitor`: every, center, form, planned_steps, resume, ...
@@ -88,11 +88,10 @@ def watch(
     Raises
     ------
     ValueError
-        For a layer that the model does not have, and other settings that cannot be.
+        For a layer that the model does not have, and for settings that cannot be. From the loop's first step:
+        if what a layer gives are no embeddings, or nothing tells which of its axes are which.
     TypeError
-        For an optimiser that is none; then, from the loop's first step.
-    TypeError, ValueError
-        If what a layer gives are no embeddings, or nothing tells which of its axes are which.
+        For an `optimizer` that is not one. From the loop's first step: if a layer does not give a tensor.
 
     Examples
     --------
@@ -178,6 +177,7 @@ class Watch:
         self._steps = 0
         self._follows = False
         self._of_any = False
+        self._optimizers: weakref.WeakKeyDictionary[Optimizer, tuple[int, bool]] = weakref.WeakKeyDictionary()
         self._told: set[str] = set()
         self._progress = CallInProgress(inner)
         self._handles: list[Any] = [
@@ -215,7 +215,10 @@ class Watch:
             self._tell("loss", f"step {self._steps + 1}: no loss is recorded ({error}); training goes on")
 
     def end_batch(self) -> None:
-        """What the layers gave since the last call is one micro-batch, to be paired as `views` says."""
+        """What the layers gave since the last call is one micro-batch, to be paired as `views` says.
+
+        To be called after its backward pass, in which checkpointing may make calls again.
+        """
         for layer in self._layers.values():
             self._try(layer, layer.end_batch)
 
@@ -232,8 +235,12 @@ class Watch:
         waiting = world_size() > 1 or any(layer.waits for layer in self._layers.values())
         for layer in self._layers.values() if waiting else ():
             before = layer.monitor.step
-            if not self._try(layer, layer.step, loss, learning_rate) and layer.monitor.step == before:
-                layer.step(loss, learning_rate)  # as one without embeddings
+            try:
+                layer.step(loss, learning_rate)
+            except Exception as error:
+                self._failed(layer, error)
+                if layer.monitor.step == before:
+                    layer.monitor.skip(loss=loss, learning_rate=learning_rate)
         self._steps += 1
         for layer in self._layers.values():
             if self._steps >= STEPS_OF_SILENCE and not layer.has_given:
@@ -313,17 +320,20 @@ class Watch:
             )
         return self._follows
 
-    def _try(self, layer: WatchedLayer, action: Callable[..., None], *arguments: Any) -> bool:
-        """Whether it succeeds; in the first step what fails is a mistake in the call, and raised."""
+    def _try(self, layer: WatchedLayer, action: Callable[..., None], *arguments: Any) -> None:
+        """Do what takes up a call; where it fails, the step under way is left out."""
         try:
             action(*arguments)
         except Exception as error:
-            if not self._steps:
-                self._let_go("interrupted")
-                raise
-            layer.spoil(error)
-            return False
-        return True
+            self._failed(layer, error)
+            layer.spoil()
+
+    def _failed(self, layer: WatchedLayer, error: Exception) -> None:
+        """In the first step it is a mistake in the call, and raised; later it is told once."""
+        if not self._steps:
+            self._let_go("interrupted")
+            raise error
+        layer.tell_of(error, self._steps + 1)
 
     def _tell(self, kind: str, message: str) -> None:
         if kind not in self._told:
@@ -342,9 +352,15 @@ class Watch:
         return not {monitor.out for monitor in self.monitors.values()}.isdisjoint(folders)
 
     def _step_hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if self._of_any:
+        if not self._of_any or self._concerns(optimizer):
+            self.step(learning_rate=float(optimizer.param_groups[0].get("lr", 1.0)))
+
+    def _concerns(self, optimizer: Optimizer) -> bool:
+        """Whether an optimiser holds a parameter of the model; looked up again when it has other groups."""
+        groups, concerns = self._optimizers.get(optimizer, (0, False))
+        if groups != len(optimizer.param_groups):
             own = {id(parameter) for parameter in self._model.parameters()}
             held = (id(parameter) for group in optimizer.param_groups for parameter in group["params"])
-            if own.isdisjoint(held):
-                return
-        self.step(learning_rate=float(optimizer.param_groups[0].get("lr", 1.0)))
+            concerns = not own.isdisjoint(held)
+            self._optimizers[optimizer] = (len(optimizer.param_groups), concerns)
+        return concerns

@@ -47,6 +47,9 @@ class WatchedLayer:
 
     def take(self, output: Any, call: ModelCall, keywords: Mapping[str, Any]) -> None:
         """Keep what a call of the layer gave. Raises as `Pooling`."""
+        if self.views.last_needed is not None and self.count > self.views.last_needed:
+            self._outputs.count += 1
+            return
         embeddings = self.pooling(output, call, keywords)
         if torch.compiler.is_compiling():
             self._outputs.add_compiled(embeddings)
@@ -127,14 +130,17 @@ class WatchedLayer:
             self.monitor.settings = replace(self.monitor.settings, layout=self.pooling.layout)
         self.monitor.update(z_a, z_b, loss=loss, learning_rate=learning_rate)
 
-    def spoil(self, error: Exception) -> None:
-        """Leave the step under way out, since of its embeddings some are missing; it is told once."""
+    def spoil(self) -> None:
+        """Leave the step under way out, since some of its embeddings are missing."""
         self._outputs.take()
         self._batches, self._held, self._spoiled = [], 0, True
+
+    def tell_of(self, error: Exception, step: int) -> None:
+        """Warn of what failed, once of each kind."""
         self.tell(
             type(error).__name__,
-            f"step {self.monitor.step + 1}: layer {self.name!r} is not measured ({error}); training goes on,"
-            " and such steps are left out",
+            f"step {step}: layer {self.name!r} is not measured ({error}); training goes on, and such steps"
+            " are left out",
         )
 
     def tell(self, kind: str, message: str) -> None:
