@@ -422,6 +422,17 @@ def test_what_checkpointing_makes_again_keeps_the_order_of_the_calls(tmp_path):
     np.testing.assert_allclose(found, whole, rtol=1e-6)
 
 
+def test_a_layer_that_is_checkpointed_outside_of_the_model_counts_each_call(tmp_path):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with watch(model, "2", tmp_path, every=1, views=1):
+        hidden = [model[:2](torch.randn(16, 8)) for _ in range(3)]
+        total = sum(torch.utils.checkpoint.checkpoint(model[2], x, use_reentrant=True).sum() for x in hidden)
+        total.backward()
+        optimizer.step()
+    assert read_record(tmp_path).metrics["count"].tolist() == [48]
+
+
 def test_an_optimizer_that_is_given_counts_whatever_it_holds(tmp_path):
     model = network()
     masters = [parameter.detach().double().requires_grad_() for parameter in model.parameters()]

@@ -66,10 +66,16 @@ class Outputs:
         if len(self._outputs) < MOST_EXPECTED:
             self._outputs.append(Output(call))
 
-    def next_again(self) -> Output | None:
-        """Which call is made again now: a backward pass goes from the last one to the first."""
+    def next_again(self, call: ModelCall) -> Output:
+        """Which call is made again now: a backward pass goes from the last one to the first.
+
+        One that was not expected, since the model was not called as a whole, is the last one.
+        """
         waiting = (output for output in reversed(self._outputs) if output.embeddings is None)
-        return next(waiting, None)
+        if (again := next(waiting, None)) is None:
+            again = Output(call)
+            self._outputs.append(again)
+        return again
 
     def add_again(self, again: Output, embeddings: Tensor) -> None:
         """What a call gave that was made again."""

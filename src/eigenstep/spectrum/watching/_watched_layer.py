@@ -66,11 +66,8 @@ class WatchedLayer:
         """Keep what a call gave that the backward pass made again, unless it is kept already."""
         if self.count:
             return
-        again = self._outputs.next_again()
-        if again is None:
-            self.take(output, call, keywords)
-        else:
-            self._outputs.add_again(again, self.pooling(output, again.call, keywords))
+        again = self._outputs.next_again(call)
+        self._outputs.add_again(again, self.pooling(output, again.call, keywords))
 
     def end_batch(self) -> None:
         """What came since the last call is a micro-batch. Raises as `Views.of_step`."""
