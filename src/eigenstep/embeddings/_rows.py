@@ -189,7 +189,7 @@ class Rows:
         values = torch.cat(list(self.blocks(self.count)))
         if missing := nonfinite_rows(values):
             raise ValueError(
-                f"{self}: expected a finite number in each place, got none or others in"
+                f"{self}: expected finite numbers throughout, found missing or non-finite values in"
                 f" {rows_in_words(missing)}; leave these rows out"
             )
         return values
