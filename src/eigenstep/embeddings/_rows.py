@@ -26,7 +26,7 @@ def open_rows(path: str | Path, column: str | None = None, *, default: str | Non
 
     Nothing is unpickled: .pt files may hold tensors, NumPy's arrays, numbers and texts, and dictionaries and
     lists of them. What lies there in parts is one array: vectors by their names, batches, or columns of a
-    table, one a dimension; `Rows.taken` says what was taken. Axes of length one are left out.
+    table, one per dimension; `Rows.taken` says what was taken. Axes of length one are left out.
 
     Parameters
     ----------

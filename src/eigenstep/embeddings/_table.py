@@ -1,4 +1,4 @@
-"""Parquet and Arrow files: columns of lists, or a column a dimension, a batch of rows at a time."""
+"""Parquet and Arrow files: columns of lists, or one column per dimension, a batch of rows at a time."""
 
 from __future__ import annotations
 
