@@ -152,6 +152,13 @@ def test_the_first_thousand_rows_tell_whether_a_column_has_values(tmp_path, suff
     assert open_rows(path).taken == "5 columns, x to early; not taken: late"
 
 
+def test_a_first_batch_without_values_is_not_all_that_tells(tmp_path):
+    frame = NAMED[["f0", "f1", "f2"]].copy()
+    frame.loc[:9, "f1"] = np.nan
+    as_stream(pa.Table.from_pandas(frame, preserve_index=False), tmp_path / "z.arrow")
+    assert open_rows(tmp_path / "z.arrow").taken == "3 columns, f0 to f2"
+
+
 def test_labels_are_read_without_all_lines_of_the_file_in_memory(tmp_path):
     words = "x" * 500
     with open(tmp_path / "z.csv", "w") as file:

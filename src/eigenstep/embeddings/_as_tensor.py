@@ -47,7 +47,7 @@ def as_tensor(values: Any, name: str = "embeddings") -> Tensor:
 
 
 def as_float64(values: Any, name: str = "embeddings") -> Tensor:
-    """The same in float64 on the CPU, without gradient; it may share memory and must not be written to.
+    """What `as_tensor` takes, in float64 on the CPU and without gradient; it must not be written to.
 
     Examples
     --------

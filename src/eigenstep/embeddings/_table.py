@@ -174,10 +174,13 @@ def _storage(column: pa.Array) -> pa.Array:
 def _without_values(table: _Table) -> set[str]:
     """Names of the columns of numbers of which the first rows hold none."""
     numbers = [field.name for field in table.schema if _kind(field.type) != "other"]
-    first = next(table.batches(ROWS_LOOKED_AT, numbers), None)
-    if first is None:
-        return set()
-    return {name for name in numbers if first[name].null_count == len(first)}
+    empty, seen = set(numbers), 0
+    for batch in table.batches(ROWS_LOOKED_AT, numbers):
+        empty -= {name for name in empty if batch[name].null_count < len(batch)}
+        seen += len(batch)
+        if not empty or seen >= ROWS_LOOKED_AT:
+            break
+    return empty
 
 
 def _first_shape(table: _Table, name: str) -> tuple[int, ...]:
