@@ -1,3 +1,4 @@
+import tracemalloc
 import warnings
 from array import array
 
@@ -146,3 +147,15 @@ def test_what_is_no_array_of_real_numbers_is_refused_by_its_name_and_type(given,
 def test_rows_of_several_lengths_are_refused(rows):
     with pytest.raises(ValueError, match=r"^expected z as rows of one length: [^\n]*$"):
         as_tensor(rows, "z")
+
+
+def test_a_data_frame_of_single_precision_is_not_copied_to_double():
+    frame = pd.DataFrame(np.ones((100_000, 4), np.float32))
+    tracemalloc.start()
+    try:
+        found = as_tensor(frame)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.dtype == torch.float32
+    assert peak < 8 * frame.size  # of the copy in double precision

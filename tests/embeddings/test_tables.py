@@ -2,6 +2,7 @@
 
 import decimal
 import gzip
+import tracemalloc
 
 import datasets
 import numpy as np
@@ -126,6 +127,72 @@ def test_lines_without_names_are_rows_of_fractions(tmp_path, frame, options, tak
     frame.to_csv(tmp_path / "z.csv", header=False, **options)
     np.testing.assert_allclose(read(tmp_path / "z.csv"), VALUES, rtol=1e-15)
     assert open_rows(tmp_path / "z.csv").taken == taken
+
+
+@pytest.mark.parametrize("names", ["x,y,z,notes\n", "x,y,z,\n", ""], ids=["notes", "comma", "no names"])
+def test_a_column_of_text_without_any_value_is_no_dimension(tmp_path, names):
+    lines = [",".join(map(repr, row[:3])) + ",\n" for row in ROWS]
+    (tmp_path / "z.csv").write_text(names + "".join(lines))
+    np.testing.assert_array_equal(read(tmp_path / "z.csv"), VALUES[:, :3])
+
+
+def test_a_missing_value_in_the_first_row_makes_no_names_of_it(tmp_path):
+    (tmp_path / "z.csv").write_text("0.1,,0.3\n0.2,0.4,0.5\n0.3,0.1,0.2\n")
+    np.testing.assert_array_equal(read(tmp_path / "z.csv")[0], [0.1, np.nan, 0.3])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".feather"])
+def test_the_first_thousand_rows_tell_whether_a_column_has_values(tmp_path, suffix):
+    places, values = np.arange(1200), np.random.default_rng(0).normal(size=(1200, 4))
+    frame = pd.DataFrame(values, columns=list("xyzw"))
+    frame["early"], frame["late"] = (np.where(places < first, np.nan, 0.5) for first in (900, 1100))
+    path = tmp_path / f"z{suffix}"
+    write = {".csv": frame.to_csv, ".parquet": frame.to_parquet, ".feather": frame.to_feather}[suffix]
+    write(path, **({"index": False} if suffix == ".csv" else {}))
+    assert open_rows(path).taken == "5 columns, x to early; not taken: late"
+
+
+def test_a_first_batch_without_values_is_not_all_that_tells(tmp_path):
+    frame = NAMED[["f0", "f1", "f2"]].copy()
+    frame.loc[:9, "f1"] = np.nan
+    as_stream(pa.Table.from_pandas(frame, preserve_index=False), tmp_path / "z.arrow")
+    assert open_rows(tmp_path / "z.arrow").taken == "3 columns, f0 to f2"
+
+
+def test_labels_are_read_without_all_lines_of_the_file_in_memory(tmp_path):
+    words = "x" * 500
+    with open(tmp_path / "z.csv", "w") as file:
+        file.write("f0,f1,label,words\n")
+        file.writelines(f"0.5,1.5,{row},{words}\n" for row in range(200_000))
+    rows = open_rows(tmp_path / "z.csv")
+    tracemalloc.start()
+    try:
+        labels, _ = rows.labels()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(labels, np.arange(200_000))
+    assert peak < 100e6  # all lines are 120 MB and more
+
+
+def test_a_column_of_vectors_is_not_read_to_know_their_length(tmp_path):
+    values = np.random.default_rng(0).normal(size=(100_000, 32))
+    table = pa.table({"z": pa.FixedSizeListArray.from_arrays(values.ravel(), 32)})
+    parquet.write_table(table.cast(pa.schema({"z": pa.list_(pa.float64())})), tmp_path / "z.parquet")
+    before, watched = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
+    pa.set_memory_pool(watched)
+    try:
+        assert open_rows(tmp_path / "z.parquet").dim == 32
+    finally:
+        pa.set_memory_pool(before)
+    assert watched.max_memory() < values.nbytes / 2
+
+
+def test_a_row_of_another_length_far_down_is_named_by_its_number(tmp_path):
+    lines = ["f0,f1,label", *["0.5,1.5,3"] * 70_000, "0.5,1.5"]
+    (tmp_path / "z.csv").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match="row 70000 has 2 values, expected 3"):
+        open_rows(tmp_path / "z.csv").labels()
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", " "])

@@ -81,6 +81,26 @@ def test_embeddings_of_another_width_or_without_numbers_are_refused():
         model.inverse_transform(X)
     with pytest.raises(ValueError, match="contains NaN"):
         model.inverse_transform(np.full((3, 2), np.nan))
+    for lost in (torch.nan, torch.inf):
+        with pytest.raises(ValueError, match="Input X contains NaN or infinity"):
+            model.inverse_transform(torch.full((3, 2), lost))
+
+
+def test_polished_landmarks_learn_pre_images_from_a_sample_of_the_rows():
+    rows = np.random.default_rng(1).normal(size=(3000, 2)) @ [[1.0, 0.5, 0.0], [0.0, 0.5, 1.0]]
+    seen = []
+
+    def kernel(a, b):
+        seen.append(max(len(a), len(b)))
+        return a @ b.T
+
+    options = {"kernel": kernel, "solver": "nystrom", "n_landmarks": 20, "random_state": 0}
+    model = ContrastiveKernelPCA(2, polish=1, fit_inverse_transform=True, alpha=1e-3, **options).fit(rows)
+    back = model.transform(rows[:5])
+    seen.clear()
+    found = model.inverse_transform(back)
+    assert max(seen) <= 2000
+    np.testing.assert_allclose(found, rows[:5], atol=1e-2)
 
 
 def test_a_failed_regression_leaves_a_fitted_model_as_it_was():

@@ -144,6 +144,22 @@ def test_a_damaged_row_is_neither_drawn_nor_judged_nor_counted_and_is_told(grow_
     assert followed.record(eigenvalues=indices(followed)).eigenvalues["step"].tolist() == [0, 2, 6, 8]
 
 
+def test_a_damaged_row_of_projections_is_left_out_and_told_once_it_was_read(grow_run):
+    run = grow_run(rows=5)
+    file = run.path / "spectrum" / "projections.bin"
+    content = bytearray(file.read_bytes())
+    content[2 * len(content) // 5 + 20] ^= 1
+    file.write_bytes(content)
+    followed = look(run.path)
+    before = followed.fingerprint
+    record = followed.record(projections=range(5))
+    assert record.projections["step"].tolist() == [0, 2, 6, 8]
+    told = "projections.bin: at least 1 of 5 rows are damaged and left out"
+    assert followed.damage == [told]
+    assert told in record.problems
+    assert followed.fingerprint != before
+
+
 def test_a_damaged_last_line_does_not_make_a_run_diverge(grow_run):
     run = grow_run(rows=5)
     lines = (run.path / "metrics.jsonl").read_bytes().split(b"\n")
@@ -158,6 +174,7 @@ def test_rows_out_of_order_are_judged_in_the_order_of_their_steps(grow_run):
     run = grow_run(rows=3)
     run.step = 2
     run.append(1, loss=77.0)
-    record = look(run.path).record(eigenvalues=range(4))
-    assert record.metrics["step"].tolist() == record.eigenvalues["step"].tolist() == [0, 2, 4]
+    record = look(run.path).record(eigenvalues=range(4), projections=range(4))
+    assert record.metrics["step"].tolist() == [0, 2, 4]
+    assert record.eigenvalues["step"].tolist() == record.projections["step"].tolist() == [0, 2, 4]
     assert record.metrics["loss"][1] == 77.0

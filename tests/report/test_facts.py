@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 from eigenstep.methods import METHODS
 from eigenstep.record import read_record
@@ -15,6 +17,16 @@ def test_names_are_written_as_their_authors_write_them(write_run):
 def test_every_method_is_known_by_its_title(write_run):
     for name, method in METHODS.items():
         assert facts.loss_name(read_record(write_run(name, config={"loss": name}))) == method.title
+
+
+def test_titles_are_known_without_torch(write_run):
+    code = (
+        "import sys; from eigenstep.record import read_record; from eigenstep.report import facts\n"
+        "print(facts.loss_name(read_record(sys.argv[1])), 'torch' in sys.modules)"
+    )
+    folder = write_run(config={"loss": "w_mse"})
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True)
+    assert done.stdout == "W-MSE False\n", done.stderr
 
 
 def test_a_path_is_cut_to_its_last_part_and_a_hub_name_is_not(write_run):

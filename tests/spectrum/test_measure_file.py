@@ -64,7 +64,9 @@ def test_rows_that_are_not_finite_are_left_out_and_counted(save):
 def test_a_file_without_two_finite_rows_is_refused(save, dim, finite):
     values = np.full((9, dim), np.nan)
     values[:finite] = 1.0
-    with pytest.raises(ValueError, match=f"of 9 rows {finite} are finite; expected two or more"):
+    with pytest.raises(
+        ValueError, match=f"got {finite} of 9; found missing or non-finite values in rows {finite}, "
+    ):
         measure_file(save(".npy", z=values))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eigenstep.embeddings import as_tensor
+from eigenstep.embeddings import as_float64
 
 Matrix = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ def weighted(rows: Matrix, weights: NDArray[np.float64] | None, center: bool = T
 
 
 def _checked(name: str, rows: ArrayLike) -> Matrix:
-    values: Matrix = as_tensor(rows, f"{name} embeddings").detach().cpu().double().numpy()
+    values: Matrix = as_float64(rows, f"{name} embeddings").numpy()
     if values.ndim != 2 or 0 in values.shape or len(values) < 2:
         raise ValueError(f"expected the {name} embeddings as (n, d), n >= 2, got shape {values.shape}")
     if not np.isfinite(values).all():

@@ -1,6 +1,6 @@
 """Embeddings as they come: arrays of any library, and files, read a block at a time or whole."""
 
-from eigenstep.embeddings._as_tensor import as_tensor, type_name, wide_type
+from eigenstep.embeddings._as_tensor import as_float64, as_tensor, type_name, wide_type
 from eigenstep.embeddings._formats import SUFFIXES, embeddings_suffix
 from eigenstep.embeddings._missing import nonfinite_rows, rows_in_words
 from eigenstep.embeddings._rows import Rows, open_rows
@@ -8,6 +8,7 @@ from eigenstep.embeddings._rows import Rows, open_rows
 __all__ = [
     "SUFFIXES",
     "Rows",
+    "as_float64",
     "as_tensor",
     "embeddings_suffix",
     "nonfinite_rows",

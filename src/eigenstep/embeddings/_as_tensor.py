@@ -46,6 +46,17 @@ def as_tensor(values: Any, name: str = "embeddings") -> Tensor:
     return found
 
 
+def as_float64(values: Any, name: str = "embeddings") -> Tensor:
+    """What `as_tensor` takes, in float64 on the CPU and without gradient; it must not be written to.
+
+    Examples
+    --------
+    >>> as_float64([[1, 2]])
+    tensor([[1., 2.]], dtype=torch.float64)
+    """
+    return as_tensor(values, name).detach().cpu().to(torch.float64)
+
+
 def type_name(values: Any) -> str:
     """The type of a value as people write it.
 
@@ -99,12 +110,10 @@ def _array(values: Any, name: str) -> NDArray[Any]:
     try:
         if isinstance(values, np.ma.MaskedArray):
             return _filled(values)
-        if columns and all(_is_real(each) for _, each in columns):  # pandas' own types give objects otherwise
-            numbers: NDArray[Any] = values.to_numpy(np.float64, na_value=np.nan)
-            array = np.asarray(values)
-            return numbers if array.dtype.hasobject else array
         only_exports = hasattr(values, "__dlpack__") and not hasattr(values, "__array__")
         array = np.from_dlpack(values) if only_exports else np.asarray(values)
+        if array.dtype.hasobject and columns and all(_is_real(each) for _, each in columns):
+            array = values.to_numpy(np.float64, na_value=np.nan)  # pandas' own types, which give objects
     except Exception as error:  # whatever another library refuses with
         reason = str(error).strip().partition("\n")[0]
         raise TypeError(f"{name}: {type_name(values)} gives no array ({reason})") from error

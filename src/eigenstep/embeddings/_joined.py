@@ -36,9 +36,7 @@ def vectors(
     -----
     Whole numbers are no vectors: columns of labels and places have equal lengths too.
     """
-    if len(shapes) < 2 or not all(
-        kind.lower().startswith(("float", "bfloat", "f", "bf")) for kind in set(kinds)
-    ):
+    if len(shapes) < 2 or not all(kind.lower().startswith(("f", "bf")) for kind in set(kinds)):
         return None
     if not all(is_vector(shape) for shape in set(shapes)):
         return None

@@ -26,7 +26,7 @@ def open_rows(path: str | Path, column: str | None = None, *, default: str | Non
 
     Nothing is unpickled: .pt files may hold tensors, NumPy's arrays, numbers and texts, and dictionaries and
     lists of them. What lies there in parts is one array: vectors by their names, batches, or columns of a
-    table, one a dimension; `Rows.taken` says what was taken. Axes of length one are left out.
+    table, one per dimension; `Rows.taken` says what was taken. Axes of length one are left out.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ class Rows:
         values = torch.cat(list(self.blocks(self.count)))
         if missing := nonfinite_rows(values):
             raise ValueError(
-                f"{self}: expected a finite number in each place, got none or others in"
+                f"{self}: expected finite numbers throughout, found missing or non-finite values in"
                 f" {rows_in_words(missing)}; leave these rows out"
             )
         return values

@@ -30,7 +30,7 @@ class Stored:
     made_of : str
         In words, what it was put together from; empty for an array of its own.
     named : bool
-        Whether the file has a name for it, if it has any; a table has none for columns, one a dimension.
+        Whether the file has a name for it, if it has any; a table has none for columns, one per dimension.
     """
 
     shape: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Parquet and Arrow files: columns of lists, or a column a dimension, a batch of rows at a time."""
+"""Parquet and Arrow files: columns of lists, or one column per dimension, a batch of rows at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Bytes read from the file at once.
 BUFFER = 2**20
-# Rows in which the first one that has a value is looked for at once.
+# Rows that tell whether a column has values at all, and in which a first one is looked for at once.
 ROWS_LOOKED_AT = 1024
 
 # Batches of about so many rows of the named columns.
@@ -99,7 +99,8 @@ def _require_arrow(path: Path) -> None:
 def _content(table: _Table) -> Content:
     arrays: dict[str | None, Stored] = {field.name: _column(table, field) for field in table.schema}
     if not any(stored.is_embeddings for stored in arrays.values()):
-        kinds = {field.name: _kind(field.type) for field in table.schema}
+        empty = _without_values(table)
+        kinds = {field.name: "other" if field.name in empty else _kind(field.type) for field in table.schema}
         for name, columns in wide_columns(kinds).items():
             arrays[name] = _wide(table, columns, in_words(columns, kinds))
     return Content(arrays, (table.schema.metadata or {}).get(b"eigenstep", b"").decode())
@@ -168,6 +169,18 @@ def _is_list(kind: pa.DataType) -> bool:
 
 def _storage(column: pa.Array) -> pa.Array:
     return column.storage if hasattr(column, "storage") else column
+
+
+def _without_values(table: _Table) -> set[str]:
+    """Names of the columns of numbers of which the first rows hold none."""
+    numbers = [field.name for field in table.schema if _kind(field.type) != "other"]
+    empty, seen = set(numbers), 0
+    for batch in table.batches(ROWS_LOOKED_AT, numbers):
+        empty -= {name for name in empty if batch[name].null_count < len(batch)}
+        seen += len(batch)
+        if not empty or seen >= ROWS_LOOKED_AT:
+            break
+    return empty
 
 
 def _first_shape(table: _Table, name: str) -> tuple[int, ...]:

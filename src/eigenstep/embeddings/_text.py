@@ -74,7 +74,9 @@ class _Table:
         place = self.names.index(name)
 
         def whole() -> NDArray[Any]:
-            values = [row[place] for _, part in self._parts(ROWS_AT_ONCE) for row in self._checked(part)]
+            values = [
+                row[place] for start, part in self._parts(ROWS_AT_ONCE) for row in self._checked(part, start)
+            ]
             if kind in ("fraction", "integer"):
                 numbers = [np.nan if _is_missing(value) else _number(value) for value in values]
                 if None not in numbers:
@@ -183,16 +185,20 @@ def _are_names(rows: list[list[str]]) -> bool:
     counted = first[1:] if first[0] == "" else first
     if counted != second[-len(counted) :] and counted == list(map(str, range(len(counted)))):
         return True
-    kinds = [[_kind([field]) == "other" for field in row] for row in (first, second)]
-    return any(kinds[0]) and kinds[0] != kinds[1]
+    words = [
+        [not _is_missing(field) and _kind([field]) == "other" for field in row] for row in (first, second)
+    ]
+    return any(words[0]) and words[0] != words[1]
 
 
 def _kind(fields: list[str]) -> str:
-    """What most of the fields hold: "integer", "fraction", "list" or "other"."""
+    """What most of the fields hold: "integer", "fraction", "list" or "other", which is also said of none."""
     given = [field.strip() for field in fields if not _is_missing(field)]
-    if 2 * sum(_number(field) is None for field in given) >= max(len(given), 1):
+    if not given:
+        return "other"
+    if 2 * sum(_number(field) is None for field in given) >= len(given):
         return "list" if all(field[0] == "[" and field[-1] == "]" for field in given) else "other"
-    return "integer" if given and all(field.lstrip("+-").isdigit() for field in given) else "fraction"
+    return "integer" if all(field.lstrip("+-").isdigit() for field in given) else "fraction"
 
 
 def _is_missing(field: str) -> bool:

@@ -1,4 +1,4 @@
-"""Tables that have a column a dimension: which of their columns are the embeddings."""
+"""Tables that have one column per dimension: which of their columns are the embeddings."""
 
 import re
 from collections.abc import Mapping

@@ -67,13 +67,8 @@ def _loads(arguments: Arguments, weights: Path, encoder: TrainedEncoder) -> bool
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             built = timm.create_model(model, num_classes=0, checkpoint_path=str(weights), **options).eval()
             return torch.allclose(built(images), encoder.backbone(images), rtol=1e-3, atol=1e-5)
-    except (
-        TypeError,
-        ValueError,
-        RuntimeError,
-        AssertionError,
-    ):  # other options, weights or sizes than it has
-        return False
+    except (TypeError, ValueError, RuntimeError, AssertionError):
+        return False  # it has other options, weights or sizes
 
 
 def _lines(arguments: Arguments, weights: Path) -> str:

@@ -344,7 +344,8 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         """Return rows whose embeddings are near given ones; only with `fit_inverse_transform`.
 
         A kernel ridge regression, with this kernel between embeddings, of all training views (for "nystrom"
-        of 2,000 at most) on their embeddings: what KernelPCA does. It solves a system of as many equations.
+        of 2,000 at most, after `partial_fit` of the first batch's alone) on their embeddings: what KernelPCA
+        does. It solves a system of as many equations.
 
         Parameters
         ----------
@@ -378,6 +379,8 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
             )
         if isinstance(X, Tensor):
             given = real_tensor(X, "X")
+            if not bool(torch.isfinite(given).all()):
+                raise ValueError("Input X contains NaN or infinity; expected finite embeddings")
         else:
             given = torch.tensor(check_array(X, dtype=(np.float64, np.float32), input_name="X"))
         if given.ndim != 2 or given.shape[1] != self.n_components_:

@@ -78,7 +78,12 @@ def parameters_code(estimator: ContrastiveKernelPCA) -> int:
         "n_landmarks",
         "polish",
         "tol",
+        "gamma",
+        "degree",
+        "coef0",
+        "depth",
+        "n_views",
+        "max_iter",
     )
-    numbers = ("gamma", "degree", "coef0", "depth", "n_views", "max_iter")
-    values = [getattr(estimator, name) for name in names + numbers]
+    values = [getattr(estimator, name) for name in names]
     return zlib.crc32(repr([value for value in values if not callable(value)]).encode())

@@ -68,7 +68,7 @@ class NTXentLoss(ContrastiveLoss):
     ) -> None:
         super().__init__(temperature, gather_distributed, normalize)
         sizes = memory_bank_size if isinstance(memory_bank_size, Sequence) else (memory_bank_size,)
-        if sizes[:1] not in ((0,), [0]):
+        if list(sizes[:1]) != [0]:
             raise ValueError(
                 f"NTXentLoss has no memory bank, expected memory_bank_size=0, got {memory_bank_size}; for"
                 " more negatives use a larger batch, or gather_distributed=True"

@@ -51,7 +51,7 @@ class FollowedRun:
         The names of a row's entries, in their order, step and time first; earlier rows may be shorter.
     problems : list[str]
         One line for each file that cannot be read.
-    damage : list[str]
+    damage
         One line for each file of which rows or lines that were read are damaged, and left out of all else.
     """
 
@@ -64,14 +64,12 @@ class FollowedRun:
             name: GrowingLines(path / file, folder=path)
             for name, file in (("metrics", METRICS), ("probes", PROBES))
         }
-        self.eigenvalues, self.projections = (
-            GrowingTable(path / each, path) for each in (EIGENVALUES, PROJECTIONS)
-        )
-        self._sources: dict[str, GrowingLines | GrowingTable] = {
-            **self._lines,
-            "eigenvalues": self.eigenvalues,
-            "projections": self.projections,
+        self._tables = {
+            name: GrowingTable(path / file, path)
+            for name, file in (("eigenvalues", EIGENVALUES), ("projections", PROJECTIONS))
         }
+        self.eigenvalues, self.projections = self._tables.values()
+        self._sources: dict[str, GrowingLines | GrowingTable] = {**self._lines, **self._tables}
         self.kept = {each: Thinned(ROWS_KEPT) for each in ("metrics", "probes", "eigenvalues")}
         self._begin()
 
@@ -80,8 +78,7 @@ class FollowedRun:
         first = {"metrics": ("step", "time", "loss"), "probes": ("step", "time")}
         self.columns: dict[str, dict[str, None]] = {each: dict.fromkeys(first[each]) for each in first}
         self.problems: list[str] = []
-        self.damage: list[str] = []
-        self._damaged: dict[str, set[int]] = {each: set() for each in self.kept}
+        self._damaged: dict[str, set[int]] = {each: set() for each in self._sources}
         for kept in self.kept.values():
             kept.clear()
 
@@ -117,6 +114,10 @@ class FollowedRun:
         return self._summary.modified if self.summary is not None else 0.0
 
     @property
+    def damage(self) -> list[str]:
+        return [self._damage(name) for name, damaged in self._damaged.items() if damaged]
+
+    @property
     def fingerprint(self) -> tuple[Any, ...]:
         """Something else whenever there is something else to tell."""
         counts = tuple(kept.count for kept in self.kept.values())
@@ -147,7 +148,6 @@ class FollowedRun:
             count = len(self._sources[name])
             if count > kept.count:
                 self._try(partial(kept.extend, count, partial(self._read, name)), problems)
-        self.damage = [self._damage(name) for name, damaged in self._damaged.items() if damaged]
         if self.kept["metrics"].count and self.latest("metrics") is None:
             problems.insert(0, "metrics.jsonl is not a run's: expected lines with step, time and loss")
         self.problems = problems
@@ -193,19 +193,30 @@ class FollowedRun:
         OSError, ValueError
             If the folder no longer holds what it held.
         """
+        tables = {"eigenvalues": eigenvalues, "projections": projections}
+        rows = {name: self._in_order(name, indices) for name, indices in tables.items()}
         return RunRecord(
             path=self.path,
             config=self.config,
             metrics=self._metrics(),
             timings={},
             probes={},
-            eigenvalues=_in_order(self.eigenvalues.read(eigenvalues)) if eigenvalues else None,
-            projections=_in_order(self.projections.read(projections)) if projections else None,
+            eigenvalues=rows["eigenvalues"],
+            projections=rows["projections"],
             probe=read_thumbnails(self.path) if thumbnails else None,
             prediction=self.prediction,
             summary=self.summary,
             problems=(*self.problems, *self.damage),
         )
+
+    def _in_order(self, name: str, indices: Sequence[int]) -> np.ndarray | None:
+        if not indices:
+            return None
+        rows = self._tables[name].read(indices)
+        damaged = rows["step"] < 0
+        self._damaged[name].update(itertools.compress(indices, damaged))
+        rows = rows[~damaged]
+        return rows[last_of_each(rows["step"])]
 
     def _metrics(self) -> dict[str, np.ndarray]:
         names = list(self.columns["metrics"])
@@ -256,9 +267,10 @@ class FollowedRun:
     def _damage(self, name: str) -> str:
         source, count = self._sources[name], len(self._damaged[name])
         file = source.path.name if isinstance(source, GrowingLines) else source.rows.name
-        few = "at least " if self.kept[name].stride > 1 else ""
+        are_all_read = name in self.kept and self.kept[name].stride == 1
+        few = "" if are_all_read else "at least "
         what = "lines" if name in self._lines else "rows"
-        return f"{file}: {few}{count:,} of {self.kept[name].count:,} {what} are damaged and left out"
+        return f"{file}: {few}{count:,} of {len(source):,} {what} are damaged and left out"
 
     def _try(self, attempt: Callable[[], T], problems: list[str]) -> T | None:
         try:
@@ -269,8 +281,3 @@ class FollowedRun:
             line = " ".join(str(error).split()) or type(error).__name__
             problems.append(line.replace(f"{self.path}/", ""))
             return None
-
-
-def _in_order(rows: np.ndarray) -> np.ndarray:
-    rows = rows[rows["step"] >= 0]
-    return rows[last_of_each(rows["step"])]

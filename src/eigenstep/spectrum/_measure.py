@@ -8,7 +8,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from eigenstep.embeddings import as_tensor
+from eigenstep.embeddings import as_float64
 
 
 def cross_correlation_eigenvalues(
@@ -60,7 +60,7 @@ def principal_projections(embeddings: ArrayLike | Tensor, count: int) -> np.ndar
     np.ndarray
         (n, count) float32; columns beyond min(n, d) are zero, signs are arbitrary.
     """
-    values = _float64(embeddings)
+    values = as_float64(embeddings)
     left, singular, _ = torch.linalg.svd(values - values.mean(0), full_matrices=False)
     points = np.zeros((len(values), count), np.float32)
     kept = min(count, len(singular))
@@ -79,16 +79,11 @@ def check_embeddings(z_a: Tensor, z_b: Tensor | None, dim: int | None) -> None:
 
 
 def _both(z_a: ArrayLike | Tensor, z_b: ArrayLike | Tensor, center: bool) -> Tensor:
-    a, b = _float64(z_a), _float64(z_b)
+    a, b = as_float64(z_a), as_float64(z_b)
     if a.shape != b.shape or a.ndim != 2:
         raise ValueError(f"expected two views of shape (n, d), got {tuple(a.shape)} and {tuple(b.shape)}")
     views = torch.cat([a, b])
     return views - views.mean(0) if center else views
-
-
-def _float64(z: ArrayLike | Tensor) -> Tensor:
-    """The values as they are; shares memory with `z` if it is float64, so it must not be written to."""
-    return as_tensor(z).detach().cpu().to(torch.float64)
 
 
 def _descending(eigenvalues: Tensor, dim: int) -> np.ndarray:

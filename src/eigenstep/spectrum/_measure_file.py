@@ -87,9 +87,9 @@ def measure_file(
     left_out: list[int] = []
     pairs = _read(first, other, progress or (lambda *_: None), left_out)
     if pairs.count < 2:
-        missing = f"; {rows_in_words(left_out)}, have no value or others" if left_out else ""
         raise ValueError(
-            f"{path}: of {first.count} rows {pairs.count} are finite; expected two or more{missing}"
+            f"{path}: expected two or more rows of finite numbers, got {pairs.count} of {first.count}; found"
+            f" missing or non-finite values in {rows_in_words(left_out)}"
         )
     kept = first.dim if pairs.is_complete else LEADING_EIGENVALUES
     spectrum = spectrum_of(pairs, step=0, time=0.0, center=True, kept=kept)

@@ -172,7 +172,10 @@ class CenteredKernelMatrix(KernelMatrix):
 
 
 def center_twice(matrix: Tensor) -> Tensor:
-    """Return H K~ H of a stored matrix (N, N)."""
+    """Return H K~ H of a stored matrix (N, N), for eigenproblems that need its entries.
+
+    `CenteredKernelMatrix` has only products, and so takes kernels that are computed a panel at a time.
+    """
     means = matrix.mean(dim=0)
     return matrix - means - means[:, None] + means.mean()
 

@@ -283,4 +283,4 @@ def _polished(summed: NystromPass, problem: Problem, settings: SolverSettings, w
     # One product more measures the residuals.
     few = replace(settings, max_iter=settings.polish + 1)
     words = f"{why}, polished from {len(modes.coefficients):,} landmarks"
-    return replace(iterate(problem, few, start, words), summed=summed)
+    return replace(iterate(problem, few, start, words), summed=summed, examples=summed.examples)

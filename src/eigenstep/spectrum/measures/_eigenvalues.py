@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from scipy.special import xlogy
 from torch import Tensor
 
-from eigenstep.embeddings import as_tensor
+from eigenstep.embeddings import as_float64
 
 
 def second_moment_eigenvalues(embeddings: ArrayLike | Tensor, *, center: bool) -> np.ndarray:
@@ -79,20 +79,15 @@ def entropy_rank(values: np.ndarray, *, eps: float) -> float:
 
 def embedding_rows(embeddings: ArrayLike | Tensor) -> Tensor:
     """Embeddings (n, d) in float64 on the CPU. Raises ValueError for another shape."""
-    z = float64_tensor(embeddings)
+    z = as_float64(embeddings)
     if z.ndim != 2 or 0 in z.shape:
         raise ValueError(f"expected embeddings of shape (n, d), got {tuple(z.shape)}")
     return z
 
 
-def float64_tensor(values: ArrayLike | Tensor, name: str = "embeddings") -> Tensor:
-    """The values on the CPU; they may share memory with what is given, and must not be written to."""
-    return as_tensor(values, name).detach().cpu().to(torch.float64)
-
-
 def float64_array(values: ArrayLike | Tensor, name: str) -> np.ndarray:
-    """The same as an array."""
-    found: np.ndarray = float64_tensor(values, name).numpy()
+    """`as_float64` as an array."""
+    found: np.ndarray = as_float64(values, name).numpy()
     return found
 
 

@@ -7,7 +7,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from eigenstep.spectrum.measures._eigenvalues import entropy_rank, float64_tensor
+from eigenstep.embeddings import as_float64
+from eigenstep.spectrum.measures._eigenvalues import entropy_rank
 from eigenstep.spectrum.measures._measure import KnownMoments, recorded
 
 
@@ -48,7 +49,7 @@ def lidar(
     >>> round(lidar(images + 0.1 * rng.normal(size=(4000, 2, 3))), 1)
     3.0
     """
-    z = float64_tensor(embeddings)
+    z = as_float64(embeddings)
     if z.ndim != 3 or 0 in z.shape or z.shape[1] < 2:
         raise ValueError(
             f"expected embeddings of shape (n, q, d) with at least 2 views, got {tuple(z.shape)}"
@@ -99,7 +100,7 @@ def lidar_from_moments(
     >>> round(lidar_from_moments(np.eye(3), 0.9 * np.eye(3), count=100), 3)
     3.0
     """
-    sigma, cross = (float64_tensor(moment, "moments") for moment in (covariance, cross_correlation))
+    sigma, cross = (as_float64(moment, "moments") for moment in (covariance, cross_correlation))
     if sigma.ndim != 2 or sigma.shape[0] != sigma.shape[1] or sigma.shape != cross.shape:
         raise ValueError(
             f"expected two moments of shape (d, d), got {tuple(sigma.shape)} and {tuple(cross.shape)}"

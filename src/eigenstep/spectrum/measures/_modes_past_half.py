@@ -7,8 +7,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from eigenstep.embeddings import as_float64
 from eigenstep.spectrum._measure import cross_correlation_eigenvalues
-from eigenstep.spectrum.measures._eigenvalues import float64_array, float64_tensor
+from eigenstep.spectrum.measures._eigenvalues import float64_array
 from eigenstep.spectrum.measures._measure import KnownMoments, recorded
 
 
@@ -51,7 +52,7 @@ def modes_past_half(
     >>> modes_past_half(z, z, center=False)
     2.0
     """
-    a, b = float64_tensor(z_a), float64_tensor(z_b)
+    a, b = as_float64(z_a), as_float64(z_b)
     if not all(torch.isfinite(z.square().sum()) for z in (a, b)):
         return math.nan
     values = cross_correlation_eigenvalues(a, b, center=center)

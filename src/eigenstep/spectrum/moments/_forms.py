@@ -210,7 +210,10 @@ class EmbeddingWindow:
 
     @torch.no_grad()
     def update(self, z_a: ArrayLike | Tensor, z_b: ArrayLike | Tensor | None = None) -> None:
-        """Add a batch (n, d) of one view or two; the values are copied."""
+        """Add a batch (n, d) of one view or two; the values are copied.
+
+        Views are tensors or arrays of any library, as `eigenstep.embeddings.as_tensor` takes them.
+        """
         views = [as_tensor(view) for view in (z_a, z_b) if view is not None]
         stride = max(1, -(-len(views[0]) // self.capacity))
         block = torch.stack([view[::stride] for view in views])

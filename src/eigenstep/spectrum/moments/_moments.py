@@ -81,7 +81,11 @@ class Moments:
     def update(
         self, z_a: ArrayLike | Tensor, z_b: ArrayLike | Tensor | None = None, *, decay: float = 1.0
     ) -> None:
-        """Add a batch (n, d) of one view or two; the weight of what came before is multiplied by `decay`."""
+        """Add a batch (n, d) of one view or two; the weight of what came before is multiplied by `decay`.
+
+        Views are tensors on any device or arrays of any library, as `eigenstep.embeddings.as_tensor` takes
+        them.
+        """
         views = [z_a] if z_b is None else [z_a, z_b]
         if len(views) != self.views:
             raise ValueError(f"expected {self.views} views, as before, got {len(views)}")
