@@ -3,8 +3,8 @@ import os
 
 import pytest
 
-from eigenstep.record import open_folder
-from eigenstep.training import TrainConfig, check_folder, dump_config, free_folder
+from eigenstep.record import free_folder, open_folder
+from eigenstep.training import TrainConfig, check_folder, dump_config
 
 CONFIG = TrainConfig(seed=3)
 

@@ -17,9 +17,9 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
     """The subcommand `train`, with the defaults of the recipe, configuration file or run that is named."""
     if arguments[:1] != ["train"]:
         return _train_in_short  # the list of subcommands is shown without loading what training needs
-    from eigenstep.record import remove_if_empty
+    from eigenstep.record import claim_folder, remove_if_empty
     from eigenstep.terminal import console, follow, print_runs
-    from eigenstep.training import TrainConfig, claim_folder, load_config, train
+    from eigenstep.training import TrainConfig, load_config, train
     from eigenstep.training.recipes import load_recipe
 
     chosen, named, resumed = (

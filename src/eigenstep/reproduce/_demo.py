@@ -4,12 +4,12 @@ from pathlib import Path
 
 from eigenstep.images import photo_patches
 from eigenstep.machine import set_threads
-from eigenstep.record import atomic_remove, found_entries, locked_folder
+from eigenstep.record import atomic_remove, foreign_entries, found_entries, locked_folder
 from eigenstep.report import write_report
 from eigenstep.reproduce._e2_three_losses import GENTLE_VIEWS
 from eigenstep.reproduce._linear_model import LinearModelExperiment
 from eigenstep.terminal import follow, print_prediction, print_runs, progress_line
-from eigenstep.training import RecordConfig, TrainConfig, foreign_entries, train
+from eigenstep.training import RecordConfig, TrainConfig, train
 
 LOSSES = ("barlow_twins", "simclr", "vicreg")
 

@@ -13,7 +13,6 @@ from eigenstep.methods import (
     VICRegConfig,
     WMSEConfig,
 )
-from eigenstep.record import FolderInUse, claim_folder, foreign_entries, free_folder
 from eigenstep.training._compile import compile_network
 from eigenstep.training._learner import Learner
 from eigenstep.training._loggers import build_loggers, check_loggers
@@ -44,7 +43,6 @@ __all__ = [
     "CheckpointConfig",
     "DCLConfig",
     "Encoder",
-    "FolderInUse",
     "ImageSet",
     "ImagesConfig",
     "Learner",
@@ -70,12 +68,9 @@ __all__ = [
     "build_optimizer",
     "check_folder",
     "check_loggers",
-    "claim_folder",
     "compile_network",
     "derived_seed",
     "dump_config",
-    "foreign_entries",
-    "free_folder",
     "learning_rates",
     "load_config",
     "load_images",
