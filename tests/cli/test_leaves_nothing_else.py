@@ -23,7 +23,9 @@ def tell(event, arguments):
             print("ONLINE", event, arguments, file=sys.stderr)
 sys.addaudithook(tell)
 from eigenstep.cli import main
-sys.exit(main(sys.argv[1:]))
+for line in sys.argv[1:]:
+    if code := main(line.split()):
+        sys.exit(f"{code} by {line}")
 """
 TRAIN = (
     "train --data data --steps 4 --batch-size 8 --threads 1 --device cpu --images.size 16"
@@ -45,6 +47,9 @@ COMMANDS = {
     "spectrum a.npy --plot new.png": {"new.png"},
     "report run": {"run/report.html"},
 }
+# Those that load training and its libraries, and those that do not, each in one process.
+HEAVY = [line for line in COMMANDS if line.split()[0] in ("train", "predict", "probe", "embed", "export")]
+LIGHT = [line for line in COMMANDS if line not in HEAVY]
 # Where libraries are told to be, and whether they run in a test, in which some keep quiet.
 TOLD = re.compile(r"(XDG_|HF_|MPL|ORT_|TORCH|WANDB|MLFLOW).*|CI|GITHUB_ACTIONS|TF_BUILD|DO_NOT_TRACK")
 
@@ -61,12 +66,12 @@ def entries(folder: Path) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("line", COMMANDS)
-def test_a_command_leaves_what_it_was_asked_for(line, run, rows, tmp_path, tmp_path_factory):
+@pytest.mark.parametrize("lines", [HEAVY, LIGHT], ids=["heavy", "light"])
+def test_commands_leave_what_they_were_asked_for(lines, run, rows, tmp_path, tmp_path_factory):
     home, temporary = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("temporary")
     kept = {name: value for name, value in os.environ.items() if not TOLD.fullmatch(name)}
     environment = kept | {"HOME": str(home), "TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", AUDITED, *line.split()]
+    command = [sys.executable, "-c", AUDITED, *lines]
     trace = temporary / "trace"
     if shutil.which("strace"):
         command = ["strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg", "-o", str(trace), *command]
@@ -77,14 +82,14 @@ def test_a_command_leaves_what_it_was_asked_for(line, run, rows, tmp_path, tmp_p
     if trace.exists():
         assert "AF_INET" not in trace.read_text()
         trace.unlink()
-    asked_for = COMMANDS[line]
+    asked_for = set().union(*(COMMANDS[line] for line in lines))
     left = entries(tmp_path) - before
     assert {
         path for path in left if not any(path.startswith(f"{asked}/") for asked in asked_for)
     } == asked_for
     # The library that reads folders of images keeps a table of each, as its own documentation says.
     tables = ".cache/huggingface/datasets"
-    reads_folder = line.split()[0] in ("train", "predict", "probe", "embed")
+    reads_folder = lines is HEAVY
     others = {path for path in entries(home) if not f"{tables}/".startswith(f"{path}/")}
     assert {path for path in others if not (reads_folder and path.startswith(f"{tables}/"))} == set()
     # torch makes the folder in which it would keep what it compiles.

@@ -70,6 +70,9 @@ class TellsOnce:
         self._told = -float("inf")
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # asyncio listens again a second after it had no descriptor, also where the server has ended since.
+        if isinstance(context.get("exception"), ValueError) and "descriptor: -1" in str(context["exception"]):
+            return
         if "out of system resource" not in context.get("message", ""):
             loop.default_exception_handler(context)
         elif time.monotonic() - self._told > TOLD_SECONDS:
