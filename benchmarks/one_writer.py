@@ -83,9 +83,12 @@ if __name__ == "__main__":
     parser.add_argument("--turns", type=int, default=20)
     turns = parser.parse_args().turns
     torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as first:  # which imports what is imported late
+        main([*TRAIN, "--out", f"{first}/run"])
     counts, said = Counter[str](), Counter[str]()
-    for _ in range(turns):
+    for number in range(1, turns + 1):
         turn(counts, said)
+        print(f"turn {number} of {turns}: {counts.total()} things counted", flush=True)
     print(f"{turns} turns of {AT_ONCE} processes")
     for what, number in sorted(counts.items()):
         print(f"{number:6d}  {what}")
