@@ -260,7 +260,12 @@ def lock_file(path: Path, told: bytes, may: Callable[[bytes], bool]) -> tuple[in
         What it said.
     """
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:
+            if not path.parent.is_dir():
+                raise
+            continue  # overlayfs says so where another removes the file at this moment
         taken = False
         try:
             locked = _lock(handle)
