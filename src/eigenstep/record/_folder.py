@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,7 +117,8 @@ def check_folder(out: Path, owner: Owner, *, resume: bool = False, overwrite: bo
     for name in (*FOLDERS, *FILES) if resume else (LOCK,):
         check_inside(out / name, out)
         if os.path.lexists(out / name) and name not in FOLDERS:
-            check_bounded(out / name, TABLE_BYTES, out)
+            with suppress(FileNotFoundError):  # its writer has just removed it, or it leads to nothing
+                check_bounded(out / name, TABLE_BYTES, out)
 
 
 def open_folder(out: Path, config: str, *, overwrite: bool = False) -> None:
