@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,8 +116,11 @@ def check_folder(out: Path, owner: Owner, *, resume: bool = False, overwrite: bo
     for name in (*FOLDERS, *FILES) if resume else (LOCK,):
         check_inside(out / name, out)
         if os.path.lexists(out / name) and name not in FOLDERS:
-            with suppress(FileNotFoundError):  # its writer has just removed it, or it leads to nothing
+            try:
                 check_bounded(out / name, TABLE_BYTES, out)
+            except FileNotFoundError:
+                if os.path.lexists(out / name):  # a link that leads to nothing; or its writer has removed it
+                    raise
 
 
 def open_folder(out: Path, config: str, *, overwrite: bool = False) -> None:
