@@ -97,7 +97,7 @@ def test_what_cannot_be_probed_is_refused_by_its_path(tmp_path):
         (
             np.full_like(ROWS, np.nan),
             LABELS,
-            "embedding: expected a finite number in each place, got .* rows 0, 1, 2",
+            "embedding: expected finite numbers throughout, found .* in rows 0, 1, 2",
         ),
     ):
         write(path, rows, labels)
