@@ -38,7 +38,7 @@ def _datasets_cache(tmp_path_factory):
         yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small_config() -> Callable[..., TrainConfig]:
     """`small_config(loss="simclr", steps=5)`: a run on 64 patches of 16 px, batches of 16, one thread."""
     base = TrainConfig(

@@ -15,10 +15,9 @@ import numpy as np
 import pytest
 from markupsafe import escape
 
-from eigenstep.images import ImagesConfig
 from eigenstep.live import Analyst, RunsFolder, listen, page_server
 from eigenstep.report import write_report
-from eigenstep.training import CheckpointConfig, RecordConfig, TrainConfig, train
+from eigenstep.training import train
 
 # Of the address space of a process that is given such a folder.
 MEMORY = 16 * 2**30
@@ -288,16 +287,8 @@ for bad in cases:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    config = TrainConfig(
-        steps=22,
-        batch_size=16,
-        threads=1,
-        device="cpu",
-        images=ImagesConfig(size=16, patches=64),
-        record=RecordConfig(every=5, probe=12, directions=4),
-        checkpoint=CheckpointConfig(every=7),
-    )
+def trained(tmp_path_factory, small_config):
+    config = small_config(steps=22)
     run = tmp_path_factory.mktemp("trained") / "run"
     train(config, run)
     return run

@@ -236,6 +236,29 @@ def test_axes_that_nothing_tells_are_refused_with_the_option_that_says_them(make
     assert not list(tmp_path.iterdir())
 
 
+class Parts(nn.Module):
+    """Of its output (n, 12, 8, 8) sizes tell nothing, as a convolution gives 12 channels and a Linear 8."""
+
+    def __init__(self, convolutions):
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+        self.convolutions = nn.Sequential(*(nn.Conv2d(12, 12, 1) for _ in range(convolutions)))
+
+    def forward(self, maps):
+        return self.convolutions(self.linear(maps))
+
+
+@pytest.mark.parametrize(("convolutions", "layout"), [(4, None), (5, "nchw")])
+def test_types_count_where_nearly_all_parts_are_of_one(convolutions, layout, tmp_path):
+    model, maps = Parts(convolutions), torch.randn(7, 12, 8, 8)
+    if layout is None:
+        watch(model, "", tmp_path, views=1)
+        with pytest.raises(ValueError, match=r"gave the shape \(7, 12, 8, 8\), and nothing tells"):
+            model(maps)
+    else:
+        assert measured(model, "", maps, tmp_path)[0].config["monitor"]["layout"] == layout
+
+
 @pytest.mark.parametrize("layout", ["nhw", "nnc", "n c", ""])
 def test_a_layout_that_is_none_is_refused(layout, tmp_path):
     with pytest.raises(ValueError, match="expected a layout with a letter for each axis"):
