@@ -1,0 +1,8 @@
+"""Features of images that need no training, as scikit-learn transformers: what a linear kernel is then of."""
+
+from eigenstep.encoders.features._backbone import BackboneFeatures
+from eigenstep.encoders.features._image_features import ImageFeatures
+from eigenstep.encoders.features._patches import PatchFeatures
+from eigenstep.encoders.features._random_conv import RandomConvFeatures
+
+__all__ = ["BackboneFeatures", "ImageFeatures", "PatchFeatures", "RandomConvFeatures"]

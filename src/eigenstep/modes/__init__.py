@@ -1,0 +1,44 @@
+"""What modes mean and are worth: statistics of images, names that are earned, galleries."""
+
+from eigenstep.modes._closed_form import ClosedForm
+from eigenstep.modes._evaluated import EvaluatedModes, orthonormal
+from eigenstep.modes._explain import explain_modes
+from eigenstep.modes._explanation import Explanation, SnapshotFacts
+from eigenstep.modes._found_again import found_again, span_found_again
+from eigenstep.modes._gallery import ModeGallery, galleries
+from eigenstep.modes._held_out import Halves, halves, held_out_r2
+from eigenstep.modes._names import ModeName, name_modes
+from eigenstep.modes._shares import explained_shares, readable
+from eigenstep.modes._worth import Accuracy, Worth, alignments, worth
+from eigenstep.modes._write import write_modes
+from eigenstep.modes.augmentations import AugmentationAdvice, rank_augmentations
+from eigenstep.modes.statistics import Statistics, image_statistics
+
+__all__ = [
+    "Accuracy",
+    "AugmentationAdvice",
+    "ClosedForm",
+    "EvaluatedModes",
+    "Explanation",
+    "Halves",
+    "ModeGallery",
+    "ModeName",
+    "SnapshotFacts",
+    "Statistics",
+    "Worth",
+    "alignments",
+    "explain_modes",
+    "explained_shares",
+    "found_again",
+    "galleries",
+    "halves",
+    "held_out_r2",
+    "image_statistics",
+    "name_modes",
+    "orthonormal",
+    "rank_augmentations",
+    "readable",
+    "span_found_again",
+    "worth",
+    "write_modes",
+]
