@@ -11,8 +11,10 @@ from eigenstep.views import ViewsConfig
 def views_config(size: int) -> ViewsConfig:
     """As SimCLR has them: weaker colours and no blur for small images."""
     if size <= 32:
-        return ViewsConfig()
-    return ViewsConfig(brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2, blur_probability=0.5)
+        return ViewsConfig().for_channels(3)
+    return ViewsConfig(
+        brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2, blur_probability=0.5
+    ).for_channels(3)
 
 
 class LightlyViews(Dataset):

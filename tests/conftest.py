@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,117 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 import torch
+import yaml
 from PIL import Image
 from safetensors.torch import save_file
 
 from eigenstep.encoders import Encoder, ProjectorConfig, build_encoder, copy_weights
 from eigenstep.images import ImagesConfig
 from eigenstep.machine import set_threads
-from eigenstep.record import RecordWriter
+from eigenstep.record import RecordWriter, RunRecord, read_record
 from eigenstep.training import CheckpointConfig, RecordConfig, TrainConfig, dump_config
 from eigenstep.views import ViewsConfig
 
 set_threads(1)
+
+
+_PLAIN = {
+    "data": "photos",
+    "loss": "barlow_twins",
+    "seed": 0,
+    "steps": 300,
+    "optimizer": {"name": "sgd", "lr": 0.005, "schedule": "constant", "cosine_steps": None},
+    "embedding_preconditioner": {"power": None, "damping": 0.001, "decay": 0.9, "every": None},
+    "record": {"every": 1},
+}
+_DIM, _IMAGES = 6, 40
+
+
+def _configuration(**changes: Any) -> dict[str, Any]:
+    """The plain run's, with other values of some names; a branch takes over what it does not name."""
+    tree = {name: dict(value) if isinstance(value, dict) else value for name, value in _PLAIN.items()}
+    for name, value in changes.items():
+        tree[name] = tree[name] | value if isinstance(value, dict) else value
+    return tree
+
+
+def _forge_run(
+    path: Path,
+    half_steps: Sequence[float],
+    *,
+    config: dict[str, Any] | None = None,
+    rate: float = 0.01,
+    steps: int = 300,
+    functions: np.ndarray | None = None,
+    directions: int = _DIM,
+    probe: np.ndarray | None = None,
+    seconds: Sequence[float] | None = None,
+    metrics: dict[str, Sequence[float]] | None = None,
+    **summary: Any,
+) -> RunRecord:
+    """Eigenvalues 1 / (1 + exp((half - step) / 2)); the probe batch's modes are the columns of `functions`.
+
+    Parameters
+    ----------
+    half_steps
+        The step at which each mode is half learned; those that are not given stay at 1e-6.
+    rate
+        t = rate × step.
+    seconds
+        At each step, the clock of the process that trains.
+    """
+    writer = RecordWriter(
+        path, _DIM, probe=_IMAGES, directions=directions, config=yaml.safe_dump(config or _configuration())
+    )
+    writer.write_probe(np.zeros((_IMAGES, 4, 4, 3), np.uint8) if probe is None else probe)
+    functions = _orthogonal(0) if functions is None else functions
+    for step in range(steps):
+        values = np.full(_DIM, 1e-6)
+        values[: len(half_steps)] = 1 / (1 + np.exp((np.array(half_steps) - step) / 2))
+        order = np.argsort(-values, kind="stable")
+        points = (functions * np.sqrt(values))[:, order][:, :directions]
+        both = {"cross_correlation": values[order], "covariance": values[order]}
+        more = {name: column[step] for name, column in (metrics or {}).items()}
+        loss = float(((1 - values) ** 2).sum())
+        writer.append(step, rate * step, both, points, loss=loss, learning_rate=rate, **more)
+        if seconds is not None:
+            writer.append_to("timings", {"step": step, "seconds": seconds[step]})
+    if summary:
+        writer.finish("finished", steps - 1, **summary)
+    return read_record(path)
+
+
+def _orthogonal(seed: int) -> np.ndarray:
+    """Centred functions on the images, orthonormal up to the root of how many, (_IMAGES, _DIM)."""
+    drawn = np.random.default_rng(seed).normal(size=(_IMAGES, _DIM))
+    return np.linalg.qr(drawn - drawn.mean(0))[0] * np.sqrt(_IMAGES)
+
+
+class Forge:
+    """Run folders written by the public writer, whose modes rise at steps that are given."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, name: str, half_steps: Sequence[float], **how: Any) -> RunRecord:
+        """See `_forge_run`."""
+        return _forge_run(self.folder / name, half_steps, **how)
+
+    configuration = staticmethod(_configuration)
+    functions = staticmethod(_orthogonal)
+    images = _IMAGES
+
+
+@pytest.fixture
+def forge(tmp_path: Path) -> Forge:
+    return Forge(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """A run that is begun in a test may set another number of threads, and all later tests would have it."""
+    yield
+    set_threads(1)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -157,7 +257,7 @@ def two_ranks(tmp_path) -> Callable[..., list[Any]]:
         torch.save({"name": name, "arguments": arguments}, folder / "job.pt")
         worker = Path(__file__).parent / "training" / "rank_worker.py"
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
         done = subprocess.run(
             [*command, str(worker), str(folder)], env=environment, capture_output=True, text=True, timeout=240
         )
@@ -198,10 +298,11 @@ def network() -> Callable[..., Encoder]:
 
     def build(config: TrainConfig, step: int) -> Encoder:
         torch.manual_seed(1000 + step)
-        encoder = build_encoder(config.backbone, config.images.size, config.projector)
+        channels = config.images.channels or 3
+        encoder = build_encoder(config.backbone, config.images.size, config.projector, channels=channels)
         with torch.no_grad():
             for _ in range(3):
-                encoder(torch.randn(8, 3, config.images.size, config.images.size))
+                encoder(torch.randn(8, channels, config.images.size, config.images.size))
         return encoder.eval()
 
     return build

@@ -148,3 +148,29 @@ def test_the_command_for_two_machines_gives_one_models_modes(tmp_path):
     first, second = (np.load(path) for path in sorted((tmp_path / "1" / "runs" / "pairs").glob("*.npy")))
     alone = ContrastiveKernelPCA(5, gamma=0.1, random_state=0, y_is="view").fit(first, second)
     np.testing.assert_allclose(table(out, "mode  eigenvalue")[:, 1], alone.eigenvalues_, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_frequencies_of_series_are_learned_from_views_of_ones_own(tmp_path):
+    options = ["--steps", 60, "--series", 512, "--out", tmp_path / "run"]
+    out, _ = printed(started(EXAMPLES / "time_series.py", *options, folder=tmp_path))
+    assert re.search(r"512 series, 60 steps: \d+ of 32 modes learned", out)
+    accuracies = dict(re.findall(r"^(\w+_\w+) +([\d.]+ +[\d.]+)$", out, flags=re.MULTILINE))
+    untrained, trained = np.array([value.split() for value in accuracies.values()], float).T
+    assert len(accuracies) == 4
+    assert (trained > untrained).all()
+    assert (untrained > 100 / 28).all()
+    assert "features (5, 32), embeddings (5, 32)" in out
+    assert (tmp_path / "run" / "config.yaml").read_text().startswith("data: python:Oscillations")
+
+
+@pytest.mark.slow
+def test_six_layouts_come_back_equal_and_three_networks_train_at_two_numbers_of_channels(tmp_path):
+    options = ["--steps", 10, "--out", tmp_path / "start"]
+    out, _ = printed(started(EXAMPLES / "start_from_weights.py", *options, folder=tmp_path))
+    read = re.findall(r"^(\w+) +78/78 +(\w+) ", out, flags=re.MULTILINE)
+    libraries = ["timm", "torchvision", "transformers", "Lightning", "MoCo", "DINO"]
+    assert read == [(library, "yes") for library in libraries]
+    assert all(float(error) < 1e-5 for error in re.findall(r"within (\S+)", out))
+    assert re.search(r"^--freeze 4 +72\.1%", out, flags=re.MULTILINE)
+    assert len(re.findall(r"^test_\w+ +[15] .* from 3 channels to [15] ", out, flags=re.MULTILINE)) == 6

@@ -4,9 +4,20 @@ import difflib
 import functools
 import warnings
 from collections.abc import Callable, Iterable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["nearest", "printable", "renamed_keyword"]
+__all__ = [
+    "PYTHON",
+    "absent_object",
+    "is_python",
+    "nearest",
+    "printable",
+    "python_name",
+    "renamed_keyword",
+]
+
+# What a configuration says of an object that was given from Python: this, and the object's name.
+PYTHON = "python:"
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -31,6 +42,37 @@ def printable(text: object) -> str:
     return "".join(
         each if each.isprintable() or each in "\n\xa0" else each.encode("unicode_escape").decode()
         for each in str(text)
+    )
+
+
+def python_name(thing: Any) -> str:
+    """What a configuration calls an object of Python: a function's or class's own name, else its class's.
+
+    Examples
+    --------
+    >>> python_name(printable), python_name([1, 2])
+    ('python:printable', 'python:list')
+    """
+    own = getattr(thing, "__name__", None)
+    return PYTHON + (own if isinstance(own, str) else type(thing).__name__)
+
+
+def is_python(name: str | None) -> bool:
+    """Whether a configuration's value stands for an object of the program that wrote it.
+
+    Examples
+    --------
+    >>> is_python("python:list"), is_python("cifar10")
+    (True, False)
+    """
+    return name is not None and name.startswith(PYTHON)
+
+
+def absent_object(what: str, name: str, keyword: str) -> str:
+    """What is said where a configuration names an object that is not at hand."""
+    return (
+        f"the {what} {name} is a Python object of the program that began the run: go on with it there, by"
+        f" train(config, out, resume=True, {keyword}={name.removeprefix(PYTHON)})"
     )
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 from eigenstep.analysis import ClosedForm, Rise
 
@@ -51,6 +52,28 @@ def test_the_predicted_loss_is_the_squared_distance_of_c_from_the_identity():
     times = np.linspace(0, 1.2, 9)
     expected = [np.linalg.norm(np.diag(row) - np.eye(4)) ** 2 for row in integrated(times)]
     np.testing.assert_allclose(prediction().loss(times), expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("correlations", [None, [0.9, 0.5, 0.7, 1.0]], ids=["of_C", "of_the_covariance"])
+def test_a_preconditioned_prediction_follows_its_own_rule(correlations):
+    """lambda' = 8 gamma lambda (1 - lambda) (|lambda| / rho + damping)^-power, by scipy's integrator."""
+    numbers = {"power": 0.7, "damping": 1e-2} | ({"correlations": correlations} if correlations else {})
+    entries = {"gamma": GAMMA, "start_scales": SCALES, "half_times": [0.1] * 4, "learning_rate": None}
+    form = ClosedForm(entries | {"rule": "preconditioned", "preconditioner": numbers})
+    rho = np.array(correlations or [1.0] * 4)
+
+    def flow(_, value):
+        return 8 * GAMMA * value * (1 - value) * (np.abs(value) / rho + 1e-2) ** -0.7
+
+    times = np.linspace(0, 0.4, 9)
+    path = solve_ivp(flow, (0, 0.4), GAMMA * SCALES**2, t_eval=times, rtol=1e-10, atol=1e-16, method="DOP853")
+    np.testing.assert_allclose(form.eigenvalues(times), -np.sort(-path.y.T, axis=1), atol=1e-7)
+
+
+def test_a_preconditioned_prediction_without_its_numbers_is_refused_in_one_line():
+    entries = {"gamma": [1.0], "start_scales": [0.1], "half_times": [0.5], "rule": "preconditioned"}
+    with pytest.raises(ValueError, match=r"^prediction.json lacks preconditioner; see docs/run-folder.md$"):
+        ClosedForm(entries)
 
 
 def test_half_times_are_compared_rank_by_rank_in_order_of_time():

@@ -11,6 +11,7 @@ import pytest
 
 import eigenstep
 from eigenstep.cli import main
+from eigenstep.optim import with_defaults
 from eigenstep.training import TrainConfig, load_config, train
 
 SMALL = [
@@ -88,7 +89,9 @@ def test_help_of_a_subcommand_lists_its_options(shown, command, expected):
 def test_the_options_of_train_are_the_names_of_the_configuration(shown):
     names = {name.replace("_", "-"): value for name, value in leaves(TrainConfig())}
     own = {"--recipe", "--config", "--out", "--resume", "--overwrite", "--quiet", "--take-over", "--help"}
-    text = re.sub(r"\(used with --loss \w+\)|`--data photos`", "", shown(["train", "--help"]))
+    own.add("--views.set")
+    mentioned = r"\(used with --loss \w+\)|`--data photos`|Other --views options"
+    text = re.sub(mentioned, "", shown(["train", "--help"]))
     negations = {
         f"--{name}".replace(last, f"no-{last}")
         for name, value in names.items()
@@ -114,7 +117,7 @@ def test_values_reach_the_run_by_the_same_names_from_the_line_and_from_a_file(tm
         "seed": 5,
         "loss": "vicreg",
         "images": {"size": 12, "stored_size": 20, "patches": 40},
-        "views": {"crop_scale": [0.5, 1.0], "normalize": False},
+        "views": {"crop_scale": [0.5, 1.0], "normalize": "none"},
         "projector": {"hidden": [9, 7], "batch_norm": True, "init_scale": 0.05},
         "vicreg": {"mu_param": 3.0},
         "optimizer": {"name": "adamw", "lr": 0.001, "schedule": "cosine"},
@@ -135,7 +138,15 @@ def test_values_reach_the_run_by_the_same_names_from_the_line_and_from_a_file(tm
     assert (tmp_path / "line/config.yaml").read_text() == (tmp_path / "file/config.yaml").read_text()
     assert (tmp_path / "line/metrics.jsonl").read_text() == (tmp_path / "file/metrics.jsonl").read_text()
     expected = load_config(tmp_path / "settings.yaml")
-    assert load_config(tmp_path / "line" / "config.yaml") == expected
+    # Of its images it was told how many channels they have, and so what is done to their colours; what the
+    # optimiser has by default is written out.
+    found = dataclasses.replace(
+        expected,
+        images=dataclasses.replace(expected.images, channels=3),
+        views=expected.views.for_channels(3),
+        optimizer=with_defaults(expected.optimizer),
+    )
+    assert load_config(tmp_path / "line" / "config.yaml") == found
     train(expected, tmp_path / "python")
     assert (tmp_path / "python/metrics.jsonl").read_text() == (tmp_path / "line/metrics.jsonl").read_text()
 
@@ -214,7 +225,7 @@ def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path, capsys):
     (tmp_path / "images" / "[b]bold[" / "i]:smile:.png").write_text("x")
     assert main([*SMALL, "--data", "images", "--out", "[red]run"]) == 0
     output = capsys.readouterr().out
-    assert "1 broken images were skipped: [b]bold[/i]:smile:.png\n" in output
+    assert "1 broken images were skipped: [b]bold[/i]:smile:.png (its content is of no known" in output
     assert "16 images were smaller than the views and were enlarged\n" in output
     assert "│ [red]run │" in output
 
@@ -241,8 +252,8 @@ def test_the_version_is_that_of_the_package(capsys):
     [
         (
             [],
-            "Expected one of {demo, train, recipes, predict, compare, probe, embed, export, spectrum, report,"
-            " view, reproduce, version}",
+            "Expected one of {demo, images, train, recipes, predict, augmentations, compare, modes, probe,"
+            " embed, export, spectrum, report, view, reproduce, version}",
         ),
         (["trian"], "Unrecognized options: trian (see eigenstep --help)"),
         (["report"], "Missing from eigenstep report: PATH"),
@@ -255,6 +266,14 @@ def test_the_version_is_that_of_the_package(capsys):
         ),
         (["train", "--steps"], "Missing value for argument '--steps'"),
         (["train", "--steps", "ten"], "Error parsing --steps: expected INT, got 'ten'"),
+        (
+            ["train", "--freeze", "half"],
+            "Error parsing --freeze: expected INT, none, norms or all, got 'half' (see eigenstep",
+        ),
+        (
+            ["train", "--images.range", "low", "3"],
+            "Error parsing --images.range: expected FLOAT FLOAT or percentile FLOAT FLOAT, got 'low', '3'",
+        ),
         (["train", "--optimizer.name", "adam"], "invalid choice 'adam' for argument '--optimizer.name'"),
         (["train", "--views.crop-scale", "1"], "'--views.crop-scale'. Expected 2 values"),
         (["train", "--views.hue", "2"], "Error parsing --views: hue: expected a number in [0, 0.5], got 2.0"),
@@ -264,14 +283,17 @@ def test_the_version_is_that_of_the_package(capsys):
         (["train", "--config", "name.yaml"], "unknown name lossy in the configuration. Did you mean loss?"),
         (["train", "--resume"], "--resume and --overwrite need --out RUN"),
         (["train", "--out", "a", "--resume", "--overwrite"], "one of --resume and --overwrite, got both"),
-        (["train", "--data", "empty"], "empty is an empty folder"),
-        (["train", "--data", "list.yaml"], "list.yaml is a file; expected a folder"),
+        (["train", "--data", "empty"], "empty holds no images: it is empty; expected "),
+        (
+            ["train", "--data", "list.yaml"],
+            "list.yaml holds no images: 1 no image (.yaml): list.yaml; ",
+        ),
         (["train", "--data", "./nowhere"], "there is no folder ./nowhere"),
         (["train", "--data", "cifar"], "Did you mean cifar10?"),
         (["train", "--data", "broken"], "none of its 1 images can be decoded, for example a.png"),
         (
             ["train", "--data", "mixed", "--images.broken", "refuse"],
-            "mixed: a.png cannot be decoded; mend it",
+            "mixed: a.png cannot be decoded (its content is of no known format of images); mend it",
         ),
         (["train", "--data", "mixed", "--images.split", "test"], "set --images.split to one of train"),
         (["train", "--loss", "barlow"], "Did you mean barlow_twins?"),
@@ -372,3 +394,13 @@ def test_without_the_packages_for_the_command_line_one_line_says_what_to_install
     assert found.stderr.startswith("eigenstep: ")
     assert "pip install 'eigenstep[train]'" in found.stderr
     assert found.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_reader_that_goes_away_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "eigenstep", "recipes"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")

@@ -36,6 +36,7 @@ PREDICT = "predict --data data --images.size 8 --out predicted"
 COMMANDS = {
     "version": set(),
     "recipes": set(),
+    "images data --sheet sheet.png --overwrite": {"sheet.png"},
     TRAIN: {"new"},
     PREDICT: {"predicted"},
     "probe run": {"run/probes.json"},
@@ -48,7 +49,9 @@ COMMANDS = {
     "report run": {"run/report.html"},
 }
 # Those that load training and its libraries, and those that do not, each in one process.
-HEAVY = [line for line in COMMANDS if line.split()[0] in ("train", "predict", "probe", "embed", "export")]
+HEAVY = [
+    line for line in COMMANDS if line.split()[0] in ("images", "train", "predict", "probe", "embed", "export")
+]
 LIGHT = [line for line in COMMANDS if line not in HEAVY]
 # Where libraries are told to be, and whether they run in a test, in which some keep quiet.
 TOLD = re.compile(r"(XDG_|HF_|MPL|ORT_|TORCH|WANDB|MLFLOW).*|CI|GITHUB_ACTIONS|TF_BUILD|DO_NOT_TRACK")

@@ -25,7 +25,8 @@ def test_a_prediction_is_written_shown_and_reported(data, capsys, run_in_shell):
     ]
     assert main(line) == 0
     output = capsys.readouterr()
-    assert output.err == ""
+    (told,) = output.err.splitlines()
+    assert told.endswith("--images.split says which is used")
     assert "Predicted learning" in output.out
     assert "note: time is that of the kernel's gradient flow" in output.out
     *_, first, hint = output.out.splitlines()
@@ -100,7 +101,7 @@ def test_a_prediction_and_a_run_are_compared(run, capsys):
     assert main([*line, "--out", "found"]) == 0
     shown = capsys.readouterr()
     assert shown.err == ""
-    assert "A: run@2 (run, step 2, 0 of 16 modes learned)" in shown.out
+    assert "A: run@2 (run, step 2, 0 of 16 modes learned; SGD, learning rate 0.005)" in shown.out
     assert "A–B, subspace overlap" in shown.out
     assert shown.out.endswith("html: found/comparison.html\npng: found/comparison.png\n")
     assert main([*line, "--out", "found", "--json"]) == 0  # over what is there

@@ -5,6 +5,7 @@ from scipy.linalg import subspace_angles
 
 from eigenstep.comparison import (
     overlap_by_chance,
+    overlap_of_modes,
     permutation_chance,
     principal_angles,
     space_overlap,
@@ -45,6 +46,18 @@ def test_of_some_modes_only_the_largest_directions_count(rng):
 def test_a_space_within_another_overlaps_wholly(rng):
     wide = rng.normal(size=(40, 5))
     np.testing.assert_allclose(space_overlap(wide, wide[:, :2]), 1, rtol=1e-12)
+
+
+def test_two_numbers_of_modes_take_so_many_of_each(rng):
+    functions = rng.normal(size=(40, 6))
+    functions = np.linalg.qr(functions - functions.mean(0))[0]
+    first, second = functions[:, [0, 1]] * [2.0, 1.0], functions[:, [1, 0, 2]] * [3.0, 2.0, 1.0]
+    # The first's leading function is the second's second one.
+    for modes, expected in (((1, 1), 0.0), ((1, 2), 1.0), ((2, 1), 1.0), ((2, 3), 1.0)):
+        np.testing.assert_allclose(space_overlap(first, second, modes), expected, atol=1e-12)
+        right_angles = np.count_nonzero(principal_angles(first, second, modes) > 1)
+        assert right_angles == (expected == 0)
+    assert overlap_of_modes(first, second, (1, 2), resamples=2).chance == 2 / 39
 
 
 DTYPES = ["float16", "bfloat16", "float32", "float64"]

@@ -232,42 +232,6 @@ def test_weights_of_files_without_counters_of_batches_fit(tmp_path):
     assert torch.equal(features(loaded, 32), features(backbone, 32))
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (
-            lambda state: state.pop("0.weight"),
-            r"w\.safetensors does not fit convnet .*32 px: 0\.weight is missing$",
-        ),
-        (lambda state: state.update(new=torch.ones(2)), r": new is unknown$"),
-        (
-            lambda state: state.update({"3.weight": torch.ones(32, 16, 5, 5)}),
-            r": 3\.weight is 32×16×5×5, expected 32×16×3×3$",
-        ),
-        (
-            lambda state: [state.pop(key) for key in list(state)[:5]],
-            r": 0\.weight is missing; 1\.\w+ is missing; 1\.\w+ is missing, and 2 more$",
-        ),
-    ],
-)
-def test_weights_that_do_not_fit_are_refused_naming_the_first(tmp_path, change, message):
-    state = build_encoder("convnet", 32, PROJECTOR).backbone.state_dict()
-    change(state)
-    save_file(state, tmp_path / "w.safetensors")
-    with pytest.raises(ValueError, match=message) as refused:
-        build_encoder("convnet", 32, PROJECTOR, weights=tmp_path / "w.safetensors")
-    assert "\n" not in str(refused.value)
-
-
-@pytest.mark.slow
-def test_weights_of_another_stem_are_refused(tmp_path):
-    save_file(timm.create_model("resnet18").state_dict(), tmp_path / "w.safetensors")
-    with pytest.raises(
-        ValueError, match=r"resnet18 for images of 32 px: conv1\.weight is 64×3×7×7, expected 64×3×3×3"
-    ):
-        build_encoder("resnet18", 32, PROJECTOR, weights=tmp_path / "w.safetensors")
-
-
 class Touch:
     """Makes a file when it is unpickled."""
 
@@ -298,7 +262,7 @@ def test_a_file_that_holds_no_weights_is_refused_in_one_line(tmp_path, name, con
 
 def test_a_file_of_other_things_than_tensors_is_refused(tmp_path):
     torch.save({"0.weight": [1.0, 2.0]}, tmp_path / "w.pth")
-    with pytest.raises(ValueError, match="it holds more than tensors"):
+    with pytest.raises(ValueError, match="it holds no tensors by names"):
         build_encoder("convnet", 32, PROJECTOR, weights=tmp_path / "w.pth")
 
 

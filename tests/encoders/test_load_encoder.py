@@ -115,6 +115,14 @@ def test_images_of_pil_and_tensors_of_any_size_are_cropped_as_files_are(write_ru
     assert torch.equal(encoder.prepare(pixels), expected)
 
 
+def test_grey_images_and_arrays_become_colours(write_run):
+    encoder = load_encoder(write_run())
+    grey = noise(1, 1, 20, 20)
+    expected = encoder.prepare(grey.repeat(1, 3, 1, 1))
+    for image in (Image.fromarray(grey[0, 0].numpy()), grey[0, 0].numpy(), grey[0, 0, ..., None].numpy()):
+        assert torch.equal(encoder.prepare(image), expected)
+
+
 @pytest.mark.slow
 def test_the_whole_height_of_a_wide_image_is_kept_and_its_middle(write_run):
     image = torch.zeros(1, 3, 20, 60, dtype=torch.uint8)
@@ -129,14 +137,18 @@ def test_the_whole_height_of_a_wide_image_is_kept_and_its_middle(write_run):
     ("images", "message"),
     [
         (
-            torch.zeros(2, 3, 20, 20),
-            r"expected images as uint8 \(n, 3, H, W\), got torch.float32 \(2, 3, 20, 20\)",
+            torch.zeros(2, 3, 20, 20, dtype=torch.float64),
+            r"expected images as uint8, uint16 or float32 .* got torch.float64 \(2, 3, 20, 20\)",
         ),
+        (torch.full((2, 3, 20, 20), -1.0), r"float32 images within \[0, 1\]"),
         (torch.zeros(20, 20, 3, dtype=torch.uint8), r"got torch.uint8 \(20, 20, 3\)"),
-        (torch.zeros(1, 1, 20, 20, dtype=torch.uint8), r"got torch.uint8 \(1, 1, 20, 20\)"),
+        (
+            torch.zeros(1, 1, 20, 20, dtype=torch.uint8),
+            r"expected .* \(n, 3, H, W\), got .* \(1, 1, 20, 20\)",
+        ),
         ([], "at least one image"),
-        ([Image.new("L", (20, 20))], "expected an RGB image, got mode L"),
-        ([np.zeros((20, 20, 3))], "expected paths or RGB images of PIL, got ndarray"),
+        ([np.zeros((20, 20, 3))], r"values are float64, whose range nothing says; set --images\.range"),
+        ([3], "expected paths, arrays or images of PIL, got int"),
         ("nowhere.png", "there is no image nowhere.png"),
         (Path(__file__), r"test_load_encoder\.py cannot be decoded as an image"),
     ],

@@ -5,10 +5,13 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from safetensors import safe_open
 from torch import nn
 
 from eigenstep.encoders import load_encoder
-from eigenstep.export import export_onnx, trace_network
+from eigenstep.export import export_onnx, export_timm, trace_network
+from eigenstep.training import ImagesConfig
+from eigenstep.views import ViewsConfig
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +78,34 @@ def test_the_file_tells_how_images_go_in(write_run, tmp_path, quick):
     told = {entry.key: entry.value for entry in onnx.load(tmp_path / "encoder.onnx").metadata_props}
     assert told == {
         "backbone": "convnet",
+        "channels": "3",
         "checkpoint": "best_00000005",
         "image_size": "16",
         "mean": "0.4 0.5 0.6",
         "std": "0.2 0.3 0.4",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["onnx", "timm"])
+def test_the_file_tells_channels_and_range_of_other_images(write_run, tmp_path, quick, format):
+    images = ImagesConfig(size=16, channels=3, take=(4, 2, 1), range=(0.0, 4095.0))
+    views = ViewsConfig(normalize="data", mean=(0.5, 0.25, 0.1), std=(0.3, 0.4, 0.5)).for_channels(3)
+    run = write_run(images=images, views=views)
+    if format == "onnx":
+        quick()
+        export_onnx(run, tmp_path / "encoder.onnx")
+        told = {entry.key: entry.value for entry in onnx.load(tmp_path / "encoder.onnx").metadata_props}
+    else:
+        export_timm(run, tmp_path / "backbone.safetensors")
+        with safe_open(tmp_path / "backbone.safetensors", "numpy") as file:
+            told = file.metadata()
+    assert {name: told[name] for name in ("channels", "take", "range", "mean", "std")} == {
+        "channels": "3",
+        "take": "4 2 1",
+        "range": "0.0 4095.0",
+        "mean": "0.5 0.25 0.1",
+        "std": "0.3 0.4 0.5",
     }
 
 

@@ -118,3 +118,17 @@ def test_what_cannot_be_probed_is_refused_and_nothing_is_written(run, options, m
     with pytest.raises(ValueError, match=message):
         probe_run(run, **options)
     assert not (run / "probes.json").exists()
+
+
+@pytest.mark.slow
+def test_where_the_weights_of_the_start_are_gone_all_else_is_probed(labelled_folder, settings, tmp_path):
+    path = tmp_path / "w.pth"
+    torch.save(build_encoder("convnet", 16, settings.projector).backbone.state_dict(), path)
+    started = dataclasses.replace(
+        settings, data=str(labelled_folder), backbone_weights=str(path), steps=1, batch_size=8
+    )
+    train(started, tmp_path / "run")
+    path.unlink()
+    with pytest.warns(UserWarning, match=r"what the run started from is not probed: .*w\.pth"):
+        found = probe_run(tmp_path / "run", kinds=["knn"], probes=ProbesConfig(neighbours=9))
+    assert set(found) == {"features", "embeddings", "pixels"}

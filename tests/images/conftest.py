@@ -106,7 +106,7 @@ def as_on_hub(monkeypatch):
     """`as_on_hub(folder)`: a name under which it is read as if it were on the hub; no network is needed."""
 
     def name(folder: Path | str) -> str:
-        monkeypatch.setattr("eigenstep.images._hub.PLACES", {"hub-data": str(folder)})
+        monkeypatch.setattr("eigenstep.images.sources._hub.PLACES", {"hub-data": str(folder)})
         return "hub-data"
 
     return name

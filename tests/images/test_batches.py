@@ -132,7 +132,7 @@ def test_how_many_images_an_epoch_has_is_known_where_it_can_be(kind, data_of, op
 @pytest.mark.parametrize("kind", ["table", "tars"])
 def test_the_time_that_the_caller_takes_is_not_waited_for(kind, data_of, open_data, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("eigenstep.images._batches.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("eigenstep.images.opened._batches.time.perf_counter", lambda: now[0])
     images = open_data(kind, data_of(kind, 22))
     complete = images._complete
 

@@ -148,6 +148,21 @@ def test_closing_ends_the_processes_and_what_still_waits_for_them(run):
     decoding.close()
 
 
+def test_no_thread_reads_on_when_all_is_closed():
+    """At the end of Python a thread that comes back from a library's code would abort it."""
+
+    def slow_tasks():
+        for task in itertools.count():
+            time.sleep(0.3)
+            yield None, task
+
+    before = threading.enumerate()
+    workers = Workers(sleep_briefly, 1)
+    next(workers.map(slow_tasks()))
+    workers.close()
+    assert not [thread for thread in threading.enumerate() if thread.daemon and thread not in before]
+
+
 @pytest.mark.slow
 def test_no_process_is_left_however_closing_meets_the_threads_that_lead_them(run):
     for _ in range(60):
@@ -219,7 +234,8 @@ def test_what_comes_while_a_process_starts_still_reaches_the_one_that_starts_it(
     before = signal.signal(signal.SIGTERM, lambda *_: received.append("told"))
     try:
         _, results = run(sleep_briefly, 2)
-        assert received == ["told", "told"]
+        # The system keeps one of a kind waiting: two that come before the first is seen are told as one.
+        assert received in (["told"], ["told", "told"])
         assert next(results)[1] == 0
     finally:
         signal.signal(signal.SIGTERM, before)

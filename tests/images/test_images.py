@@ -126,7 +126,11 @@ def test_broken_images_among_good_ones_are_skipped_named_and_counted(pictures):
     (folder / "empty.jpeg").touch()
     found = load(folder)
     assert len(found) == 4
-    assert sorted(found.broken) == ["b/truncated.jpg", "empty.jpeg", "text.png"]
+    assert sorted(found.broken) == [
+        "b/truncated.jpg (Truncated File Read)",
+        "empty.jpeg (the file is empty)",
+        "text.png (its content is of no known format of images)",
+    ]
     good = load(pictures("a.png", "b/c.jpg", "d.png", "z.png", folder="good"))
     assert torch.equal(found.images, good.images)
     with pytest.raises(
@@ -139,11 +143,14 @@ def test_broken_images_among_good_ones_are_skipped_named_and_counted(pictures):
 def test_whatever_a_decoder_raises_the_image_counts_as_broken(pictures, monkeypatch):
     folder = pictures("a.png", "b.png")
 
-    def fail(record):
+    def fail(record, config):
         raise RuntimeError("as the decoder of AVIF does")
 
-    monkeypatch.setattr("eigenstep.images._decode.decode_image", fail)
-    with pytest.raises(ValueError, match=r"none of its 2 images can be decoded, for example a\.png, b\.png"):
+    monkeypatch.setattr("eigenstep.images.stored._stored_format.read_image", fail)
+    with pytest.raises(
+        ValueError,
+        match=r"none of its 2 images can be decoded, for example a\.png \(as the decoder of AVIF does\), b",
+    ):
         load(folder)
 
 
@@ -199,14 +206,14 @@ def test_a_limit_takes_the_first_images_and_says_how_many_it_goes_through(pictur
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: (path / "deep" / "er").mkdir(parents=True), "is an empty folder; expected images"),
-        (lambda path: (path / "notes.txt").write_text("x"), "has no column of images; its columns are text"),
+        (lambda path: (path / "deep" / "er").mkdir(parents=True), "it is empty; expected Parquet .* images"),
+        (lambda path: (path / "notes.txt").write_text("x"), r"no images: 1 no image \(\.txt\): notes\.txt; "),
         (
-            lambda path: (path / "notes.xyz").write_text("x"),
-            "no images, Parquet files or tar shards could be read in",
+            lambda path: (path / "notes").write_text("x"),
+            r"no images: 1 no image \(without a suffix\): notes; ",
         ),
         (lambda path: (path / "a.png").write_text("x"), r"none of its 1 images can be decoded, .* a\.png"),
-        (lambda path: (path / "loader.py").write_text("raise SystemExit"), "could be read in the folder"),
+        (lambda path: (path / "loader.py").write_text("raise SystemExit"), r"no image \(\.py\): loader\.py"),
         (lambda path: (path / "train.parquet").write_bytes(b"PAR1 PAR1"), r": train\.parquet is damaged"),
     ],
 )
@@ -221,9 +228,9 @@ def test_a_folder_without_images_is_refused_in_one_line_and_nothing_else_is_said
     assert caplog.records == []
 
 
-def test_a_file_in_place_of_a_folder_is_refused(pictures):
-    with pytest.raises(ValueError, match="is a file; expected a folder"):
-        load(pictures("a.png") / "a.png")
+def test_a_file_in_place_of_a_folder_is_read(pictures):
+    folder = pictures("a.png", "b.png")
+    assert torch.equal(load(folder / "b.png").images, load(folder).images[1:])
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "../nowhere"])
@@ -243,13 +250,14 @@ def test_images_that_memory_cannot_hold_are_refused_before_one_is_read(pictures,
     folder = pictures("a.png", "b.png", "c.png")
     need = 3 * 3 * 16 * 16
     for memory, fits in [(need, False), (2 * need, True)]:
-        monkeypatch.setattr("eigenstep.images._stored.available_memory", lambda memory=memory: memory)
+        monkeypatch.setattr("eigenstep.images._memory.available_memory", lambda memory=memory: memory)
         if fits:
             assert len(load(folder)) == 3
         else:
             with monkeypatch.context() as patch:
                 patch.setattr(
-                    "eigenstep.images._decode.decode_image", lambda _: pytest.fail("an image was read")
+                    "eigenstep.images.stored._stored_format.read_image",
+                    lambda *_: pytest.fail("an image was read"),
                 )
                 with pytest.raises(
                     ValueError, match=r"3 images of 16×16 px take 0\.0 GiB .* --images\.limit"

@@ -93,7 +93,7 @@ def test_data_without_labels_are_refused(tmp_path, load, png, write_tars):
     (tmp_path / "flat").mkdir()
     for row in range(3):
         (tmp_path / "flat" / f"{row}.png").write_bytes(png(row))
-    with pytest.raises(ValueError, match="has no column of labels; its columns are image"):
+    with pytest.raises(ValueError, match="has no labels: expected each image in the folder of its class"):
         load("images", tmp_path / "flat")
     with pytest.raises(ValueError, match="none of the split's 2 images has a label"):
         load("tars", write_tars({"a.tar": [("a", {"png": png(0)}), ("b", {"png": png(1)})]}))
@@ -111,7 +111,7 @@ def test_a_split_that_is_not_there_is_refused(kind, load, data_of):
 @pytest.mark.slow
 def test_images_that_memory_cannot_hold_are_refused(load, data_of, monkeypatch):
     folder = data_of("table", 20)
-    monkeypatch.setattr("eigenstep.images._stored.available_memory", lambda: 10 * 3 * 16 / 0.79)
+    monkeypatch.setattr("eigenstep.images._memory.available_memory", lambda: 10 * 3 * 16 / 0.79)
     assert len(load("table", folder, limit=10).labels) == 10
     with pytest.raises(ValueError, match=r"11 images of 4×4 px take .* --probes"):
         load("table", folder, limit=11)

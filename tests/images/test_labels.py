@@ -36,6 +36,33 @@ def test_other_splits_are_not_read_for_numbers():
     assert read_labels("data", [1, 2], [fail()]).classes == 3
 
 
+def test_numbers_that_are_far_apart_are_classes_in_their_order_over_all_splits():
+    labels = read_labels("data", [2**63, 7, -1, 10**6, None], [[10**9], [7, -3]])
+    assert labels.numbers.tolist() == [3, 0, -1, 1, -1]
+    assert (labels.names, labels.classes) == (["7", "1000000", "1000000000", str(2**63)], 4)
+    assert [labels.number(value) for value in (7, 10**9, -1, None)] == [0, 2, -1, -1]
+
+
+@pytest.mark.parametrize(
+    ("values", "stay"),
+    [
+        ([0, 999], True),
+        ([0, 1000], False),
+        (list(range(0, 1500, 9)), True),
+        (list(range(0, 1500, 11)), False),
+    ],
+)
+def test_small_numbers_and_such_as_lie_close_stay_as_they_are(values, stay):
+    labels = read_labels("data", values)
+    assert (labels.numbers.tolist() == values, labels.names is None) == (stay, stay)
+    assert labels.classes == (max(values) + 1 if stay else len(values))
+
+
+def test_a_split_of_few_large_numbers_keeps_them_where_all_splits_have_enough():
+    labels = read_labels("data", [4000, 9], [range(5000)])
+    assert (labels.numbers.tolist(), labels.names) == ([4000, 9], None)
+
+
 def test_numbers_among_text_are_names_too():
     labels = read_labels("data", [7, "dog"])
     assert (labels.names, labels.number(7)) == (["7", "dog"], 0)

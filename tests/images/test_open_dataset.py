@@ -7,7 +7,7 @@ import pytest
 
 from eigenstep.images import ImagesConfig, load_images
 
-SHARED = Path(__file__).parents[4] / "shared" / "data"
+SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
 def load(folder, **options):

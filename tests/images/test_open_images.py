@@ -11,7 +11,7 @@ from eigenstep.images import ImagesConfig, load_images, open_images
 
 # What is opened: decoded at once, or while training in random access or in order.
 IN_MEMORY, ROWS, IN_ORDER = "ImagesInMemory", "StreamedRows", "StreamedShards"
-SHARED = Path(__file__).parents[4] / "shared" / "data"
+SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
 def open_folder(folder, size=4, batch_size=4, labels=False, progress=None, processes=1, **options):
@@ -36,7 +36,7 @@ def memory(monkeypatch):
     """`memory(bytes)`: as much is available."""
 
     def have(available):
-        monkeypatch.setattr("eigenstep.images._stored.available_memory", lambda: available)
+        monkeypatch.setattr("eigenstep.images._memory.available_memory", lambda: available)
 
     return have
 
@@ -92,10 +92,21 @@ def test_in_memory_broken_images_are_left_out_and_counted(data_of, open_data, ta
     assert images.facts() == {
         "used": 20,
         "broken": 2,
-        "broken_names": ["image 1", "image 20"],
+        "broken_names": [
+            "image 1 (its content is of no known format of images)",
+            "image 20 (its content is of no known format of images)",
+        ],
         "enlarged": 0,
+        "with_gaps": 0,
         "damaged": 0,
         "damaged_names": [],
+        "found": 22,
+        "passed_over": {},
+        "passed_over_names": [],
+        "channels": 3,
+        "dtype": "uint8",
+        "range": None,
+        "notes": [],
     }
     assert images.joint_facts([images.facts()] * 3) == images.facts()
     assert sorted(rows_of(take(images, 5).flatten(0, 1))) == sorted(set(range(22)) - {1, 20})
@@ -164,7 +175,10 @@ def test_folders_of_images_are_streamed_as_they_are_read(tmp_path, stream, png, 
     rest = images.batches(0)
     for _ in range(3):
         next(rest)
-    assert images.facts()["broken_names"] in (["even/04.png"], [])
+    assert images.facts()["broken_names"] in (
+        ["even/04.png (its content is of no known format of images)"],
+        [],
+    )
     assert images.classes == 2
 
 

@@ -72,10 +72,10 @@ def test_with_a_limit_always_the_same_samples_are_read():
 def test_a_table_is_streamed_with_no_other_column_than_what_is_asked_for(data_of, png, as_on_hub):
     source = find_source(as_on_hub(data_of("table", 9, label=lambda row: row + 40)))
     images = list(source.open(IN_ORDER).samples())
-    assert [sample.record["bytes"] for sample in images] == [png(row) for row in range(9)]
+    assert [sample.record.content for sample in images] == [png(row) for row in range(9)]
     assert {sample.label for sample in images} == {None}
     both = list(source.open(IN_ORDER, labels=True).samples())
-    assert [sample.record["bytes"] for sample in both] == [png(row) for row in range(9)]
+    assert [sample.record.content for sample in both] == [png(row) for row in range(9)]
     assert [sample.label for sample in both] == list(range(40, 49))
     assert source.labels(IN_ORDER).numbers.tolist() == list(range(40, 49))
     assert source.count(IN_ORDER) == 9
@@ -95,7 +95,7 @@ def test_files_of_a_table_are_shards(write_parquet, png, as_on_hub):
         (folder / "train-00000-of-00001.parquet").rename(folder / f"train-{part}.parquet")
     opened = find_source(as_on_hub(folder)).open(IN_ORDER)
     assert len(opened.shards) == 3
-    assert [sample.record["bytes"] for sample in opened.samples()] == [png(part) for part in range(3)]
+    assert [sample.record.content for sample in opened.samples()] == [png(part) for part in range(3)]
     assert [sample.name for sample in opened.samples()] == [f"image 0 of shard {part}" for part in range(3)]
 
 
@@ -108,7 +108,7 @@ def test_splits_are_told_apart(write_tars, png):
     assert source.splits() == ["train", "validation"]
     for split, row in [("train", 0), ("validation", 1)]:
         samples = list(source.open(ImagesConfig(split=split)).samples())
-        assert [sample.record["bytes"] for sample in samples] == [png(row)]
+        assert [sample.record.content for sample in samples] == [png(row)]
     with pytest.raises(ValueError, match=r"no split 'test'; set --images.split to one of train, validation"):
         source.open(ImagesConfig(split="test"))
 

@@ -69,7 +69,8 @@ def test_broken_images_are_counted_and_named_once_over_the_first_epoch(
     kind, workers, data_of, open_data, take
 ):
     images = open_data(kind, data_of(kind, 20, broken=FEW), workers=workers)
-    assert not any(images.facts().values())
+    before = images.facts()
+    assert not any(before[key] for key in ("used", "broken", "broken_names", "enlarged", "with_gaps"))
     take(images, 14)
     facts = images.facts()
     assert (facts["used"], facts["broken"], facts["enlarged"]) == (17, 3, 0)
@@ -78,7 +79,8 @@ def test_broken_images_are_counted_and_named_once_over_the_first_epoch(
         "tars": {"train-0.tar/0002.png", "train-0.tar/0003.png", "train-2.tar/0017.png"},
         "hub": {f"image {row} of shard 0" for row in FEW},
     }
-    assert set(facts["broken_names"]) == names[kind]
+    reason = "its content is of no known format of images"
+    assert set(facts["broken_names"]) == {f"{name} ({reason})" for name in names[kind]}
 
 
 @pytest.mark.slow
@@ -108,6 +110,48 @@ def test_a_run_that_goes_on_counts_on(kind, data_of, open_data, take):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_an_earlier_release_began_counts_on(kind, data_of, open_data, take):
+    folder = data_of(kind, 30, broken=FEW)
+    whole, interrupted, resumed = (open_data(kind, folder) for _ in range(3))
+    take(whole, 20)
+    take(interrupted, 4)
+    state = json.loads(json.dumps(interrupted.state()))
+    del state["tally"]["with_gaps"], state["damage"]
+    resumed.restore(state)
+    take(resumed, 17, start=3)
+    assert resumed.facts() == whole.facts()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["memory", "table", "tars"])
+def test_files_that_were_passed_over_are_found_and_named(kind, data_of, open_data, take):
+    folder = data_of(kind, 20, broken=FEW)
+    (folder / ".a.png").write_bytes(b"hidden")
+    (folder / "notes.txt").write_text("notes")
+    images = open_data(kind, folder)
+    take(images, 14)
+    facts = images.facts()
+    labels = {"no image (.cls)": 20} if kind == "tars" else {}
+    assert facts["passed_over"] == {"hidden": 1, "no image (.txt)": 1} | labels
+    assert facts["passed_over_names"][:2] == [".a.png (hidden)", "notes.txt (no image (.txt))"]
+    assert facts["found"] == facts["used"] + facts["broken"] + 2 + sum(labels.values())
+    assert facts["used"] + facts["broken"] == 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["memory", *KINDS])
+def test_all_training_processes_have_the_same_statistics(kind, data_of, open_data):
+    folder = data_of(kind, 20, broken=FEW)
+    rows = np.array([row for row in range(20) if row not in FEW])
+    for rank in range(2):
+        found = open_data(kind, folder, rank=rank, processes=2).statistics()
+        assert found.count == 17
+        assert np.allclose(found.mean, [rows.mean() / 255, 0, 77 / 255], rtol=0, atol=1e-15)
+        assert np.allclose(found.std, [rows.std() / 255, 0, 0], rtol=0, atol=1e-15)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 def test_facts_of_all_processes_are_those_of_one(kind, data_of, open_data, take):
     folder = data_of(kind, 20, broken=FEW)
     parts = [open_data(kind, folder, rank=rank, processes=2) for rank in range(2)]
@@ -124,7 +168,7 @@ def test_facts_of_all_processes_are_those_of_one(kind, data_of, open_data, take)
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_broken_image_is_refused_by_name_if_that_is_wished(kind, workers, data_of, open_data, take):
     images = open_data(kind, data_of(kind, 20, broken={7}), broken="refuse", workers=workers)
-    with pytest.raises(ValueError, match=r"(image 7|0007\.png)\b.* cannot be decoded; .* --images\.broken"):
+    with pytest.raises(ValueError, match=r"(image 7|0007\.png)\b.* be decoded \(.*\); .* --images\.broken"):
         take(images, 5)
 
 
@@ -182,7 +226,7 @@ def test_the_processes_end_with_the_iterator_and_with_the_images(data_of, open_d
 def test_cores_are_shared_among_the_processes_of_a_machine(
     processes, local, workers, data_of, open_data, monkeypatch
 ):
-    monkeypatch.setattr("eigenstep.images._streamed._cores", lambda: 20)
+    monkeypatch.setattr("eigenstep.images.opened._streamed.usable_cores", lambda: 20)
     monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
     if local:
         monkeypatch.setenv("LOCAL_WORLD_SIZE", local)

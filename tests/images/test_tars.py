@@ -24,7 +24,9 @@ def test_samples_are_read_as_the_datasets_library_reads_them(write_tars, png):
     found = read(folder / "train-0.tar", labels=True)
     reference = datasets.load_dataset("webdataset", data_dir=str(folder), split="train", streaming=True)
     reference = list(reference.cast_column("png", datasets.Image(decode=False)))
-    assert [sample.record for sample in found] == [expected["png"] for expected in reference]
+    assert [(sample.record.content, sample.record.path) for sample in found] == [
+        (expected["png"]["bytes"], expected["png"]["path"]) for expected in reference
+    ]
     assert [sample.label for sample in found] == [expected["cls"] for expected in reference]
     assert found[5].name == "train-1.tar/deep/5.png"
 
@@ -34,8 +36,8 @@ def test_images_of_other_formats_and_samples_of_other_files_are_read_alike(shard
         ("a", {"png": png(1)}), ("b.c/d", {"JPEG": png(2), "json": b"{}"}), ("e", {"txt": b"no image"})
     )
     found = read(path)
-    assert [sample.record and sample.record["bytes"] for sample in found] == [png(1), png(2), None]
-    assert [sample.name for sample in found] == ["a.tar/a.png", "a.tar/b.c/d.JPEG", "a.tar/e"]
+    assert [sample.record.content for sample in found] == [png(1), png(2)]
+    assert [sample.name for sample in found] == ["a.tar/a.png", "a.tar/b.c/d.JPEG"]
 
 
 @pytest.mark.slow
@@ -45,8 +47,8 @@ def test_of_several_images_one_has_to_be_named(shard, png):
         ValueError, match=r"a\.tar/a has several images; .* --images\.column .* png, mask\.png"
     ):
         read(path)
-    assert read(path, column="mask.png")[0].record["bytes"] == png(2)
-    assert read(path, column="png")[0].record["bytes"] == png(1)
+    assert read(path, column="mask.png")[0].record.content == png(2)
+    assert read(path, column="png")[0].record.content == png(1)
 
 
 @pytest.mark.slow
@@ -77,7 +79,7 @@ def test_what_is_not_asked_for_is_not_read(shard, png, monkeypatch):
     path, seen = shard(("a", {"png": png(0), "cls": b"1", "json": b"no json"})), []
     whole = tarfile.ExFileObject.read
     monkeypatch.setattr(tarfile.ExFileObject, "read", lambda file: seen.append(whole(file)) or seen[-1])
-    assert read(path)[0].record["bytes"] == png(0)
+    assert read(path)[0].record.content == png(0)
     assert seen == [png(0)]
     seen.clear()
     assert find_source(str(path.parent)).labels(ImagesConfig()).numbers.tolist() == [1]
@@ -94,7 +96,7 @@ def test_a_shard_can_be_compressed(tmp_path, png):
         member = tarfile.TarInfo("a.png")
         member.size = len(png(5))
         archive.addfile(member, io.BytesIO(png(5)))
-    assert read(tmp_path / "a.tar")[0].record["bytes"] == png(5)
+    assert read(tmp_path / "a.tar")[0].record.content == png(5)
 
 
 @pytest.mark.slow
@@ -111,5 +113,17 @@ def test_a_broken_archive_is_named_in_one_line(shard, png, keep):
 
 def test_a_sample_that_has_a_file_twice_is_refused(shard, png):
     path = shard(("a", {"png": png(0)}), ("a", {"png": png(1)}))
-    with pytest.raises(ValueError, match=r"a\.tar/a is there twice with a file \.png"):
+    with pytest.raises(
+        ValueError, match=r"a\.tar is damaged \(it holds a\.tar/a\.png twice\); .*--images\.broken"
+    ):
         read(path)
+
+
+def test_of_a_file_that_is_written_twice_the_later_one_is_read_if_damage_is_passed(shard, png):
+    path = shard(("a", {"png": png(0)}), ("a", {"png": png(1)}))
+    opened = find_source(str(path.parent)).open(ImagesConfig(broken="pass"))
+    assert [sample.record.content for sample in opened.samples()] == [png(1)]
+    assert opened.damage == ["a.tar (it holds a.tar/a.png twice)"]
+    assert {reason: each.names for reason, each in opened.passed_over.reasons.items()} == {
+        "written again later in its archive": ["a.tar/a.png"]
+    }

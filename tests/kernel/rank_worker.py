@@ -28,6 +28,7 @@ ATTRIBUTES = (
     "next_eigenvalue_",
     "residuals_",
     "invariance_ratio_",
+    "rho_",
     "dual_coef_",
     "n_positive_",
     "n_views_",
@@ -70,6 +71,7 @@ def fits() -> dict:
     weights = scipy.sparse.csr_array(gram > 0.9)
     exact = {"solver": "krylov", "tol": 1e-11}
     fast = {"solver": "nystrom", "n_landmarks": 50}
+    by_rho = {"order": "invariance", "n_principal": 8}
     pairs = {"X": x, "y": y}
     many = dict(zip("Xy", views(400), strict=True))
     groups = {"X": rows, "groups": ids}
@@ -91,6 +93,11 @@ def fits() -> dict:
         "nystrom, centred": (fast | {"center": True}, pairs),
         "nystrom, vicreg": (fast | {"objective": "vicreg"}, pairs),
         "nystrom, polished": (fast | {"polish": 30, "tol": 1e-11}, many),
+        "krylov, by rho": (exact | by_rho, many),
+        "krylov, by rho in groups": (exact | by_rho | {"center": True}, groups),
+        "nystrom, by rho": (fast | by_rho, pairs),
+        "nystrom, by rho in groups": (fast | by_rho | {"center": True}, groups),
+        "dense, by rho": ({"solver": "dense"} | by_rho, many),
         "dense, pairs": ({"solver": "dense"}, many),
         "dense, kernel given": ({"solver": "dense", "kernel": "precomputed"}, {"X": gram, "groups": ids}),
     }

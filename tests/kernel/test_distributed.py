@@ -50,7 +50,7 @@ def test_processes_together_learn_what_one_does_alone(results, processes):
     for name, expected in alone.items():
         if name == "unseeded":
             continue
-        for attribute in ("eigenvalues_", "next_eigenvalue_", "invariance_ratio_", "embedding"):
+        for attribute in ("eigenvalues_", "next_eigenvalue_", "invariance_ratio_", "rho_", "embedding"):
             largest = np.abs(expected[attribute]).max()
             np.testing.assert_allclose(
                 together[name][attribute], expected[attribute], atol=1e-10 * largest, rtol=0, err_msg=name
@@ -67,6 +67,7 @@ def test_what_one_process_learns_does_not_hang_on_how(results):
     alone = fits(results, "1-0")
     for solver in ("krylov, pairs", "krylov, kernel recomputed", "nystrom, polished"):
         assert (alone[solver]["residuals_"] < 1e-8).all()
+    np.testing.assert_allclose(alone["krylov, by rho"]["rho_"], alone["dense, by rho"]["rho_"], rtol=1e-10)
     for solver in ("krylov, pairs", "nystrom, polished"):
         np.testing.assert_allclose(
             alone[solver]["eigenvalues_"], alone["dense, pairs"]["eigenvalues_"], rtol=1e-10

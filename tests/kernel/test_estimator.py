@@ -40,6 +40,9 @@ def literal(kernel, n_pairs):
         ContrastiveKernelPCA(n_components=2, kernel="linear", center=True, whiten=False),
         ContrastiveKernelPCA(n_components=1, solver="krylov", random_state=0),
         ContrastiveKernelPCA(n_components=1, solver="nystrom", n_landmarks=10, random_state=0),
+        ContrastiveKernelPCA(n_components=1, order="invariance", random_state=0),
+        ContrastiveKernelPCA(1, order="invariance", solver="nystrom", n_landmarks=10, random_state=0),
+        ContrastiveKernelPCA(1, order="invariance", solver="krylov", center=True, random_state=0),
     ]
 )
 @pytest.mark.filterwarnings("ignore:n_components=")

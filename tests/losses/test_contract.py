@@ -1,6 +1,7 @@
 """What holds for every loss. A loss gets the whole suite by naming itself in a subclass of LossContract."""
 
 import inspect
+import math
 import subprocess
 import sys
 from abc import ABC, abstractmethod
@@ -389,6 +390,38 @@ class TestWMSE(EqualsLightly, LossContract):
             for w_a, w_b in zip(*whitened, strict=True)
         ]
         return sum(distances) / n
+
+
+class TestSpectral(LossContract):
+    loss = losses.SpectralLoss
+    function = staticmethod(losses.spectral_loss)
+    variants = ({}, {"power": 1, "damping": 0.1}, {"power": 1.5, "damping": 0.02, "center": False})
+
+    @staticmethod
+    def reference(a, b, power=0.5, damping=1e-3, center=True):
+        """By a root from Denman and Beavers' iteration and the logarithm of Cholesky's diagonal."""
+        n, d = len(a), len(a[0])
+        if center:
+            mean = [(x + y) / 2 for x, y in zip(_column_means(a), _column_means(b), strict=True)]
+            a, b = ([[row[j] - mean[j] for j in range(d)] for row in view] for view in (a, b))
+        damped = [
+            [sum(a[i][j] * b[i][k] + a[i][k] * b[i][j] for i in range(n)) / (2 * n) for k in range(d)]
+            for j in range(d)
+        ]
+        for j in range(d):
+            damped[j][j] = damped[j][j] + damping
+        one = 1 + damping
+        if power == 1:
+            log_determinant = 2 * sum(row[j].log() for j, row in enumerate(_cholesky(damped)))
+            total = 2 * sum(damped[j][j] for j in range(d)) - 2 * one * log_determinant
+            return total - 2 * d * (one - one * math.log(one))
+        u = torch.stack([torch.stack(row) for row in damped])
+        root, inverse = u, torch.eye(d, dtype=u.dtype)
+        for _ in range(40):
+            root, inverse = (root + inverse.inverse()) / 2, (inverse + root.inverse()) / 2
+        half = {0.5: (u @ root, root), 1.5: (root, inverse)}[power]  # u^(2 - power) and u^(1 - power)
+        total = 2 * half[0].trace() / (2 - power) - 2 * one * half[1].trace() / (1 - power)
+        return total - 2 * d * one ** (2 - power) * (1 / (2 - power) - 1 / (1 - power))
 
 
 @pytest.mark.filterwarnings("ignore:To copy construct from a tensor")

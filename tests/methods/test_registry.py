@@ -102,7 +102,7 @@ def test_the_help_of_loss_names_every_method_once():
 
 
 def test_the_help_of_the_rate_names_rates_that_are():
-    source = Path(TrainConfig.__module__.replace(".", "/"))
+    source = Path(OptimizerConfig.__module__.replace(".", "/"))
     text = (Path(__file__).parents[2] / "src" / source.with_suffix(".py")).read_text()
     pairs = re.findall(r"([\d.]+) for (\w+)", text[text.index("such as") :][:80])
     assert {name: float(rate) for rate, name in pairs} == {

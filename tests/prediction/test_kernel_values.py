@@ -3,9 +3,21 @@ import pytest
 import torch
 from sklearn.metrics.pairwise import rbf_kernel
 
+from eigenstep import ContrastiveKernelPCA
+from eigenstep.encoders import PatchFeatures, RandomConvFeatures, convnet
 from eigenstep.methods import Embeddings, build_objective
-from eigenstep.prediction import NTKConfig, PredictConfig, embed_views, kernel_values, network_at, predict
-from eigenstep.training import ImagesConfig, ProjectorConfig, load_config
+from eigenstep.prediction import (
+    NTKConfig,
+    PredictConfig,
+    draw_pairs,
+    embed_views,
+    kernel_values,
+    network_at,
+    predict,
+    some_images,
+    training_config,
+)
+from eigenstep.training import ImagesConfig, ProjectorConfig, load_config, resolve
 
 
 def test_kernels_of_pixels_are_scikit_learns():
@@ -84,3 +96,47 @@ def test_a_kernel_and_what_is_done_with_it_take_at_most_seven_tenths_of_the_memo
         return
     with pytest.raises(ValueError, match=r"kernel of 80 views .*; set a smaller --pairs"):
         predict(config, tmp_path / "out")
+
+
+def predicted(tmp_path, **options):
+    config = PredictConfig(
+        pairs=30, probe=12, images=ImagesConfig(size=16), projector=ProjectorConfig(dim=3), **options
+    )
+    record = predict(config, tmp_path / options["kernel"])
+    return config, record, record.prediction["gamma"]
+
+
+@pytest.mark.parametrize("kernel", ["features", "random_conv", "patches"])
+def test_kernels_of_features_are_linear_in_them(kernel, tmp_path):
+    config, record, gamma = predicted(tmp_path, kernel=kernel, seed=3)
+    training = resolve(training_config(config))
+    views = torch.cat(draw_pairs(some_images(training, 30), training, 30))
+    if kernel == "features":
+        features = network_at(training, None, "init", views).backbone(views).detach().double().numpy()
+    else:
+        kinds = {"random_conv": RandomConvFeatures, "patches": PatchFeatures}
+        features = kinds[kernel](random_state=3).fit_transform(views).astype(float)
+    pairs = np.split(features, 2)
+    centred = record.prediction["centred"]
+    model = ContrastiveKernelPCA(3, kernel="linear", y_is="view", center=centred).fit(*pairs)
+    np.testing.assert_allclose(gamma, model.eigenvalues_, rtol=1e-4)
+    assert record.config["kernel"] == kernel
+    assert ("backbone" in record.config) == (kernel == "features")
+
+
+@pytest.mark.slow
+def test_a_backbone_with_weights_keeps_the_statistics_that_they_have(tmp_path):
+    backbone = convnet()
+    for module in backbone.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_var.fill_(4.0)
+    path = tmp_path / "weights.pth"
+    torch.save(backbone.state_dict(), path)
+    config, record, gamma = predicted(tmp_path, kernel="features", backbone_weights=str(path))
+    training = resolve(training_config(config))
+    views = torch.cat(draw_pairs(some_images(training, 30), training, 30))
+    features = backbone.eval()(views).detach().double().numpy()
+    centred = record.prediction["centred"]
+    model = ContrastiveKernelPCA(3, kernel="linear", y_is="view", center=centred)
+    model.fit(*np.split(features, 2))
+    np.testing.assert_allclose(gamma, model.eigenvalues_, rtol=1e-4)

@@ -24,9 +24,12 @@ OF_LIBRARIES = {*("save", "savez", "savez_compressed", "savefig", "save_file", "
 IN_MEMORY = "into a buffer, which the door then writes"
 IN_AN_ASIDE = "into a file or folder that is still aside: the door yields it and moves it into place"
 ALLOWED = {
+    "cli/__init__.py": ({"open"}, "of the null device, which keeps nothing"),
+    "cli/_images.py": ({"save"}, IN_MEMORY),
     "comparison/_matrices.py": ({"savefig"}, IN_MEMORY),
     "encoders/_checkpoints.py": ({"save"}, "into a file that the door has opened"),
     "export/_columns.py": ({"open", "save", "savez"}, IN_AN_ASIDE),
+    "export/_mode_directions.py": ({"savez"}, IN_MEMORY),
     "export/_onnx.py": ({"save"}, IN_AN_ASIDE),
     "export/_timm.py": ({"save_file"}, IN_AN_ASIDE),
     "integrations/transformers.py": ({"save"}, IN_MEMORY),
@@ -34,6 +37,8 @@ ALLOWED = {
         {"mkdtemp"},
         "a temporary folder for matplotlib's fonts",
     ),
+    "modes/_page.py": ({"save"}, IN_MEMORY),
+    "modes/statistics/_jpeg.py": ({"save"}, "into a buffer, whose length is what is asked for"),
     "prediction/_folder.py": ({"savez"}, IN_MEMORY),
     "record/_bounded.py": ({"open"}, "for reading, by flags that a mode does not tell"),
     "record/_writer.py": ({"save"}, IN_MEMORY),

@@ -321,3 +321,13 @@ def test_a_run_whose_only_line_is_damaged_can_be_gone_on_with(tmp_path, name):
     resumed = RecordWriter(tmp_path, 3, features=2, probe=4, directions=2, start=0)
     append(resumed, 0)
     assert read_record(tmp_path).metrics["step"].tolist() == [0]
+
+
+def test_a_probe_batch_larger_than_what_is_read_back_is_left_out_and_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("eigenstep.record._writer.THUMBNAIL_BYTES", 20_000)
+    writer = RecordWriter(tmp_path / "run", 2, features=0, probe=8, directions=2)
+    with pytest.warns(UserWarning, match=r"the 8 images of the probe batch .* --record\.probe"):
+        writer.write_probe(np.zeros((8, 40, 40, 3), np.uint16))
+    assert read_record(tmp_path / "run").probe is None
+    writer.write_probe(np.zeros((8, 8, 8, 12), np.uint16))
+    assert read_record(tmp_path / "run").probe.shape == (8, 8, 8, 12)

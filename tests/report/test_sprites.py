@@ -38,3 +38,8 @@ def test_mean_colours_are_those_of_the_images():
 def test_other_arrays_are_refused(images):
     with pytest.raises(ValueError, match="expected thumbnails uint8"):
         sprite_sheet(images)
+
+
+def test_pictures_of_noise_are_drawn_too():
+    noise = np.random.default_rng(0).integers(0, 256, (128, 32, 32, 3)).astype(np.uint8)
+    assert sprite_sheet(noise)["columns"] == 12

@@ -77,3 +77,11 @@ def test_the_run_is_a_record_like_any_other(run):
     again = read_record(run.path)
     assert again.projections["points"].shape[1:] == (6, 4)
     assert again.config["backbone"] == "linear"
+
+
+def test_images_of_16_bits_are_trained_on_as_the_same_of_8_bits_are(tmp_path):
+    patches, small = photo_patches(40, 12), LinearModelExperiment(dim=2, crop=4, records=5, probe=3)
+    deep = torch.from_numpy(patches.numpy().astype(np.uint16) * 257)
+    first, second = (small.run(images, tmp_path / str(images.dtype)) for images in (patches, deep))
+    np.testing.assert_array_equal(first.metrics["loss"], second.metrics["loss"])
+    assert second.probe.dtype == np.uint16

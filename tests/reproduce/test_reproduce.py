@@ -15,6 +15,7 @@ from eigenstep.reproduce import (
     LinearModelExperiment,
     TwoLayerExperiment,
     loss_configuration,
+    meanings_configuration,
     network_configuration,
     participation,
     read_outcome,
@@ -31,10 +32,10 @@ TINY = Choices(threads=1)
 def _tiny():
     """Every experiment as it is, but with fewer images, pixels, steps and runs."""
     linear, two_layers = LinearModelExperiment, TwoLayerExperiment
-    configuration, network = loss_configuration, network_configuration
-    e1, e2, e3, e4 = (
+    configuration, network, meant = loss_configuration, network_configuration, meanings_configuration
+    e1, e2, e3, e4, e6 = (
         f"eigenstep.reproduce._{name}"
-        for name in ("e1_linear_model", "e2_three_losses", "e3_initialisation", "e4_agreement")
+        for name in ("e1_linear_model", "e2_three_losses", "e3_initialisation", "e4_agreement", "e6_meanings")
     )
 
     def shorter(config, steps):
@@ -69,6 +70,10 @@ def _tiny():
         patch.setattr(
             f"{e3}.network_configuration", lambda scale, choices: shorter(network(scale, choices), 20)
         )
+        patch.setattr(
+            f"{e6}.meanings_configuration",
+            lambda loss, seed, choices: shorter(meant(loss, seed, choices), 40),
+        )
         yield
 
 
@@ -88,7 +93,7 @@ def files(folder, pattern):
     return {path: path.stat().st_mtime_ns for path in folder.rglob(pattern)}
 
 
-@pytest.mark.parametrize("name", ["e1", "e2", "e3", "e4", "e5"])
+@pytest.mark.parametrize("name", ["e1", "e2", "e3", "e4", "e5", "e6"])
 def test_an_experiment_goes_from_data_to_figures_tables_and_a_report(name, made):
     done, told, outcomes = made
     assert told == outcomes
@@ -214,7 +219,7 @@ def test_a_folder_that_is_no_experiments_is_left_alone(tmp_path):
 
 
 def test_unknown_experiments_and_contradictions_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="expected experiments of e1, e2, e3, e4, e5, got e9"):
+    with pytest.raises(ValueError, match="expected experiments of e1, e2, e3, e4, e5, e6, got e9"):
         reproduce(["e9"], TINY, tmp_path)
     with pytest.raises(ValueError, match="expected one of --resume and --overwrite"):
         reproduce(["e1"], TINY, tmp_path, resume=True, overwrite=True)

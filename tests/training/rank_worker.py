@@ -44,6 +44,71 @@ def runs(configs, folder):
     return found
 
 
+def own(folder, steps):
+    """Runs on a data set, views and an encoder of the tests' own, which differs between the processes."""
+    import dataclasses
+
+    from own_objects import Net, Waves, jitter, same
+    from torch import nn
+
+    from eigenstep.training import CheckpointConfig, RecordConfig, TrainConfig
+
+    def net():
+        built = Net()
+        built.drop = nn.Identity()
+        if int(os.environ["RANK"]):
+            with torch.no_grad():
+                built.head.weight.add_(1)
+        return built
+
+    first = []
+
+    def seen(batch, generator):
+        views = jitter(batch, generator)
+        first.append(float((views[0] - views[1]).abs().sum()))
+        return views
+
+    config = TrainConfig(
+        steps=steps,
+        batch_size=16,
+        threads=1,
+        device="cpu",
+        precision="64-true",
+        record=RecordConfig(every=5, probe=12, directions=4),
+        checkpoint=CheckpointConfig(every=3),
+    )
+    state = train(config, Path(folder) / "same", images=Waves(), views=same, encoder=net()).summary["state"]
+    found = {"state": state}
+    for name in ("drawn", "again"):
+        run = dataclasses.replace(config, precision="32-true")
+        record = train(run, Path(folder) / name, images=Waves(), views=seen, encoder=net())
+        found[name] = record.metrics["loss"].tolist()
+    idle = net()
+    idle.unused = nn.Linear(2, 2)
+    try:
+        train(config, Path(folder) / "idle", images=Waves(), views=same, encoder=idle)
+    except ValueError as error:
+        found["idle"] = str(error)
+    return found | {"first views": first[1]}
+
+
+def preconditioned(pairs, powers):
+    """For each power the gradients at this process's share of the batches, and the state after the last."""
+    from eigenstep.optim import EmbeddingPreconditioner
+
+    dist.init_process_group("gloo")
+    found = []
+    for power in powers:
+        preconditioner, gradients = EmbeddingPreconditioner(power, every=2), []
+        for shares in pairs:
+            views = [z.clone().requires_grad_() for z in shares[dist.get_rank()]]
+            a, b = preconditioner(*views)
+            gradients.append(torch.autograd.grad((a.sin() * b).sum(), views))
+        found.append({"gradients": gradients, "state": preconditioner.state_dict()})
+    dist.destroy_process_group()
+    return found
+
+
 def refuse_an_open_group():
     """End in failure where a group of processes is still open, which aborts some processes at their end."""
     if dist.is_initialized():
@@ -57,5 +122,6 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     sys.path.insert(0, str(Path(__file__).parent))
     job = torch.load(folder / "job.pt")
-    result = {"sync_batch_norm": sync_batch_norm, "runs": runs}[job["name"]](**job["arguments"])
+    jobs = {"sync_batch_norm": sync_batch_norm, "runs": runs, "own": own, "preconditioned": preconditioned}
+    result = jobs[job["name"]](**job["arguments"])
     torch.save(result, folder / f"rank{os.environ['RANK']}.pt")

@@ -61,11 +61,11 @@ def test_another_seed_is_another_run(small_config, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sgd", "adamw", "lars"])
+@pytest.mark.parametrize("name", ["sgd", "adamw", "lars", "muon"])
 @pytest.mark.parametrize("loss", ["barlow_twins", "simclr", "vicreg"])
 def test_every_loss_is_brought_down_by_every_optimiser(small_config, tmp_path, loss, name):
     sgd = {"barlow_twins": 0.01, "simclr": 0.02, "vicreg": 0.005}[loss]
-    rate = {"sgd": sgd, "adamw": 0.003, "lars": 3.0}[name]
+    rate = {"sgd": sgd, "adamw": 0.003, "lars": 3.0, "muon": 0.02}[name]
     config = small_config(loss=loss, optimizer=OptimizerConfig(name=name, lr=rate), steps=30)
     losses = train(config, tmp_path / "run").metrics["loss"]
     assert np.isfinite(losses).all()
@@ -163,7 +163,7 @@ def test_what_is_going_on_is_told(small_config, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sgd", "adamw", "lars"])
+@pytest.mark.parametrize("name", ["sgd", "adamw", "lars", "muon"])
 def test_a_run_that_ended_at_any_step_resumes_to_the_same_record(small_config, tmp_path, folder_bytes, name):
     config = small_config(
         optimizer=OptimizerConfig(name=name, lr=0.01, schedule="cosine", warmup_steps=4, weight_decay=0.01)
@@ -344,9 +344,7 @@ def test_a_run_that_exists_is_refused_and_untouched(small_config, tmp_path, fold
     before = folder_bytes(tmp_path / "run")
     with pytest.raises(FileExistsError, match="exists; use --resume"):
         train(small_config(steps=2), tmp_path / "run")
-    with pytest.raises(
-        ValueError, match=r"another configuration \(steps: 3, not 2; optimizer.lr: 0.1, not 0.005\)"
-    ):
+    with pytest.raises(ValueError, match=r"another configuration \(optimizer.lr: 0.1, not 0.005\)"):
         train(small_config(steps=3, optimizer=OptimizerConfig(lr=0.1)), tmp_path / "run", resume=True)
     assert folder_bytes(tmp_path / "run") == before
 
@@ -364,4 +362,6 @@ def test_a_configuration_in_the_run_folder_has_its_defaults_filled_in(small_conf
     train(config, tmp_path / "run")
     found = load_config(tmp_path / "run" / "config.yaml")
     assert found.optimizer.lr == 0.002
-    assert dataclasses.replace(found, optimizer=config.optimizer) == config
+    images = dataclasses.replace(config.images, channels=3)
+    expected = dataclasses.replace(config, images=images, views=config.views.for_channels(3))
+    assert dataclasses.replace(found, optimizer=config.optimizer) == expected

@@ -95,9 +95,19 @@ def test_prepared_images_are_whole_images_resized_and_normalised(config):
     images = torch.randint(256, (3, 3, 12, 12), dtype=torch.uint8)
     mean, std = (torch.tensor(values)[:, None, None] for values in (config.views.mean, config.views.std))
     torch.testing.assert_close(prepare_images(images, config), (images / 255 - mean) / std)
-    plain = dataclasses.replace(config, views=ViewsConfig(normalize=False))
+    plain = dataclasses.replace(config, views=ViewsConfig(normalize="none"))
     torch.testing.assert_close(prepare_images(images, plain), images / 255)
     assert prepare_images(torch.zeros(2, 3, 30, 30, dtype=torch.uint8), config).shape == (2, 3, 12, 12)
+
+
+def test_pixels_of_16_bits_are_worth_what_the_same_of_8_bits_are(config):
+    probe = Probe(config)
+    expected = probe.measure_pixels(["logistic"])
+    for name in ("train", "test"):
+        split = getattr(probe, name)
+        deep = torch.from_numpy(split.images.numpy().astype(np.uint16) * 257)
+        setattr(probe, name, dataclasses.replace(split, images=deep))
+    assert probe.measure_pixels(["logistic"]) == expected
 
 
 @pytest.mark.slow
@@ -167,7 +177,7 @@ def test_other_data_than_the_runs_have_columns_of_their_own_names(config, labell
     other = ProbesConfig(data=config.data)
     probe = Probe(dataclasses.replace(config, data="photos", images=named, probes=other))
     assert len(probe.train.labels) == 60
-    with pytest.raises(ValueError, match="got kind"):
+    with pytest.raises(ValueError, match="got picture"):
         Probe(dataclasses.replace(config, images=named))
 
 

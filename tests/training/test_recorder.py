@@ -14,7 +14,7 @@ from eigenstep.training import (
     photo_patches,
     train,
 )
-from eigenstep.views import TwoViews, ViewsConfig
+from eigenstep.views import IMAGENET_MEAN, IMAGENET_STD, TwoViews, ViewsConfig
 
 # Which of 64 images a probe batch of 12 holds.
 SPREAD = [0, 5, 10, 16, 21, 26, 32, 37, 42, 48, 53, 58]
@@ -88,7 +88,7 @@ def test_the_probe_batch_is_spread_over_the_images_unaugmented_in_evaluation_mod
     images = photo_patches(64, 16, config.seed)[SPREAD]
     assert np.array_equal(record.probe, images.permute(0, 2, 3, 1).numpy())
     embed(config, encoder, 10)  # the step's own batch has moved the running statistics by then
-    mean, std = (torch.tensor(values)[:, None, None] for values in (config.views.mean, config.views.std))
+    mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD))
     with torch.no_grad():
         embeddings = encoder.eval()((images / 255 - mean) / std)[1].double().numpy()
     left, scale, _ = np.linalg.svd(embeddings - embeddings.mean(axis=0), full_matrices=False)
@@ -100,7 +100,7 @@ def test_the_probe_batch_is_spread_over_the_images_unaugmented_in_evaluation_mod
 
 @pytest.mark.slow
 def test_views_that_are_not_normalised_are_probed_without_normalisation(measured_run, embed):
-    config, record, encoder = measured_run(views=ViewsConfig(normalize=False))
+    config, record, encoder = measured_run(views=ViewsConfig(normalize="none"))
     embed(config, encoder, 10)
     with torch.no_grad():
         embeddings = encoder.eval()(photo_patches(64, 16)[SPREAD] / 255)[1].double().numpy()
@@ -146,8 +146,16 @@ def test_the_summary_counts_the_modes_and_names_the_broken_images(small_config, 
     assert summary["images"] == {
         "used": 20,
         "broken": 1,
-        "broken_names": ["broken.png"],
+        "broken_names": ["broken.png (its content is of no known format of images)"],
         "enlarged": 20,
+        "with_gaps": 0,
         "damaged": 0,
         "damaged_names": [],
+        "found": 21,
+        "passed_over": {},
+        "passed_over_names": [],
+        "channels": 3,
+        "dtype": "uint8",
+        "range": None,
+        "notes": [],
     }

@@ -11,6 +11,7 @@ from eigenstep.methods import METHODS
 from eigenstep.record import read_record
 from eigenstep.training import (
     CheckpointConfig,
+    EmbeddingPreconditionerConfig,
     OptimizerConfig,
     ProjectorConfig,
     RecordConfig,
@@ -43,8 +44,13 @@ def cases(small_config):
     plain = dataclasses.replace(simclr.projector, batch_norm=False)
     configs["adamw"] = dataclasses.replace(simclr, optimizer=OptimizerConfig(name="adamw", lr=1e-3))
     configs["lars"] = dataclasses.replace(simclr, optimizer=OptimizerConfig(name="lars", lr=1.0))
+    configs["muon"] = dataclasses.replace(simclr, optimizer=OptimizerConfig(name="muon", lr=0.02))
     configs["in parts"] = dataclasses.replace(
         simclr, micro_batch_size=4, projector=plain, backbone="test_vit", loss="simsiam"
+    )
+    preconditioned = EmbeddingPreconditionerConfig(power=0.5, damping=1e-2, every=3)
+    configs["preconditioned"] = dataclasses.replace(
+        configs["barlow_twins"], embedding_preconditioner=preconditioned
     )
     configs["norms apart"] = dataclasses.replace(simclr, sync_batch_norm=False)
     configs["odd"] = dataclasses.replace(simclr, batch_size=15)
@@ -72,7 +78,7 @@ def two_processes(tmp_path, two_ranks):
 def test_two_processes_equal_one(cases, two_processes, tmp_path):
     """After ten steps, in float64, batch norms, optimisers and gradients in parts included."""
     said = two_processes(cases)
-    for name in (*LOSSES, "adamw", "lars", "in parts", "norms apart"):
+    for name in (*LOSSES, "adamw", "lars", "muon", "preconditioned", "in parts", "norms apart"):
         assert [rank[name] for rank in said] == ["finished", "finished"]
         one, two = train(cases[name], tmp_path / "one" / name), read_record(tmp_path / "two" / name)
         worst = furthest(tmp_path / "one" / name, tmp_path / "two" / name)
@@ -112,7 +118,7 @@ def test_a_run_of_two_processes_that_ended_at_any_step_resumes_to_the_same_recor
     cases, two_processes, tmp_path, folder_bytes, write_parquet, encoded
 ):
     """Also on streamed images, where each process decodes its own."""
-    subject = {name: cases[name] for name in ("byol", "lars")}
+    subject = {name: cases[name] for name in ("byol", "lars", "muon", "preconditioned")}
     data = str(
         write_parquet({"img": [{"bytes": encoded(seed), "path": None} for seed in range(40)]}, ["img"])
     )

@@ -53,7 +53,7 @@ def reference_view(image, parameters, sample, config, size, kernel_size):
 )
 def test_views_equal_torchvisions_pipeline_sample_by_sample(height, width, size):
     # The jump of solarisation amplifies rounding where a value sits on the threshold; none does beyond it.
-    config = dataclasses.replace(EVERYTHING, solarize_threshold=1.0, normalize=False)
+    config = dataclasses.replace(EVERYTHING, solarize_threshold=1.0, normalize="none")
     images, views = images_of(height, width), TwoViews(config, size)
     parameters = views.sample(images, seeded())
     result = views.apply(images, parameters)
@@ -63,7 +63,7 @@ def test_views_equal_torchvisions_pipeline_sample_by_sample(height, width, size)
 
 
 def test_solarisation_comes_last_before_normalisation():
-    config = dataclasses.replace(EVERYTHING, solarize_probability=1.0, normalize=False)
+    config = dataclasses.replace(EVERYTHING, solarize_probability=1.0, normalize="none")
     images = images_of(32, 32)
     views = TwoViews(config, 32)
     parameters = views.sample(images, seeded())
@@ -74,10 +74,10 @@ def test_solarisation_comes_last_before_normalisation():
 
 def test_normalisation_is_torchvisions():
     images = images_of(32, 32)
-    plain = TwoViews(dataclasses.replace(EVERYTHING, normalize=False), 32)(images, seeded())
+    plain = TwoViews(dataclasses.replace(EVERYTHING, normalize="none"), 32)(images, seeded())
     normalised = TwoViews(EVERYTHING, 32)(images, seeded())
     for view, expected in zip(normalised, plain, strict=True):
-        expected = reference.normalize(expected, list(EVERYTHING.mean), list(EVERYTHING.std))
+        expected = reference.normalize(expected, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
         torch.testing.assert_close(view, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -136,7 +136,7 @@ def test_bytes_and_floats_give_the_same_views():
 )
 def test_views_that_are_not_normalised_stay_in_range(images):
     config = ViewsConfig(
-        brightness=2.0, contrast=2.0, saturation=2.0, hue=0.5, blur_probability=0.5, normalize=False
+        brightness=2.0, contrast=2.0, saturation=2.0, hue=0.5, blur_probability=0.5, normalize="none"
     )
     for view in TwoViews(config, 33)(images, seeded()):
         assert view.dtype == torch.float32
@@ -186,7 +186,7 @@ def test_the_blurs_kernel_is_simclrs(kernel):
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (torch.rand(4, 1, 8, 8), "repeat a grey channel three times"),
+        (torch.rand(4, 1, 8, 8), r"views\.normalize data: expected views\.mean and views\.std, got none"),
         (torch.rand(3, 8, 8), "four dimensions"),
         (torch.zeros(4, 3, 8, 8, dtype=torch.int32), "got torch.int32"),
         (255 * torch.rand(4, 3, 8, 8), r"floats in \[0, 1\], got values from"),

@@ -2,10 +2,28 @@
 
 from eigenstep.analysis._analyse import Analysis, analyse
 from eigenstep.analysis._closed_form import ClosedForm, HalfTime
+from eigenstep.analysis._drift import DriftFound, drift_of
+from eigenstep.analysis._first_modes import Moment, moment_of, stand_out
 from eigenstep.analysis._learned import LearnedCount, learned_rises, summarise
+from eigenstep.analysis._mode_steps import (
+    ModeSteps,
+    mode_steps,
+    modes_told,
+    sooner,
+    sooner_in_words,
+    steps_in_words,
+)
+from eigenstep.analysis._plain_run import (
+    ModeBeside,
+    beside_plain,
+    differ_by_rule_alone,
+    differing_settings,
+    find_plain,
+)
 from eigenstep.analysis._rises import Rise, find_rises, running_median, separate_steps
 from eigenstep.analysis._run_clock import RunClock
 from eigenstep.analysis._times import TimeComparison, compare_times
+from eigenstep.analysis._update_rule import RuleName, UpdateRule, update_rule
 from eigenstep.analysis._variance_along import variance_along
 from eigenstep.analysis.tracking import (
     Estimate,
@@ -26,21 +44,32 @@ from eigenstep.analysis.verdicts import Verdict, judge, judge_snapshot, judge_sp
 __all__ = [
     "Analysis",
     "ClosedForm",
+    "DriftFound",
     "Estimate",
     "Forecast",
     "Growth",
     "HalfTime",
     "LearnedCount",
+    "ModeBeside",
     "ModeFit",
     "ModeHistory",
+    "ModeSteps",
+    "Moment",
     "Rise",
+    "RuleName",
     "RunClock",
     "TimeComparison",
     "Track",
     "Upcoming",
+    "UpdateRule",
     "Verdict",
     "analyse",
+    "beside_plain",
     "compare_times",
+    "differ_by_rule_alone",
+    "differing_settings",
+    "drift_of",
+    "find_plain",
     "find_rises",
     "fit_mode",
     "follow_modes",
@@ -50,9 +79,17 @@ __all__ = [
     "judge_snapshot",
     "judge_spectra",
     "learned_rises",
+    "mode_steps",
+    "modes_told",
+    "moment_of",
     "running_median",
     "separate_steps",
+    "sooner",
+    "sooner_in_words",
+    "stand_out",
+    "steps_in_words",
     "summarise",
     "track_modes",
+    "update_rule",
     "variance_along",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eigenstep.analysis._rises import LOGISTIC_WIDTH, Rise
-from eigenstep.theory import mode_eigenvalues
+from eigenstep.theory import Preconditioner, Rule, mode_eigenvalues
 
 Array = NDArray[np.float64]
 
@@ -63,6 +63,7 @@ class ClosedForm:
             np.array(entries[name], float) for name in ("gamma", "start_scales", "half_times")
         )
         self.learning_rate = entries.get("learning_rate")
+        self.rule = _rule(entries)
         self.mode_half_times = np.array(entries.get("mode_half_times") or self.half_times, float)
         self.plateaus = np.array(entries.get("plateaus") or np.ones_like(self.half_times), float)
         # Of an eigenvalue lambda = gamma s^2, which grows twice as fast as the scale s.
@@ -72,14 +73,14 @@ class ClosedForm:
 
     def eigenvalues(self, times: Array) -> Array:
         """Predicted eigenvalues of C, (T, d), descending."""
-        curves = mode_eigenvalues(self.gamma, self.start_scales, times, self.learning_rate)
+        curves = mode_eigenvalues(self.gamma, self.start_scales, times, self.learning_rate, rule=self.rule)
         return -np.sort(-curves, axis=1)
 
     def grid(self, end: float) -> Array:
         """Times from 0 to `end`, dense around each of the first half-times, where the curves bend."""
         learned = np.isfinite(self.half_times) & (self.gamma > 0)
         first = np.flatnonzero(learned)[np.argsort(self.half_times[learned], kind="stable")[:MODES_AROUND]]
-        widths = LOGISTIC_WIDTH / 8 / self.gamma[first]
+        widths = LOGISTIC_WIDTH / 2 / self.scale_rates[first]
         steps = np.linspace(-WIDTHS_AROUND, WIDTHS_AROUND, POINTS_AROUND)
         around = self.half_times[first, None] + widths[:, None] * steps
         grid = np.union1d(np.linspace(0, end, EVEN_POINTS), around)
@@ -121,6 +122,17 @@ class ClosedForm:
             Rise(place, float(self.half_times[entry]), float(self.plateaus[entry]), float(width))
             for place, entry, width in found
         ]
+
+
+def _rule(entries: Mapping[str, Any]) -> Rule:
+    """Times under orthogonalised updates are foretold by no kernel: those are of its gradient flow."""
+    numbers = entries.get("preconditioner")
+    if numbers is None:
+        if entries.get("rule") == "preconditioned":
+            raise ValueError("prediction.json lacks preconditioner; see docs/run-folder.md")
+        return "gradient"
+    known = {name: numbers[name] for name in ("power", "damping", "correlations") if name in numbers}
+    return Preconditioner(**known)
 
 
 def _in_time(half_times: Array, gamma: Array) -> NDArray[np.intp]:

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eigenstep.analysis._closed_form import ClosedForm
+from eigenstep.analysis._drift import drift_of
 from eigenstep.analysis._rises import Rise, find_rises
+from eigenstep.analysis._update_rule import update_rule
 from eigenstep.record import RunRecord
 
 # Up to so many records each one is judged; of a longer record only one that is longer by this share.
@@ -38,9 +40,21 @@ def known_plateau(record: RunRecord) -> float | None:
 
 
 def summarise(record: RunRecord) -> dict[str, Any]:
-    """What a summary says of the modes: `learned_modes`, their number, and `rises`, one tree each."""
-    rises = learned_rises(record)
-    return {"learned_modes": len(rises), "rises": [vars(rise) for rise in rises]}
+    """What a summary says of the modes: `learned_modes`, their number, and `rises`, one tree each.
+
+    Of a run whose configuration tells it, `update_rule`: names and a sentence. Of a run that followed its
+    drift, `drift`: where it ended, null where not defined, and a sentence.
+    """
+    rises, drift, rule = learned_rises(record), drift_of(record), update_rule(record)
+    said: dict[str, Any] = {"learned_modes": len(rises), "rises": [vars(rise) for rise in rises]}
+    if rule is not None:
+        said["update_rule"] = {"names": list(rule.names), "sentence": rule.sentence}
+    if drift is not None:
+        numbers = {
+            name: None if value is None or np.isnan(value) else value for name, value in vars(drift).items()
+        }
+        said["drift"] = numbers | {"sentence": drift.sentence}
+    return said
 
 
 class LearnedCount:

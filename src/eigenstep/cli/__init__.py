@@ -18,9 +18,12 @@ except ModuleNotFoundError:  # the base install serves as a library
         "eigenstep: the command line needs more packages; install them by pip install 'eigenstep[train]'"
     )
 
+from eigenstep.cli._augmentations import augmentations_command
 from eigenstep.cli._compare import compare
 from eigenstep.cli._embed import embed
 from eigenstep.cli._export import export
+from eigenstep.cli._images import images_command
+from eigenstep.cli._modes import modes_command
 from eigenstep.cli._parse import Flag, parse
 from eigenstep.cli._predict import predict_command
 from eigenstep.cli._probe import probe
@@ -32,6 +35,8 @@ from eigenstep.cli._view import view
 
 # sysexits.h: the same command succeeds later.
 TEMPORARY_FAILURE = 75
+# What a shell says of a process that SIGPIPE ended.
+BROKEN_PIPE = 141
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     0: done; 2: input that cannot be used; 75: stopped by SIGTERM, as of a preempted job, by a full disk, or
     since a process that decodes images was lost: the same can be done later, and a training that has a
-    checkpoint goes on; 130: interrupted.
+    checkpoint goes on; 130: interrupted; 141: nobody reads what it prints any more.
 
     EIGENSTEP_DEBUG=1 in the environment shows the traceback behind an error's line.
     """
@@ -51,10 +56,13 @@ def main(arguments: list[str] | None = None) -> int:
             job = parse(
                 {
                     "demo": demo,
+                    "images": images_command(arguments),
                     "train": train_command(arguments),
                     "recipes": recipes,
                     "predict": predict_command(arguments),
+                    "augmentations": augmentations_command(arguments),
                     "compare": compare,
+                    "modes": modes_command(arguments),
                     "probe": probe,
                     "embed": embed,
                     "export": export,
@@ -67,6 +75,9 @@ def main(arguments: list[str] | None = None) -> int:
                 arguments,
             )
             job()
+    except BrokenPipeError:  # whoever read has gone, as of `eigenstep recipes | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is written at the end
+        return BROKEN_PIPE
     except (ValueError, OSError, MemoryError, FloatingPointError, Stopped) as error:
         if os.environ.get("EIGENSTEP_DEBUG"):
             raise

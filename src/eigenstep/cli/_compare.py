@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def compare(
     inputs: tyro.conf.Positional[tuple[str, ...]],
+    beside: str | None = None,
     data: str | None = None,
     split: str | None = None,
     images: int | None = None,
@@ -29,7 +30,8 @@ def compare(
     """Tell how far runs, predictions and files of embeddings agree on one set of images.
 
     Subspace overlap (as a whole, and of the first modes at moments when just these had been learned), CKA,
-    Procrustes and nearest neighbours, each with a bootstrap interval and what chance would give; and
+    Procrustes and nearest neighbours, each with a bootstrap interval and what chance would give; of two runs,
+    how many times sooner the second learned 1, 2, 4, 8, ... modes, and whether they are the same; and
     predicted times of learning beside measured ones.
 
     Parameters
@@ -37,6 +39,9 @@ def compare(
     inputs : tyro.conf.Positional[tuple[str, ...]]
         Two or more of: RUN, RUN@CHECKPOINT (init, last, best or a step), the folder of a prediction, FILE or
         FILE@COLUMN of embeddings (.npy, .npz, .pt, .safetensors, .parquet, .csv).
+    beside : str | None
+        A run like one of those compared but for its seed: how far the two agree is told beside the others.
+        Default: one among those compared, if there is one.
     data : str | None
         Where the images that runs embed are read, named as the data set to train on; default: where
         predictions and files have theirs from, or the first run's own.
@@ -66,6 +71,7 @@ def compare(
         check_writable(out)
     found = run_comparison(
         inputs,
+        beside=beside,
         data=data,
         split=split,
         images=images,
@@ -91,11 +97,12 @@ def compare(
 def _show(found: "SideBySide") -> None:
     from eigenstep.terminal import console, print_table
 
-    for name, given, moment, learned in zip(
-        found.letters, found.inputs, found.moments, found.learned_words, strict=True
+    for name, given, moment, learned, rule in zip(
+        found.letters, found.inputs, found.moments, found.learned_words, found.rules, strict=True
     ):
         modes = learned if "of" not in learned else f"{learned} modes learned"
-        console.print(f"{name}: {given.name} ({given.kind}, {moment}, {modes})", soft_wrap=True)
+        by = f"; {rule}" if rule else ""
+        console.print(f"{name}: {given.name} ({given.kind}, {moment}, {modes}{by})", soft_wrap=True)
     for table in found.tables():
         print_table(table.title, table.header, table.rows)
         if table.note:

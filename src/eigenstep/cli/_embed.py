@@ -13,6 +13,7 @@ def embed(
     run: tyro.conf.Positional[Path],
     out: Path,
     data: str | None = None,
+    modes: Path | None = None,
     split: str | None = None,
     limit: int | None = None,
     broken: Literal["pass"] | None = None,
@@ -30,6 +31,8 @@ def embed(
         The file to write: embeddings.parquet, or .npz, or .npy for the features alone.
     data : str | None
         Images, named as the data set to train on; default: the run's own.
+    modes : Path | None
+        The modes.json of eigenstep modes RUN: scores along its modes are further columns, mode_1 and so on.
     split : str | None
         Which split of them; default: the run's.
     limit : int | None
@@ -53,6 +56,7 @@ def embed(
                 out,
                 data,
                 checkpoint,
+                modes=modes,
                 split=split,
                 limit=limit,
                 broken=broken,

@@ -11,6 +11,10 @@ import tyro
 
 Flag = tyro.conf.FlagCreatePairsOff[bool]
 
+# Options of several numbers, which may be written with commas between them as well as with spaces.
+LISTS = ("images.take", "images.show", "images.range", "projector.hidden", "views.mean", "views.std")
+_COMMAS = re.compile(rf"(--(?:{'|'.join(map(re.escape, LISTS))}))[= ](?=\S*,)(\S+)")
+
 
 def parse(commands: dict[str, Callable[..., Any]], arguments: list[str]) -> Callable[[], Any]:
     """The subcommand with its arguments, not yet called; ValueError for arguments that do not fit."""
@@ -21,7 +25,7 @@ def parse(commands: dict[str, Callable[..., Any]], arguments: list[str]) -> Call
                 {name: _postponed(command) for name, command in commands.items()},
                 prog="eigenstep",
                 description="Watch and predict how self-supervised networks learn one eigenmode at a time.",
-                args=arguments,
+                args=_apart(arguments),
             )
     except SystemExit as exit:
         if not exit.code:  # help was asked for and shown
@@ -30,6 +34,27 @@ def parse(commands: dict[str, Callable[..., Any]], arguments: list[str]) -> Call
         raise ValueError(
             f"{_in_one_line(messages.getvalue())} (see {' '.join(['eigenstep', asked]).strip()} --help)"
         ) from exit
+
+
+def _apart(arguments: list[str]) -> list[str]:
+    """The arguments with numbers that commas join, of options that take several, each by itself.
+
+    Examples
+    --------
+    >>> _apart(["train", "--images.take", "4,3,2", "--images.show=1,2", "--data", "a,b"])
+    ['train', '--images.take', '4', '3', '2', '--images.show', '1', '2', '--data', 'a,b']
+    """
+    apart: list[str] = []
+    before = ""
+    for argument in arguments:
+        given = _COMMAS.fullmatch(f"{before} {argument}") or _COMMAS.fullmatch(argument)
+        if given is None:
+            apart.append(argument)
+        else:
+            own = [] if argument == given[2] else [given[1]]
+            apart += own + [each for each in given[2].split(",") if each]
+        before = argument
+    return apart
 
 
 def _postponed(command: Callable[..., Any]) -> Callable[..., Callable[[], Any]]:
@@ -46,8 +71,14 @@ def _in_one_line(box: str) -> str:
     title, *paragraphs = [" ".join(text.split()) for text in re.split("[─-]{3,}", plain) if text.strip()]
     message, *hints = paragraphs or [title]
     message = re.sub(r"Error parsing \S*settings\.(\w+):", r"Error parsing --\1:", message.removesuffix("."))
-    # Of an option that may be left out tyro tells every kind that it has tried.
-    tried = r"no type matching \{None\}\|(\S+) could be instantiated from \['(.*?)'\]\..*"
-    message = re.sub(tried, r"expected \1, got '\2'", message)
+    # Of an option of several kinds tyro tells each that it has tried.
+    tried = r"no type matching (.+?) could be instantiated from \[(.*?)\]\..*"
+    message = re.sub(tried, lambda found: f"expected {_kinds(found[1])}, got {found[2]}", message)
     meant = re.search(r"--[\w.-]+", hints[0]) if hints and hints[0].startswith("Perhaps") else None
     return message + (f"; did you mean {meant[0]}?" if meant else "")
+
+
+def _kinds(told: str) -> str:
+    """`INT|{none,norms}` in words; that an option may be None need not be said."""
+    kinds = [kind for kind in re.split(r"[|,]", re.sub("[{}]", "", told)) if kind != "None"]
+    return " or ".join([", ".join(kinds[:-1]), kinds[-1]] if len(kinds) > 1 else kinds)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def reproduce_command(
-    experiment: tyro.conf.Positional[Literal["e1", "e2", "e3", "e4", "e5", "all"]],
-    size: Literal["small", "full"] = "small",
+    experiment: tyro.conf.Positional[Literal["e1", "e2", "e3", "e4", "e5", "e6", "all"]],
+    size: Literal["small", "medium", "full"] = "small",
     data: str | None = None,
     out: Path = Path("runs/reproduce"),
     resume: Flag = False,
@@ -25,17 +25,19 @@ def reproduce_command(
     """Run the source paper's experiments, from data to figures, against what the theory predicts.
 
     e1: the linear model; e2: a ResNet under three losses; e3: growing initialisation; e4: embeddings against
-    the tangent kernel, and losses against each other; e5: principal directions over time.
+    the tangent kernel, and losses against each other; e5: principal directions over time; e6: what modes mean
+    in the order of learning.
 
     Parameters
     ----------
-    experiment : tyro.conf.Positional[Literal['e1', 'e2', 'e3', 'e4', 'e5', 'all']]
+    experiment : tyro.conf.Positional[Literal['e1', 'e2', 'e3', 'e4', 'e5', 'e6', 'all']]
         Which one, or all.
-    size : Literal['small', 'full']
-        Small takes about 10 minutes in all on two cores; full is the paper's size and needs a GPU.
+    size : Literal['small', 'medium', 'full']
+        Small takes about 10 minutes in all on two cores; full is the paper's size and needs a GPU. Medium is
+        of e2 alone: ResNet-50 by SGD and by Muon, 1,000 steps a run, hours on two cores.
     data : str | None
         Images, as `eigenstep train --data` takes them; default: patches of scikit-learn's photographs for
-        small, CIFAR-10 and STL-10 from the Hugging Face hub for full.
+        small, CIFAR-10 and STL-10 from the Hugging Face hub for the others.
     out : Path
         Folder for runs, figures and results; an experiment has a folder in it.
     resume : Flag

@@ -12,11 +12,16 @@ import tyro
 from eigenstep.cli._parse import Flag
 from eigenstep.spelling import printable
 
+# A file of augmentations, which stands beside the options that change it.
+SetOption = Annotated[Path | None, tyro.conf.arg(name="views.set")]
+
 
 def train_command(arguments: list[str]) -> Callable[..., Any]:
     """The subcommand `train`, with the defaults of the recipe, configuration file or run that is named."""
     if arguments[:1] != ["train"]:
         return _train_in_short  # the list of subcommands is shown without loading what training needs
+    from eigenstep.analysis import update_rule
+    from eigenstep.optim import for_another_optimizer
     from eigenstep.record import claim_folder, remove_if_empty
     from eigenstep.terminal import console, follow, print_runs
     from eigenstep.training import TrainConfig, load_config, train
@@ -38,11 +43,20 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
         defaults = dataclasses.replace(defaults, epochs=None)
     elif option_value(arguments, "--epochs"):
         defaults = dataclasses.replace(defaults, steps=None)
+    chosen_set = option_value(arguments, "--views.set")
+    if chosen_set:
+        from eigenstep.modes.augmentations import read_set
+
+        defaults = dataclasses.replace(defaults, views=read_set(chosen_set).views)
+    former, optimizer = defaults.optimizer, option_value(arguments, "--optimizer.name")
+    if optimizer and optimizer != former.name:  # whose rate and momentum are not the recipe's or file's
+        defaults = dataclasses.replace(defaults, optimizer=for_another_optimizer(former))
 
     def run(
         settings: Annotated[TrainConfig, tyro.conf.arg(name="")] = defaults,
         recipe: str | None = None,
         config: Path | None = None,
+        views_set: SetOption = None,
         out: Path | None = None,
         resume: Flag = False,
         overwrite: Flag = False,
@@ -59,6 +73,9 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
             Take the defaults of all options from this recipe; `eigenstep recipes` lists them.
         config : Path | None
             Take the defaults of all options from this config.yaml, as a run writes it.
+        views_set : Path | None
+            Take the augmentations from this YAML file, as `eigenstep augmentations` writes it; of several
+            sets FILE@NAME. Other --views options beside it change them.
         out : Path | None
             Run folder; default: runs/DATA-LOSS-BACKBONE, with a number if that exists.
         resume : Flag
@@ -76,6 +93,12 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
         speaks = os.environ.get("RANK", "0") == "0"  # one of the processes under torchrun
         runs, began = Path("runs"), Path("runs").exists()
         folder = out or (claim_folder(runs, name) if speaks else runs / name)
+        if speaks and not quiet and defaults.optimizer != former:
+            console.print(
+                f"rate, momentum and the like of {former.name} are not taken over to"
+                f" {settings.optimizer.name}",
+                soft_wrap=True,
+            )
         try:
             with follow(settings.loss, quiet=quiet or not speaks) as progress:
                 record = train(
@@ -105,6 +128,12 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
         if images["enlarged"]:
             console.print(f"{images['enlarged']} images were smaller than the views and were enlarged")
         print_runs([record])
+        rule = update_rule(record)
+        if rule is not None:
+            console.print(f"update rule: {rule.name} ({rule.sentence})", soft_wrap=True)
+        drift = (record.summary or {}).get("drift")
+        if drift:
+            console.print(f"drift: {drift['sentence']}", soft_wrap=True)
         if record.probes:
             found = {
                 name: values[-1] for name, values in record.probes.items() if name not in ("step", "time")

@@ -10,16 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 from eigenstep.analysis import TimeComparison, compare_times, variance_along
 from eigenstep.comparison._agreement import Agreement, compare_embeddings, overlap_of_modes
-from eigenstep.comparison._alignment import cka_by_chance, linear_cka, procrustes_similarity
 from eigenstep.comparison._neighbours import neighbour_agreement
 from eigenstep.comparison._resampling import bootstrap_intervals, permutation_chance
-from eigenstep.comparison._spaces import overlap_by_chance, principal_angles, space_overlap
+from eigenstep.spectrum.agreement import (
+    cka_by_chance,
+    linear_cka,
+    overlap_by_chance,
+    principal_angles,
+    procrustes_similarity,
+    space_overlap,
+)
 
 if TYPE_CHECKING:
     from eigenstep.comparison._compare import compare
     from eigenstep.comparison._inputs import Input, parse_input
     from eigenstep.comparison._matrices import AgreementMatrix, draw_matrices, matrices, write_page
-    from eigenstep.comparison._result import ModeOverlap, Pair, SideBySide, TextTable, Times
+    from eigenstep.comparison._result import ModeOverlap, Pair, SideBySide, Times
+    from eigenstep.comparison._speedup import SpanOverlap, Speedup, SpeedupRow
+    from eigenstep.comparison._text_table import TextTable
 
 __all__ = [
     "Agreement",
@@ -28,6 +36,9 @@ __all__ = [
     "ModeOverlap",
     "Pair",
     "SideBySide",
+    "SpanOverlap",
+    "Speedup",
+    "SpeedupRow",
     "TextTable",
     "TimeComparison",
     "Times",
@@ -57,7 +68,9 @@ _SIDE_BY_SIDE = {
     **dict.fromkeys(("compare",), "_compare"),
     **dict.fromkeys(("Input", "parse_input"), "_inputs"),
     **dict.fromkeys(("AgreementMatrix", "draw_matrices", "matrices", "write_page"), "_matrices"),
-    **dict.fromkeys(("ModeOverlap", "Pair", "SideBySide", "TextTable", "Times"), "_result"),
+    **dict.fromkeys(("ModeOverlap", "Pair", "SideBySide", "Times"), "_result"),
+    **dict.fromkeys(("TextTable",), "_text_table"),
+    **dict.fromkeys(("SpanOverlap", "Speedup", "SpeedupRow"), "_speedup"),
 }
 
 

@@ -5,11 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eigenstep.comparison._alignment import cka_by_chance, linear_cka, procrustes_similarity
 from eigenstep.comparison._neighbours import neighbour_agreement
 from eigenstep.comparison._resampling import bootstrap_intervals, permutation_chance
-from eigenstep.comparison._spaces import bases, overlap_by_chance, principal_angles, space_overlap
 from eigenstep.embeddings import as_tensor
+from eigenstep.spectrum.agreement import (
+    bases,
+    cka_by_chance,
+    linear_cka,
+    overlap_by_chance,
+    principal_angles,
+    procrustes_similarity,
+    space_overlap,
+)
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ def compare_embeddings(
 def overlap_of_modes(
     first: ArrayLike,
     second: ArrayLike,
-    modes: int,
+    modes: int | tuple[int, int],
     *,
     center: bool = True,
     resamples: int = 200,
@@ -103,7 +110,8 @@ def overlap_of_modes(
     """Return `space_overlap` of the first principal directions, with an interval and what chance gives.
 
     Meant for moments at which just these modes have been learned: at the end of training, where C = I, the
-    first directions of an embedding are arbitrary.
+    first directions of an embedding are arbitrary. `modes` may be two numbers, one of each embedding: the
+    overlap is 1 where the larger space holds the smaller one.
 
     Examples
     --------
@@ -115,9 +123,9 @@ def overlap_of_modes(
     def statistics(weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
         return np.array([space_overlap(first, second, modes, center=center, weights=weights)])
 
-    images = len(as_tensor(first))
+    images, counts = len(as_tensor(first)), modes if isinstance(modes, tuple) else (modes, modes)
     (interval,) = bootstrap_intervals(statistics, images, resamples=resamples, seed=seed)
-    chance = overlap_by_chance(images, modes, modes, center=center)
+    chance = overlap_by_chance(images, *counts, center=center)
     return _agreement(float(statistics(None)[0]), interval, chance, 1.0)
 
 

@@ -7,22 +7,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from eigenstep.analysis import TimeComparison, compare_times
-from eigenstep.comparison._agreement import compare_embeddings, overlap_of_modes
+from eigenstep.analysis import TimeComparison, compare_times, differing_settings, stand_out, update_rule
+from eigenstep.comparison._agreement import Agreement, compare_embeddings, overlap_of_modes
+from eigenstep.comparison._common_images import common_images
 from eigenstep.comparison._embedded import EmbeddingAt, InputEmbeddings, embed_input
-from eigenstep.comparison._inputs import Input, What, common_images, open_file, parse_input
+from eigenstep.comparison._inputs import Input, What, open_file, parse_input
 from eigenstep.comparison._result import ModeOverlap, Pair, SideBySide, Times
+from eigenstep.comparison._speedup import ComparedRun, Overlap, Speedup, differ_by_seed_alone, speedup
 from eigenstep.embeddings import Rows
 from eigenstep.prediction import measured_mode_times, measured_times, read_predicted
 from eigenstep.record import read_record
-
-# Modes k and k + 1 are told apart where their variances differ by this factor.
-CONTRAST = 2.0
 
 
 def compare(
     names: Sequence[str | Path],
     *,
+    beside: str | Path | None = None,
     data: str | None = None,
     split: str | None = None,
     images: int | None = None,
@@ -36,13 +36,18 @@ def compare(
     """Compare runs, predictions and files of embeddings on one set of images.
 
     As a whole, every input at its last moment; and mode by mode where both have a moment at which just the
-    first k modes had been learned: at the end, where all eigenvalues are equal, the first k are arbitrary.
+    first k modes had been learned: at the end, where all eigenvalues are equal, the first k are arbitrary. Of
+    two runs as a whole, how many times sooner the second learned 1, 2, 4, 8, ... modes, and whether they are
+    the same: the overlap of what these span, at the moments that `eigenstep.analysis.moment_of` says.
 
     Parameters
     ----------
     names : Sequence[str | Path]
         At least two: runs as RUN or RUN@CHECKPOINT (init, last, best or a step), predictions, files of
         embeddings as FILE or FILE@COLUMN (see `eigenstep.embeddings.open_rows`); the same may be given twice.
+    beside : str | Path | None
+        a run that differs from one of the others in its seed alone: their overlap is what the same training
+        agrees by with itself. By default one is looked for among the inputs.
     data : str | None
         Where the images that runs embed are read, named as for `train`; default: where predictions and files
         have theirs from, or the first run's own.
@@ -59,24 +64,34 @@ def compare(
     ------
     ValueError, FileNotFoundError
         In one line: embeddings of different images, fewer images than modes, runs without checkpoints,
-        embeddings that are not finite.
+        embeddings that are not finite; a run beside that differs in more than its seed.
     """
     if len(names) < 2:
         raise ValueError(f"expected at least two inputs to compare, got {len(names)}")
     tell = progress or (lambda text: None)
     inputs = [parse_input(name) for name in names]
+    yardstick = None if beside is None else _yardstick(beside, inputs)
     files = {each.name: open_file(each, what) for each in inputs if each.kind == "file"}
     common = common_images(inputs, files, data, split, images)
-    once = {each: embed_input(each, common, files, what, device, tell) for each in dict.fromkeys(inputs)}
+    asked = inputs if yardstick is None else [*inputs, yardstick]
+    once = {each: embed_input(each, common, files, what, device, tell) for each in dict.fromkeys(asked)}
     embedded = [once[each] for each in inputs]
     told = [each.centred for each in embedded if each.centred is not None]
     centred = any(told) or not told
+    runs = {each: ComparedRun(once[each], centred) for each in once if each.kind == "run" and each.at is None}
     pairs = []
     for first, second in combinations(range(len(inputs)), 2):
         tell(f"comparing {inputs[first].name} and {inputs[second].name}")
         pairs.append(
             _pair(
-                first, second, embedded, neighbours=neighbours, center=centred, resamples=resamples, seed=seed
+                first,
+                second,
+                embedded,
+                runs,
+                neighbours=neighbours,
+                center=centred,
+                resamples=resamples,
+                seed=seed,
             )
         )
     return SideBySide(
@@ -88,13 +103,20 @@ def compare(
         centred,
         pairs,
         common.notes + _notes(embedded, files, centred),
+        [_rule(each) for each in inputs],
     )
+
+
+def _rule(given: Input) -> str | None:
+    rule = update_rule(read_record(given.path)) if given.kind == "run" else None
+    return None if rule is None else rule.sentence
 
 
 def _pair(
     first: int,
     second: int,
     embedded: list[InputEmbeddings],
+    runs: dict[Input, ComparedRun],
     *,
     neighbours: int,
     center: bool,
@@ -113,29 +135,58 @@ def _pair(
         )
     except ValueError as error:
         raise ValueError(f"{left.given.name} and {right.given.name}: {error}") from error
+
+    def overlap(one: EmbeddingAt, other: EmbeddingAt, modes: int | tuple[int, int]) -> Agreement:
+        return overlap_of_modes(
+            one.values, other.values, modes, center=center, resamples=resamples, seed=seed
+        )
+
     by_modes = []
     for modes in range(1, min(left.whole.values.shape[1], right.whole.values.shape[1])):
-        moments = [_moment_of(each, modes, center) for each in (left, right)]
-        if moments[0] is not None and moments[1] is not None:
-            overlap = overlap_of_modes(
-                moments[0].values, moments[1].values, modes, center=center, resamples=resamples, seed=seed
-            )
-            by_modes.append(ModeOverlap(modes, (moments[0].when, moments[1].when), overlap))
-    return Pair(first, second, whole, by_modes, _times(left.given, right.given))
+        one, other = (_last_with_just(each, modes, center) for each in (left, right))
+        if one is not None and other is not None:
+            by_modes.append(ModeOverlap(modes, (one.when, other.when), overlap(one, other, modes)))
+    times = _times(left.given, right.given)
+    by_place = {first: left.given, second: right.given}
+    return Pair(first, second, whole, by_modes, times, _speedup(by_place, runs, overlap))
 
 
-def _moment_of(embedded: InputEmbeddings, modes: int, center: bool) -> EmbeddingAt | None:
+def _speedup(pair: dict[int, Input], runs: dict[Input, ComparedRun], overlap: Overlap) -> Speedup | None:
+    """Of two runs as a whole; of one and the same there is nothing to tell."""
+    paths = {given.path for given in pair.values()}
+    if len(paths) == 1 or any(given not in runs for given in pair.values()):
+        return None
+    others = [run for given, run in runs.items() if given.path not in paths]
+    found = speedup({place: runs[given] for place, given in pair.items()}, others, overlap)
+    return found if found.rows else None
+
+
+def _yardstick(beside: str | Path, inputs: Sequence[Input]) -> Input:
+    """The run to be beside the others."""
+    given = parse_input(beside)
+    if given.kind != "run" or given.at is not None:
+        raise ValueError(f"--beside: expected a run as a whole, got {given.name}")
+    runs = [each for each in inputs if each.kind == "run" and each.at is None]
+    record = read_record(given.path)
+    if any(differ_by_seed_alone(record, read_record(each.path)) for each in runs):
+        return given
+    where = [
+        f"{', '.join(sorted(differing_settings(record.config, read_record(each.path).config))) or 'nothing'}"
+        f" from {each.name}"
+        for each in runs
+    ]
+    raise ValueError(
+        f"--beside: expected a run that differs from one of those compared in its seed alone; {given.name}"
+        f" differs in {'; in '.join(where) or 'kind: none of them is a run as a whole'}"
+    )
+
+
+def _last_with_just(embedded: InputEmbeddings, modes: int, center: bool) -> EmbeddingAt | None:
     """The last moment at which just so many modes had been learned and stand out, if there is one."""
     for snapshot in reversed(embedded.snapshots):
-        if snapshot.learned == modes and _stand_out(snapshot.values, modes, center):
+        if snapshot.learned == modes and stand_out(snapshot.variances(center), modes):
             return snapshot
     return None
-
-
-def _stand_out(values: NDArray[np.float32], modes: int, center: bool) -> bool:
-    rows = values.astype(np.float64)
-    singular = np.linalg.svd(rows - rows.mean(axis=0) if center else rows, compute_uv=False)
-    return modes < len(singular) and singular[modes - 1] ** 2 >= CONTRAST * singular[modes] ** 2
 
 
 def _times(first: Input, second: Input) -> Times | None:

@@ -9,10 +9,18 @@ import torch
 from numpy.typing import NDArray
 
 from eigenstep.analysis import learned_rises
-from eigenstep.comparison._inputs import CommonImages, Input, What, config_of
+from eigenstep.comparison._common_images import CommonImages
+from eigenstep.comparison._inputs import Input, What, config_of
 from eigenstep.embeddings import Rows
-from eigenstep.encoders import encode, find_checkpoint, find_checkpoints, initial_encoder, load_encoder
-from eigenstep.images import stored_images
+from eigenstep.encoders import (
+    as_stored,
+    channels_of,
+    encode,
+    find_checkpoint,
+    find_checkpoints,
+    initial_encoder,
+    load_encoder,
+)
 from eigenstep.machine import find_device
 from eigenstep.methods import is_centered
 from eigenstep.prediction import read_predicted
@@ -36,6 +44,13 @@ class EmbeddingAt:
     when: str
     learned: int | None
     values: NDArray[np.float32]
+
+    def variances(self, center: bool) -> NDArray[np.float64]:
+        """Along its principal directions, (min(n, d),), descending, up to a factor."""
+        rows = self.values.astype(np.float64)
+        singular = np.linalg.svd(rows - rows.mean(axis=0) if center else rows, compute_uv=False)
+        variances: NDArray[np.float64] = np.square(singular, dtype=np.float64)
+        return variances
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,10 +131,17 @@ def _predicted(given: Input, images: CommonImages, what: What) -> InputEmbedding
 
 
 def _of_run(given: Input, images: CommonImages, what: What, device: str) -> InputEmbeddings:
-    assert images.stored is not None, "runs embed images, so their pixels were found"
+    assert images.pixels is not None, "runs embed images, so their pixels were found"
     config = config_of(given)
     place = find_device(device)
-    stored = stored_images(images.stored, config.images.stored_size or config.images.size).to(place)
+    pixels = images.pixels.of(config)
+    channels, found = channels_of(config), pixels.shape[1]
+    if found != channels:
+        raise ValueError(
+            f"{given.name} takes images of {channels} channels, and those that are compared have {found};"
+            " compare runs on images of the same channels"
+        )
+    stored = as_stored(pixels, config).to(place)
     if given.at == "init":
         encoders = {0: initial_encoder(config).eval()}
     else:

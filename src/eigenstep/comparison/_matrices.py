@@ -1,6 +1,7 @@
 """The measures of all pairs as matrices: a picture, and a self-contained page in the report's style."""
 
 import io
+import textwrap
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -11,15 +12,20 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 import eigenstep
+from eigenstep.comparison._curves import draw_spans, draw_steps
 from eigenstep.comparison._result import TITLES, SideBySide
 from eigenstep.record import atomic_write
 
 # What is drawn: of the same kind, 1 where inputs agree.
+# Of the words below a picture, in 8 points.
+LETTERS_AN_INCH = 16
 DRAWN = ("overlap", "cka", "procrustes", "neighbours")
 
 
 def draw_matrices(found: SideBySide, path: str | Path) -> Path:
     """Write a picture, .png or .pdf: a matrix for each measure, with its chance levels small below.
+
+    Where runs are among the inputs, also when each had learned so many modes, and whether they are the same.
 
     Raises
     ------
@@ -35,10 +41,13 @@ def draw_matrices(found: SideBySide, path: str | Path) -> Path:
         raise ValueError("pictures need matplotlib; install it by pip install 'eigenstep[train]'") from error
     drawn, names = matrices(found), found.letters
     size = max(2.4, 0.62 * len(names))
-    legend = 0.22 * (len(names) + 1)
-    figure = Figure(figsize=(2 * size + 1.2, 2 * size + 1.4 + legend), layout="constrained")
-    axes = figure.subplots(2, 2).ravel()
-    for place, matrix in zip(axes, drawn, strict=True):
+    width = 2 * size + 1.2
+    told = _key(found, int(LETTERS_AN_INCH * width))
+    speedups = [pair.speedup for pair in found.pairs if pair.speedup]
+    height, lines = 2 * size + 1.4 + 0.22 * len(told), 3 if speedups else 2
+    figure = Figure(figsize=(width, height + bool(speedups) * (size + 0.3)), layout="constrained")
+    axes = figure.subplots(lines, 2).ravel()
+    for place, matrix in zip(axes[:4], drawn, strict=True):
         image = place.imshow(matrix.values, vmin=0, vmax=1, cmap="viridis")
         place.set_title(TITLES[matrix.measure], fontsize=10)
         place.set_xticks(range(len(names)), names, fontsize=9)
@@ -48,16 +57,26 @@ def draw_matrices(found: SideBySide, path: str | Path) -> Path:
             colour = "white" if value < 0.6 else "black"
             place.text(column, row, f"{value:.2f}", ha="center", va="bottom", fontsize=8, color=colour)
             place.text(column, row, f"{chance:.2f}", ha="center", va="top", fontsize=5.5, color=colour)
-    figure.colorbar(image, ax=axes, shrink=0.6)
-    listed = zip(names, found.inputs, found.moments, strict=True)
-    lines = [f"{name}  {given.name}, {when}" for name, given, when in listed]
-    figure.supxlabel(
-        "\n".join([*lines, f"{found.images} images; small: by chance"]), fontsize=8, x=0.02, ha="left"
-    )
+    figure.colorbar(image, ax=axes[:4], shrink=0.6)
+    if speedups:
+        draw_steps(axes[4], speedups, names)
+        draw_spans(axes[5], speedups, names)
+    figure.supxlabel("\n".join(told), fontsize=8, x=0.02, ha="left")
     content = io.BytesIO()
     figure.savefig(content, format=path.suffix[1:], dpi=150)
     atomic_write(path, content.getvalue())
     return path
+
+
+def _key(found: SideBySide, width: int) -> list[str]:
+    """The lines that say what the letters are, none longer than the picture is wide."""
+    listed = zip(found.letters, found.inputs, found.moments, found.rules, strict=True)
+    told = [
+        f"{letter}  {given.name}, {when}" + (f"; {rule}" if rule else "")
+        for letter, given, when, rule in listed
+    ]
+    told.append(f"{found.images} images; small: by chance")
+    return [line for each in told for line in textwrap.wrap(each, width, subsequent_indent="    ")]
 
 
 def write_page(found: SideBySide, path: str | Path) -> Path:
@@ -73,9 +92,16 @@ def write_page(found: SideBySide, path: str | Path) -> Path:
         version=eigenstep.__version__,
         letters=names,
         inputs=[
-            {"letter": letter, "name": given.name, "kind": given.kind, "moment": moment, "learned": learned}
-            for letter, given, moment, learned in zip(
-                names, found.inputs, found.moments, found.learned_words, strict=True
+            {
+                "letter": letter,
+                "name": given.name,
+                "kind": given.kind,
+                "moment": moment,
+                "learned": learned,
+                "rule": rule,
+            }
+            for letter, given, moment, learned, rule in zip(
+                names, found.inputs, found.moments, found.learned_words, found.rules, strict=True
             )
         ],
         images=found.images,

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 
-from eigenstep.comparison._pairs import Matrix, checked_pair
+from eigenstep.spectrum.agreement import Matrix, checked_pair
 
 # Distances held at a time.
 _ENTRIES = 2**23

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eigenstep.comparison._pairs import Matrix, checked_pair
+from eigenstep.spectrum.agreement import Matrix, checked_pair
 
 
 def bootstrap_intervals(

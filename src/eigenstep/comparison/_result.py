@@ -9,6 +9,9 @@ import numpy as np
 from eigenstep.analysis import TimeComparison
 from eigenstep.comparison._agreement import Agreement
 from eigenstep.comparison._inputs import Input
+from eigenstep.comparison._speedup import Speedup
+from eigenstep.comparison._speedup_table import speedup_table
+from eigenstep.comparison._text_table import TextTable
 
 TITLES = {
     "overlap": "subspace overlap",
@@ -59,6 +62,8 @@ class Pair:
         Overlaps of the first modes, where moments for it are there.
     times : Times | None
         Where one is a prediction and the other a run.
+    speedup : Speedup | None
+        How many times sooner the second learned its modes, where both are runs as a whole.
     """
 
     first: int
@@ -66,16 +71,7 @@ class Pair:
     whole: dict[str, Agreement]
     by_modes: list[ModeOverlap]
     times: Times | None
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """A table whose first column names its rows, and a sentence about it, or none."""
-
-    title: str
-    header: list[str]
-    rows: list[list[str]]
-    note: str = ""
+    speedup: Speedup | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +89,8 @@ class SideBySide:
         Whether the mean embedding was subtracted before spaces were compared.
     notes : list[str]
         What a reader should know of how it was done.
+    rules : list[str | None]
+        What updated each run's weights, in words; None where nothing tells.
     """
 
     inputs: list[Input]
@@ -103,6 +101,7 @@ class SideBySide:
     centred: bool
     pairs: list[Pair]
     notes: list[str]
+    rules: list[str | None]
 
     @property
     def letters(self) -> list[str]:
@@ -119,16 +118,23 @@ class SideBySide:
         ]
 
     def tables(self) -> list[TextTable]:
-        """All of it: the inputs as a whole, their first modes, and predicted beside measured times."""
-        return [_whole(self), *_by_modes(self), *_times(self)]
+        """All of it: how much sooner modes came, the inputs as a whole, first modes, predicted times."""
+        return [*_speedups(self), _whole(self), *_by_modes(self), *_times(self)]
 
     def as_json(self) -> dict[str, Any]:
         """All of it as plain numbers, lists and names."""
         return {
             "inputs": [
-                {"name": given.name, "kind": given.kind, "moment": moment, "dim": dim, "learned": learned}
-                for given, moment, dim, learned in zip(
-                    self.inputs, self.moments, self.dims, self.learned, strict=True
+                {
+                    "name": given.name,
+                    "kind": given.kind,
+                    "moment": moment,
+                    "dim": dim,
+                    "learned": learned,
+                    "update_rule": rule,
+                }
+                for given, moment, dim, learned, rule in zip(
+                    self.inputs, self.moments, self.dims, self.learned, self.rules, strict=True
                 )
             ],
             "images": self.images,
@@ -140,6 +146,7 @@ class SideBySide:
                     "whole": {name: asdict(agreement) for name, agreement in pair.whole.items()},
                     "by_modes": [asdict(overlap) for overlap in pair.by_modes],
                     "times": None if pair.times is None else _times_json(pair.times),
+                    "speedup": None if pair.speedup is None else asdict(pair.speedup),
                 }
                 for pair in self.pairs
             ],
@@ -161,6 +168,10 @@ def _times_json(times: Times) -> dict[str, Any]:
         }
         for name, found in (("by_rank", times.by_rank), ("by_mode", times.by_mode))
     }
+
+
+def _speedups(found: SideBySide) -> list[TextTable]:
+    return [speedup_table(found.letters, pair.speedup) for pair in found.pairs if pair.speedup]
 
 
 def _whole(found: SideBySide) -> TextTable:

@@ -1,4 +1,4 @@
-"""Encoders: backbones by name, projectors, and their weights in and out."""
+"""Encoders: backbones by name, projectors, their weights in and out, and features that need no training."""
 
 from eigenstep.encoders._backbones import convnet
 from eigenstep.encoders._checkpoints import (
@@ -14,26 +14,50 @@ from eigenstep.encoders._checkpoints import (
     save_checkpoint,
     take_newest,
 )
-from eigenstep.encoders._config import EncoderConfig, ProjectorConfig
-from eigenstep.encoders._encoder import Encoder, build_encoder, build_projector, fit_weights, read_weights
+from eigenstep.encoders._config import EncoderConfig, ProjectorConfig, channels_of, of_three_channels
+from eigenstep.encoders._encoder import Encoder, build_encoder, build_projector, fit_weights
+from eigenstep.encoders._freezing import Freeze, FreezeWhat, freeze
+from eigenstep.encoders._layers import layers_of, stages_of
+from eigenstep.encoders._own_encoder import (
+    OwnEncoder,
+    as_input,
+    own_projector,
+    try_encoder,
+    try_network,
+)
+from eigenstep.encoders._settled import settle_statistics
 from eigenstep.encoders._trained_encoder import (
     TrainedEncoder,
+    as_stored,
     encode,
     initial_encoder,
     load_encoder,
     prepare_images,
 )
+from eigenstep.encoders.features import BackboneFeatures, ImageFeatures, PatchFeatures, RandomConvFeatures
+from eigenstep.encoders.weights import Start, other_scale, read_weights
 
 __all__ = [
+    "BackboneFeatures",
     "Checkpoint",
     "Encoder",
     "EncoderConfig",
+    "Freeze",
+    "FreezeWhat",
+    "ImageFeatures",
+    "OwnEncoder",
+    "PatchFeatures",
     "ProjectorConfig",
+    "RandomConvFeatures",
+    "Start",
     "TrainedEncoder",
     "Weights",
     "all_finite",
+    "as_input",
+    "as_stored",
     "build_encoder",
     "build_projector",
+    "channels_of",
     "convnet",
     "copy_weights",
     "encode",
@@ -41,12 +65,21 @@ __all__ = [
     "find_checkpoint",
     "find_checkpoints",
     "fit_weights",
+    "freeze",
     "initial_encoder",
+    "layers_of",
     "load_checkpoint",
-    "take_newest",
     "load_encoder",
+    "of_three_channels",
+    "other_scale",
+    "own_projector",
     "prepare_images",
     "read_weights",
     "save_best",
     "save_checkpoint",
+    "settle_statistics",
+    "stages_of",
+    "take_newest",
+    "try_encoder",
+    "try_network",
 ]

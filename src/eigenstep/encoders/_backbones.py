@@ -9,34 +9,46 @@ from timm.models import register_model, resnet
 from timm.models.resnet import ResNet
 from torch import nn
 
-from eigenstep.spelling import nearest
+from eigenstep.spelling import is_python, nearest
 
 # Up to this many pixels ResNets get the stem for small images.
 SMALL_IMAGE = 64
 
 
-def build_backbone(backbone: str, image_size: int) -> tuple[nn.Module, int]:
+def build_backbone(backbone: str, image_size: int, channels: int = 3) -> tuple[nn.Module, int]:
     """The network that `backbone` names, and how many features it gives; see `build_encoder`."""
     if backbone == "convnet":
-        return convnet(), 256
+        return convnet(channels), 256
+    if is_python(backbone):
+        raise ValueError(
+            f"the encoder {backbone} is a Python object of the program that began the run, which alone can"
+            " build it: there, train takes it by encoder=, and so does load_encoder"
+        )
     if not timm.is_model(backbone):
         raise ValueError(
             f"unknown backbone {backbone!r}: expected convnet or a model name of timm."
             + nearest(backbone, ["convnet", *timm.list_models()])
         )
+    _check_tag(backbone)
+    # timm's default is left to it, for models that others register may not know the argument.
+    options: dict[str, Any] = {} if channels == 3 else {"in_chans": channels}
     try:
-        model = timm.create_model(backbone, num_classes=0, img_size=image_size)
+        model = timm.create_model(backbone, num_classes=0, img_size=image_size, **options)
     except TypeError:  # convolutional models take any size and do not know the argument
-        model = timm.create_model(backbone, num_classes=0)
+        model = timm.create_model(backbone, num_classes=0, **options)
     if image_size <= SMALL_IMAGE and isinstance(model, ResNet) and not _sees_small_images(model):
         _use_small_stem(model)
-    return model, _output_dimension(backbone, model, image_size)
+    return model, _output_dimension(backbone, model, image_size, channels)
 
 
-def convnet() -> nn.Sequential:
-    """Three 3×3 convolutions of stride 2 (16, 32, 64 channels), pooled to 2×2: 256 features."""
+def convnet(channels: int = 3, width: int = 16) -> nn.Sequential:
+    """Three 3×3 convolutions of stride 2 (16, 32, 64 channels), pooled to 2×2: 256 features.
+
+    Of another `width` they have that many channels, twice and four times as many, and there are 16 times as
+    many features.
+    """
     layers: list[nn.Module] = []
-    for inputs, outputs in [(3, 16), (16, 32), (32, 64)]:
+    for inputs, outputs in [(channels, width), (width, 2 * width), (2 * width, 4 * width)]:
         layers += [
             nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(outputs),
@@ -61,6 +73,17 @@ def resnet34_small(pretrained: bool = False, **options: Any) -> ResNet:
 def resnet50_small(pretrained: bool = False, **options: Any) -> ResNet:
     """The ResNet-50 of timm but for a 3×3 stem of stride 1 without pooling, as is usual for CIFAR."""
     return _small_resnet(resnet.resnet50, pretrained, options)
+
+
+def _check_tag(backbone: str) -> None:
+    """Raise ValueError for a name of pretrained weights, NAME.TAG, that timm does not have."""
+    name, _, tag = backbone.partition(".")
+    known = [each.partition(".")[2] for each in timm.list_models(f"{name}.*", pretrained=True)] if tag else []
+    if tag and tag not in known:
+        raise ValueError(
+            f"unknown backbone {backbone!r}: timm has {name} pretrained as {', '.join(known) or 'nothing'}."
+            + nearest(tag, known)
+        )
 
 
 def _small_resnet(build: Callable[..., ResNet], pretrained: bool, options: dict[str, Any]) -> ResNet:
@@ -92,11 +115,11 @@ def _sees_small_images(model: ResNet) -> bool:
     return isinstance(model.maxpool, nn.Identity)
 
 
-def _output_dimension(backbone: str, model: nn.Module, image_size: int) -> int:
+def _output_dimension(backbone: str, model: nn.Module, image_size: int, channels: int) -> int:
     model.eval()
     try:
         with torch.no_grad():
-            features = model(torch.zeros(1, 3, image_size, image_size))
+            features = model(torch.zeros(1, channels, image_size, image_size))
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"{backbone} does not take images of {image_size} px: {error}") from error
     model.train()

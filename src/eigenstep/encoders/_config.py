@@ -1,7 +1,7 @@
 """How an encoder is built, and how images go into it."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from eigenstep.images import ImagesConfig
 from eigenstep.views import ViewsConfig
@@ -30,10 +30,35 @@ class EncoderConfig:
     data: str = "photos"
     backbone: str = "convnet"
     backbone_weights: str | None = None
+    weights_prefix: str | None = None
+    pretrained: bool = False
     seed: int = 0
     images: ImagesConfig = field(default_factory=ImagesConfig)
     views: ViewsConfig = field(default_factory=ViewsConfig)
     projector: ProjectorConfig = field(default_factory=ProjectorConfig)
+
+    @staticmethod
+    def of_older(tree: dict[str, Any]) -> dict[str, Any]:
+        """The tree of a configuration of an earlier release, see `of_three_channels`."""
+        return of_three_channels(tree)
+
+
+def of_three_channels(tree: dict[str, Any]) -> dict[str, Any]:
+    """A configuration's tree that says of its images that they have three channels, where all had.
+
+    In those files `views.normalize` is true or false, and in later ones a word.
+    """
+    views, images = tree.get("views"), tree.get("images", {})
+    if not isinstance(views, dict) or not isinstance(views.get("normalize"), bool):
+        return tree
+    if not isinstance(images, dict) or "channels" in images:
+        return tree
+    return tree | {"images": images | {"channels": 3}}
+
+
+def channels_of(settings: "EncoderSettings") -> int:
+    """Channels of the images that an encoder of these settings takes: 3 where no images have told."""
+    return settings.images.channels or 3
 
 
 class EncoderSettings(Protocol):
@@ -49,5 +74,9 @@ class EncoderSettings(Protocol):
     def backbone(self) -> str: ...
     @property
     def backbone_weights(self) -> str | None: ...
+    @property
+    def weights_prefix(self) -> str | None: ...
+    @property
+    def pretrained(self) -> bool: ...
     @property
     def seed(self) -> int: ...

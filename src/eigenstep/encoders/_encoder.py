@@ -3,15 +3,24 @@
 from pathlib import Path
 
 import torch
-from timm.models import load_state_dict
 from torch import Tensor, nn
 
 from eigenstep.encoders._backbones import build_backbone
 from eigenstep.encoders._config import ProjectorConfig
+from eigenstep.encoders._freezing import FrozenNorms
+from eigenstep.encoders.weights import Start, find_weights, pretrained_weights, read_weights, start_from
 
 
-class Encoder(nn.Module):
-    """Maps images (B, 3, H, W) to the backbone's features (B, p) and to embeddings (B, d)."""
+class Encoder(FrozenNorms, nn.Module):
+    """Maps images (B, C, H, W) to the backbone's features (B, p) and to embeddings (B, d).
+
+    Attributes
+    ----------
+    start : Start | None
+        What the backbone took from weights, None where it started from random ones.
+    """
+
+    start: Start | None = None
 
     def __init__(self, backbone: nn.Module, num_features: int, projector: ProjectorConfig) -> None:
         super().__init__()
@@ -21,11 +30,20 @@ class Encoder(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.backbone(images)
+        if isinstance(features, tuple):  # of a module of one's own, with embeddings
+            return features
         return features, self.projector(features)
 
 
 def build_encoder(
-    backbone: str, image_size: int, projector: ProjectorConfig, *, weights: str | Path | None = None
+    backbone: str,
+    image_size: int,
+    projector: ProjectorConfig,
+    *,
+    channels: int = 3,
+    weights: str | Path | None = None,
+    weights_prefix: str | None = None,
+    pretrained: bool = False,
 ) -> Encoder:
     """`convnet` or a timm model without its classifier, and a projector.
 
@@ -35,15 +53,22 @@ def build_encoder(
 
     Parameters
     ----------
+    channels : int
+        C of the images (B, C, H, W).
     weights : str | Path | None
-        a file of the backbone's weights to start from (see `read_weights`); a classifier's weights in it are
-        left out.
+        a file of the backbone's weights to start from, in the names of timm, torchvision, transformers,
+        Lightning, MoCo, DINO and others, or a run folder; see `start_from`. What was taken from it is the
+        encoder's `start`.
+    weights_prefix : str | None
+        What stands before the backbone's names in that file; default: the prefix by which most match.
+    pretrained : bool
+        Start from timm's pretrained weights of that name instead, see `pretrained_weights`.
 
     Raises
     ------
     ValueError
-        For an unknown name, naming the nearest one, for images that are too small, and for weights that do
-        not fit, naming the first of them.
+        For an unknown name, naming the nearest one, for images that are too small, for weights that do not
+        fit, naming the first of them, and for pretrained ones that cannot be had.
     FileNotFoundError
         If there is no such file.
 
@@ -52,11 +77,14 @@ def build_encoder(
     >>> build_encoder("convnet", 32, ProjectorConfig(dim=4))(torch.zeros(2, 3, 32, 32))[1].shape
     torch.Size([2, 4])
     """
-    model, features = build_backbone(backbone, image_size)
+    if pretrained and weights is not None:
+        raise ValueError(f"expected --pretrained or --backbone-weights, got both ({weights})")
+    model, features = build_backbone(backbone, image_size, channels)
     encoder = Encoder(model, features, projector)
-    if weights is not None:
-        given = _without_classifier(read_weights(weights), model)
-        fit_weights(model, given, f"{weights} does not fit {backbone} for images of {image_size} px")
+    if pretrained or weights is not None:
+        tensors = pretrained_weights(backbone) if weights is None else read_weights(weights)
+        source = f"timm's {backbone}" if weights is None else str(find_weights(weights))
+        encoder.start = start_from(model, tensors, source, backbone, image_size, prefix=weights_prefix)
     return encoder
 
 
@@ -81,33 +109,6 @@ def build_projector(inputs: int, config: ProjectorConfig) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of torch's format (.pth), in which no code is run.
-
-    As timm does: weights may lie under `state_dict` or `model` in the file, averaged ones are preferred, and
-    prefixes of torch's wrappers are left out.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it holds no weights.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"there is no file of weights {path}")
-    try:
-        weights = load_state_dict(str(path))
-        if not all(isinstance(tensor, Tensor) for tensor in weights.values()):
-            raise ValueError("it holds more than tensors")
-    except Exception as error:  # torch, pickle and safetensors each have their own
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(
-            f"{path} cannot be read as weights: expected .safetensors, or tensors saved by torch ({reason})"
-        ) from error
-    return weights
-
-
 def fit_weights(module: nn.Module, weights: dict[str, Tensor], complaint: str) -> None:
     """Load `weights` into the module; ValueError, which starts with `complaint`, unless all of them fit."""
     own = module.state_dict()
@@ -121,14 +122,6 @@ def fit_weights(module: nn.Module, weights: dict[str, Tensor], complaint: str) -
         more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise ValueError(f"{complaint}: {'; '.join(wrong[:3])}{more}")
     module.load_state_dict(weights, strict=False)
-
-
-def _without_classifier(weights: dict[str, Tensor], backbone: nn.Module) -> dict[str, Tensor]:
-    """The weights but for those of a classifier, by timm's name for it, where the backbone has none."""
-    names = getattr(backbone, "pretrained_cfg", {}).get("classifier") or ()
-    prefixes = tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
-    own = backbone.state_dict()
-    return {name: tensor for name, tensor in weights.items() if name in own or not name.startswith(prefixes)}
 
 
 def _shape(tensor: Tensor) -> str:

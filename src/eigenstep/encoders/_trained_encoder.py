@@ -1,25 +1,31 @@
 """A run's encoder, loaded back, and images through an encoder that is not trained meanwhile."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from eigenstep.encoders._checkpoints import find_checkpoint
-from eigenstep.encoders._config import EncoderConfig, EncoderSettings
-from eigenstep.encoders._encoder import Encoder, build_encoder, fit_weights, read_weights
-from eigenstep.images import stored_images
+from eigenstep.encoders._config import EncoderConfig, EncoderSettings, channels_of
+from eigenstep.encoders._encoder import Encoder, build_encoder, fit_weights
+from eigenstep.encoders._own_encoder import OwnEncoder, as_input
+from eigenstep.encoders.weights import Start, read_weights
+from eigenstep.images import AnyImage, stored_images
 from eigenstep.record import SMALL_BYTES, TABLE_BYTES, as_dataclass, check_bounded, read_tree
+from eigenstep.spelling import PYTHON, is_python
 from eigenstep.views import TwoViews, ViewsConfig
 
 BATCH = 256
 
 
-def load_encoder(run: str | Path, checkpoint: str | int = "last") -> "TrainedEncoder":
+def load_encoder(
+    run: str | Path, checkpoint: str | int = "last", *, encoder: nn.Module | None = None
+) -> "TrainedEncoder":
     """The encoder of a run folder, in evaluation mode, on the CPU, in float32.
 
     No random state is touched.
@@ -28,13 +34,17 @@ def load_encoder(run: str | Path, checkpoint: str | int = "last") -> "TrainedEnc
     ----------
     checkpoint : str | int
         "last", "best" (by the k-NN probe, if the run made one) or the number of its step.
+    encoder : nn.Module | None
+        A module such as the run was given by `train(encoder=...)`, into which the weights go; for such runs
+        alone.
 
     Raises
     ------
     FileNotFoundError
         If there is no run or no checkpoint yet.
     ValueError
-        If there are only others, which it names, or if the weights do not fit the run's configuration.
+        If there are only others, which it names, if the weights do not fit the run's configuration, or if the
+        encoder is a Python object that is not given.
 
     Examples
     --------
@@ -52,27 +62,40 @@ def load_encoder(run: str | Path, checkpoint: str | int = "last") -> "TrainedEnc
     """
     folder = find_checkpoint(run, checkpoint)
     config = _config_of(Path(run))
-    with torch.random.fork_rng(devices=[]):
-        try:
-            built = build_encoder(config.backbone, config.images.size, config.projector)
-        except RuntimeError as error:  # of torch, for sizes that nothing has
-            reason = str(error).strip().partition("\n")[0]
-            raise ValueError(f"{run}/config.yaml describes no encoder that can be made ({reason})") from error
-    for name, module in (("backbone", built.backbone), ("projector", built.projector)):
+    built = _build(Path(run), config, encoder)
+    parts = {"backbone": built.backbone, "projector": built.projector}
+    # Of an encoder of one's own there is no projector.
+    for name, module in parts.items() if encoder is None else [("backbone", built.backbone)]:
         path = folder / f"{name}.safetensors"
         if path.exists():
             check_bounded(path, TABLE_BYTES, Path(run))
-        fit_weights(module, read_weights(path), f"{path} does not fit the run's config.yaml")
+        fit_weights(module, read_weights(path), f"{path} does not fit {_origin(config)}")
     return TrainedEncoder(built, config, folder).eval()
 
 
-def initial_encoder(config: EncoderSettings) -> Encoder:
-    """The encoder as `train` starts from it, in training mode. No random state is touched."""
+def initial_encoder(config: EncoderSettings, started: Start | None = None) -> Encoder:
+    """The encoder as `train` starts from it, in training mode. No random state is touched.
+
+    Parameters
+    ----------
+    started : Start | None
+        What a run that goes on took from weights, which a checkpoint then takes the place of: they are not
+        read again, and may be gone.
+    """
+    options: dict[str, Any] = {}
+    if started is None:
+        options = {
+            "weights": config.backbone_weights,
+            "weights_prefix": config.weights_prefix,
+            "pretrained": config.pretrained,
+        }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return build_encoder(
-            config.backbone, config.images.size, config.projector, weights=config.backbone_weights
+        encoder = build_encoder(
+            config.backbone, config.images.size, config.projector, channels=channels_of(config), **options
         )
+    encoder.start = started or encoder.start
+    return encoder
 
 
 class TrainedEncoder(Encoder):
@@ -98,17 +121,16 @@ class TrainedEncoder(Encoder):
         self.config = config
         self.checkpoint = checkpoint
 
-    def prepare(
-        self, images: Tensor | Image.Image | str | Path | Sequence[Image.Image | str | Path]
-    ) -> Tensor:
-        """Images as the encoder takes them: (n, 3, size, size), resized, centre cropped and normalised.
+    def prepare(self, images: Tensor | AnyImage | Sequence[AnyImage]) -> Tensor:
+        """Images as the encoder takes them: (n, C, size, size), resized, centre cropped and normalised.
 
         They become what the run's own images are in evaluation, to the bit.
 
         Parameters
         ----------
-        images : Tensor | Image.Image | str | Path | Sequence[Image.Image | str | Path]
-            uint8 (n, 3, H, W), or paths and RGB images of PIL, one or several, of any sizes.
+        images : Tensor | AnyImage | Sequence[AnyImage]
+            Stored images (n, C, H, W), uint8, uint16 or float32 within [0, 1]; or paths, images of PIL and
+            arrays (H, W) and (H, W, C) with values as in files, one or several, of any sizes.
 
         Raises
         ------
@@ -117,31 +139,48 @@ class TrainedEncoder(Encoder):
         FileNotFoundError
             For a path where there is none.
         """
-        size = self.config.images.stored_size or self.config.images.size
-        return prepare_images(stored_images(images, size), self.config)
+        _refuse_own_views(self.config)
+        return prepare_images(as_stored(images, self.config), self.config)
 
 
-def encode(encoder: nn.Module, images: Tensor, config: EncoderSettings) -> tuple[Tensor, Tensor]:
-    """Features (n, p) and embeddings (n, d) of stored images, uint8 (n, 3, H, W), on the encoder's device.
+def as_stored(images: Tensor | AnyImage | Sequence[AnyImage], config: EncoderSettings) -> Tensor:
+    """Images as a run of this configuration stores its own, see `eigenstep.images.stored_images`."""
+    return stored_images(images, dataclasses.replace(config.images, channels=channels_of(config)))
 
-    In evaluation mode, without gradients, a batch at a time; float32 or wider.
+
+def encode(
+    encoder: nn.Module,
+    images: Tensor,
+    config: EncoderSettings,
+    *,
+    prepare: Callable[[Tensor], Tensor] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Features (n, p) and embeddings (n, d) of stored images, (n, C, H, W), on the encoder's device.
+
+    In evaluation mode, without gradients, a batch at a time; float32 or wider. `prepare` stands for
+    `prepare_images` where the run has views of its own.
     """
+    prepare = prepare or partial(prepare_images, config=config)
     weight = next(encoder.parameters())
     passed = []
     with torch.no_grad(), _frozen(encoder, weight.device):
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH]
-            prepared = prepare_images(batch.to(weight.device), config).to(weight.dtype)
-            passed.append(encoder(prepared.contiguous(memory_format=torch.channels_last)))
+            passed.append(encoder(as_input(prepare(batch.to(weight.device)), weight.dtype)))
     features, embeddings = (torch.cat(parts) for parts in zip(*passed, strict=True))
     wide = torch.promote_types(features.dtype, torch.float32)
     return features.to(wide), embeddings.to(wide)
 
 
 def prepare_images(images: Tensor, config: EncoderSettings) -> Tensor:
-    """Stored images (n, 3, H, W) as a run's encoder takes them, (n, 3, size, size) float32.
+    """Stored images (n, C, H, W) as a run's encoder takes them, (n, C, size, size) float32.
 
     Resized and normalised, not augmented otherwise.
+
+    Raises
+    ------
+    ValueError
+        If the run was given views of its own, which alone know.
 
     Examples
     --------
@@ -149,18 +188,58 @@ def prepare_images(images: Tensor, config: EncoderSettings) -> Tensor:
     >>> prepare_images(torch.zeros(2, 3, 40, 40, dtype=torch.uint8), EncoderConfig()).shape
     torch.Size([2, 3, 32, 32])
     """
-    plain = dataclasses.replace(
-        ViewsConfig.none(config.views.normalize), mean=config.views.mean, std=config.views.std
+    _refuse_own_views(config)
+    views = TwoViews(
+        ViewsConfig.none(config.views.normalize, config.views.mean, config.views.std), config.images.size
     )
-    views = TwoViews(plain, config.images.size)
     return views.apply(images, views.sample(images, torch.Generator()))
+
+
+def _refuse_own_views(config: EncoderSettings) -> None:
+    if config.views.own:
+        raise ValueError(
+            f"the views {config.views.own} are a Python object of the program that began the run, and say how"
+            " its encoder takes images: call it there with what their plain(batch) gives"
+        )
+
+
+def _build(run: Path, config: EncoderConfig, encoder: nn.Module | None) -> Encoder:
+    """An encoder as the configuration describes it, with any weights."""
+    if is_python(config.backbone):
+        name = config.backbone.removeprefix(PYTHON)
+        if encoder is None:
+            raise ValueError(
+                f"{run}: its encoder {config.backbone} is a Python object; give it from Python, by"
+                f" load_encoder(run, encoder={name})"
+            )
+        return OwnEncoder(encoder.cpu().float())
+    if encoder is not None:
+        raise ValueError(f"{run}: its encoder is {config.backbone}, which has a name; leave out encoder=")
+    with torch.random.fork_rng(devices=[]):
+        try:
+            return build_encoder(
+                config.backbone, config.images.size, config.projector, channels=channels_of(config)
+            )
+        except RuntimeError as error:  # of torch, for sizes that nothing has
+            reason = str(error).strip().partition("\n")[0]
+            raise ValueError(f"{run}/config.yaml describes no encoder that can be made ({reason})") from error
+
+
+def _origin(config: EncoderConfig) -> str:
+    return "the encoder that was given" if is_python(config.backbone) else "the run's config.yaml"
 
 
 def _config_of(run: Path) -> EncoderConfig:
     check_bounded(run / "config.yaml", SMALL_BYTES, run)
     tree = read_tree(run / "config.yaml")
     names = {field.name for field in dataclasses.fields(EncoderConfig)}
-    return as_dataclass(EncoderConfig, {name: value for name, value in tree.items() if name in names})
+    config = as_dataclass(EncoderConfig, {name: value for name, value in tree.items() if name in names})
+    channels = channels_of(config)
+    return dataclasses.replace(
+        config,
+        images=dataclasses.replace(config.images, channels=channels),
+        views=config.views.for_channels(channels),
+    )
 
 
 @contextmanager

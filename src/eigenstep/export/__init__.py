@@ -3,6 +3,7 @@
 from eigenstep.encoders import TrainedEncoder, find_checkpoint, initial_encoder, load_encoder
 from eigenstep.export._columns import Columns, open_columns
 from eigenstep.export._embed import Embedded, embed
+from eigenstep.export._mode_directions import ModeDirections, network_name
 from eigenstep.export._new_file import new_file
 from eigenstep.export._onnx import export_onnx, trace_network
 from eigenstep.export._probe_run import probe_run
@@ -11,6 +12,7 @@ from eigenstep.export._timm import export_timm
 __all__ = [
     "Columns",
     "Embedded",
+    "ModeDirections",
     "TrainedEncoder",
     "embed",
     "export_onnx",
@@ -18,6 +20,7 @@ __all__ = [
     "find_checkpoint",
     "initial_encoder",
     "load_encoder",
+    "network_name",
     "new_file",
     "open_columns",
     "probe_run",

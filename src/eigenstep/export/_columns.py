@@ -28,6 +28,8 @@ class Columns:
         int64 (n,), -1 for none; None where no row has one.
     features, embedding : np.ndarray
         float32 (n, p) and (n, d).
+    scores : np.ndarray | None
+        (n, m) along modes, columns `mode_1`, ...; None without modes.
     """
 
     index: np.ndarray
@@ -36,6 +38,12 @@ class Columns:
     label: np.ndarray | None
     features: np.ndarray
     embedding: np.ndarray
+    scores: np.ndarray | None = None
+
+    @property
+    def by_mode(self) -> dict[str, np.ndarray]:
+        """The scores as columns."""
+        return {} if self.scores is None else {f"mode_{k}": row for k, row in enumerate(self.scores.T, 1)}
 
 
 class ParquetFile:
@@ -62,6 +70,7 @@ class ParquetFile:
             columns["label"] = pa.array(block.label, mask=block.label < 0)
         columns["features"] = _vectors(block.features)
         columns["embedding"] = _vectors(block.embedding)
+        columns |= {name: pa.array(scores) for name, scores in block.by_mode.items()}
         table = pa.table(columns, metadata=self.metadata)
         if self.writer is None:
             self.writer = parquet.ParquetWriter(self.path, table.schema)
@@ -93,6 +102,8 @@ class ArrayFile:
         arrays: dict[str, Any] = {
             name: np.concatenate([getattr(block, name) for block in self.blocks]) for name in names
         }
+        for name in self.blocks[0].by_mode:
+            arrays[name] = np.concatenate([block.by_mode[name] for block in self.blocks])
         arrays["path"] = np.array([path or "" for block in self.blocks for path in block.path])
         arrays["description"] = np.array(json.dumps(self.description))
         with self.path.open("wb") as file:

@@ -4,10 +4,11 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from eigenstep.encoders import encode, load_encoder
+from eigenstep.encoders import TrainedEncoder, encode, load_encoder
 from eigenstep.export._columns import Columns, check_suffix, open_columns
+from eigenstep.export._mode_directions import ModeDirections, network_name
 from eigenstep.export._new_file import check_new_file, new_file
 from eigenstep.images import image_hashes, open_in_order
 from eigenstep.machine import find_device
@@ -38,6 +39,7 @@ def embed(
     data: str | None = None,
     checkpoint: str | int = "last",
     *,
+    modes: str | Path | None = None,
     split: str | None = None,
     limit: int | None = None,
     broken: Literal["pass"] | None = None,
@@ -60,6 +62,9 @@ def embed(
         As `TrainConfig.data`; default: the data set that the run was trained on.
     checkpoint : str | int
         "last", "best" or the number of its step.
+    modes : str | Path | None
+        The `modes.json` that `eigenstep modes RUN` wrote: how far each image lies along each mode is further
+        columns, `mode_1` and so on, float32, and their names are in the file's description.
     split : str | None
         Default: that which the run was trained on.
     limit : int | None
@@ -74,7 +79,8 @@ def embed(
     Raises
     ------
     ValueError, FileNotFoundError
-        In one line if there are no such images, none of them can be decoded, or the suffix is unknown.
+        In one line if there are no such images, none of them can be decoded, or the suffix is unknown;
+        and if the modes are those of another run, or of this one after other steps.
     FileExistsError
         If `out` is there and `overwrite` is not given; and what `load_encoder` raises.
 
@@ -93,7 +99,9 @@ def embed(
     check_suffix(out)
     check_new_file(out, overwrite)
     place = find_device(device)
-    encoder = load_encoder(run, checkpoint).to(place)
+    encoder = load_encoder(run, checkpoint)
+    directions = None if modes is None else _directions(modes, encoder, run, out)
+    encoder = encoder.to(place)
     config = encoder.config
     name = data or config.data
     images = dataclasses.replace(
@@ -105,13 +113,15 @@ def embed(
     if name != config.data:  # its columns have names of their own
         images = dataclasses.replace(images, column=None, label=None)
     found = open_in_order(name, images, config.seed)
-    description = {
+    description: dict[str, Any] = {
         "run": str(run),
         "checkpoint": encoder.checkpoint.name,
         "data": name,
         "split": images.split,
         "class_names": found.labels.names if found.labels else None,
     }
+    if directions is not None:
+        description["modes"] = {f"mode_{k}": name for k, name in enumerate(directions.names, 1)}
     count = 0
     left_out: list[str] = []
     with new_file(out, overwrite) as aside:
@@ -125,8 +135,26 @@ def embed(
                         part.cpu().numpy() for part in encode(encoder, block.images, config)
                     )
                     hashes = image_hashes(block.images)
-                    file.write(Columns(block.index, hashes, block.paths, block.labels, features, embedding))
+                    scores = None
+                    if directions is not None:
+                        scores = directions.scores(embedding if directions.what == "embedding" else features)
+                    file.write(
+                        Columns(block.index, hashes, block.paths, block.labels, features, embedding, scores)
+                    )
                 tell(block.end, found.count)
         finally:
             file.close()
     return Embedded(count, left_out, found.labels is not None)
+
+
+def _directions(modes: str | Path, encoder: TrainedEncoder, run: str | Path, out: Path) -> ModeDirections:
+    """Those of the encoder; ValueError for those of another one, or a file that has no place for scores."""
+    if out.suffix == ".npy":
+        raise ValueError(f"expected a .parquet or .npz file for scores of modes, got {out}: features alone")
+    found = ModeDirections.load(modes)
+    if found.network != network_name(encoder):
+        raise ValueError(
+            f"{modes}: expected modes of {run} at {encoder.checkpoint.name}, got those of {found.source}; run"
+            f" eigenstep modes {run}, or choose another --checkpoint"
+        )
+    return found

@@ -10,7 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from eigenstep.encoders import TrainedEncoder, load_encoder
+from eigenstep.encoders import TrainedEncoder, channels_of, load_encoder
+from eigenstep.export._input_facts import input_facts
 from eigenstep.export._new_file import check_new_file, new_file
 
 TOLERANCE = 1e-4
@@ -25,11 +26,11 @@ def export_onnx(
     *,
     overwrite: bool = False,
 ) -> float | None:
-    """Write a run's encoder as ONNX: `images`, float32 (batch, 3, size, size), to `features` or `embeddings`.
+    """Write a run's encoder as ONNX: `images`, float32 (batch, C, size, size), to `features` or `embeddings`.
 
     The batch is of any size. Images go in resized and normalised, as `load_encoder(run).prepare` gives them;
-    the file's metadata tell the size, mean and standard deviation. Where onnxruntime is installed the file
-    is run beside the encoder before it is kept.
+    the file's metadata tell how that is, see `input_facts`. Where onnxruntime is
+    installed the file is run beside the encoder before it is kept.
 
     Returns
     -------
@@ -54,11 +55,12 @@ def export_onnx(
         )
     encoder = load_encoder(run, checkpoint)
     network = _OneOutput(encoder, output)
-    program = trace_network(network, encoder.config.images.size, output, encoder.config.backbone)
-    program.model.metadata_props.update(_metadata(encoder))
+    shape = channels_of(encoder.config), encoder.config.images.size
+    program = trace_network(network, shape[1], output, encoder.config.backbone, shape[0])
+    program.model.metadata_props.update(input_facts(encoder))
     with new_file(out, overwrite) as aside:
         program.save(aside, external_data=False)
-        difference = _difference(aside, network, encoder.config.images.size)
+        difference = _difference(aside, network, *shape)
         if difference is not None and not difference <= TOLERANCE:
             raise ValueError(
                 f"onnxruntime computes other {output} than the encoder: they differ by {difference:.1e},"
@@ -82,10 +84,12 @@ class _OneOutput(nn.Module):
         return output
 
 
-def trace_network(network: nn.Module, size: int, output: str, backbone: str) -> torch.onnx.ONNXProgram:
-    """A network from images (batch, 3, size, size) as an ONNX program; `backbone` is its name in errors."""
+def trace_network(
+    network: nn.Module, size: int, output: str, backbone: str, channels: int = 3
+) -> torch.onnx.ONNXProgram:
+    """A network from images (batch, C, size, size) as an ONNX program; `backbone` is its name in errors."""
     # More than one image: a batch of one would be taken for a constant.
-    example = torch.zeros(2, 3, size, size)
+    example = torch.zeros(2, channels, size, size)
     exporter = logging.getLogger("torch.onnx")
     level = exporter.level
     exporter.setLevel(logging.ERROR)
@@ -119,18 +123,7 @@ def _reason(error: BaseException) -> str:
     return " ".join(_TERMINAL_CODE.sub("", said).split())
 
 
-def _metadata(encoder: TrainedEncoder) -> dict[str, str]:
-    config = encoder.config
-    scale = {"mean": config.views.mean, "std": config.views.std} if config.views.normalize else {}
-    return {
-        "backbone": config.backbone,
-        "checkpoint": encoder.checkpoint.name,
-        "image_size": str(config.images.size),
-        **{name: " ".join(map(str, values)) for name, values in scale.items()},
-    }
-
-
-def _difference(path: Path, network: nn.Module, size: int) -> float | None:
+def _difference(path: Path, network: nn.Module, channels: int, size: int) -> float | None:
     if importlib.util.find_spec("onnxruntime") is None:
         return None
     import onnxruntime
@@ -138,7 +131,7 @@ def _difference(path: Path, network: nn.Module, size: int) -> float | None:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     differences = []
     for batch in (1, 5):
-        images = torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(batch))
+        images = torch.randn(batch, channels, size, size, generator=torch.Generator().manual_seed(batch))
         with torch.no_grad():
             expected = network(images)
         (found,) = session.run(None, {"images": images.numpy()})

@@ -2,14 +2,15 @@
 
 import dataclasses
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from eigenstep.encoders import initial_encoder, load_encoder
+from eigenstep.encoders import Encoder, initial_encoder, load_encoder
 from eigenstep.machine import find_device
 from eigenstep.record import atomic_write
 from eigenstep.training import Probe
-from eigenstep.training.config import ProbesConfig, load_config
+from eigenstep.training.config import ProbesConfig, TrainConfig, load_config
 
 
 def probe_run(
@@ -36,7 +37,7 @@ def probe_run(
     -------
     dict[str, dict[str, float]]
         The test accuracy of each kind of probe on `features`, `embeddings`, `features at step 0`, `embeddings
-        at step 0` and `pixels`.
+        at step 0` and `pixels`; without step 0 where its weights are gone.
 
     Notes
     -----
@@ -48,9 +49,11 @@ def probe_run(
     encoder = load_encoder(run, checkpoint).to(place)
     config = load_config(Path(run) / "config.yaml")
     config = dataclasses.replace(config, probes=probes or config.probes)
-    start = initial_encoder(config).to(place)
+    start = _start_of(config)
     probe = Probe(config)
-    measured = {"": probe.measure(encoder, kinds), " at step 0": probe.measure(start, kinds)}
+    measured = {"": probe.measure(encoder, kinds)}
+    if start is not None:
+        measured[" at step 0"] = probe.measure(start.to(place), kinds)
     accuracies = {
         f"{what}{when}": {kind: found[f"{kind}_{what}"] for kind in kinds}
         for when, found in measured.items()
@@ -69,3 +72,14 @@ def probe_run(
     }
     atomic_write(Path(run) / "probes.json", json.dumps(content, indent=1))
     return accuracies
+
+
+def _start_of(config: TrainConfig) -> Encoder | None:
+    """The encoder before the first step; None, with a warning, where the weights it started from are gone."""
+    try:
+        return initial_encoder(config)
+    except (OSError, ValueError) as error:
+        if config.backbone_weights is None and not config.pretrained:
+            raise
+        warnings.warn(f"what the run started from is not probed: {error}", stacklevel=3)
+        return None

@@ -7,7 +7,8 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from eigenstep.encoders import EncoderConfig, TrainedEncoder, copy_weights, load_encoder
+from eigenstep.encoders import EncoderConfig, TrainedEncoder, channels_of, copy_weights, load_encoder
+from eigenstep.export._input_facts import input_facts
 from eigenstep.export._new_file import check_new_file, new_file
 
 # A model's name and the options that it is made with.
@@ -18,6 +19,8 @@ def export_timm(
     run: str | Path, out: str | Path, checkpoint: str | int = "last", *, overwrite: bool = False
 ) -> str | None:
     """Write the backbone's weights, without the projector, to a .safetensors file under timm's names.
+
+    The file's metadata tell how images go in, see `input_facts`.
 
     Returns
     -------
@@ -41,7 +44,7 @@ def export_timm(
     with new_file(out, overwrite) as aside:
         # Copies: layers of some models share weights, which the format has no word for.
         weights = copy_weights({"backbone": encoder.backbone})["backbone"]
-        save_file(dict(weights), aside, metadata={"format": "pt"})
+        save_file(dict(weights), aside, metadata={"format": "pt", **input_facts(encoder)})
     for arguments in _candidates(encoder.config):
         if _loads(arguments, out, encoder):
             return _lines(arguments, out)
@@ -50,9 +53,10 @@ def export_timm(
 
 def _candidates(config: EncoderConfig) -> list[Arguments]:
     """Models that may be the run's, the shortest call first."""
-    name, size = config.backbone, config.images.size
+    name, size, channels = config.backbone, config.images.size, channels_of(config)
     found: list[Arguments] = [(name, {}), (name, {"img_size": size}), (f"{name}_small", {})]
-    return [arguments for arguments in found if timm.is_model(arguments[0])]
+    given = {} if channels == 3 else {"in_chans": channels}
+    return [(model, given | options) for model, options in found if timm.is_model(model)]
 
 
 def _loads(arguments: Arguments, weights: Path, encoder: TrainedEncoder) -> bool:
@@ -62,7 +66,8 @@ def _loads(arguments: Arguments, weights: Path, encoder: TrainedEncoder) -> bool
     """
     model, options = arguments
     size = encoder.config.images.size
-    images = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+    channels = channels_of(encoder.config)
+    images = torch.randn(2, channels, size, size, generator=torch.Generator().manual_seed(0))
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             built = timm.create_model(model, num_classes=0, checkpoint_path=str(weights), **options).eval()

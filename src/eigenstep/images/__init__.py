@@ -1,39 +1,120 @@
-"""Images to train on: photographs' patches, folders, Parquet files, tar shards, the Hugging Face hub.
+"""Images to train on: photographs' patches, files, archives, tables, the Hugging Face hub.
 
 Where they come from is a `Source`; `find_source` chooses it by the name that a user gives.
 """
 
-from eigenstep.images._batches import Batch, Images
 from eigenstep.images._config import ImagesConfig
-from eigenstep.images._decode import decode_image
-from eigenstep.images._find_source import find_source, find_test_split, never_has_labels
-from eigenstep.images._in_memory import ImageSet, load_images
-from eigenstep.images._in_order import open_in_order
-from eigenstep.images._labelled import LabelledImages, load_labelled
-from eigenstep.images._open_images import load_spread, open_images
-from eigenstep.images._photographs import is_photographs, photo_patches
-from eigenstep.images._samples import Labels, Sample, read_labels
-from eigenstep.images._source import RandomAccess, Shards, Source
-from eigenstep.images._stored import fits_memory, image_hashes, stored_images
-from eigenstep.images._workers import Workers
+from eigenstep.images._memory import fits_memory
+from eigenstep.images._pixels import Pixels
+from eigenstep.images.decoding import (
+    BytesImage,
+    FileImage,
+    MemberImage,
+    PartImage,
+    Record,
+    images_in,
+    read_pixels,
+)
+from eigenstep.images.inspection import (
+    Duplicates,
+    Inspection,
+    Member,
+    Shared,
+    Sizes,
+    SplitInspection,
+    Stored,
+    Tile,
+    Values,
+    contact_sheet,
+    inspect_images,
+)
+from eigenstep.images.opened import (
+    Batch,
+    Images,
+    ImageSet,
+    LabelledImages,
+    Workers,
+    load_images,
+    load_labelled,
+    load_spread,
+    open_images,
+    open_in_order,
+)
+from eigenstep.images.sources import (
+    Inventory,
+    Labels,
+    OwnData,
+    Passed,
+    PassedOver,
+    RandomAccess,
+    Sample,
+    Shards,
+    Source,
+    SplitInventory,
+    find_source,
+    find_test_split,
+    is_photographs,
+    never_has_labels,
+    own_data,
+    photo_patches,
+    read_labels,
+    take_inventory,
+)
+from eigenstep.images.stored import (
+    AnyImage,
+    Statistics,
+    channel_statistics,
+    check_show,
+    find_pixels,
+    image_hashes,
+    pictures,
+    stored_images,
+)
 
 __all__ = [
+    "AnyImage",
     "Batch",
+    "BytesImage",
+    "Duplicates",
+    "FileImage",
     "ImageSet",
     "Images",
     "ImagesConfig",
+    "Inspection",
+    "Inventory",
     "LabelledImages",
     "Labels",
+    "Member",
+    "MemberImage",
+    "OwnData",
+    "PartImage",
+    "Passed",
+    "PassedOver",
+    "Pixels",
     "RandomAccess",
+    "Record",
     "Sample",
     "Shards",
+    "Shared",
+    "Sizes",
     "Source",
+    "SplitInspection",
+    "SplitInventory",
+    "Statistics",
+    "Stored",
+    "Tile",
+    "Values",
     "Workers",
-    "decode_image",
+    "channel_statistics",
+    "check_show",
+    "contact_sheet",
+    "find_pixels",
     "find_source",
     "find_test_split",
     "fits_memory",
     "image_hashes",
+    "images_in",
+    "inspect_images",
     "is_photographs",
     "load_images",
     "load_labelled",
@@ -41,7 +122,11 @@ __all__ = [
     "never_has_labels",
     "open_images",
     "open_in_order",
+    "own_data",
     "photo_patches",
+    "pictures",
     "read_labels",
+    "read_pixels",
     "stored_images",
+    "take_inventory",
 ]

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+# The lowest and the highest value, or which percentiles of the data set's they are.
+Range = tuple[float, float] | tuple[Literal["percentile"], float, float] | None
+
 
 @dataclass(frozen=True)
 class ImagesConfig:
@@ -18,6 +21,24 @@ class ImagesConfig:
     """The column that holds the images; default: the only one that does."""
     limit: int | None = None
     """Use at most this many images."""
+    channels: int | None = None
+    """Channels of the images that the encoder sees; default: as many as the data set's images have. Grey
+    images become three equal channels where there are to be three, and colours one of grey."""
+    take: tuple[int, ...] = ()
+    """Which of a file's channels are used, in this order, counted from 1; default: all."""
+    range: Range = None
+    """Values that become 0 and 1: two numbers, or "percentile" and two percentages of all values of the data
+    set. Default: all that whole numbers of 8 or 16 bits can say; of other kinds of numbers the lowest and
+    the highest value of the data set, which is told."""
+    pages: Literal["channels", "images"] = "channels"
+    """What the pages of a file of several are: channels of one image, or images of their own."""
+    layout: Literal["HWC", "CHW", "NHW", "NHWC", "NCHW"] | None = None
+    """The axes of arrays in .npy and .npz files; default: by their sizes, which is told."""
+    most_pixels: int = 2**30
+    """Larger images, height times width, are passed over."""
+    show: tuple[int, ...] = ()
+    """The channels that pictures show as red, green and blue, or the one that they show as grey, counted from
+    1; default: by their number."""
     patches: int = 2048
     """How many patches are cut from the photographs of `--data photos`."""
     broken: Literal["refuse", "pass"] | None = None
@@ -38,8 +59,10 @@ class ImagesConfig:
 
     @staticmethod
     def of_older(tree: dict[str, Any]) -> dict[str, Any]:
-        """The tree of a configuration that was written when `broken` was `on_broken`."""
+        """The tree of one written when `broken` was `on_broken` and all images were RGB."""
         tree = dict(tree)
+        if {"size", "column", "stream"} <= set(tree) and "channels" not in tree:
+            tree["channels"] = 3
         if "on_broken" in tree:
             tree["broken"] = {"skip": None}.get(tree["on_broken"], tree["on_broken"])
             del tree["on_broken"]

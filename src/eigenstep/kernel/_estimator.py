@@ -78,6 +78,12 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         The loss whose first learning is described; it chooses the operator in A's place.
     objective_params : mapping, optional
         `temperature` of SimCLR; `lambda_param`, `mu_param`, `nu_param`, `eps` of VICReg.
+    order : {"gamma", "invariance"}, default "gamma"
+        "gamma": modes in the order in which training learns them. "invariance": in the order of rho, by what
+        two views share of them, whatever its size: what is left at the end of long training.
+    n_principal : int, default 256
+        For order="invariance": how many principal directions of the views to look in, at most. Fewer
+        regularise more; they should be far fewer than the samples.
     center : bool, default False
         Centre the kernel over the training views, as kernel PCA does.
     whiten : bool, default True
@@ -124,9 +130,14 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
     Attributes
     ----------
     eigenvalues_
-        (k,) gamma_j, positive, descending.
+        (k,) gamma_j, positive, descending but for order="invariance".
     next_eigenvalue_ : float
         gamma_{k+1}, or 0 where there is none.
+    rho_ : NDArray[np.float64]
+        (k,) the correlation of the mode's values on two views of a sample: `invariance_ratio_`; descending
+        with order="invariance".
+    next_rho_ : float
+        With order="invariance" rho_{k+1}, or 0 where none is positive; otherwise NaN.
     n_components_, n_positive_ : int
         k: as many as were asked for and have positive eigenvalues.
     dual_coef_
@@ -146,6 +157,16 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
     n_features_in_ : int
     gamma_ : float
         The gamma of a kernel that has one.
+
+    Notes
+    -----
+    With order="invariance" the modes solve Gamma v = rho Sigma v in the leading `n_principal` principal
+    directions of the views. Sigma is the second moment over the views, each of which counts as much as its
+    pairs do, diag(A 1) in the place of A (of negative weights their sizes): then rho is between -1 and 1, and
+    a constant has rho = 1 where no weight is negative. `eigenvalues_` are a^T K~ A K~ a as ever, in no order,
+    and modes of equal rho come in the order of these. Only modes of a positive rho are kept. They are what
+    the spectral contrastive loss ends at, and for a linear kernel and pairs, centred, the canonical
+    correlations of one view with the other, taken both ways.
 
     Examples
     --------
@@ -175,6 +196,8 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         kernel_params: Mapping[str, Any] | None = None,
         objective: str = "barlow_twins",
         objective_params: Mapping[str, float] | None = None,
+        order: str = "gamma",
+        n_principal: int = 256,
         center: bool = False,
         whiten: bool = True,
         fit_inverse_transform: bool = False,
@@ -202,6 +225,8 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         self.kernel_params = kernel_params
         self.objective = objective
         self.objective_params = objective_params
+        self.order = order
+        self.n_principal = n_principal
         self.center = center
         self.whiten = whiten
         self.fit_inverse_transform = fit_inverse_transform
@@ -277,12 +302,12 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         """
         so_far = getattr(self, "_pass", None)
         problem, settings, generator = self._prepare(X, y, groups, pair_graph, reset=so_far is None)
-        if settings.n_modes is None:
+        if settings.n_modes is None and settings.n_principal is None:
             raise ValueError("expected n_components as a number for partial_fit, got None")
         summed = start_pass(problem, settings, generator) if so_far is None else so_far
         with problem.processes.together():
             summed.add(problem.rows, problem.graph, problem.processes)
-        solution = nystrom_solution(summed, settings.n_modes, "partial_fit", problem.processes)
+        solution = nystrom_solution(summed, settings, "partial_fit", problem.processes)
         self._learn(solution, problem, summed.n_views, isinstance(X, Tensor))
         self._pass = summed
         return self
@@ -445,6 +470,8 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
     def growth_rates_(self) -> NDArray[np.float64]:
         """(k,) exponents of the small modes, s_j ~ e^{rate t}."""
         check_is_fitted(self)
+        if self._by_rho:
+            raise AttributeError("modes by invariance have no growth rates: learning goes by gamma")
         return self.objective_.growth_rates(self.eigenvalues_, dim=self.n_components_)
 
     @property
@@ -508,6 +535,11 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         new.n_components_ = new.n_positive_ = kept
         new.residuals_ = solution.residuals[:kept] / new.eigenvalues_
         new.invariance_ratio_ = new.eigenvalues_ / solution.mean_squares[:kept]
+        new._by_rho = solution.rho is not None
+        new.rho_, new.next_rho_ = new.invariance_ratio_, np.nan
+        if solution.rho is not None:
+            new.rho_ = solution.rho[:kept]
+            new.next_rho_ = float(solution.rho[kept]) if found > kept else 0.0
         new.dual_coef_ = coefficients if as_tensor else coefficients.cpu().numpy()
         new.n_views_ = n_views
         new.n_iter_ = solution.passes

@@ -24,6 +24,7 @@ class LearningCurves:
     n_components_: int
     objective_: SmallStartObjective
     _plateaus: NDArray[np.float64]
+    _by_rho: bool
 
     def learning_times(self, init_scale: ArrayLike = 1e-4) -> NDArray[np.float64]:
         """Return when each mode is half learned, (k,).
@@ -126,6 +127,7 @@ class LearningCurves:
         array([0.0006])
         """
         check_is_fitted(self)
+        self._refuse_invariance()
         start = self._scales(init_scale)
         following = np.append(self.eigenvalues_[1:], max(self.next_eigenvalue_, 0.0))
         amplitudes = np.sqrt(self.eigenvalues_) * start
@@ -134,6 +136,7 @@ class LearningCurves:
     def _closed_form(self) -> tuple[float, NDArray[np.float64]]:
         """Return the objective's unit of time, and each mode's plateau (k,)."""
         check_is_fitted(self)
+        self._refuse_invariance()
         objective = self.objective_
         if not objective.closed_form:
             raise ValueError(
@@ -141,6 +144,13 @@ class LearningCurves:
                 f" {objective.name!r}; its first growth is in growth_rates_"
             )
         return objective.time_unit(), self._plateaus
+
+    def _refuse_invariance(self) -> None:
+        if self._by_rho:
+            raise ValueError(
+                "expected order='gamma' for the course of learning, which goes by gamma, got modes by"
+                " invariance, which are its end; fit another model with order='gamma'"
+            )
 
     def _scales(self, init_scale: ArrayLike) -> NDArray[np.float64]:
         scales = np.asarray(init_scale, dtype=np.float64)

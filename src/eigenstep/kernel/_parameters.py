@@ -23,6 +23,7 @@ def check_parameters(estimator: ContrastiveKernelPCA) -> None:
         ("n_landmarks", 1, False),
         ("polish", 0, False),
         ("max_iter", 2, False),
+        ("n_principal", 1, False),
     ):
         value = getattr(estimator, name)
         if value is None and none:
@@ -31,6 +32,7 @@ def check_parameters(estimator: ContrastiveKernelPCA) -> None:
             raise ValueError(f"expected {name} as an integer >= {least}{' or None' * none}, got {value!r}")
     if estimator.solver not in ("auto", "dense", "krylov", "nystrom"):
         raise ValueError(f"expected solver among auto, dense, krylov, nystrom, got {estimator.solver!r}")
+    _check_order(estimator)
     for name in ("tol", "memory_budget"):
         value = getattr(estimator, name)
         if value is not None and not (isinstance(value, numbers.Real) and float(value) > 0):
@@ -48,6 +50,23 @@ def check_parameters(estimator: ContrastiveKernelPCA) -> None:
         raise ValueError(f"expected augment as a callable (X, generator) -> views, got {estimator.augment!r}")
 
 
+def _check_order(estimator: ContrastiveKernelPCA) -> None:
+    if estimator.order not in ("gamma", "invariance"):
+        raise ValueError(f"expected order as 'gamma' or 'invariance', got {estimator.order!r}")
+    if estimator.order == "gamma":
+        return
+    if estimator.objective != "barlow_twins":
+        raise ValueError(
+            "expected objective='barlow_twins' for order='invariance', which is of the pairs alone whatever"
+            f" the loss, got {estimator.objective!r}; center=True takes the mean off, as simclr does"
+        )
+    if estimator.n_components is not None and estimator.n_components > estimator.n_principal:
+        raise ValueError(
+            f"expected n_principal of at least n_components={estimator.n_components}, got"
+            f" {estimator.n_principal}"
+        )
+
+
 def solver_settings(estimator: ContrastiveKernelPCA, dtype: torch.dtype) -> SolverSettings:
     """Return what of the parameters concerns the solver, for rows of a dtype."""
     # Float32 seldom gets far below its goal, and an eigenvalue's error is of the residual's square.
@@ -63,6 +82,7 @@ def solver_settings(estimator: ContrastiveKernelPCA, dtype: torch.dtype) -> Solv
         n_landmarks=estimator.n_landmarks,
         polish=estimator.polish,
         memory_budget=estimator.memory_budget,
+        n_principal=estimator.n_principal if estimator.order == "invariance" else None,
     )
 
 
@@ -84,6 +104,8 @@ def parameters_code(estimator: ContrastiveKernelPCA) -> int:
         "depth",
         "n_views",
         "max_iter",
+        "order",
+        "n_principal",
     )
     values = [getattr(estimator, name) for name in names]
     return zlib.crc32(repr([value for value in values if not callable(value)]).encode())

@@ -16,6 +16,7 @@ from eigenstep.analysis import (
     RunClock,
     analyse,
     learned_rises,
+    update_rule,
 )
 from eigenstep.record import FollowedRun, GrowingTable, RunRecord, stride_for
 
@@ -38,14 +39,17 @@ class PageAnalysis:
         Those that have risen or rise, each estimate as [value, low, high], by time and by step.
     forecast : dict[str, Any] | None
         Of the next mode; None where nothing can be said.
+    rule : dict[str, str] | None
+        Of the updates, its name and a sentence; None where nothing tells. The gain's curve is a measure.
     problem : str
-        Why there is none, in one line.
+        Why there is no analysis, in one line.
     """
 
     basis: Basis | None = None
     verdict: dict[str, Any] | None = None
     modes: list[dict[str, Any]] = field(default_factory=list)
     forecast: dict[str, Any] | None = None
+    rule: dict[str, str] | None = None
     problem: str = ""
 
     @property
@@ -66,7 +70,8 @@ def analyse_for_page(record: RunRecord, basis: Basis, rises: list[Rise] | None =
         The modes learned, where the record holds but some of the measurements.
     """
     try:
-        return _plain(analyse(_without_strange_prediction(record), rises=rises), basis)
+        found = _plain(analyse(_without_strange_prediction(record), rises=rises), basis)
+        return dataclasses.replace(found, rule=_rule(record))
     except Exception as error:  # whatever foreign numbers make of the arithmetic; the other runs go on
         text = " ".join(str(error).split()) or type(error).__name__
         return PageAnalysis(basis, problem=f"the spectrum cannot be judged ({text})")
@@ -110,6 +115,11 @@ def _plain(found: Analysis, basis: Basis) -> PageAnalysis:
         [_mode(fit, found.clock) for fit in found.history.fits],
         _forecast(found.forecast),
     )
+
+
+def _rule(record: RunRecord) -> dict[str, str] | None:
+    rule = update_rule(record)
+    return None if rule is None else {"name": rule.name, "sentence": rule.sentence}
 
 
 def record_to_judge(run: FollowedRun) -> RunRecord:

@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from eigenstep.analysis import update_rule
 from eigenstep.live._analysis import PageAnalysis
 from eigenstep.live._state import state_of
 from eigenstep.record import FollowedRun, padded
 from eigenstep.report import facts
+from eigenstep.spelling import PYTHON
 
 SPARK_MOMENTS = 64
 # A sparkline is drawn anew when the record is longer by this share, which moves it by less than a pixel.
@@ -140,7 +142,10 @@ def _about(run: FollowedRun) -> dict[str, Any]:
     monitor = _monitor(run)
     named = None if record.is_prediction else run.config.get("backbone")
     backbone = named or facts.backbone_name(record)
-    words = [facts.loss_name(record), str(backbone), facts.data_name(record)]
+    words = [facts.loss_name(record), str(backbone).removeprefix(PYTHON), facts.data_name(record)]
+    rule = update_rule(record)
+    if rule is not None and not rule.is_plain:
+        words.insert(1, rule.name)
     if monitor.get("layer"):
         words.append(f"layer {monitor['layer']}")
     return {

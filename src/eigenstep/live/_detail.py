@@ -3,6 +3,7 @@
 from typing import Any
 
 from eigenstep.analysis import ClosedForm, RunClock
+from eigenstep.live._meanings import meanings
 from eigenstep.live._packing import pack_rows
 from eigenstep.live._run_folder import Entry
 from eigenstep.record import RunRecord
@@ -44,6 +45,7 @@ def detail(entry: Entry, cursor: Cursor) -> dict[str, Any]:
             "verdict": analysis.verdict,
             "modes": analysis.modes,
             "forecast": analysis.forecast,
+            "rule": analysis.rule,
         }
     version = run.facts_version
     if known.get("facts") != version:
@@ -68,17 +70,22 @@ def _facts(entry: Entry) -> dict[str, Any]:
         "configuration": facts.configuration(record),
         "counts": facts.counts(record) if record.summary else [],
         "prediction": _prediction(record) if record.prediction else None,
+        "meanings": meanings(entry.run.meanings),
     }
 
 
 def _prediction(record: RunRecord) -> dict[str, Any] | None:
-    """The closed form's curves and half-times; None if its file makes none."""
+    """The closed form's curves and half-times; None if its file makes none.
+
+    A folder that is a prediction holds its curves itself, with what a closed form leaves out, as momentum and
+    where modes end: there are none to lay over them.
+    """
     step_at = RunClock(record).step_at
     try:
         closed_form = ClosedForm(record.prediction or {})
         rows = closed_form.compare([])
         end = max([*(BEYOND * row.predicted for row in rows), *record.metrics["time"][-1:]], default=1.0)
-        curves = predicted_curves(closed_form, end, step_at)
+        curves = None if record.is_prediction else predicted_curves(closed_form, end, step_at)
     except (ValueError, TypeError):
         return None
     return {

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from eigenstep.losses._joint_batch import JointBatch
-from eigenstep.losses._two_view_loss import TwoViewLoss, check_choice, check_positive
+from eigenstep.losses._two_view_loss import LOWERED_ACCURACY, TwoViewLoss, check_choice, check_positive
 
 
 class BarlowTwinsLoss(TwoViewLoss):
@@ -91,6 +91,12 @@ class BarlowTwinsLoss(TwoViewLoss):
     @property
     def weights(self) -> dict[str, float]:
         return {"invariance": self.scale, "redundancy": self.scale * self.lambda_param}
+
+    @property
+    def refuses_preconditioning(self) -> str | None:
+        if self.normalize == "batch":
+            return f'normalize="batch" standardises over the batch; {LOWERED_ACCURACY}'
+        return None
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         a, b = self._normalized(batch.z_a, batch.z_b)

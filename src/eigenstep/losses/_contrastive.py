@@ -7,7 +7,13 @@ from torch import Tensor
 from torch.nn.functional import normalize as normalize_rows
 
 from eigenstep.losses._joint_batch import JointBatch
-from eigenstep.losses._two_view_loss import TwoViewLoss, check_choice, check_positive
+from eigenstep.losses._two_view_loss import (
+    FAILS_BY_INNER_PRODUCT,
+    LOWERED_ACCURACY,
+    TwoViewLoss,
+    check_choice,
+    check_positive,
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,12 @@ class ContrastiveLoss(TwoViewLoss):
     @property
     def weights(self) -> dict[str, float]:
         return {"alignment": 1.0, "uniformity": 1.0}
+
+    @property
+    def refuses_preconditioning(self) -> str | None:
+        if self.normalize == "none":
+            return FAILS_BY_INNER_PRODUCT
+        return f"it compares by cosine; {LOWERED_ACCURACY}"
 
     def _normalized(self, batch: JointBatch) -> tuple[Tensor, Tensor]:
         if self.normalize == "cosine":

@@ -2,7 +2,7 @@ from torch import Tensor
 from torch.nn.functional import normalize as normalize_rows
 
 from eigenstep.losses._joint_batch import JointBatch
-from eigenstep.losses._two_view_loss import TwoViewLoss, check_positive
+from eigenstep.losses._two_view_loss import LOWERED_ACCURACY, TwoViewLoss, check_positive
 
 
 class NegativeCosineSimilarity(TwoViewLoss):
@@ -57,6 +57,10 @@ class NegativeCosineSimilarity(TwoViewLoss):
     @property
     def weights(self) -> dict[str, float]:
         return {"alignment": 1.0}
+
+    @property
+    def refuses_preconditioning(self) -> str | None:
+        return f"it compares by cosine; {LOWERED_ACCURACY}"
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         a, b = (normalize_rows(z, eps=self.eps) for z in (batch.z_a, batch.z_b))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from eigenstep.losses._joint_batch import JointBatch
-from eigenstep.losses._two_view_loss import TwoViewLoss, check_choice, check_positive
+from eigenstep.losses._two_view_loss import LOWERED_ACCURACY, TwoViewLoss, check_choice, check_positive
 
 
 class SpectralContrastiveLoss(TwoViewLoss):
@@ -57,6 +57,7 @@ class SpectralContrastiveLoss(TwoViewLoss):
     """
 
     min_pairs = 2
+    center = False
 
     def __init__(
         self,
@@ -75,6 +76,12 @@ class SpectralContrastiveLoss(TwoViewLoss):
     def weights(self) -> dict[str, float]:
         scale = 1 / self.mu if self.normalize == "ball" else 1.0
         return {"alignment": 2 * scale, "uniformity": scale}
+
+    @property
+    def refuses_preconditioning(self) -> str | None:
+        if self.normalize == "ball":
+            return f'normalize="ball" shortens embeddings; {LOWERED_ACCURACY}'
+        return None
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         a, b, n = self._normalized(batch.z_a), self._normalized(batch.z_b), len(batch.z_a)

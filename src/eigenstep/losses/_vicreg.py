@@ -2,7 +2,7 @@ import torch
 from torch import Tensor
 
 from eigenstep.losses._joint_batch import JointBatch
-from eigenstep.losses._two_view_loss import TwoViewLoss
+from eigenstep.losses._two_view_loss import LOWERED_ACCURACY, TwoViewLoss
 
 
 class VICRegLoss(TwoViewLoss):
@@ -77,6 +77,10 @@ class VICRegLoss(TwoViewLoss):
     @property
     def weights(self) -> dict[str, float]:
         return {"invariance": self.lambda_param, "variance": self.mu_param, "covariance": self.nu_param}
+
+    @property
+    def refuses_preconditioning(self) -> str | None:
+        return f"VICReg's gradient is divided by the batch's deviations; {LOWERED_ACCURACY}"
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         a, b = batch.z_a, batch.z_b

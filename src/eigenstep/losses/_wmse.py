@@ -3,7 +3,7 @@ from torch import Tensor
 from torch.nn.functional import normalize as normalize_rows
 
 from eigenstep.losses._joint_batch import JointBatch
-from eigenstep.losses._two_view_loss import TwoViewLoss
+from eigenstep.losses._two_view_loss import LOWERED_ACCURACY, TwoViewLoss
 
 
 class WMSELoss(TwoViewLoss):
@@ -60,6 +60,10 @@ class WMSELoss(TwoViewLoss):
     @property
     def weights(self) -> dict[str, float]:
         return {"alignment": 1.0}
+
+    @property
+    def refuses_preconditioning(self) -> str | None:
+        return f"W-MSE whitens the batch; {LOWERED_ACCURACY}"
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         a, b = self._whitened(batch.z_a), self._whitened(batch.z_b)

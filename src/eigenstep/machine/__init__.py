@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from eigenstep.machine._memory import available_memory, size_in_words
 from eigenstep.machine._other_libraries import lend_font_cache, switch_off_telemetry
 from eigenstep.machine._stopped import RaiseOnce, Stopped, Terminated, on_sigterm
-from eigenstep.machine._threads import set_threads, share_cores
+from eigenstep.machine._threads import set_threads, share_cores, usable_cores
 
 if TYPE_CHECKING:
     from eigenstep.machine._device import find_device, free_memory
@@ -50,6 +50,7 @@ __all__ = [
     "size_in_words",
     "sum_over_processes",
     "switch_off_telemetry",
+    "usable_cores",
     "world_size",
 ]
 

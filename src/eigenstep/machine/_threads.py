@@ -24,6 +24,14 @@ def set_threads(count: int) -> None:
     threadpool_limits(limits=count)
 
 
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1
+
+
 def share_cores() -> None:
     """Let threads that wait for each other give up their core soon; call it before torch is imported.
 

@@ -27,7 +27,7 @@ from eigenstep.methods._byol import BYOLConfig
 from eigenstep.methods._dcl import DCLConfig
 from eigenstep.methods._method import Method, listed
 from eigenstep.methods._objective import Embeddings, Objective, check_outcome
-from eigenstep.methods._plugged import PREFIX, absent, plugged
+from eigenstep.methods._plugged import absent, plugged
 from eigenstep.methods._simclr import SimCLRConfig
 from eigenstep.methods._simsiam import SimSiamConfig
 from eigenstep.methods._small_start import SmallStart
@@ -36,7 +36,7 @@ from eigenstep.methods._supcon import SupConConfig
 from eigenstep.methods._target import TargetNetwork
 from eigenstep.methods._vicreg import VICRegConfig
 from eigenstep.methods._w_mse import WMSEConfig
-from eigenstep.spelling import nearest
+from eigenstep.spelling import PYTHON, is_python, nearest
 
 __all__ = [
     "BYOLConfig",
@@ -115,7 +115,10 @@ SmallStartLoss = Annotated[
     Doc(f"{predicted_losses()}, not normalised: losses that small embeddings can grow under."),
 ]
 
-_OPTIMIZER_RATES = {"adamw": 1e-3, "lars": 1.0}
+_OPTIMIZER_RATES = {"adamw": 1e-3, "lars": 1.0, "muon": 0.1}
+# Last layers that are scaled by less than this make a small start, from which Muon's step must be smaller: it
+# moves the embeddings' scale by as much as it is, however small that is.
+_SMALL_START, _SMALL_MUON_RATE = 0.1, 0.02
 
 
 def method_named(loss: str) -> Method[Any]:
@@ -128,7 +131,7 @@ def method_named(loss: str) -> Method[Any]:
     ValueError
         For an unknown name, naming the nearest.
     """
-    if loss.startswith(PREFIX):
+    if is_python(loss):
         return absent(loss)
     if loss not in METHODS:
         raise ValueError(f"unknown loss {loss!r}: expected {', '.join(METHODS)}." + nearest(loss, METHODS))
@@ -143,7 +146,7 @@ def title_of(loss: str) -> str:
     >>> title_of("w_mse"), title_of("python:my_loss")
     ('W-MSE', 'my_loss')
     """
-    return METHODS[loss].title if loss in METHODS else loss.removeprefix(PREFIX)
+    return METHODS[loss].title if loss in METHODS else loss.removeprefix(PYTHON)
 
 
 def build_objective(config: Any, classes: int | None = None) -> Objective:
@@ -165,6 +168,8 @@ def build_objective(config: Any, classes: int | None = None) -> Objective:
 
 def default_rate(config: Any) -> float:
     """The learning rate that is used where the configuration gives none."""
+    if config.optimizer.name == "muon" and config.projector.init_scale < _SMALL_START:
+        return _SMALL_MUON_RATE
     return _OPTIMIZER_RATES.get(config.optimizer.name, method_named(config.loss).rate)
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from eigenstep.kernel.pairs import BarlowTwins
 from eigenstep.losses import BarlowTwinsLoss
-from eigenstep.methods._method import Method
+from eigenstep.methods._method import Method, as_its_loss_says
 from eigenstep.methods._objective import of_two_views
 from eigenstep.methods._small_start import SmallStart, never_small
 
@@ -44,4 +44,5 @@ METHOD = Method(
     rate=0.005,
     is_centered=_is_centered,
     small_start=_small_start,
+    refuses_preconditioning=as_its_loss_says(BarlowTwinsLoss),
 )

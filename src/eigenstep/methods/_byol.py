@@ -50,4 +50,15 @@ def _check(options: BYOLConfig) -> None:
         raise ValueError(f"byol.momentum: expected a number in [0, 1], got {options.momentum}")
 
 
-METHOD = Method(name="byol", title="BYOL", options=BYOLConfig, build=_build, check=_check)
+def _refuses_preconditioning(options: BYOLConfig) -> str | None:
+    return NegativeCosineSimilarity().refuses_preconditioning
+
+
+METHOD = Method(
+    name="byol",
+    title="BYOL",
+    options=BYOLConfig,
+    build=_build,
+    check=_check,
+    refuses_preconditioning=_refuses_preconditioning,
+)

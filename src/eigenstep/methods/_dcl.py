@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from eigenstep.losses import DCLLoss
-from eigenstep.methods._method import Method
+from eigenstep.methods._method import Method, as_its_loss_says
 from eigenstep.methods._objective import of_two_views
 
 
@@ -20,4 +20,10 @@ class DCLConfig:
     """Width of the weights of positive pairs (the published DCLW: 0.5); default: no weights."""
 
 
-METHOD = Method(name="dcl", title="DCL", options=DCLConfig, build=of_two_views(DCLLoss))
+METHOD = Method(
+    name="dcl",
+    title="DCL",
+    options=DCLConfig,
+    build=of_two_views(DCLLoss),
+    refuses_preconditioning=as_its_loss_says(DCLLoss),
+)

@@ -1,9 +1,10 @@
 """What every method says of itself."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
 
+from eigenstep.losses import TwoViewLoss
 from eigenstep.methods._objective import Objective
 from eigenstep.methods._small_start import SmallStart
 
@@ -19,6 +20,16 @@ def always(options: Any) -> bool:
 
 def accept(options: Any) -> None:
     """For options that need no check beside the loss's own."""
+
+
+def untried(options: Any) -> str | None:
+    """For methods of which nobody has measured it."""
+    return "nobody has measured that it serves there"
+
+
+def as_its_loss_says(kind: Callable[..., TwoViewLoss]) -> Callable[[Any], str | None]:
+    """For a method whose options are its loss's, under the same names."""
+    return lambda options: kind(**asdict(options)).refuses_preconditioning
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,8 @@ class Method(Generic[Options]):
         The images must have classes.
     check : Callable[[Options], None]
         Raises ValueError for options that no data could make run, whichever method is chosen.
+    refuses_preconditioning : Callable[[Options], str | None]
+        Why `--embedding-preconditioner.power` does not serve with these options, None where it does.
     """
 
     name: str
@@ -66,6 +79,7 @@ class Method(Generic[Options]):
     small_start: Callable[[Options], SmallStart] | None = None
     needs_labels: bool = False
     check: Callable[[Options], None] = accept
+    refuses_preconditioning: Callable[[Options], str | None] = untried
 
     def options_in(self, config: Any) -> Options:
         """The method's node of a configuration, or its defaults where there is none."""

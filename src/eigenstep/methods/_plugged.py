@@ -4,14 +4,12 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from eigenstep.losses import TwoViewLoss, gather_batch
 from eigenstep.methods._method import Method, NoOptions
 from eigenstep.methods._objective import Embeddings, LossAndTerms, Objective, check_loss
-
-# What a run's configuration says of its loss: this, and the name of the callable.
-PREFIX = "python:"
+from eigenstep.spelling import PYTHON, absent_object, python_name
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -43,7 +41,8 @@ class PluggedObjective(Objective):
             if isinstance(self.loss, TwoViewLoss):
                 return self.loss.loss_and_terms(z_a, z_b)
             loss = self.loss(z_a, z_b)
-            check_loss(loss, name_of(self.loss), z_a.requires_grad and torch.is_grad_enabled())
+            name = python_name(self.loss).removeprefix(PYTHON)
+            check_loss(loss, name, z_a.requires_grad and torch.is_grad_enabled())
             return loss, self._terms(z_a, z_b)
 
     @torch.no_grad()
@@ -70,31 +69,35 @@ def plugged(objective: Loss | Objective) -> Method[NoOptions]:
             f"objective: expected a callable (z_a, z_b) -> scalar or an Objective, got {objective!r}"
         )
     built = objective if isinstance(objective, Objective) else PluggedObjective(objective)
-    name = name_of(objective)
+    name = python_name(objective)
     return Method(
-        name=PREFIX + name,
-        title=name,
+        name=name,
+        title=name.removeprefix(PYTHON),
         options=NoOptions,
         build=lambda options, dim, classes: built,
+        is_centered=lambda options: _is_centered(built),
         needs_labels=built.needs_labels,
+        refuses_preconditioning=lambda options: _refuses_preconditioning(built),
+    )
+
+
+def _is_centered(objective: Objective) -> bool:
+    loss = objective.loss if isinstance(objective, PluggedObjective) else None
+    return not isinstance(loss, TwoViewLoss) or bool(getattr(loss, "center", True))
+
+
+def _refuses_preconditioning(objective: Objective) -> str | None:
+    if isinstance(objective, PluggedObjective) and isinstance(objective.loss, TwoViewLoss):
+        return objective.loss.refuses_preconditioning
+    return (
+        "it is not known whether it normalises; give objective=eigenstep.optim.Preconditioned(loss) instead"
     )
 
 
 def absent(loss: str) -> Method[NoOptions]:
     """The method of an object that a run's configuration names and that is not at hand: told, not built."""
-    name = loss.removeprefix(PREFIX)
 
     def refuse(*_: Any) -> NoReturn:
-        raise ValueError(
-            f"the loss {loss} is a Python object of the program that began the run: go on with it there, by"
-            f" train(config, out, resume=True, objective={name})"
-        )
+        raise ValueError(absent_object("loss", loss, "objective"))
 
-    return Method(name=loss, title=name, options=NoOptions, build=refuse, check=refuse)
-
-
-def name_of(objective: Any) -> str:
-    """A function's name, or an object's class's."""
-    if isinstance(objective, nn.Module) or not hasattr(objective, "__name__"):
-        return type(objective).__name__
-    return str(objective.__name__)
+    return Method(name=loss, title=loss.removeprefix(PYTHON), options=NoOptions, build=refuse, check=refuse)

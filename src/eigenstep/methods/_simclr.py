@@ -5,7 +5,7 @@ from typing import Literal
 
 from eigenstep.kernel.pairs import SimCLR
 from eigenstep.losses import NTXentLoss
-from eigenstep.methods._method import Method
+from eigenstep.methods._method import Method, as_its_loss_says
 from eigenstep.methods._objective import of_two_views
 from eigenstep.methods._small_start import SmallStart, never_small
 
@@ -32,4 +32,5 @@ METHOD = Method(
     options=SimCLRConfig,
     build=of_two_views(NTXentLoss),
     small_start=_small_start,
+    refuses_preconditioning=as_its_loss_says(NTXentLoss),
 )

@@ -52,4 +52,15 @@ def _check(options: SimSiamConfig) -> None:
     check_hidden("simsiam.predictor_hidden", options.predictor_hidden)
 
 
-METHOD = Method(name="simsiam", title="SimSiam", options=SimSiamConfig, build=_build, check=_check)
+def _refuses_preconditioning(options: SimSiamConfig) -> str | None:
+    return NegativeCosineSimilarity().refuses_preconditioning
+
+
+METHOD = Method(
+    name="simsiam",
+    title="SimSiam",
+    options=SimSiamConfig,
+    build=_build,
+    check=_check,
+    refuses_preconditioning=_refuses_preconditioning,
+)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from eigenstep.losses import SpectralContrastiveLoss
-from eigenstep.methods._method import Method
+from eigenstep.methods._method import Method, as_its_loss_says
 from eigenstep.methods._objective import of_two_views
 
 
@@ -29,4 +29,5 @@ METHOD = Method(
     build=of_two_views(SpectralContrastiveLoss),
     rate=0.005,
     is_centered=_never,
+    refuses_preconditioning=as_its_loss_says(SpectralContrastiveLoss),
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from eigenstep.losses import SupConLoss
-from eigenstep.methods._method import Method
+from eigenstep.methods._method import Method, as_its_loss_says
 from eigenstep.methods._objective import Embeddings, LossAndTerms, Objective
 
 
@@ -37,4 +37,11 @@ def _build(options: SupConConfig, dim: int, classes: int) -> SupervisedContrasti
     return SupervisedContrastive(SupConLoss(gather_distributed=True, **dataclasses.asdict(options)))
 
 
-METHOD = Method(name="supcon", title="SupCon", options=SupConConfig, build=_build, needs_labels=True)
+METHOD = Method(
+    name="supcon",
+    title="SupCon",
+    options=SupConConfig,
+    build=_build,
+    needs_labels=True,
+    refuses_preconditioning=as_its_loss_says(SupConLoss),
+)

@@ -30,7 +30,7 @@ class TargetNetwork(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """The embeddings (b, d) of images (b, 3, H, W)."""
+        """The embeddings (b, d) of images (b, C, H, W)."""
         return self.encoder(images)[1]
 
     @torch.no_grad()

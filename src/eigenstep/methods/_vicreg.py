@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from eigenstep.kernel.pairs import VICReg
 from eigenstep.losses import VICRegLoss
-from eigenstep.methods._method import Method
+from eigenstep.methods._method import Method, as_its_loss_says
 from eigenstep.methods._objective import of_two_views
 from eigenstep.methods._small_start import SmallStart
 
@@ -34,4 +34,5 @@ METHOD = Method(
     build=of_two_views(VICRegLoss),
     rate=0.002,
     small_start=_small_start,
+    refuses_preconditioning=as_its_loss_says(VICRegLoss),
 )

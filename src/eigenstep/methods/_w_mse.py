@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from eigenstep.losses import WMSELoss
-from eigenstep.methods._method import Method
+from eigenstep.methods._method import Method, as_its_loss_says
 from eigenstep.methods._objective import of_two_views
 
 
@@ -15,4 +15,10 @@ class WMSEConfig:
     """Shrinks the covariance towards the identity before it is whitened."""
 
 
-METHOD = Method(name="w_mse", title="W-MSE", options=WMSEConfig, build=of_two_views(WMSELoss))
+METHOD = Method(
+    name="w_mse",
+    title="W-MSE",
+    options=WMSEConfig,
+    build=of_two_views(WMSELoss),
+    refuses_preconditioning=as_its_loss_says(WMSELoss),
+)

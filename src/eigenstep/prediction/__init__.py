@@ -7,7 +7,7 @@ step.
 
 from eigenstep.methods import SmallStart, small_start
 from eigenstep.prediction._clock import Descent
-from eigenstep.prediction._config import NTKConfig, PredictConfig, config_of_run
+from eigenstep.prediction._config import NTKConfig, PredictConfig, config_of_run, training_config
 from eigenstep.prediction._course import Course, closed_course
 from eigenstep.prediction._folder import PredictedEmbeddings, is_prediction, read_predicted
 from eigenstep.prediction._images import draw_pairs, some_images
@@ -44,4 +44,5 @@ __all__ = [
     "small_start",
     "some_images",
     "train_linear_model",
+    "training_config",
 ]

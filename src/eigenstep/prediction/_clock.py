@@ -83,7 +83,7 @@ def network_clock(config: PredictConfig, training: TrainConfig, run: str | Path 
     optimizer = training.optimizer
     assert optimizer.lr is not None, "the configuration is resolved first"
     is_sgd = optimizer.name == "sgd"
-    descent = Descent(optimizer.lr, optimizer.momentum * is_sgd, optimizer.nesterov and is_sgd)
+    descent = Descent(optimizer.lr, (optimizer.momentum or 0.0) * is_sgd, bool(optimizer.nesterov) and is_sgd)
     if run is not None:
         metrics = read_record(run).metrics
         if not len(metrics.get("step", ())):

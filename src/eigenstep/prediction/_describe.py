@@ -23,7 +23,8 @@ def written_config(config: PredictConfig, run: str | Path | None) -> dict[str, A
     """The content of `config.yaml`: the configuration, of what is not used nothing."""
     tree: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
     if config.kernel != "ntk":
-        unused = ["ntk"] if run else ["ntk", "backbone", "backbone_weights"]
+        has_network = run is not None or config.kernel == "features"
+        unused = ["ntk"] if has_network else ["ntk", "backbone", "backbone_weights"]
         tree = {name: value for name, value in tree.items() if name not in unused}
     return {"kind": "prediction", "run": None if run is None else str(run)} | tree
 
@@ -45,6 +46,8 @@ def described(
     half_times = found.half_times if config.in_steps else course.half_times
     return {
         "course": "steps" if config.in_steps else "closed",
+        "rule": _rule(training),
+        "preconditioner": dataclasses.asdict(course.modes[0].preconditioner) if course.modes else None,
         "gamma": course.gamma.tolist(),
         "next_gamma": modes.next_gamma,
         "start_scales": course.start_scales.tolist(),
@@ -92,11 +95,28 @@ def notes(
     dim, found, said = config.projector.dim, len(modes.gamma), []
     if found < dim:
         said.append(f"{found} of {dim} dimensions have a mode that is learned; the others stay at zero")
-    if clock.descent is None:
+    if training.optimizer.name == "muon":
+        said.append(
+            "the optimiser is muon, whose times no kernel foretells: what is foretold is which modes come,"
+            " and that those of larger gamma come first. Times are those of the kernel's gradient flow, steps"
+            " are nominal; a linear model's half-times spread as 1/gamma in these, under muon as"
+            " 1/sqrt(gamma)"
+        )
+    elif clock.descent is None:
         said.append("time is that of the kernel's gradient flow, which is no network's; steps are nominal")
+    if _rule(training) == "preconditioned" and not config.in_steps:
+        said.append(
+            "the preconditioner takes each mode's own variance over all pairs at the moment: the lag of a"
+            " running covariance, and momentum's, bring modes sooner, with .9 of both 1.2 to 1.9 times at"
+            " power 1/2 and up to 2.3 times at power 1; --course steps has them"
+        )
+    if clock.descent is None:
         return said
     if training.optimizer.name != "sgd":
-        said.append(f"times are those of SGD without momentum; the optimiser is {training.optimizer.name}")
+        said.append(
+            f"the optimiser is {training.optimizer.name}, whose steps no kernel foretells: times are those of"
+            " SGD without momentum at its learning rate"
+        )
     if training.optimizer.weight_decay:
         said.append("weight decay is left out")
     if config.loss == "barlow_twins" and training.barlow_twins.lambda_param != 1 and not config.in_steps:
@@ -108,6 +128,13 @@ def notes(
             + " statistics: what gradients do to the statistics is left out"
         )
     return said
+
+
+def _rule(training: TrainConfig) -> str:
+    """As `theory` names it, of what the training does with its gradient."""
+    if training.optimizer.name == "muon":
+        return "orthogonalised"
+    return "gradient" if training.embedding_preconditioner.power is None else "preconditioned"
 
 
 def _steps(times: NDArray[np.float64], found: Predicted) -> NDArray[np.float64]:

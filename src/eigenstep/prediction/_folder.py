@@ -110,7 +110,7 @@ def write_folder(
     prediction: dict[str, Any],
     rows: list[PredictedRow],
     embeddings: PredictedEmbeddings,
-    thumbnails: NDArray[np.uint8],
+    thumbnails: NDArray[Any],
     *,
     overwrite: bool = False,
     numbered: bool = False,

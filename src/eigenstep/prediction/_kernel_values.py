@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.metrics.pairwise import rbf_kernel
 from torch import Tensor, nn
 
-from eigenstep.encoders import Encoder, initial_encoder, load_encoder
+from eigenstep.encoders import Encoder, initial_encoder, load_encoder, settle_statistics
 from eigenstep.kernel import empirical_ntk
 from eigenstep.machine import available_memory, find_device
 from eigenstep.prediction._config import PredictConfig
@@ -20,14 +20,17 @@ Matrix: TypeAlias = NDArray[np.float64]
 
 # Of the memory that is free, for the kernel and the copies of it that the eigenproblem works on.
 SHARE_OF_MEMORY, KERNEL_COPIES = 0.7, 5
-# Views that pass the network at once; of pairs, which its statistics are of, twice as many.
+# Views that pass the network at once.
 VIEWS_AT_ONCE = 512
 
 
 def kernel_values(
-    config: PredictConfig, encoder: Encoder | None, said: list[str]
+    config: PredictConfig,
+    encoder: Encoder | None,
+    said: list[str],
+    features: Callable[[Tensor], Matrix] | None = None,
 ) -> Callable[[Tensor, Tensor | None], Matrix]:
-    """The kernel as a function of images as the encoder takes them, (a, 3, S, S) and (b, 3, S, S): (a, b).
+    """The kernel as a function of images as the encoder takes them, (a, C, S, S) and (b, C, S, S): (a, b).
 
     Between the same images where the second is None, and then exactly symmetric.
 
@@ -37,15 +40,18 @@ def kernel_values(
         For ntk, in evaluation mode.
     said : list[str]
         What the tangent kernel's computation has to remark is added here.
+    features : Callable[[Tensor], Matrix] | None
+        Images to features (a, p), for kernels that are linear in some; see `view_features`.
     """
     if config.kernel == "ntk":
         assert encoder is not None, "the caller builds the network that ntk needs"
         return _tangent_kernel(config, encoder, said)
 
     def values(first: Tensor, second: Tensor | None = None) -> Matrix:
-        left = _rows(first)
-        right = left if second is None else _rows(second)
-        if config.kernel == "linear":
+        of = features or _rows
+        left = of(first)
+        right = left if second is None else of(second)
+        if config.kernel != "rbf":
             return _symmetric(left @ right.T, second is None)
         return _symmetric(rbf_kernel(left, right, gamma=config.rbf_gamma), second is None)
 
@@ -81,7 +87,7 @@ def network_at(
 
 
 def embed_views(encoder: Encoder, views: Tensor) -> Tensor:
-    """Embeddings (N, d) of views (N, 3, S, S), in float64 on the CPU.
+    """Embeddings (N, d) of views (N, C, S, S), in float64 on the CPU.
 
     Raises
     ------
@@ -95,27 +101,6 @@ def embed_views(encoder: Encoder, views: Tensor) -> Tensor:
         return torch.cat(
             [encoder(part.to(place))[1].cpu() for part in torch.split(views, VIEWS_AT_ONCE)]
         ).double()
-
-
-def settle_statistics(encoder: nn.Module, views: Tensor) -> None:
-    """Set the running statistics of batch normalisation to the views' own, whatever they were."""
-    norms = [module for module in encoder.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    tracked = [norm for norm in norms if norm.track_running_stats]
-    if not tracked:
-        return
-    momenta = [norm.momentum for norm in tracked]
-    modes = {module: module.training for module in encoder.modules()}
-    for norm in tracked:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over the batches
-    encoder.train()
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        for part in views.tensor_split(-(-len(views) // (2 * VIEWS_AT_ONCE))):
-            encoder(part.to(next(encoder.parameters()).device))
-    for norm, momentum in zip(tracked, momenta, strict=True):
-        norm.momentum = momentum
-    for module, mode in modes.items():
-        module.training = mode
 
 
 def has_batch_norm(encoder: nn.Module) -> bool:

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from eigenstep.prediction._clock import Descent
 
+# The embeddings of two views as they are, whose gradient is changed on its way back.
+Preconditioning = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
 # Directions of the kernel's functions below this share of the largest are rounding.
 ROUNDING_OF_KERNEL = 1e-10
 
@@ -43,6 +46,7 @@ def train_linear_model(
     loss: Callable[[Tensor, Tensor], Tensor],
     rates: NDArray[np.float64],
     descent: Descent | None = None,
+    preconditioner: Preconditioning | None = None,
 ) -> Iterator[LinearModelMoment]:
     """Yield the linear model before each step of gradient descent on all pairs, and after the last one.
 
@@ -64,6 +68,9 @@ def train_linear_model(
         (steps,) learning rates.
     descent : Descent | None
         Whose momentum mu is; none by default.
+    preconditioner : Preconditioning | None
+        What the embeddings pass before the loss, such as `eigenstep.optim.EmbeddingPreconditioner`, which
+        multiplies dL/dF by (Cov + damping)^-power with its running Cov. Called once a step, in order.
 
     Raises
     ------
@@ -84,7 +91,11 @@ def train_linear_model(
     moved, velocity, time = torch.zeros_like(origin), torch.zeros_like(origin), 0.0
     for step in range(len(rates) + 1):
         embeddings = (origin + matrix @ moved).requires_grad_()
-        value = loss(*embeddings.chunk(2))
+        passed = embeddings.chunk(2)
+        # The moment after the last step has no gradient, so it is none of the preconditioner's steps.
+        if preconditioner is not None and step < len(rates):
+            passed = preconditioner(*passed)
+        value = loss(*passed)
         if not torch.isfinite(value):
             raise FloatingPointError(
                 f"the linear model's loss is not finite at step {step}; try a smaller --optimizer.lr"

@@ -13,7 +13,7 @@ from eigenstep.analysis import find_rises
 from eigenstep.methods import SmallStart
 from eigenstep.prediction._clock import Descent
 from eigenstep.prediction._course import LEARNED_OVER_NEXT, Course
-from eigenstep.prediction._linear_training import Start, train_linear_model
+from eigenstep.prediction._linear_training import Preconditioning, Start, train_linear_model
 from eigenstep.prediction._modes import KernelModes, mode_times
 from eigenstep.spectrum import covariance_eigenvalues, cross_correlation_eigenvalues, principal_projections
 
@@ -151,6 +151,7 @@ def stepped_moments(
     *,
     center: bool,
     directions: int,
+    preconditioner: Preconditioning | None = None,
 ) -> Predicted:
     """What training of the kernel's linear model predicts, see `train_linear_model`.
 
@@ -164,11 +165,13 @@ def stepped_moments(
         (m, k) values on the images of the modes whose learning is told.
     center : bool
         Subtract the mean embedding before C is measured.
+    preconditioner : Preconditioning | None
+        Of the gradient at the embeddings.
     """
     every = max(1, len(rates) // RECORDS)
     origin, across = torch.from_numpy(start.images), torch.from_numpy(to_images)
     rows, kept = [], []
-    for moment in train_linear_model(kernel, start.views, loss, rates, descent):
+    for moment in train_linear_model(kernel, start.views, loss, rates, descent, preconditioner):
         if moment.step % every and moment.step != len(rates):
             continue
         embedded = origin + across @ moment.moved

@@ -1,5 +1,6 @@
 """From a configuration, or a run, to a prediction folder."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from eigenstep.prediction._config import PredictConfig, training_config
 from eigenstep.prediction._course import closed_course
 from eigenstep.prediction._describe import described, fitted, notes, written_config
 from eigenstep.prediction._folder import PredictedEmbeddings, check_folder, write_folder
-from eigenstep.prediction._images import draw_pairs, some_images
+from eigenstep.prediction._images import draw_pairs, seen, some_images
 from eigenstep.prediction._kernel_values import (
     check_memory,
     embed_views,
@@ -30,6 +31,8 @@ from eigenstep.prediction._linear_training import Start, random_start
 from eigenstep.prediction._measured import measured_run
 from eigenstep.prediction._modes import KernelModes, find_modes, scales_of_start
 from eigenstep.prediction._moments import Predicted, closed_moments, stepped_moments
+from eigenstep.prediction._preconditioning import closed_preconditioner, running_preconditioner
+from eigenstep.prediction._view_features import view_features
 from eigenstep.record import RunRecord, check_writable, read_record
 from eigenstep.training import TrainConfig, resolve
 
@@ -107,6 +110,9 @@ def predict(
     dim, directions = config.projector.dim, min(training.record.directions, config.projector.dim)
 
     tell("drawing pairs")
+    if run is None:  # a run has seen its images
+        training = seen(training)
+        config = dataclasses.replace(config, images=training.images, views=training.views)
     stored = _probe_images(config, training, run)
     images = prepare_images(stored, training)
     views = torch.cat(draw_pairs(some_images(training, config.pairs), training, config.pairs))
@@ -118,19 +124,21 @@ def predict(
 
     tell(f"computing the kernel of {len(views):,} views")
     said: list[str] = []
-    kernel_of = kernel_values(config, tangent, said)
+    kernel_of = kernel_values(config, tangent, said, view_features(config, training, views))
     kernel, to_images = kernel_of(views, None), kernel_of(images, views)
 
     tell("solving for the modes")
     modes = find_modes(kernel, to_images, learning, dim)
     rates = learning.growth_rates(modes.gamma, dim)
-    by_optimizer = config.kernel == "ntk" or config.in_steps
+    # Muon's steps are no matter of a kernel: what it moves by depends on each layer's whole gradient.
+    by_optimizer = (config.kernel == "ntk" or config.in_steps) and config.optimizer.name != "muon"
     clock = network_clock(config, training, run) if by_optimizer else nominal_clock(config, float(rates[0]))
     start = _start(config, network, views, images, kernel, to_images)
     scales = np.full(len(modes.gamma), config.init_scale)
     if start is not None:
         scales = scales_of_start(modes, start.views)
-    course = closed_course(modes.gamma, scales, rates, modes.plateaus, clock.descent)
+    preconditioner = closed_preconditioner(config.embedding_preconditioner, modes)
+    course = closed_course(modes.gamma, scales, rates, modes.plateaus, clock.descent, preconditioner)
 
     tell("following the course")
     last = float(course.half_times[np.isfinite(course.half_times)].max(initial=0.0))
@@ -146,6 +154,7 @@ def predict(
             clock.descent,
             center=is_centered(training),
             directions=directions,
+            preconditioner=running_preconditioner(config.embedding_preconditioner, is_centered(training)),
         )
     else:
         predicted = closed_moments(
@@ -191,8 +200,8 @@ def _check(config: PredictConfig, run: str | Path | None) -> None:
         raise ValueError(f"{config.loss} has no closed form beyond its first growth: expected --course steps")
     if config.in_steps and config.kernel != "ntk" and run is None and config.optimizer.lr is None:
         raise ValueError(
-            "a course in steps of a kernel of pixels needs a learning rate: expected --optimizer.lr, or"
-            " --kernel ntk"
+            "a course in steps of a kernel without a network's clock needs a learning rate: expected"
+            " --optimizer.lr, or --kernel ntk"
         )
 
 

@@ -1,7 +1,7 @@
 """The run folder: its one writer, one reader and one follower."""
 
 from eigenstep.record._bounded import SMALL_BYTES, TABLE_BYTES, check_bounded, read_bounded
-from eigenstep.record._configuration import as_dataclass, as_yaml, differences, read_tree
+from eigenstep.record._configuration import as_dataclass, as_yaml, config_leaves, differences, read_tree
 from eigenstep.record._discover import RunFinder, find_runs, is_run
 from eigenstep.record._disk import (
     atomic_file,
@@ -29,6 +29,8 @@ from eigenstep.record._folder import (
     PREDICTION,
     REPORT,
     SPECTRUM,
+    START,
+    START_FEATURES,
     SUMMARY,
     Owner,
     check_folder,
@@ -66,6 +68,8 @@ __all__ = [
     "RunRecord",
     "SMALL_BYTES",
     "SPECTRUM",
+    "START",
+    "START_FEATURES",
     "SUMMARY",
     "StepClock",
     "TABLE_BYTES",
@@ -82,6 +86,7 @@ __all__ = [
     "check_folder",
     "check_writable",
     "claim_folder",
+    "config_leaves",
     "differences",
     "find_runs",
     "foreign_entries",

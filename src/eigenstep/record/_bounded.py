@@ -12,6 +12,8 @@ from pathlib import Path
 
 # Of a file that is written in one go, of lines, and of a table's rows or a checkpoint's weights.
 SMALL_BYTES, LINES_BYTES, TABLE_BYTES = 8 * 2**20, 2**30, 2**33
+# Of a probe batch as it is stored: 128 images of 512 x 512 px, of 12 channels and 16 bits, take 768 MiB.
+THUMBNAIL_BYTES = 2**30
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFCHR: "a device",

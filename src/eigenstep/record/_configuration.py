@@ -1,5 +1,6 @@
 """A configuration: a tree of frozen dataclasses in Python, the same names and values in YAML."""
 
+import contextlib
 import dataclasses
 import os
 import types
@@ -58,7 +59,7 @@ def as_yaml(config: Any) -> str:
 
 def differences(config: Any, other: Any) -> list[str]:
     """Where two dataclasses of one type differ, as `name: value, not other value`."""
-    left, right = _leaves(dataclasses.asdict(config)), _leaves(dataclasses.asdict(other))
+    left, right = config_leaves(dataclasses.asdict(config)), config_leaves(dataclasses.asdict(other))
     return [f"{name}: {left[name]}, not {right[name]}" for name in left if left[name] != right[name]]
 
 
@@ -68,10 +69,19 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
-def _leaves(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def config_leaves(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values of a tree of names, each by its full name.
+
+    Examples
+    --------
+    >>> config_leaves({"seed": 0, "optimizer": {"name": "sgd"}})
+    {'seed': 0, 'optimizer.name': 'sgd'}
+    """
     leaves: dict[str, Any] = {}
     for name, value in tree.items():
-        leaves |= _leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        leaves |= (
+            config_leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        )
     return leaves
 
 
@@ -107,7 +117,11 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
     if origin is types.UnionType or origin is typing.Union:
         if value is None and type(None) in arguments:
             return None
-        return _convert(next(a for a in arguments if a is not type(None)), value, name)
+        alternatives = [argument for argument in arguments if argument is not type(None)]
+        for alternative in alternatives:
+            with contextlib.suppress(ValueError):
+                return _convert(alternative, value, name)
+        return _convert(alternatives[-1], value, name)  # tells what the last of them expects
     if origin is tuple:
         if not isinstance(value, list | tuple):
             raise ValueError(f"{name}: expected a list, got {value!r}")

@@ -11,15 +11,19 @@ from eigenstep.record._lock import LOCK
 
 CONFIG, SUMMARY, PREDICTION, REPORT = "config.yaml", "summary.json", "prediction.json", "report.html"
 METRICS, TIMINGS, PROBES = "metrics.jsonl", "timings.jsonl", "probes.jsonl"
+# What its modes mean, as `eigenstep modes` found afterwards.
+MEANINGS = "modes.json"
 SPECTRUM, CHECKPOINTS, LOGGERS = "spectrum", "checkpoints", "loggers"
 # Of tables without extension.
 EIGENVALUES, PROJECTIONS = f"{SPECTRUM}/eigenvalues", f"{SPECTRUM}/projections"
 THUMBNAILS = f"{SPECTRUM}/probe.npy"
+START_FEATURES = f"{SPECTRUM}/start_features.npy"
+START = f"{SPECTRUM}/start.json"
 # Entries that hold no runs and may hold many files.
 FOLDERS = (CHECKPOINTS, SPECTRUM, LOGGERS)
 # What is read and gone on with.
 FILES = (
-    *(LOCK, CONFIG, SUMMARY, PREDICTION, METRICS, TIMINGS, PROBES, THUMBNAILS),
+    *(LOCK, CONFIG, SUMMARY, PREDICTION, METRICS, TIMINGS, PROBES, THUMBNAILS, START_FEATURES, START),
     *(f"{table}.{kind}" for table in (EIGENVALUES, PROJECTIONS) for kind in ("bin", "json")),
 )
 # What a run folder holds. The last two tell that it is one, so they are removed last.
@@ -31,6 +35,9 @@ ENTRIES = (
     PREDICTION,
     PROBES,
     "probes.json",
+    MEANINGS,
+    "modes.html",
+    "modes.npz",
     LOGGERS,
     REPORT,
     METRICS,

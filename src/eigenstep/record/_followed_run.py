@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from eigenstep.record._folder import CONFIG, EIGENVALUES, METRICS, PREDICTION, PROBES, PROJECTIONS, SUMMARY
+from eigenstep.record._folder import (
+    CONFIG,
+    EIGENVALUES,
+    MEANINGS,
+    METRICS,
+    PREDICTION,
+    PROBES,
+    PROJECTIONS,
+    SUMMARY,
+)
 from eigenstep.record._growing import GrowingLines, GrowingTable, SmallFile
 from eigenstep.record._parsing import (
     MOST_NUMBERS,
@@ -60,6 +69,7 @@ class FollowedRun:
         self._config = SmallFile(path / CONFIG, parse_config, path)
         self._summary = SmallFile(path / SUMMARY, parse_object, path)
         self._prediction = SmallFile(path / PREDICTION, parse_prediction, path)
+        self._meanings = SmallFile(path / MEANINGS, parse_object, path)
         self._lines = {
             name: GrowingLines(path / file, folder=path)
             for name, file in (("metrics", METRICS), ("probes", PROBES))
@@ -98,6 +108,12 @@ class FollowedRun:
         return prediction
 
     @property
+    def meanings(self) -> dict[str, Any] | None:
+        """What its modes mean, if `eigenstep modes` has said."""
+        meanings: dict[str, Any] | None = self._meanings.content
+        return meanings
+
+    @property
     def started(self) -> float:
         """When the run began, in seconds since 1970, as far as its folder tells."""
         known = (self._config.modified, self.eigenvalues.layout.modified, self.modified)
@@ -121,13 +137,13 @@ class FollowedRun:
     def fingerprint(self) -> tuple[Any, ...]:
         """Something else whenever there is something else to tell."""
         counts = tuple(kept.count for kept in self.kept.values())
-        small = (self._config.modified, self.ended, self._prediction.modified)
+        small = (self._config.modified, self.ended, self._prediction.modified, self._meanings.modified)
         return (self.generation, *counts, self.modified, *small, *self.problems, *self.damage)
 
     @property
     def facts_version(self) -> str:
         """Another text whenever one of the small files, or whether there is a record to speak of, changed."""
-        small = (self._config.modified, self.ended, self._prediction.modified)
+        small = (self._config.modified, self.ended, self._prediction.modified, self._meanings.modified)
         return f"{self.generation} {small} {min(self.kept['metrics'].count, 2)}"
 
     def refresh(self) -> None:
@@ -139,7 +155,7 @@ class FollowedRun:
             If the process can open no more files, which tells nothing of these.
         """
         problems: list[str] = []
-        for file in (self._config, self._summary, self._prediction):
+        for file in (self._config, self._summary, self._prediction, self._meanings):
             self._try(file.refresh, problems)
         replaced = [self._try(source.refresh, problems) for source in self._sources.values()]
         if any(replaced):

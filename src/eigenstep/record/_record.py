@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from eigenstep.record._bounded import LINES_BYTES, open_bounded, read_bounded
+from eigenstep.record._bounded import LINES_BYTES, THUMBNAIL_BYTES, open_bounded, read_bounded
 from eigenstep.record._discover import is_run
 from eigenstep.record._folder import (
     CONFIG,
@@ -37,7 +37,6 @@ from eigenstep.record._table import last_of_each, read_table
 Parsed = TypeVar("Parsed")
 # Of a file of lines: numbers in all, and damaged lines that are told one by one.
 MOST_CELLS, LINES_TOLD = 10**8, 20
-THUMBNAIL_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class RunRecord:
     eigenvalues, projections : np.ndarray | None
         Structured arrays of the tables, or None.
     probe : np.ndarray | None
-        Thumbnails of the probe batch, uint8 (n, height, width, 3), or None.
+        The probe batch as it is stored, (n, height, width, channels), or None.
     prediction : dict[str, Any] | None
         The closed form's gamma, start_scales, half_times and learning_rate, or None.
     summary : dict[str, Any] | None

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from eigenstep.record._bounded import THUMBNAIL_BYTES
 from eigenstep.record._disk import append, atomic_write, flush, make_folder
 from eigenstep.record._folder import (
     EIGENVALUES,
@@ -18,6 +20,8 @@ from eigenstep.record._folder import (
     PROBES,
     PROJECTIONS,
     SPECTRUM,
+    START,
+    START_FEATURES,
     SUMMARY,
     THUMBNAILS,
     TIMINGS,
@@ -26,6 +30,9 @@ from eigenstep.record._folder import (
 from eigenstep.record._parsing import checked_line
 from eigenstep.record._record import read_lines
 from eigenstep.record._table import Table, read_table
+
+# More than what stands before the values in a .npy file.
+HEADER = 4096
 
 
 class RecordWriter:
@@ -107,12 +114,13 @@ class RecordWriter:
         points: np.ndarray | None = None,
         terms: Mapping[str, float] | None = None,
         measures: Mapping[str, float] | None = None,
+        drift: Mapping[str, float] | None = None,
         **metrics: float,
     ) -> None:
         """Add one measurement, whole or not at all: rows of the tables, and a line of the metrics."""
         row: dict[str, Any] = {"step": int(step), "time": float(time)}
         row |= {name: _json(value) for name, value in metrics.items()}
-        for name, group in (("terms", terms), ("measures", measures)):
+        for name, group in (("terms", terms), ("measures", measures), ("drift", drift)):
             if group:
                 row[name] = {key: _json(value) for key, value in group.items()}
         if self.missing:
@@ -146,10 +154,32 @@ class RecordWriter:
         append_line(self.path / {"timings": TIMINGS, "probes": PROBES}[name], row)
 
     def write_probe(self, thumbnails: np.ndarray) -> None:
-        """Keep the probe batch's thumbnails, uint8 (n, height, width, 3)."""
+        """Keep the probe batch as it is stored, (n, height, width, channels) of any type.
+
+        One that is larger than what is read back is left out, which a warning says.
+        """
+        if thumbnails.nbytes + HEADER > THUMBNAIL_BYTES:
+            warnings.warn(
+                f"{self.path}: the {len(thumbnails)} images of the probe batch take"
+                f" {thumbnails.nbytes / 2**30:.1f} GiB, more than the {THUMBNAIL_BYTES / 2**30:.0f} GiB that"
+                " are kept, so that pages will not show them; set a smaller --record.probe",
+                stacklevel=2,
+            )
+            return
+        self._write_array(THUMBNAILS, thumbnails)
+
+    def write_start_features(self, features: np.ndarray) -> None:
+        """Keep the probe batch's features before the first step, float32 (n, p)."""
+        self._write_array(START_FEATURES, features)
+
+    def write_start(self, facts: Mapping[str, Any]) -> None:
+        """Keep what the run's backbone took from weights: their file may be gone when the run is resumed."""
+        atomic_write(self.path / START, json.dumps(facts, indent=1))
+
+    def _write_array(self, name: str, values: np.ndarray) -> None:
         content = io.BytesIO()
-        np.save(content, thumbnails)
-        atomic_write(self.path / THUMBNAILS, content.getvalue())
+        np.save(content, values)
+        atomic_write(self.path / name, content.getvalue())
 
     def write_prediction(self, prediction: Mapping[str, Any]) -> None:
         """Keep the closed form, as docs/run-folder.md describes it.

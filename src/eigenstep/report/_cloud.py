@@ -72,7 +72,20 @@ def _thumbnails(record: RunRecord, samples: np.ndarray) -> dict[str, Any] | None
             f"{record.path}/spectrum/probe.npy holds {len(probe)} thumbnails, expected one for each of the "
             f"{record.projections['points'].shape[1]} projected samples"
         )
-    return sprite_sheet(probe[samples])
+    return sprite_sheet(_pictures(probe, record.config)[samples])
+
+
+def _pictures(probe: np.ndarray, config: dict[str, Any]) -> np.ndarray:
+    """The probe batch as pictures: the run's images may have any number of channels, of any type."""
+    images = config.get("images")
+    show = images.get("show") if isinstance(images, dict) else None
+    if not isinstance(show, list) or not all(type(place) is int for place in show):
+        show = []
+    if probe.dtype == np.uint8 and probe.shape[-1] == 3 and not show:
+        return probe
+    from eigenstep.images import pictures  # which brings torch
+
+    return pictures(probe, show)
 
 
 def _loss_at(record: RunRecord, steps: np.ndarray) -> np.ndarray:

@@ -1,9 +1,14 @@
 """From run folders to a page on disk."""
 
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from eigenstep.record import atomic_write, find_runs, read_record
+from eigenstep.analysis import differ_by_rule_alone
+from eigenstep.record import CONFIG, RunRecord, atomic_write, find_runs, read_record, read_tree
 from eigenstep.report._page import AbsentRun, RenderedRun, render_page, rendered
 from eigenstep.report._section import RunSection
 
@@ -52,9 +57,13 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     shown: list[RenderedRun] = []
     absent: list[AbsentRun] = []
     problems: list[str] = []
-    for path in find_runs(folder):
+    paths = find_runs(folder)
+    configuration = cache(_configuration)
+    for path in paths:
         try:
-            shown.append(rendered(RunSection(read_record(path))))
+            record = read_record(path)
+            others = _differ_by_rule(record, [other for other in paths if other != path], configuration)
+            shown.append(rendered(RunSection(record, others)))
         except Exception as error:  # whatever a foreign folder brings; the other runs are shown
             problems.append(_reason(path, error))
             absent.append(AbsentRun(path.resolve().name, problems[-1].replace(f"{path}/", "")))
@@ -70,6 +79,27 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
         )
     atomic_write(out, render_page(folder.resolve().name, shown, absent))
     return out
+
+
+def _differ_by_rule(
+    record: RunRecord, paths: list[Path], configuration: Callable[[Path], dict[str, Any] | None]
+) -> Iterator[RunRecord]:
+    """The runs that differ from one in nothing but the rule of their updates, each read when it is asked for.
+
+    What cannot be read is told where it is shown itself.
+    """
+    for path in paths:
+        config = configuration(path)
+        if config is not None and differ_by_rule_alone(record.config, config):
+            with suppress(OSError, ValueError):
+                yield read_record(path)
+
+
+def _configuration(path: Path) -> dict[str, Any] | None:
+    try:
+        return read_tree(path / CONFIG)
+    except (OSError, ValueError):
+        return None
 
 
 def _reason(path: Path, error: Exception) -> str:

@@ -1,15 +1,24 @@
 """One run as a section of the page."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from eigenstep.analysis import ClosedForm, HalfTime, Rise, analyse
+from eigenstep.analysis import (
+    ClosedForm,
+    HalfTime,
+    Rise,
+    analyse,
+    drift_of,
+    find_plain,
+)
 from eigenstep.record import RunRecord
 from eigenstep.report import facts
 from eigenstep.report._cloud import SAMPLES, point_cloud
 from eigenstep.report._curves import EIGENVALUES, eigenvalue_curves, loss_curve, predicted_curves, sparkline
 from eigenstep.report._numbers import plain, written
+from eigenstep.report._update_rule import beside_words, rule_words
 
 # Half-times in the overview's row, and rows of a table of modes.
 LISTED, ROWS = 6, 24
@@ -19,6 +28,12 @@ DAMAGE_TOLD = 20
 
 class RunSection:
     """A run's record with everything that the page says about it.
+
+    Parameters
+    ----------
+    others : Iterable[RunRecord]
+        The other runs of the page, among which a run under a rule of its own finds the plain one that it is
+        measured by.
 
     Attributes
     ----------
@@ -33,7 +48,7 @@ class RunSection:
         If nothing has been measured yet.
     """
 
-    def __init__(self, record: RunRecord) -> None:
+    def __init__(self, record: RunRecord, others: Iterable[RunRecord] = ()) -> None:
         missing = {"step", "time", "loss"} - set(record.metrics)
         if missing or not len(record.metrics["step"]):
             raise ValueError(
@@ -45,6 +60,7 @@ class RunSection:
         # A prediction's own curves are the prediction: there is nothing measured to lay it over.
         self.beside: ClosedForm | None = None if record.is_prediction else self.analysis.closed_form
         self.step_at = self.analysis.clock.step_at
+        self.plain = find_plain(record, others)
 
     @property
     def rises(self) -> list[Rise]:
@@ -117,6 +133,9 @@ class RunSection:
             "probe_drawn": SAMPLES,
             "separate": len(self.analysis.steps),
             "verdict": None if record.is_prediction else self._verdict(),
+            "start": self._start(),
+            "rule": rule_words(record),
+            "beside_plain": None if self.plain is None else beside_words(self.plain, record),
             "forecast": self.analysis.forecast.sentence,
             "half_times": [self._when(time) for time in half_times[:LISTED]],
             "more": max(0, len(self.rises) - LISTED),
@@ -181,6 +200,22 @@ class RunSection:
             "evidence": [
                 (name.replace("_", " "), written(value, 4)) for name, value in verdict.evidence.items()
             ],
+        }
+
+    def _start(self) -> dict[str, Any] | None:
+        """What the run started from, what is frozen, and how far it has moved; None of other runs."""
+        summary, drift = self.record.summary or {}, drift_of(self.record)
+        start, frozen = summary.get("start"), summary.get("frozen")
+        said = [str(line) for line in start.get("said") or []] if isinstance(start, dict) else []
+        if isinstance(frozen, str):
+            said.append(f"frozen: {frozen}")
+        if drift is None and not said:
+            return None
+        steps = self.record.metrics["step"]
+        return {
+            "sentence": None if drift is None else drift.sentence[:1].upper() + drift.sentence[1:] + ".",
+            "lines": said[:DAMAGE_TOLD],
+            "sparkline": "" if drift is None else sparkline(steps, self.record.metrics["drift/cka"]),
         }
 
     def _notes(self) -> list[str]:

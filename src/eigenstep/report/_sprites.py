@@ -47,7 +47,8 @@ def sprite_sheet(images: np.ndarray) -> dict[str, Any]:
             Image.fromarray(image).resize((tile, tile), Image.Resampling.LANCZOS), (column * tile, row * tile)
         )
     encoded = io.BytesIO()
-    sheet.save(encoded, "JPEG", quality=88, subsampling=0, optimize=True)
+    # Not optimize: Pillow then needs room for the whole file at once, which pictures of noise outgrow.
+    sheet.save(encoded, "JPEG", quality=88, subsampling=0)
     means = images.reshape(count, -1, 3).mean(axis=1).round().astype(int)
     return {
         "url": "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode(),

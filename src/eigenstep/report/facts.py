@@ -9,6 +9,7 @@ from typing import Any
 
 from eigenstep.record import RunRecord
 from eigenstep.report._numbers import written
+from eigenstep.spelling import PYTHON
 
 BACKBONES = {"linear": "linear model", "convnet": "small convolutional network"}
 KINDS = {"knn": "k-NN"}
@@ -20,14 +21,14 @@ MOST_COUNTS, LONGEST = 200, 1000
 
 def data_name(record: RunRecord) -> str:
     """The data set as the configuration names it; of a path, its last part."""
-    name = str(record.config.get("data") or UNKNOWN)
+    name = str(record.config.get("data") or UNKNOWN).removeprefix(PYTHON)
     return name.rstrip("/").rsplit("/", 1)[-1] if name.startswith(("/", ".", "~")) else name
 
 
 def loss_name(record: RunRecord) -> str:
     """The loss's name as its authors write it; of one that is not known here what the run calls it."""
     name = str(record.config.get("loss") or UNKNOWN)
-    return _titles().get(name, name.removeprefix("python:"))
+    return _titles().get(name, name.removeprefix(PYTHON))
 
 
 def backbone_name(record: RunRecord) -> str:
@@ -38,9 +39,16 @@ def backbone_name(record: RunRecord) -> str:
     if record.is_prediction and record.config.get("estimator"):
         return f"{record.config.get('kernel')} kernel"
     if record.is_prediction and record.config.get("kernel") != "ntk":
-        return f"{record.config.get('kernel')} kernel of the pixels"
+        kernel = str(record.config.get("kernel"))
+        if kernel == "features":
+            name = str(record.config.get("backbone"))
+            return f"linear kernel of the features of a {BACKBONES.get(name, name.removeprefix(PYTHON))}"
+        of = {"random_conv": "random convolutions", "patches": "likeness to random patches"}
+        if kernel in of:
+            return f"linear kernel of {of[kernel]}"
+        return f"{kernel} kernel of the pixels"
     name = record.config.get("backbone") or ("linear" if record.prediction else UNKNOWN)
-    words = BACKBONES.get(str(name), str(name))
+    words = BACKBONES.get(str(name), str(name).removeprefix(PYTHON))
     return f"tangent kernel of a {words}" if record.is_prediction else words
 
 

@@ -58,7 +58,7 @@ class RunPlots {
 
 const PREDICTED = { width: 1.2, dash: "5px,4px" };
 const FARTHEST_LABEL = 24;
-const MARGIN = { l: 52, r: 14, t: 22, b: 42 };
+const MARGIN = { l: 64, r: 14, t: 22, b: 42 };
 
 function lossTraces(run, axis, colours) {
   const { loss, predicted } = run;

@@ -2,10 +2,17 @@
 
 from eigenstep.reproduce._choices import Choices
 from eigenstep.reproduce._demo import demonstrate
-from eigenstep.reproduce._e2_three_losses import GENTLE_VIEWS, loss_configuration
+from eigenstep.reproduce._e2_three_losses import (
+    GENTLE_VIEWS,
+    loss_configuration,
+    losses_figure,
+    medium_configuration,
+    names_of_runs,
+)
 from eigenstep.reproduce._e3_initialisation import network_configuration
 from eigenstep.reproduce._e4_agreement import kernel_change, within_overlap
 from eigenstep.reproduce._e5_directions import participation
+from eigenstep.reproduce._e6_meanings import known_step, meanings_configuration
 from eigenstep.reproduce._linear_model import LinearModelExperiment, random_crops
 from eigenstep.reproduce._outcome import HEADER, Outcome, OutcomeTable, Row, markdown, read_outcome
 from eigenstep.reproduce._reproduce import EXPERIMENTS, reproduce
@@ -29,9 +36,14 @@ __all__ = [
     "TwoLayerExperiment",
     "demonstrate",
     "kernel_change",
+    "known_step",
     "loss_configuration",
+    "losses_figure",
     "markdown",
+    "meanings_configuration",
     "measured_crossings",
+    "medium_configuration",
+    "names_of_runs",
     "network_configuration",
     "participation",
     "predicted_crossings",

@@ -23,18 +23,19 @@ class Choices:
 
     Attributes
     ----------
-    size : Literal['small', 'full']
-        "small" for minutes on a CPU, "full" for the paper's sizes.
+    size : Literal['small', 'medium', 'full']
+        "small" for minutes on a CPU, "full" for the paper's sizes; "medium", of e2 alone, for the paper's
+        network in hours on a CPU.
     data : str | None
-        Images as `TrainConfig.data` names them; None: photographs' patches for small, and for full CIFAR-10
-        or STL-10 from the Hugging Face hub, as in the paper.
+        Images as `TrainConfig.data` names them; None: photographs' patches for small, else CIFAR-10 or
+        STL-10 from the Hugging Face hub, as in the paper.
     threads : int
         CPU threads.
     seed : int
         Determines crops, initial weights and batches.
     """
 
-    size: Literal["small", "full"] = "small"
+    size: Literal["small", "medium", "full"] = "small"
     data: str | None = None
     threads: int = 2
     seed: int = 0
@@ -45,7 +46,7 @@ class Choices:
 
     def data_or(self, paper: str) -> str:
         """The data chosen, else those of the size."""
-        return self.data or (paper if self.full else PHOTOS)
+        return self.data or (PHOTOS if self.size == "small" else paper)
 
     @property
     def on_photographs(self) -> bool:
@@ -53,7 +54,7 @@ class Choices:
         return is_photographs(self.data_or("cifar10"))
 
     def images(self, count: int, size: int) -> torch.Tensor:
-        """The first images of the data, uint8 (n, 3, size, size); of photographs patches of that size.
+        """The first images of the data, (n, C, size, size); of photographs patches of that size.
 
         Raises
         ------

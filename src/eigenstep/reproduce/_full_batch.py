@@ -28,7 +28,7 @@ class FullBatchRun:
     config : dict[str, Any]
         The configuration tree.
     probe : Tensor
-        uint8 (p, 3, size, size), the first views of the first images, whose embeddings are followed.
+        (p, C, size, size), the first views of the first images, whose embeddings are followed.
     dim : int
         Dimension of the embeddings.
     center : bool

@@ -13,6 +13,7 @@ from eigenstep.losses import BarlowTwinsLoss
 from eigenstep.record import RunRecord
 from eigenstep.reproduce._full_batch import FullBatchRun, StepProgress
 from eigenstep.theory import LinearSolution, cross_correlation
+from eigenstep.views import highest_value
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class LinearModelExperiment:
         Parameters
         ----------
         images : Tensor
-            uint8 (n, 3, H, W), at least as large as the crop.
+            Stored images (n, C, H, W), at least as large as the crop.
         out : str | Path
             a folder that is empty or not there yet.
         progress : StepProgress | None
@@ -125,5 +126,5 @@ def random_crops(images: Tensor, size: int, generator: np.random.Generator) -> T
 
 def _pixels(crops: Tensor, subtract_mean: bool) -> Tensor:
     """Rows of float64 in [-1, 1], with or without each crop's own mean."""
-    rows = crops.flatten(1).double() / 127.5 - 1
+    rows = crops.flatten(1).double() / (highest_value(crops) / 2) - 1
     return rows - rows.mean(dim=1, keepdim=True) if subtract_mean else rows

@@ -20,6 +20,7 @@ from eigenstep.reproduce._e2_three_losses import three_losses
 from eigenstep.reproduce._e3_initialisation import initialisation
 from eigenstep.reproduce._e4_agreement import agreement
 from eigenstep.reproduce._e5_directions import directions
+from eigenstep.reproduce._e6_meanings import meanings
 from eigenstep.reproduce._outcome import HEADER, Outcome, markdown, read_outcome
 from eigenstep.reproduce._room import NEEDS, RESULT, make_room
 
@@ -29,6 +30,7 @@ EXPERIMENTS: dict[str, Callable[[Choices, Path], Outcome]] = {
     "e3": initialisation,
     "e4": agreement,
     "e5": directions,
+    "e6": meanings,
 }
 
 
@@ -50,7 +52,7 @@ def reproduce(
     Parameters
     ----------
     names : Iterable[str]
-        Of e1 .. e5.
+        Of e1 .. e6.
     resume : bool
         Go on with what is in `out`: finished runs and experiments are taken as they are.
     overwrite : bool
@@ -87,6 +89,8 @@ def _checked(names: Iterable[str], choices: Choices, resume: bool, overwrite: bo
         raise ValueError(
             f"expected experiments of {', '.join(EXPERIMENTS)}, got {', '.join(unknown) or 'none'}"
         )
+    if choices.size == "medium" and wanted != ["e2"]:
+        raise ValueError(f"--size medium is of e2 alone, got {', '.join(wanted)}; expected small or full")
     if resume and overwrite:
         raise ValueError("expected one of --resume and --overwrite, got both")
     for option, value, least in (("threads", choices.threads, 1), ("seed", choices.seed, 0)):

@@ -11,6 +11,7 @@ from eigenstep.reproduce._e1_linear_model import linear_model_images
 from eigenstep.reproduce._e2_three_losses import check_three_losses
 from eigenstep.reproduce._e3_initialisation import check_initialisation
 from eigenstep.reproduce._e4_agreement import agreement_images
+from eigenstep.reproduce._e6_meanings import check_meanings
 
 # E5 looks at E2's runs and trains them if they are not there.
 NEEDS = {"e5": "e2"}
@@ -21,6 +22,7 @@ IMAGES: dict[str, Callable[[Choices], object]] = {
     "e2": check_three_losses,
     "e3": check_initialisation,
     "e4": agreement_images,
+    "e6": check_meanings,
 }
 
 

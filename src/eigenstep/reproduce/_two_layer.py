@@ -17,6 +17,7 @@ from eigenstep.losses import BarlowTwinsLoss, NTXentLoss, VICRegLoss
 from eigenstep.record import RunRecord, atomic_write
 from eigenstep.reproduce._full_batch import FullBatchRun, StepProgress
 from eigenstep.reproduce._linear_model import random_crops
+from eigenstep.views import highest_value
 
 OBJECTIVES: dict[str, Callable[[], nn.Module]] = {
     "barlow_twins": lambda: BarlowTwinsLoss(1.0, normalize="none", center=False, symmetrize=True),
@@ -68,7 +69,7 @@ class TwoLayerExperiment:
         """
         generator = np.random.default_rng([self.seed, 1])
         crops = [random_crops(images, self.crop, generator) for _ in range(2)]
-        views = torch.cat(crops).flatten(1).float() / 127.5 - 1
+        views = torch.cat(crops).flatten(1).float() / (highest_value(images) / 2) - 1
         if self.subtract_crop_mean:
             views = views - views.mean(1, keepdim=True)
         network = self._network(views.shape[1])

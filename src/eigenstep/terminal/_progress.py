@@ -106,7 +106,9 @@ def follow(description: str, quiet: bool = False) -> Iterator[Callable[["Progres
     with progress_line(description) as line:
 
         def show(progress: "Progress") -> None:
-            if progress.stage == "reading":
+            if progress.stage == "starting":
+                console.print(progress.said, soft_wrap=True)
+            elif progress.stage == "reading":
                 line.update(progress.done, progress.total, "images read")
             else:
                 probing = progress.stage == "probing"

@@ -5,6 +5,8 @@ positive pairs (Barlow Twins without batch normalisation). From a small start ea
 cross-correlation is learned alone, along a logistic curve whose time is known beforehand. Equations and names
 follow Simon et al., "On the Stepwise Nature of Self-Supervised Learning", ICML 2023, arXiv:2303.15438.
 
+The same under the gradient preconditioned at the embeddings and under orthogonalised updates: `rule=`.
+
 Time is t = learning rate x step everywhere, and eigenvalues descend.
 """
 
@@ -16,13 +18,18 @@ from eigenstep.theory._learning_times import critical_times, half_times, rise_wi
 from eigenstep.theory._linear_solution import LinearSolution, solve_linear
 from eigenstep.theory._mode_trajectories import loss_curve, mode_eigenvalues, mode_scales
 from eigenstep.theory._momentum import momentum_growth
+from eigenstep.theory._preconditioned_modes import PreconditionedMode
 from eigenstep.theory._simulation import Simulation, gradient_descent, gradient_flow
 from eigenstep.theory._subspace_overlap import subspace_overlap
+from eigenstep.theory._update_rules import Preconditioner, Rule
 
 __all__ = [
     "AlignedStart",
     "CrossCorrelation",
     "LinearSolution",
+    "PreconditionedMode",
+    "Preconditioner",
+    "Rule",
     "Simulation",
     "aligned_start",
     "critical_times",

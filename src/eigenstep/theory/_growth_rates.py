@@ -1,9 +1,13 @@
 """The exponent at which each mode grows, and the checks that every per-mode formula makes of its input."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from eigenstep.theory._preconditioned_modes import PreconditionedMode
+from eigenstep.theory._update_rules import Preconditioner
 
 
 def growth_rates(gamma: NDArray[np.float64], learning_rate: float | None) -> NDArray[np.float64]:
@@ -29,6 +33,46 @@ def growth_rates(gamma: NDArray[np.float64], learning_rate: float | None) -> NDA
             f"1/(4 max|gamma|) = {1 / (4 * largest):.6g}; lower it"
         )
     return np.log1p(4 * learning_rate * gamma) / (4 * learning_rate)
+
+
+def preconditioned_modes(
+    gamma: NDArray[np.float64], preconditioner: Preconditioner, learning_rate: float | None
+) -> list[PreconditionedMode]:
+    """Return each mode of eigenvalue gamma_j, with lambda' = g(P) lambda (1 - lambda).
+
+    Gradient flow: g = 8 gamma_j P. Gradient descent multiplies s by 1 + 4 eta gamma_j P (1 - lambda) a step:
+    g = 2 log(1 + 4 eta gamma_j P) / eta, exact while lambda is small and P the same from step to step.
+
+    Raises
+    ------
+    ValueError
+        Unless 0 < learning_rate < (v_j + damping)^power / (4 gamma_j) for all gamma_j > 0, as above it a mode
+        does not settle, and 0 < learning_rate < damping^power / (4 |gamma_j|) for all gamma_j < 0, as above
+        it one that has nearly decayed grows again with the other sign.
+    """
+    variances = preconditioner.variances(gamma)
+    if learning_rate is not None:
+        seen = np.where(gamma < 0, 0.0, variances) + preconditioner.damping
+        with np.errstate(divide="ignore", invalid="ignore"):
+            limits = np.where(gamma == 0, np.inf, seen**preconditioner.power / (4 * np.abs(gamma)))
+        if not (math.isfinite(learning_rate) and learning_rate > 0):
+            raise ValueError(f"expected a positive learning_rate, got {learning_rate}")
+        if (learning_rate >= limits).any():
+            mode = int(np.argmin(limits))
+            raise ValueError(
+                f"preconditioned gradient descent is unstable at learning_rate {learning_rate:.6g}: expected"
+                f" one below {limits[mode]:.6g}, for gamma {gamma[mode]:.6g}; lower it, or raise the damping"
+            )
+
+    def growth_of(value: float) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+        if learning_rate is None:
+            return lambda gain: 8 * value * gain
+        return lambda gain: 2 * np.log1p(4 * learning_rate * value * gain) / learning_rate
+
+    return [
+        PreconditionedMode(preconditioner, growth_of(float(value)), float(variance), learning_rate or 0.0)
+        for value, variance in zip(gamma, variances, strict=True)
+    ]
 
 
 def checked_gamma(gamma: ArrayLike) -> NDArray[np.float64]:

@@ -10,9 +10,9 @@ from eigenstep.spelling import renamed_keyword
 from eigenstep.theory._aligned_start import aligned_start
 from eigenstep.theory._cross_correlation import cross_correlation
 from eigenstep.theory._eigenmodes import matching_weights, symmetric_operator, top_eigenmodes
-from eigenstep.theory._growth_rates import growth_rates
 from eigenstep.theory._learning_times import critical_times, half_times
 from eigenstep.theory._mode_trajectories import loss_curve, mode_eigenvalues, mode_scales
+from eigenstep.theory._update_rules import Rule
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +41,12 @@ class LinearSolution:
         (d,) s_j(0).
     learning_rate : float | None
         None for gradient flow, else the rate of gradient descent (see `mode_eigenvalues`).
+    rule : Rule
+        gradient, preconditioned, orthogonalised, or a `Preconditioner` (see `mode_eigenvalues`). A
+        preconditioned flow keeps the path of the plain one from any start, and so its row space: only its
+        times differ. Orthogonalised updates keep it from an aligned start alone. From a generic one they move
+        all directions at once at first; which modes they come to, and when, is then an approximation that
+        does not get better with a smaller start.
 
     Examples
     --------
@@ -59,25 +65,31 @@ class LinearSolution:
     rotation: NDArray[np.float64]
     start_scales: NDArray[np.float64]
     learning_rate: float | None = None
+    rule: Rule = "gradient"
 
     @classmethod
     def from_operator(
-        cls, operator: ArrayLike, weights: ArrayLike, learning_rate: float | None = None
+        cls,
+        operator: ArrayLike,
+        weights: ArrayLike,
+        learning_rate: float | None = None,
+        *,
+        rule: Rule = "gradient",
     ) -> "LinearSolution":
         """Solve the model for an operator Gamma (m, m) and initial weights W(0) (d, m), d <= m.
 
         Raises
         ------
         ValueError
-            If Gamma is not symmetric, shapes do not match, or the learning rate is not below 1 / (4
-            max|gamma|), where gradient descent is stable.
+            If Gamma is not symmetric, shapes do not match, the rule is unknown, or the learning rate is not
+            below 1 / (4 max|gamma|), where gradient descent is stable (see `mode_eigenvalues` for others).
         """
         matrix = symmetric_operator(operator)
         initial = matching_weights(weights, len(matrix))
         eigenvalues, modes = top_eigenmodes(matrix, len(initial))
-        growth_rates(eigenvalues, learning_rate)
         start = aligned_start(initial, modes)
-        return cls(eigenvalues, modes, start.rotation, start.scales, learning_rate)
+        half_times(eigenvalues, start.scales, learning_rate, rule=rule)  # refuses what cannot be solved
+        return cls(eigenvalues, modes, start.rotation, start.scales, learning_rate, rule)
 
     @property
     def n_positive(self) -> int:
@@ -87,16 +99,18 @@ class LinearSolution:
     @property
     def half_times(self) -> NDArray[np.float64]:
         """(d,) when each eigenvalue of C passes one half; inf if never. See `half_times`."""
-        return half_times(self.eigenvalues, self.start_scales, self.learning_rate)
+        return half_times(self.eigenvalues, self.start_scales, self.learning_rate, rule=self.rule)
 
     @property
     def critical_times(self) -> NDArray[np.float64]:
         """(d,) the small-start approximation of `half_times`. See `critical_times`."""
-        return critical_times(self.eigenvalues, self.start_scales, self.learning_rate)
+        return critical_times(self.eigenvalues, self.start_scales, self.learning_rate, rule=self.rule)
 
     def trajectory(self, times: ArrayLike) -> NDArray[np.float64]:
         """Return lambda_j(t), (T, d), the eigenvalues of C in the order of `eigenvalues`."""
-        return mode_eigenvalues(self.eigenvalues, self.start_scales, times, self.learning_rate)
+        return mode_eigenvalues(
+            self.eigenvalues, self.start_scales, times, self.learning_rate, rule=self.rule
+        )
 
     def loss(self, times: ArrayLike) -> NDArray[np.float64]:
         """Return L(t) = ||C - I||_F^2, (T,)."""
@@ -109,7 +123,9 @@ class LinearSolution:
         eigenvalues are positive). At time 0 it is the aligned start, which differs from W(0) as given in the
         parts that play no role.
         """
-        scales = mode_scales(self.eigenvalues, self.start_scales, float(time), self.learning_rate)[0]
+        scales = mode_scales(
+            self.eigenvalues, self.start_scales, float(time), self.learning_rate, rule=self.rule
+        )[0]
         return (self.rotation * scales) @ self.modes.T
 
     def embed(self, x: ArrayLike, time: float = math.inf) -> NDArray[np.float64]:
@@ -128,6 +144,7 @@ def solve_linear(
     weights: ArrayLike,
     learning_rate: float | None = None,
     center: bool = False,
+    rule: Rule = "gradient",
 ) -> LinearSolution:
     """Solve the linear model for positive pairs, or for several views, from small initial weights.
 
@@ -139,6 +156,8 @@ def solve_linear(
         (d, m) W(0), d <= m.
     learning_rate : float | None
         None for gradient flow, a number for gradient descent.
+    rule : Rule
+        gradient, preconditioned, orthogonalised, or a `Preconditioner` of other power and damping.
 
     Raises
     ------
@@ -155,4 +174,5 @@ def solve_linear(
     >>> np.allclose(cross_correlation(z, z_partner), np.eye(2))
     True
     """
-    return LinearSolution.from_operator(cross_correlation(x, y, center=center), weights, learning_rate)
+    operator = cross_correlation(x, y, center=center)
+    return LinearSolution.from_operator(operator, weights, learning_rate, rule=rule)

@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from eigenstep.theory._eigenmodes import matching_weights, symmetric_operator
 from eigenstep.theory._integrate_flow import integrate_flow
 from eigenstep.theory._mode_trajectories import loss_curve
+from eigenstep.theory._simulated_updates import checked_second_moment, gradient_direction, polar_factor
+from eigenstep.theory._update_rules import Rule, checked_rule
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +70,23 @@ def gradient_descent(
     learning_rate: float,
     steps: int,
     *,
+    rule: Rule = "gradient",
+    second_moment: ArrayLike | None = None,
+    momentum: float = 0.0,
+    nesterov: bool = False,
     record_every: int = 1,
     record_weights: bool = False,
     callback: Callable[[int, float], None] | None = None,
 ) -> Simulation:
     """Run full-batch gradient descent on L = ||W Gamma W^T - I||_F^2.
 
-        W <- W - learning_rate 4 (W Gamma W^T - I) W Gamma
+        gradient         G = 4 (W Gamma W^T - I) W Gamma
+        preconditioned   G = 4 (|C| + damping)^-power (W Gamma W^T - I) W Gamma
+        momentum mu      V <- mu V + G,    step = V    (Nesterov: step = G + mu V)
+        orthogonalised   step = the polar factor of the step, U V^T of its singular value decomposition
+        W <- W - learning_rate step
+
+    Momentum is that of torch's SGD; of an orthogonalised step only its direction counts, which is Muon's.
 
     Parameters
     ----------
@@ -86,6 +98,14 @@ def gradient_descent(
         Positive; stable below 1 / (4 gamma_1).
     steps : int
         How many updates.
+    rule : Rule
+        gradient, preconditioned, orthogonalised, or a `Preconditioner` of other power and damping.
+    second_moment : ArrayLike | None
+        (m, m) of the views, Sigma: P is made of the embeddings' covariance W Sigma W^T in place of C.
+    momentum : float
+        Mu, in [0, 1).
+    nesterov : bool
+        Nesterov's form of it.
     record_every : int
         Record each so many steps, and the last.
     record_weights : bool
@@ -96,9 +116,9 @@ def gradient_descent(
     Raises
     ------
     ValueError
-        Shapes that do not match, or numbers that are not positive.
+        Shapes that do not match, numbers that are not positive, a momentum outside [0, 1), an unknown rule.
     FloatingPointError
-        The run diverged; names the step and the stable learning rate.
+        The run diverged; names the step and, of the plain gradient, the stable learning rate.
 
     Examples
     --------
@@ -112,7 +132,12 @@ def gradient_descent(
         raise ValueError(f"expected a positive learning_rate, got {learning_rate}")
     if steps < 1 or record_every < 1:
         raise ValueError(f"expected steps >= 1 and record_every >= 1, got {steps} and {record_every}")
+    if not 0 <= momentum < 1:
+        raise ValueError(f"expected momentum in [0, 1), got {momentum}")
     gamma, basis, coordinates = _eigenbasis(operator, weights)
+    direction = gradient_direction(rule, checked_second_moment(second_moment, basis))
+    orthogonalised = checked_rule(rule) == "orthogonalised"
+    velocity = np.zeros_like(coordinates)
     recorded = [*range(0, steps, record_every), steps]
     eigenvalues = np.empty((len(recorded), len(coordinates)))
     losses = np.empty(len(recorded))
@@ -125,7 +150,7 @@ def gradient_descent(
         residual = correlation - identity
         loss = float(np.vdot(residual, residual))
         if not math.isfinite(loss):
-            raise FloatingPointError(_divergence_message(step, learning_rate, gamma))
+            raise FloatingPointError(_divergence_message(step, learning_rate, gamma, rule))
         if step == recorded[record]:
             eigenvalues[record] = np.linalg.eigvalsh(correlation)[::-1]
             losses[record] = loss
@@ -135,7 +160,10 @@ def gradient_descent(
             if callback is not None:
                 callback(step, loss)
         if step < steps:
-            coordinates -= (4 * learning_rate) * (residual @ scaled)
+            gradient = direction(coordinates, scaled, correlation)
+            velocity = momentum * velocity + gradient
+            update = gradient + momentum * velocity if nesterov else velocity
+            coordinates -= learning_rate * (polar_factor(update) if orthogonalised else update)
     return Simulation(
         times=learning_rate * np.array(recorded),
         eigenvalues=eigenvalues,
@@ -150,10 +178,14 @@ def gradient_flow(
     weights: ArrayLike,
     times: ArrayLike,
     *,
+    rule: Rule = "gradient",
+    second_moment: ArrayLike | None = None,
     rtol: float = 1e-10,
     record_weights: bool = False,
 ) -> Simulation:
-    """Integrate dW/dt = -4 (W Gamma W^T - I) W Gamma from any start, by Dormand and Prince's order 8.
+    """Integrate dW/dt = -4 P (W Gamma W^T - I) W Gamma from any start, by Dormand and Prince's order 8.
+
+    P is I, or (|C| + damping)^-power under the preconditioned rule.
 
     Parameters
     ----------
@@ -163,6 +195,10 @@ def gradient_flow(
         (d, m) W(0), of any size; it need not be aligned with the modes.
     times : ArrayLike
         (T,) increasing and finite, t >= 0, at which to record.
+    rule : Rule
+        gradient, preconditioned, or a `Preconditioner` of other power and damping.
+    second_moment : ArrayLike | None
+        (m, m) of the views, Sigma: P is made of the embeddings' covariance W Sigma W^T in place of C.
     rtol : float
         Relative tolerance of a step; the absolute one is rtol times the largest initial weight.
     record_weights : bool
@@ -171,7 +207,8 @@ def gradient_flow(
     Raises
     ------
     ValueError
-        Shapes that do not match, or times that do not increase.
+        Shapes that do not match, times that do not increase, or orthogonalised updates, whose flow is not
+        smooth where a mode ends: `gradient_descent` simulates them, in small steps.
     FloatingPointError
         The integration failed; names the time.
 
@@ -181,12 +218,16 @@ def gradient_flow(
     >>> run.loss.round(3)
     array([2.   , 0.971, 0.   ])
     """
+    if checked_rule(rule) == "orthogonalised":
+        raise ValueError(
+            "the flow of orthogonalised updates is not smooth: expected gradient_descent, in small steps"
+        )
     gamma, basis, start = _eigenbasis(operator, weights)
-    identity = np.eye(len(start))
+    direction = gradient_direction(rule, checked_second_moment(second_moment, basis))
 
     def velocity(coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
         scaled = coordinates * gamma
-        return -4 * (scaled @ coordinates.T - identity) @ scaled
+        return -direction(coordinates, scaled, scaled @ coordinates.T)
 
     moments, path = integrate_flow(velocity, start, times, float(np.abs(gamma).max()), rtol)
     eigenvalues = np.array([np.linalg.eigvalsh((a * gamma) @ a.T)[::-1] for a in path])
@@ -209,8 +250,10 @@ def _eigenbasis(
     return gamma, basis, initial @ basis
 
 
-def _divergence_message(step: int, learning_rate: float, gamma: NDArray[np.float64]) -> str:
+def _divergence_message(step: int, learning_rate: float, gamma: NDArray[np.float64], rule: Rule) -> str:
+    told = f"gradient descent diverged at step {step} with learning_rate {learning_rate:.6g}; "
+    if checked_rule(rule) != "gradient":
+        return told + "lower it, or raise the damping"
     return (
-        f"gradient descent diverged at step {step} with learning_rate {learning_rate:.6g}; "
-        f"from small weights it is stable below 1/(4 max|gamma|) = {1 / (4 * np.abs(gamma).max()):.6g}"
+        told + f"from small weights it is stable below 1/(4 max|gamma|) = {1 / (4 * np.abs(gamma).max()):.6g}"
     )

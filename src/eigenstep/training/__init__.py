@@ -13,15 +13,21 @@ from eigenstep.methods import (
     VICRegConfig,
     WMSEConfig,
 )
+from eigenstep.optim import (
+    EmbeddingPreconditionerConfig,
+    OptimizerConfig,
+    build_optimizer,
+    learning_rates,
+)
 from eigenstep.training._compile import compile_network
 from eigenstep.training._learner import Learner
 from eigenstep.training._loggers import build_loggers, check_loggers
 from eigenstep.training._loop import train
-from eigenstep.training._optimizer import build_optimizer, learning_rates
 from eigenstep.training._preemption import Preempted
 from eigenstep.training._probing import Probe
 from eigenstep.training._progress import Progress
 from eigenstep.training._resolve import resolve
+from eigenstep.training._resolve_images import resolve_images
 from eigenstep.training._run import Unwritable
 from eigenstep.training._run_folder import check_folder
 from eigenstep.training._seeds import derived_seed
@@ -29,7 +35,6 @@ from eigenstep.training._sync_batch_norm import SyncBatchNorm, synchronize_batch
 from eigenstep.training.config import (
     CheckpointConfig,
     LoggerConfig,
-    OptimizerConfig,
     ProbesConfig,
     RecordConfig,
     TrainConfig,
@@ -42,6 +47,7 @@ __all__ = [
     "BarlowTwinsConfig",
     "CheckpointConfig",
     "DCLConfig",
+    "EmbeddingPreconditionerConfig",
     "Encoder",
     "ImageSet",
     "ImagesConfig",
@@ -76,6 +82,7 @@ __all__ = [
     "load_images",
     "photo_patches",
     "resolve",
+    "resolve_images",
     "synchronize_batch_norms",
     "train",
 ]

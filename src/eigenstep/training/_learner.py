@@ -10,8 +10,9 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from eigenstep.encoders import Encoder
+from eigenstep.encoders import Encoder, as_input
 from eigenstep.methods import Embeddings, Objective, TargetNetwork, check_outcome
+from eigenstep.optim import EmbeddingPreconditioner
 from eigenstep.training._compile import compile_network
 from eigenstep.training._seeds import derived_seed
 
@@ -30,15 +31,18 @@ class ForwardPass:
         Of the loss, by name, each a scalar before its weight and without gradient.
     features : tuple[Tensor, Tensor]
         Of the two views, each (b, p).
+    embeddings : tuple[Tensor, Tensor]
+        Of the two views as the encoder gave them, each (b, d).
     batch : Embeddings
-        What the objective was given.
+        What the objective was given: the same numbers, behind the preconditioner where there is one.
     step, views
-        Which step it was, and the images that the encoder saw, each (b, 3, H, W).
+        Which step it was, and the images that the encoder saw, each (b, C, H, W).
     """
 
     loss: Tensor
     terms: dict[str, Tensor]
     features: tuple[Tensor, Tensor]
+    embeddings: tuple[Tensor, Tensor]
     batch: Embeddings
     step: int
     views: tuple[Tensor, Tensor]
@@ -69,6 +73,8 @@ class Learner:
         Determines what is random within the networks, such as dropout.
     compiled : bool
         Compile the encoder.
+    preconditioner : EmbeddingPreconditioner | None
+        Between the encoder and the objective, if the gradient at the embeddings is preconditioned.
     """
 
     def __init__(
@@ -81,6 +87,7 @@ class Learner:
         micro_batch_size: int | None = None,
         seed: int = 0,
         compiled: bool = False,
+        preconditioner: EmbeddingPreconditioner | None = None,
     ) -> None:
         self.fabric = fabric
         self.micro_batch_size = micro_batch_size
@@ -88,6 +95,7 @@ class Learner:
         self.encoder = self._to_device(encoder)
         self.objective = self._to_device(objective)
         self.target = self._to_device(target) if target else None
+        self.preconditioner = self._to_device(preconditioner) if preconditioner else None
         self._objective_is_trained = any(True for _ in objective.parameters())
         self._model: nn.Module = fabric.strategy.setup_module(self.encoder)
         self._objective: nn.Module = (
@@ -104,12 +112,17 @@ class Learner:
     @property
     def parts(self) -> dict[str, nn.Module]:
         """Everything that has weights to keep, by the name of its file in a checkpoint."""
-        named = {"backbone": self.encoder.backbone, "projector": self.encoder.projector}
-        others = {"objective": self.objective, "target": self.target}
+        named = {"backbone": self.encoder.backbone}
+        others = {
+            "projector": self.encoder.projector,
+            "objective": self.objective,
+            "target": self.target,
+            "preconditioner": self.preconditioner,
+        }
         return named | {name: module for name, module in others.items() if module and module.state_dict()}
 
     def forward(self, step: int, views: tuple[Tensor, Tensor], labels: Tensor | None = None) -> ForwardPass:
-        """The loss of two views, each (b, 3, H, W), of this process's images."""
+        """The loss of two views, each (b, C, H, W), of this process's images."""
         micro = self._micro_batches(views)
         if len(micro) == 1:
             encoded = [self._encode(self._model, step, 0, micro[0])]
@@ -123,9 +136,32 @@ class Learner:
             z_a.requires_grad_()
             z_b.requires_grad_()
         with self.fabric.autocast():
-            batch = Embeddings(z_a, z_b, labels, *self._target_embeddings(micro), step, self._generator(step))
+            to_a, to_b = self.preconditioner(z_a, z_b) if self.preconditioner else (z_a, z_b)
+            batch = Embeddings(
+                to_a, to_b, labels, *self._target_embeddings(micro), step, self._generator(step)
+            )
             loss, terms = self._evaluate(self._objective, batch)
-        return ForwardPass(loss, terms, (f_a.detach(), f_b.detach()), batch, step, views)
+        return ForwardPass(loss, terms, (f_a.detach(), f_b.detach()), (z_a, z_b), batch, step, views)
+
+    def gains(self) -> dict[str, float]:
+        """How much the gradient at the embeddings was multiplied since the last call, nothing of plain runs.
+
+        Also of a loss of one's own that is `Preconditioned`.
+        """
+        found = self._preconditioner()
+        if found is None:
+            return {}
+        numbers = torch.stack([found.take_gain(), found.skipped.to(found.gain)]).tolist()
+        return dict(zip(("embedding_gain", "skipped_statistics"), numbers, strict=True))
+
+    def largest_gain(self) -> dict[str, float]:
+        """The largest of all steps, nothing of plain runs."""
+        found = self._preconditioner()
+        return {} if found is None else {"largest_gain": float(found.gain)}
+
+    def _preconditioner(self) -> EmbeddingPreconditioner | None:
+        inside = (each for each in self.objective.modules() if isinstance(each, EmbeddingPreconditioner))
+        return self.preconditioner or next(inside, None)
 
     def try_objective(self, pairs: int, dim: int, classes: int) -> None:
         """See that a copy of the objective gives a loss of embeddings that mean nothing, (pairs, dim) each.
@@ -157,7 +193,7 @@ class Learner:
             self.fabric.backward(passed.loss)
             return
         at_embeddings = torch.autograd.grad(
-            passed.loss, (passed.batch.z_a, passed.batch.z_b), retain_graph=self._objective_is_trained
+            passed.loss, passed.embeddings, retain_graph=self._objective_is_trained
         )
         if self._objective_is_trained:
             self.fabric.backward(passed.loss)
@@ -186,9 +222,8 @@ class Learner:
         """Features and embeddings of both views, which pass as one batch, in float32 or better."""
         # The same random state in both passes of a part, and after a run is resumed.
         torch.manual_seed(derived_seed(self.seed, 2, step, index, self.fabric.global_rank))
-        images = torch.cat(views).to(self.dtype).contiguous(memory_format=torch.channels_last)
         with self.fabric.autocast():
-            features, embeddings = model(images)
+            features, embeddings = model(as_input(torch.cat(views), self.dtype))
         f_a, f_b = _wide(features).chunk(2)
         z_a, z_b = _wide(embeddings).chunk(2)
         return f_a, f_b, z_a, z_b
@@ -196,10 +231,7 @@ class Learner:
     def _target_embeddings(self, micro: list[tuple[Tensor, Tensor]]) -> tuple[Tensor | None, Tensor | None]:
         if self.target is None:
             return None, None
-        passed = [
-            _wide(self.target(torch.cat(part).to(self.dtype).contiguous(memory_format=torch.channels_last)))
-            for part in micro
-        ]
+        passed = [_wide(self.target(as_input(torch.cat(part), self.dtype))) for part in micro]
         first, second = zip(*(z.chunk(2) for z in passed), strict=True)
         return torch.cat(first), torch.cat(second)
 
@@ -217,7 +249,8 @@ class Learner:
         """The module itself, in the run's precision; images of a CPU pass faster in channels-last order."""
         module = cast(Network, self.fabric.strategy.precision.convert_module(module))
         self.fabric.strategy.module_to_device(module)
-        return module.to(memory_format=torch.channels_last)
+        volumes = any(parameter.ndim == 5 for parameter in module.parameters())
+        return module if volumes else module.to(memory_format=torch.channels_last)
 
 
 def _wide(values: Tensor) -> Tensor:

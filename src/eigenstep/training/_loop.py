@@ -2,30 +2,37 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
-from eigenstep.encoders import Encoder, build_encoder
+from eigenstep.encoders import Encoder, channels_of, freeze, other_scale
 from eigenstep.images import open_images
 from eigenstep.machine import on_leader, set_threads
 from eigenstep.methods import Method, Objective, TargetNetwork, method_named, plugged
+from eigenstep.optim import said_of_optimizer
 from eigenstep.record import RunRecord, read_record
+from eigenstep.training._beginning import Beginning, kept_start
 from eigenstep.training._learner import Learner
 from eigenstep.training._loggers import check_loggers
+from eigenstep.training._more_steps import check_schedule, constant_from, with_more_steps
+from eigenstep.training._own import Own, check_same_objects
+from eigenstep.training._preconditioning import build_preconditioner
 from eigenstep.training._preemption import StopRequest, heed_sigterm
 from eigenstep.training._probing import Probe
 from eigenstep.training._processes import launch, own_threads
 from eigenstep.training._progress import Progress
 from eigenstep.training._resolve import resolve
+from eigenstep.training._resolve_images import views_for
 from eigenstep.training._run import Run
 from eigenstep.training._run_folder import OwnFolder
 from eigenstep.training._seeds import derived_seed
 from eigenstep.training._sync_batch_norm import synchronize_batch_norms
-from eigenstep.training.config import TrainConfig, load_config
+from eigenstep.training.config import TrainConfig
 
 
 def train(
@@ -36,6 +43,9 @@ def train(
     overwrite: bool = False,
     take_over: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    images: Any = None,
+    views: Callable[..., tuple[Tensor, Tensor]] | None = None,
+    encoder: nn.Module | None = None,
     objective: Callable[[Tensor, Tensor], Tensor] | Objective | None = None,
 ) -> RunRecord:
     """Train an encoder and record the spectrum of its embeddings into the folder `out`.
@@ -52,19 +62,32 @@ def train(
     Parameters
     ----------
     resume : bool
-        Go on from the last checkpoint in `out`, or start if there is none.
+        Go on from the last checkpoint in `out`, or start if there is none. With other steps than the run
+        had it goes on to those, where its schedule lets it; see `with_more_steps`.
     overwrite : bool
         Replace a run that is in `out`.
     take_over : bool
         Write in `out` also if a process of another machine, which cannot be asked, has not given it back.
     progress : Callable[[Progress], None] | None
         Called at every step, in the first process.
+    images : Any
+        A data set of one's own, in the place of `config.data`: an array, a tensor, any object with
+        `__len__` and `__getitem__`, or a mapping of splits to those; see `eigenstep.images.own_data`. Without
+        `views` its items are images; with `views` they are any tensors of one shape.
+    views : Callable[..., tuple[Tensor, Tensor]] | None
+        Views of one's own, in the place of `config.views`: `views(batch, generator) -> (view_a, view_b)`; see
+        `eigenstep.views.OwnViews`. Batches are what the items are stacked to.
+    encoder : nn.Module | None
+        An encoder of one's own, in the place of `config.backbone` and `config.projector`: any module that
+        gives embeddings (B, d), or features (B, p) and embeddings (B, d). It is trained itself, from the
+        weights that it has.
     objective : Callable[[Tensor, Tensor], Tensor] | Objective | None
         a loss of one's own, in the place of `config.loss`: any callable (z_a, z_b) -> scalar of two (batch,
         dim) tensors, row i of both from one image. It sees the joint batch of all processes, in float32 or
         better. A module's parameters are trained too; what a method `terms(z_a, z_b)` gives, a dictionary of
         scalars, is recorded. An `eigenstep.methods.Objective` is told the step, labels and more. The
-        configuration says `loss: python:NAME`; to resume the run the objective is given again.
+        configuration says `loss: python:NAME`; to resume the run the objective is given again, and so are
+        `images`, `views` and `encoder`.
 
     Raises
     ------
@@ -90,13 +113,18 @@ def train(
     ('python:distance_and_spread', True)
     """
     out = Path(out)
+    own = Own.of(images, views, encoder)
     method = method_named(config.loss) if objective is None else plugged(objective)
-    config = resolve(dataclasses.replace(config, loss=method.name), method)
+    config = resolve(own.named_in(dataclasses.replace(config, loss=method.name)), method)
+    if resume:
+        config = own.with_projector_of(out, config)
+        config = with_more_steps(config, out, _build(method, config).target_momentum is not None)
+    check_schedule(config.optimizer)
     fabric = launch(config)
     folder = OwnFolder(out, config, resume=resume, overwrite=overwrite, take_over=take_over)
     with heed_sigterm() as request:
         try:
-            return _train(fabric, config, method, folder, progress, objective, request)
+            return _train(fabric, config, method, folder, progress, own, objective, request)
         finally:
             folder.release()
 
@@ -107,20 +135,22 @@ def _train(
     method: Method[Any],
     folder: OwnFolder,
     progress: Callable[[Progress], None] | None,
+    own: Own,
     objective: Callable[[Tensor, Tensor], Tensor] | Objective | None,
     request: StopRequest,
 ) -> RunRecord:
     on_leader(lambda: _check(folder))
     set_threads(own_threads(config))
     tell = progress if progress and fabric.is_global_zero else _tell_nobody
-    _build(method, config)  # refuses what its loss refuses, before images are read
-    torch.manual_seed(config.seed)
-    encoder = build_encoder(
-        config.backbone, config.images.size, config.projector, weights=config.backbone_weights
-    )
-    probe = Probe(config) if config.probes.every and fabric.is_global_zero else None
+    if own.encoder is None:
+        _build(method, config)  # refuses what its loss refuses, before images are read
+    config = on_leader(folder.as_begun)
+    started = on_leader(lambda: kept_start(folder.out) if folder.resume else None)
+    encoder = own.build_encoder(config, started)  # refuses a backbone before images are read
+    prepare = own.views.plain if own.views else None
+    probe = Probe(config, own.images, prepare) if config.probes.every and fabric.is_global_zero else None
     images = open_images(
-        config.data,
+        own.images or config.data,
         config.images,
         seed=config.seed,
         batch_size=config.batch_size,
@@ -129,13 +159,28 @@ def _train(
         processes=fabric.world_size,
         labels=method.needs_labels,
         progress=lambda done, total: tell(Progress("reading", done, total)),
+        check=partial(views_for, config),  # refuses what such images do not have before all are read
     )
     try:
+        assumed, config = config, own.resolve_images(config, images)
+        if channels_of(config) != channels_of(assumed):
+            encoder = own.build_encoder(config, started)
+        encoder, config = own.try_encoder(encoder, fabric, config, images)
+        folder.config = config
+        if own.encoder is not None:  # whose dimension is known now
+            on_leader(folder.check)
+        start = Beginning(encoder.start, freeze(encoder, config.freeze))
+        scale = other_scale(config.backbone, config.views.mean, config.views.std) if config.pretrained else []
         learner = _build_learner(fabric, config, method, encoder, images.classes)
+        said = said_of_optimizer(learner.encoder, config.optimizer, learner.objective)
+        for line in [*start.lines, *scale, *said, *(constant_from(config) if folder.resume else [])]:
+            tell(Progress("starting", 0, 0, said=line))
+        if probe is not None:
+            probe.follow(config)
         if objective is not None:
             pairs = config.batch_size // fabric.world_size
             learner.try_objective(pairs, config.projector.dim, images.classes or 1)
-        run = Run(fabric, config, folder.out, learner, images, probe, tell)
+        run = Run(fabric, config, folder.out, learner, images, probe, tell, start, own.views)
         try:
             with run.told_if_unwritable():
                 run.begin(folder)
@@ -150,20 +195,9 @@ def _train(
 
 def _check(folder: OwnFolder) -> None:
     if folder.resume:
-        _check_same_objective(folder.out, folder.config)
+        check_same_objects(folder.out, folder.config)
     folder.check()
     check_loggers(folder.config)
-
-
-def _check_same_objective(out: Path, config: TrainConfig) -> None:
-    """Refuse to go on without the object of Python that a run was begun with."""
-    try:
-        loss = load_config(out / "config.yaml").loss
-    except (OSError, ValueError):
-        return  # what is wrong with the folder is told next
-    if loss != config.loss:
-        began = method_named(loss)
-        began.check(began.options_in(config))
 
 
 def _build(method: Method[Any], config: TrainConfig, classes: int | None = None) -> Objective:
@@ -188,6 +222,7 @@ def _build_learner(
         micro_batch_size=config.micro_batch_size,
         seed=config.seed,
         compiled=config.compile,
+        preconditioner=build_preconditioner(config, method),
     )
 
 

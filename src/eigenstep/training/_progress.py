@@ -10,7 +10,7 @@ class Progress:
     Attributes
     ----------
     stage : str
-        "reading" (images), "training" (steps) or "probing" (steps).
+        "starting" (what `said` says), "reading" (images), "training" (steps) or "probing" (steps).
     done, total : int
         Images or steps.
     loss : float | None
@@ -21,6 +21,8 @@ class Progress:
         How many modes had been learned at the last measurement.
     waiting : float | None
         Share of the time that was spent waiting for images.
+    said : str
+        A line on what the run starts from.
     """
 
     stage: str
@@ -30,3 +32,4 @@ class Progress:
     images_per_second: float | None = None
     learned_modes: int | None = None
     waiting: float | None = None
+    said: str = ""

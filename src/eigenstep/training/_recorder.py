@@ -18,6 +18,7 @@ from eigenstep.methods import is_centered
 from eigenstep.record import RecordWriter, read_record
 from eigenstep.spectrum import Spectrum, covariance_eigenvalues, principal_projections, spectrum_of
 from eigenstep.spectrum.moments import pair_moments_of_rows
+from eigenstep.training._drift import Drift
 from eigenstep.training._loggers import Loggers
 from eigenstep.training.config import TrainConfig
 
@@ -39,15 +40,17 @@ class Recorder:
     autocast : Callable[[], AbstractContextManager]
         Makes the context in which the encoder computes in the run's precision.
     thumbnails : Tensor
-        uint8 (n, 3, S, S), the probe batch as it is stored; n = 0 for none.
+        (n, C, S, S), the probe batch as it is stored; n = 0 for none.
     probe_images : Tensor
-        (n, 3, H, W), the same as the encoder takes them, on its device.
+        (n, C, H, W), the same as the encoder takes them, on its device.
     loggers : Loggers
         Where measurements go besides the folder.
     start : int
         The step that the run goes on from; measurements from there on are forgotten.
     measurements : int | None
         How many there should be before that step, where the checkpoint tells.
+    drift : bool
+        Follow how far the probe batch's features move from what they were before the first step.
     """
 
     def __init__(
@@ -61,6 +64,8 @@ class Recorder:
         loggers: Loggers,
         start: int,
         measurements: int | None = None,
+        *,
+        drift: bool = False,
     ) -> None:
         self.out = out
         self.config = config
@@ -94,6 +99,7 @@ class Recorder:
         self._best = float(accuracies.max()) if len(accuracies) else -1.0
         if len(thumbnails):
             self.writer.write_probe(thumbnails.permute(0, 2, 3, 1).numpy())
+        self.drift = self._follow_drift() if drift and len(probe_images) else None
 
     def images_per_second(self, step: int) -> float:
         """Images trained on since this process began, each counted once, over its time; 0 without any."""
@@ -139,20 +145,26 @@ class Recorder:
             "covariance": spectrum.covariance,
             "features": covariance_eigenvalues(*features)[:kept],
         }
-        points = None
+        points, drift = None, {}
         if len(self.probe_images):
-            self.encoder.eval()
-            with torch.no_grad(), self.autocast():
-                embedded = self.encoder(self.probe_images)[1]
-            self.encoder.train()
+            probed, embedded = self._embed_probe()
+            drift = self.drift.measure(probed) if self.drift else {}
             points = principal_projections(embedded, self.config.record.directions)
         self.writer.append(
-            step, learning_time, eigenvalues, points, terms=terms, measures=spectrum.measures, **metrics
+            step,
+            learning_time,
+            eigenvalues,
+            points,
+            terms=terms,
+            measures=spectrum.measures,
+            drift=drift,
+            **metrics,
         )
         self.learned_modes = self._learned.add(learning_time, eigenvalues["cross_correlation"])
         if last:
             self.learned_modes = self._learned.latest()
-        self._log(step, learning_time, spectrum, terms, metrics)
+        moved = {f"drift/{name}": value for name, value in drift.items() if math.isfinite(value)}
+        self._log(step, learning_time, spectrum, terms, metrics | moved)
         now = time.perf_counter()
         self.seconds += now - began
         row = {
@@ -172,10 +184,32 @@ class Recorder:
         self._best = max(self._best, accuracies["knn_features"])
         return best
 
-    def finish(self, state: str, step: int, images: dict[str, Any]) -> None:
+    def finish(self, state: str, step: int, images: dict[str, Any], **facts: Any) -> None:
         """Write the summary: "finished", or "diverged" at `step`; `images`: what was read."""
-        self.writer.finish(state, step, **summarise(read_record(self.out)), images=images)
+        self.writer.finish(state, step, **summarise(read_record(self.out)), images=images, **facts)
         self.loggers.close(state)
+
+    def _embed_probe(self) -> tuple[Tensor, Tensor]:
+        """Features (n, p) and embeddings (n, d) of the probe batch."""
+        self.encoder.eval()
+        with torch.no_grad(), self.autocast():
+            features, embeddings = self.encoder(self.probe_images)
+        self.encoder.train()
+        return features, embeddings
+
+    def _follow_drift(self) -> Drift | None:
+        """From the features of now at the first step, and later on from those that were kept then."""
+        if self.start == 0:
+            features = self._embed_probe()[0].float().cpu().numpy()
+            self.writer.write_start_features(features)
+            return Drift(features)
+        try:
+            return Drift.kept_in(self.out, len(self.probe_images))
+        except (OSError, ValueError) as error:
+            warnings.warn(
+                f"{error}; how far features have moved since the start is not followed any more", stacklevel=2
+            )
+            return None
 
     def _log(
         self,

@@ -16,6 +16,7 @@ from eigenstep.encoders import (
     Checkpoint,
     Weights,
     all_finite,
+    as_input,
     copy_weights,
     find_checkpoints,
     prepare_images,
@@ -32,10 +33,12 @@ from eigenstep.machine import (
     mean_over_processes,
     on_leader,
 )
+from eigenstep.optim import build_optimizer, learning_rates, set_rate
 from eigenstep.record import CHECKPOINTS
+from eigenstep.training._beginning import NOTHING, Beginning
 from eigenstep.training._learner import ForwardPass, Learner
 from eigenstep.training._loggers import build_loggers
-from eigenstep.training._optimizer import build_optimizer, learning_rates, set_rate
+from eigenstep.training._more_steps import fewer_steps
 from eigenstep.training._preemption import Preempted
 from eigenstep.training._probing import Probe
 from eigenstep.training._progress import Progress
@@ -43,7 +46,7 @@ from eigenstep.training._recorder import Recorder
 from eigenstep.training._run_folder import OwnFolder
 from eigenstep.training._seeds import derived_seed
 from eigenstep.training.config import TrainConfig
-from eigenstep.views import TwoViews
+from eigenstep.views import OwnViews, TwoViews
 
 
 class Unwritable(Stopped):
@@ -59,6 +62,10 @@ class Run:
         Of the leader, if features are probed while training.
     tell : Callable[[Progress], None]
         Called at every step.
+    beginning : Beginning
+        What weights it starts from, and what is frozen.
+    own_views : OwnViews | None
+        In the place of those of `config.views`.
     """
 
     def __init__(
@@ -70,9 +77,12 @@ class Run:
         images: Images,
         probe: Probe | None,
         tell: Callable[[Progress], None],
+        beginning: Beginning = NOTHING,
+        own_views: OwnViews | None = None,
     ) -> None:
         self.fabric, self.config, self.out = fabric, config, out
         self.learner, self.images, self.probe, self.tell = learner, images, probe, tell
+        self.beginning = beginning
         self.optimizer = build_optimizer(
             learner.encoder, config.optimizer, learner.objective, learner.objective.fixed_rate
         )
@@ -81,7 +91,7 @@ class Run:
         self.steps = _number_of_steps(config, steps_per_epoch)
         self.rates = learning_rates(config.optimizer, self.steps, steps_per_epoch)
         self.times = np.concatenate([[0.0], np.cumsum(self.rates)])
-        self.views = TwoViews(config.views, config.images.size)
+        self.views = own_views or TwoViews(config.views, config.images.size)
         self.start = 0
         self.recorder: Recorder | None = None
         self.loss: float | None = None
@@ -93,6 +103,8 @@ class Run:
         def prepare() -> Checkpoint | None:
             folder.take()
             checkpoint, problems = (None, []) if folder.overwrite else take_newest(self.out / CHECKPOINTS)
+            if checkpoint is not None and checkpoint.step > self.steps:
+                raise ValueError(fewer_steps(self.out, checkpoint.step, self.steps))
             folder.begin()
             for problem in problems:
                 warnings.warn(f"{problem}; the run goes on from an earlier checkpoint", stacklevel=2)
@@ -107,18 +119,21 @@ class Run:
             for state in checkpoint.images[self.fabric.global_rank :][:1]:
                 self.images.restore(state)
         if self.fabric.is_global_zero:
-            thumbnails = self.images.probe(self.config.record.probe or 0)
+            measured = self.images.probe(self.config.record.probe or 0)
             self.recorder = Recorder(
                 self.out,
                 self.config,
                 self.learner.encoder,
                 self.fabric.autocast,
-                thumbnails,
-                self._plain(thumbnails),
+                measured if self.images.has_pictures else measured[:0],
+                self._plain(measured),
                 build_loggers(self.config, self.out, self.start),
                 self.start,
                 None if checkpoint is None else checkpoint.measurements,
+                drift=self.config.record.drift or self.beginning.weights is not None,
             )
+            if self.beginning.weights is not None and checkpoint is None:
+                self.recorder.writer.write_start(self.beginning.weights.facts())
 
     @contextmanager
     def told_if_unwritable(self) -> Iterator[None]:
@@ -158,6 +173,8 @@ class Run:
             weights = copy_weights(self.learner.parts) if self.recorder and (saving or probing) else {}
             if probing:
                 on_leader(partial(self._probe, step, weights))
+            projector_alone = step < self.config.optimizer.projector_first
+            self.learner.encoder.hold(projector_alone)
             generator = torch.Generator().manual_seed(derived_seed(self.config.seed, 1, step))
             part, parts = self.fabric.global_rank, self.fabric.world_size
             passed = self.learner.forward(
@@ -180,6 +197,9 @@ class Run:
             set_rate(self.optimizer, float(self.rates[step]), float(self.config.optimizer.lr or 0))
             self.optimizer.zero_grad()
             self.learner.backward(passed)
+            if projector_alone:
+                for parameter in self.learner.encoder.backbone.parameters():
+                    parameter.grad = None  # the optimiser passes it over, and keeps no state of it
             self._step_optimizer()
             if self.learner.target:
                 self.learner.target.follow(self.learner.encoder, step, self.steps)
@@ -201,6 +221,7 @@ class Run:
         loss, terms = passed.loss.detach(), passed.terms
         values = mean_over_processes(torch.stack([loss, *(term.to(loss) for term in terms.values())]))
         self.loss, *numbers = values.tolist()
+        gains = self.learner.gains()
         if self.recorder:
             self.recorder.measure(
                 step,
@@ -212,6 +233,7 @@ class Run:
                 last=step == self.steps,
                 loss=self.loss,
                 learning_rate=float(self.rates[min(step, self.steps - 1)]),
+                **gains,
             )
 
     def _probe(self, step: int, weights: Weights) -> None:
@@ -254,7 +276,7 @@ class Run:
     def _finish(self, state: str, step: int) -> None:
         facts = self.images.joint_facts(gather_objects(self.images.facts()))
         if self.recorder:
-            self.recorder.finish(state, step, facts)
+            self.recorder.finish(state, step, facts, **self.beginning.facts(), **self.learner.largest_gain())
 
     def _diverged(self, step: int, what: str) -> NoReturn:
         self._finish("diverged", step)
@@ -269,7 +291,11 @@ class Run:
         """Images as the encoder takes them, on its device."""
         if not len(images):
             return images
-        return prepare_images(images, self.config).to(self.fabric.device, self.learner.dtype)
+        if isinstance(self.views, OwnViews):
+            plain = self.views.plain(images)
+        else:
+            plain = prepare_images(images, self.config)
+        return as_input(plain.to(self.fabric.device), self.learner.dtype)
 
 
 def _number_of_steps(config: TrainConfig, steps_per_epoch: int | None) -> int:

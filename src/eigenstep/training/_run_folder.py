@@ -14,6 +14,8 @@ from eigenstep.record import (
     open_folder,
 )
 from eigenstep.record import check_folder as check_owned
+from eigenstep.training._more_steps import as_before, with_more_steps
+from eigenstep.training._resolve_images import as_begun
 from eigenstep.training.config import TrainConfig, dump_config, load_config
 
 
@@ -26,7 +28,7 @@ def check_folder(out: Path, config: TrainConfig, resume: bool, overwrite: bool) 
         If something is there and neither `resume` nor `overwrite` is given, if it is not a run, or if
         `overwrite` would remove what no run has written.
     ValueError
-        If the run to resume was configured otherwise.
+        If the run to resume was configured otherwise, or cannot go on to as many steps as are asked for.
     OSError
         If the folder cannot be written.
     """
@@ -34,7 +36,9 @@ def check_folder(out: Path, config: TrainConfig, resume: bool, overwrite: bool) 
         raise ValueError("expected one of --resume and --overwrite, got both")
     check_owned(out, TRAINING, resume=resume, overwrite=overwrite)
     if resume and (out / CONFIG).exists():
-        changed = differences(config, load_config(out / CONFIG))
+        begun = load_config(out / CONFIG)
+        wanted = as_begun(with_more_steps(config, out), begun)
+        changed = differences(wanted, as_before(wanted, begun))
         if changed:
             raise ValueError(
                 f"{out} was made with another configuration ({'; '.join(changed)}); use another --out"
@@ -74,6 +78,12 @@ class OwnFolder:
             except BaseException:
                 self.release()
                 raise
+
+    def as_begun(self) -> TrainConfig:
+        """The run's configuration, and of a run that is resumed what its images have told already."""
+        if self.resume and (self.out / CONFIG).exists():
+            return as_begun(self.config, load_config(self.out / CONFIG))
+        return self.config
 
     def begin(self) -> None:
         """Make it ready for the run, see `open_folder`."""

@@ -1,108 +1,24 @@
-"""What the two views of an image may differ in, and what one view's random choices are."""
+"""What one view's random choices are, and how they are drawn."""
 
 import math
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from eigenstep.views._config import ViewsConfig
+from eigenstep.views._hashed import hashed_uniforms, image_seeds
 
 # Boxes that are drawn for each image before the central one is taken, as in torchvision.
 CROP_TRIES = 10
 
 
 @dataclass(frozen=True)
-class ViewsConfig:
-    """What the two views of an image may differ in.
-
-    The defaults are SimCLR's augmentation of 32-pixel images (Chen et al. 2020, appendix B.9: colour
-    strength 0.5, no blur), with the magnitudes, the ImageNet normalisation and the order of operations of
-    lightly's `SimCLRTransform(cj_strength=0.5, gaussian_blur=0)`. For larger images use strength 1
-    (brightness, contrast, saturation 0.8, hue 0.2) and `blur_probability=0.5`.
-
-    Raises
-    ------
-    ValueError
-        A probability outside [0, 1], a range that is not (min, max), a magnitude out of bounds.
-
-    Examples
-    --------
-    >>> ViewsConfig(blur_probability=0.5).hue
-    0.1
-    """
-
-    crop_scale: tuple[float, float] = (0.08, 1.0)
-    """Area of the crop as a fraction of the image, (min, max); (1, 1) takes the whole image."""
-    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
-    """Width over height of the crop, (min, max), drawn uniformly in its logarithm."""
-    flip_probability: float = 0.5
-    """Probability of a horizontal flip."""
-    jitter_probability: float = 0.8
-    """Probability of the colour jitter (brightness, contrast, saturation, hue in random order)."""
-    brightness: float = 0.4
-    """Brightness factor is uniform in [max(0, 1 - x), 1 + x]."""
-    contrast: float = 0.4
-    """Contrast factor is uniform in [max(0, 1 - x), 1 + x]."""
-    saturation: float = 0.4
-    """Saturation factor is uniform in [max(0, 1 - x), 1 + x]."""
-    hue: float = 0.1
-    """Hue shift is uniform in [-x, x], in turns of the colour circle; at most 0.5."""
-    grayscale_probability: float = 0.2
-    """Probability of dropping the colours."""
-    blur_probability: float = 0.0
-    """Probability of the Gaussian blur."""
-    blur_sigma: tuple[float, float] = (0.1, 2.0)
-    """Standard deviation of the blur in pixels, (min, max)."""
-    solarize_probability: float = 0.0
-    """Probability of inverting the bright pixels."""
-    solarize_threshold: float = 0.5
-    """Pixels of at least this value are inverted, in [0, 1]."""
-    normalize: bool = True
-    """Subtract the mean and divide by the standard deviation; otherwise views lie in [0, 1]."""
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    """Mean of red, green, blue for the normalisation."""
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    """Standard deviation of red, green, blue for the normalisation."""
-
-    def __post_init__(self) -> None:
-        for name in ("flip", "jitter", "grayscale", "blur", "solarize"):
-            _check_within(f"{name}_probability", getattr(self, f"{name}_probability"), 0.0, 1.0)
-        for name in ("brightness", "contrast", "saturation"):
-            _check_within(name, getattr(self, name), 0.0, math.inf)
-        _check_within("hue", self.hue, 0.0, 0.5)
-        _check_within("solarize_threshold", self.solarize_threshold, 0.0, 1.0)
-        _check_range("crop_scale", self.crop_scale, highest=1.0)
-        _check_range("crop_ratio", self.crop_ratio, highest=math.inf)
-        _check_range("blur_sigma", self.blur_sigma, highest=math.inf)
-        if len(self.mean) != 3 or not all(math.isfinite(value) for value in self.mean):
-            raise ValueError(f"mean: expected three finite numbers (red, green, blue), got {self.mean}")
-        if len(self.std) != 3 or not all(0 < value < math.inf for value in self.std):
-            raise ValueError(f"std: expected three positive numbers (red, green, blue), got {self.std}")
-
-    @classmethod
-    def none(cls, normalize: bool = False) -> "ViewsConfig":
-        """Every random operation off: both views are the whole image, resized.
-
-        Examples
-        --------
-        >>> ViewsConfig.none().jitter_probability
-        0.0
-        """
-        return cls(
-            crop_scale=(1.0, 1.0),
-            flip_probability=0.0,
-            jitter_probability=0.0,
-            grayscale_probability=0.0,
-            blur_probability=0.0,
-            solarize_probability=0.0,
-            normalize=normalize,
-        )
-
-
-@dataclass(frozen=True)
 class ViewParameters:
     """The random choices behind one view of each of B images.
 
-    `parameters[3:5]` are those of two of the images; the length is B.
+    `parameters[3:5]` are those of two of the images; the length is B. What is None is off for all images.
     """
 
     boxes: Tensor
@@ -119,23 +35,41 @@ class ViewParameters:
     """(B,) standard deviations in pixels; 0 changes nothing."""
     solarize: Tensor
     """(B,) bool: has its bright values inverted."""
+    turns: Tensor | None = None
+    """(B,) integers: quarter turns against the clock, 0 to 3, after the flip."""
+    channel_factors: Tensor | None = None
+    """(B, C, 2): factors of brightness and contrast of each channel, on top of those of `color_factors`."""
+    noise_std: Tensor | None = None
+    """(B,) standard deviations in [0, 1]; 0 adds nothing."""
+    noise_seeds: Tensor | None = None
+    """(B,) int64: determine the noise of each image."""
 
     def __len__(self) -> int:
         return len(self.boxes)
 
     def __getitem__(self, rows: slice | Tensor) -> "ViewParameters":
-        return ViewParameters(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        chosen: dict[str, Any] = {
+            name: None if value is None else value[rows] for name, value in values.items()
+        }
+        return ViewParameters(**chosen)
 
 
 def sample_parameters(
-    batch: int, height: int, width: int, config: ViewsConfig, generator: torch.Generator
+    batch: int,
+    height: int,
+    width: int,
+    config: ViewsConfig,
+    generator: torch.Generator,
+    channels: int = 3,
 ) -> ViewParameters:
     """Draw the parameters of one view of each of `batch` images of height × width pixels.
 
     Distributions are those of torchvision's `RandomResizedCrop`, `RandomHorizontalFlip`, `ColorJitter`
     within `RandomApply`, `RandomGrayscale`, `GaussianBlur` within `RandomApply` and `RandomSolarize`,
     independent for every image. Each image takes the same number of draws whatever the configuration, so
-    that switching one operation on or off leaves the parameters of the others as they were.
+    that switching one operation on or off leaves the parameters of the others as they were. Turns, noise and
+    factors of single channels are functions of a seed that each image's draws give.
 
     Returns
     -------
@@ -145,7 +79,7 @@ def sample_parameters(
     Raises
     ------
     ValueError
-        A size below 1.
+        A size below 1, and operations that images of so many channels do not have.
 
     Examples
     --------
@@ -155,6 +89,7 @@ def sample_parameters(
     """
     if min(batch, height, width) < 1:
         raise ValueError(f"expected batch, height and width of at least 1, got {batch}, {height}, {width}")
+    config = config.for_channels(channels)
     uniforms = torch.rand(batch, 2 * CROP_TRIES + 16, generator=generator, device=generator.device)
     areas, ratios, corner, chance, factor, order, sigma = torch.split(
         uniforms, [CROP_TRIES, CROP_TRIES, 2, 5, 4, 4, 1], dim=1
@@ -169,11 +104,14 @@ def sample_parameters(
     flip, jitter, grayscale, blur, solarize = (
         chance < torch.tensor(probabilities, device=generator.device)
     ).unbind(1)
+    jointly = config.jitter == "jointly"
+    levels = [config.brightness, config.contrast]
     reach = torch.tensor(
-        [config.brightness, config.contrast, config.saturation, config.hue], device=generator.device
+        [*(levels if jointly else [0.0, 0.0]), config.saturation, config.hue], device=generator.device
     )
     centre = torch.tensor([1.0, 1.0, 1.0, 0.0], device=generator.device)
     lowest = (centre - reach).clamp(min=torch.tensor([0.0, 0.0, 0.0, -0.5], device=generator.device))
+    seeds = image_seeds(uniforms) if _has_hashed(config) else uniforms
     return ViewParameters(
         boxes=_crop_boxes(areas, ratios, corner, height, width, config),
         flip=flip,
@@ -182,7 +120,35 @@ def sample_parameters(
         grayscale=grayscale,
         blur_sigma=_between(sigma[:, 0], *config.blur_sigma).where(blur, 0.0),
         solarize=solarize,
+        turns=_turns(seeds, config) if config.turn_probability else None,
+        channel_factors=None if jointly else _channel_factors(seeds, jitter, levels, channels),
+        noise_std=_noise_std(seeds, config) if config.noise_probability else None,
+        noise_seeds=seeds if config.noise_probability else None,
     )
+
+
+# Which of an image's hashed numbers are whose: those of noise and channels go on without an end.
+_TURN, _NOISE, _CHANNELS = 0, 2, 2**40
+
+
+def _has_hashed(config: ViewsConfig) -> bool:
+    return bool(config.turn_probability or config.noise_probability or config.jitter == "by_channel")
+
+
+def _turns(seeds: Tensor, config: ViewsConfig) -> Tensor:
+    chance, angle = hashed_uniforms(seeds, range(_TURN, _TURN + 2)).unbind(1)
+    return (1 + (3 * angle).floor().long()).where(chance < config.turn_probability, 0)
+
+
+def _noise_std(seeds: Tensor, config: ViewsConfig) -> Tensor:
+    chance, size = hashed_uniforms(seeds, range(_NOISE, _NOISE + 2)).unbind(1)
+    return _between(size, *config.noise_std).where(chance < config.noise_probability, 0.0)
+
+
+def _channel_factors(seeds: Tensor, jitter: Tensor, levels: list[float], channels: int) -> Tensor:
+    drawn = hashed_uniforms(seeds, range(_CHANNELS, _CHANNELS + 2 * channels)).view(-1, channels, 2)
+    reach = torch.tensor(levels, device=seeds.device)
+    return _between(drawn, (1 - reach).clamp(min=0), 1 + reach).where(jitter[:, None, None], 1.0)
 
 
 def _between(uniforms: Tensor, lowest: Tensor | float, highest: Tensor | float) -> Tensor:
@@ -217,15 +183,3 @@ def _central_box(height: int, width: int, lowest: float, highest: float) -> tupl
     # An image thinner than the allowed ratios can round to nothing.
     box_height, box_width = max(box_height, 1), max(box_width, 1)
     return (height - box_height) // 2, (width - box_width) // 2, box_height, box_width
-
-
-def _check_within(name: str, value: float, lowest: float, highest: float) -> None:
-    if not (math.isfinite(value) and lowest <= value <= highest):
-        interval = f"in [{lowest:g}, {highest:g}]" if highest < math.inf else f"of at least {lowest:g}"
-        raise ValueError(f"{name}: expected a number {interval}, got {value}")
-
-
-def _check_range(name: str, value: tuple[float, float], highest: float) -> None:
-    if len(value) != 2 or not 0 < value[0] <= value[1] <= highest or not math.isfinite(value[1]):
-        bound = f" <= {highest:g}" if highest < math.inf else ""
-        raise ValueError(f"{name}: expected (min, max) with 0 < min <= max{bound}, got {value}")

@@ -1,4 +1,4 @@
-"""Cropping with resizing, and blurring: both mix pixels along one axis and then along the other."""
+"""Cropping with resizing, blurring and turning: what moves pixels, or mixes them along either axis."""
 
 import math
 
@@ -21,7 +21,7 @@ def resized_crop(images: Tensor, boxes: Tensor, flip: Tensor, size: int) -> Tens
     Parameters
     ----------
     images : Tensor
-        (B, 3, H, W), uint8 or floats in [0, 1].
+        (B, C, H, W), uint8, uint16 or floats in [0, 1].
     boxes : Tensor
         (B, 4) integers, each (top, left, height, width) in pixels, as torchvision orders them.
     flip : Tensor
@@ -32,7 +32,7 @@ def resized_crop(images: Tensor, boxes: Tensor, flip: Tensor, size: int) -> Tens
     Returns
     -------
     Tensor
-        (B, 3, size, size) float32 in [0, 1].
+        (B, C, size, size) float32 in [0, 1].
 
     Raises
     ------
@@ -51,13 +51,13 @@ def resized_crop(images: Tensor, boxes: Tensor, flip: Tensor, size: int) -> Tens
     check_length("flip", flip, images)
     if size < 1:
         raise ValueError(f"size: expected at least 1 pixel, got {size}")
-    views = images.new_empty(len(images), 3, size, size)
+    views = images.new_empty(*images.shape[:2], size, size)
     resized_crop_into(views, images, boxes, flip)
     return views
 
 
 def resized_crop_into(views: Tensor, images: Tensor, boxes: Tensor, flip: Tensor) -> None:
-    """`resized_crop` of checked float32 images, written to `views` (B, 3, size, size)."""
+    """`resized_crop` of checked float32 images, written to `views` (B, C, size, size)."""
     batch, channels, height, width = images.shape
     size = views.shape[-1]
     top, left, box_height, box_width = boxes.to(images.device, torch.float32, non_blocking=True).unbind(1)
@@ -70,6 +70,51 @@ def resized_crop_into(views: Tensor, images: Tensor, boxes: Tensor, flip: Tensor
         torch.bmm(down, rows[:, channel], out=views[:, channel])
     # The weights of one pixel sum to 1 up to rounding, and rounding must not leave [0, 1].
     views.clamp_(0, 1)
+
+
+@full_precision
+def quarter_turns(images: Tensor, turns: Tensor) -> Tensor:
+    """Turn each image by its number of right angles, against the clock.
+
+    Equals torchvision's `rotate` by 90, 180 and 270 degrees.
+
+    Parameters
+    ----------
+    images : Tensor
+        (B, C, S, S), uint8, uint16 or floats in [0, 1].
+    turns : Tensor
+        (B,) integers, 0 to 3.
+
+    Returns
+    -------
+    Tensor
+        (B, C, S, S) float32 in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        Wrong images or such that are not square, not one number of turns for each.
+
+    Examples
+    --------
+    >>> quarter_turns(torch.arange(4.0).view(1, 1, 2, 2) / 4, torch.tensor([1])).flatten()
+    tensor([0.2500, 0.7500, 0.0000, 0.5000])
+    """
+    check_length("turns", turns, images)
+    if images.shape[2] != images.shape[3]:
+        raise ValueError(f"images: expected squares to turn, got shape {tuple(images.shape)}")
+    if turns.is_floating_point() or not bool(((turns >= 0) & (turns <= 3)).all()):
+        raise ValueError("turns: expected whole numbers of right angles, 0 to 3")
+    return quarter_turns_(float_images(images).clone(), turns)
+
+
+def quarter_turns_(images: Tensor, turns: Tensor) -> Tensor:
+    """`quarter_turns` of checked float32 images, in place."""
+    for quarters in (1, 2, 3):
+        rows = chosen_rows(turns == quarters, images)
+        if len(rows):
+            images.index_copy_(0, rows, images.index_select(0, rows).rot90(quarters, (2, 3)))
+    return images
 
 
 def _resize_weights(outputs: Tensor, start: Tensor, length: Tensor, extent: int) -> Tensor:
@@ -111,7 +156,7 @@ def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
     Parameters
     ----------
     images : Tensor
-        (B, 3, H, W), uint8 or floats in [0, 1].
+        (B, C, H, W), uint8, uint16 or floats in [0, 1].
     sigma : Tensor
         (B,) standard deviations in pixels; images with 0 are unchanged.
     kernel_size : int
@@ -120,7 +165,7 @@ def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
     Returns
     -------
     Tensor
-        (B, 3, H, W) float32 in [0, 1].
+        (B, C, H, W) float32 in [0, 1].
 
     Raises
     ------

@@ -3,10 +3,12 @@
 import torch
 from torch import Tensor
 
-from eigenstep.views._color import color_jitter_, grayscale_, jitter_arrangement, normalize_, solarize_
-from eigenstep.views._images import check_images, float_images
-from eigenstep.views._parameters import ViewParameters, ViewsConfig, sample_parameters
-from eigenstep.views._resample import check_boxes, gaussian_blur_, resized_crop_into
+from eigenstep.views._color import gaussian_noise_, grayscale_, normalize_, solarize_
+from eigenstep.views._config import ViewsConfig
+from eigenstep.views._images import check_color, check_images, float_images, select_images
+from eigenstep.views._jitter import check_uncolored, color_jitter_, jitter_arrangement
+from eigenstep.views._parameters import ViewParameters, sample_parameters
+from eigenstep.views._resample import check_boxes, gaussian_blur_, quarter_turns_, resized_crop_into
 
 # Floats, for each thread, of one slice of the batch on a CPU: about a core's second-level cache, yet so
 # many that the fixed cost of some two hundred small operations a slice does not count.
@@ -16,10 +18,11 @@ _SLICE_FLOATS = 2**19
 class TwoViews:
     """Two random views of each image of a batch, independent of each other and of the other images.
 
-    Operations in SimCLR's order: resized crop, horizontal flip, colour jitter, grey, Gaussian blur,
-    solarise, normalise. Everything runs on the images' device in float32. All random numbers come from the
-    one generator, which may live on the CPU while the images are on a GPU: then nothing waits for the GPU,
-    and the same generator state gives the same views on every device up to rounding.
+    Operations in SimCLR's order: resized crop, horizontal flip, quarter turn, colour jitter, grey, Gaussian
+    blur, solarise, noise, normalise. Images have any number of channels, those on colours act on three, see
+    `ViewsConfig.for_channels`. Everything runs on the images' device in float32. All random numbers come from
+    the one generator, which may live on the CPU while the images are on a GPU: then nothing waits for the
+    GPU, and the same generator state gives the same views on every device up to rounding.
 
     Parameters
     ----------
@@ -46,6 +49,7 @@ class TwoViews:
         if image_size < 1:
             raise ValueError(f"image_size: expected at least 1 pixel, got {image_size}")
         self.config = config
+        self._resolved: dict[tuple[int, torch.dtype], ViewsConfig] = {}
         self.image_size = image_size
         # SimCLR's kernel is a tenth of the image wide. A pixel either side is the least that blurs at
         # all, and reflection needs half the kernel to be smaller than the image.
@@ -59,7 +63,7 @@ class TwoViews:
         Parameters
         ----------
         images : Tensor
-            (B, 3, H, W) of any H and W, uint8 or floats in [0, 1].
+            (B, C, H, W) of any C, H and W, uint8, uint16 or floats in [0, 1].
         generator : torch.Generator
             Source of all random numbers, on the CPU or on the images' device.
         part, parts : int
@@ -69,13 +73,13 @@ class TwoViews:
         Returns
         -------
         tuple[Tensor, Tensor]
-            Two tensors (B, 3, image_size, image_size), float32, on the images' device.
+            Two tensors (B, C, image_size, image_size), float32, on the images' device.
 
         Raises
         ------
         ValueError
-            Images of another shape or dtype. On a CPU also floats outside [0, 1]; on a GPU this check would
-            wait for the device.
+            Images of another shape or dtype, or of a number of channels that the configuration is not for. On
+            a CPU also floats outside [0, 1]; on a GPU this check would wait for the device.
         """
         first, second = (self.sample(images, generator, part, parts) for _ in range(2))
         return self.apply(images, first), self.apply(images, second)
@@ -93,12 +97,13 @@ class TwoViews:
         check_images(images)
         if not 0 <= part < parts:
             raise ValueError(f"part: expected a number from 0 to {parts - 1}, got {part}")
-        batch, _, height, width = images.shape
-        drawn = sample_parameters(parts * batch, height, width, self.config, generator)
+        batch, channels, height, width = images.shape
+        config = self._config_for(images)
+        drawn = sample_parameters(parts * batch, height, width, config, generator, channels)
         return drawn[part * batch : (part + 1) * batch]
 
     def apply(self, images: Tensor, parameters: ViewParameters) -> Tensor:
-        """The view (B, 3, image_size, image_size) of each image that `parameters` describe.
+        """The view (B, C, image_size, image_size) of each image that `parameters` describe.
 
         Raises
         ------
@@ -107,34 +112,64 @@ class TwoViews:
         """
         check_images(images)
         check_boxes(parameters.boxes, images)
-        step = len(images)
+        _check_colors(images, parameters)
+        config = self._config_for(images)
+        if config.needs_statistics:
+            raise ValueError(
+                "views.normalize data: expected views.mean and views.std, got none; set them, or set"
+                " views.normalize to none"
+            )
+        channels, step = images.shape[1], len(images)
         if images.device.type == "cpu":
             _check_values(images)
-            largest = 3 * max(images.shape[2] * images.shape[3], self.image_size**2)
+            largest = channels * max(images.shape[2] * images.shape[3], self.image_size**2)
             step = min(step, max(1, _SLICE_FLOATS * torch.get_num_threads() // largest))
-        arrangement = jitter_arrangement(parameters.color_factors, parameters.color_order)
+        arrangement = jitter_arrangement(
+            parameters.color_factors, parameters.color_order, parameters.channel_factors
+        )
         parameters = parameters[arrangement]
         arrangement = arrangement.to(images.device, non_blocking=True)
 
-        shape = (3, self.image_size, self.image_size)
+        shape = (channels, self.image_size, self.image_size)
         views = images.new_empty(len(images), *shape, dtype=torch.float32)
         workspace = images.new_empty(step, *shape, dtype=torch.float32)
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
             for start in range(0, len(images), step):
                 rows = arrangement[start : start + step]
                 some = workspace[: len(rows)]
-                self._apply_into(some, images.index_select(0, rows), parameters[start : start + step])
+                self._apply_into(some, select_images(images, rows), parameters[start : start + step], config)
                 views.index_copy_(0, rows, some)
         return views
 
-    def _apply_into(self, views: Tensor, images: Tensor, parameters: ViewParameters) -> None:
+    def _config_for(self, images: Tensor) -> ViewsConfig:
+        """The configuration with what it leaves open filled in for such images."""
+        # Floats of three channels are bytes that somebody has divided by 255.
+        key = images.shape[1], torch.uint16 if images.dtype == torch.uint16 else torch.uint8
+        if key not in self._resolved:
+            self._resolved[key] = self.config.for_channels(*key)
+        return self._resolved[key]
+
+    def _apply_into(
+        self, views: Tensor, images: Tensor, parameters: ViewParameters, config: ViewsConfig
+    ) -> None:
         resized_crop_into(views, float_images(images), parameters.boxes, parameters.flip)
-        color_jitter_(views, parameters.color_factors, parameters.color_order)
+        if parameters.turns is not None:
+            quarter_turns_(views, parameters.turns)
+        color_jitter_(views, parameters.color_factors, parameters.color_order, parameters.channel_factors)
         grayscale_(views, parameters.grayscale)
         gaussian_blur_(views, parameters.blur_sigma, self.blur_kernel_size)
-        solarize_(views, parameters.solarize, self.config.solarize_threshold)
-        if self.config.normalize:
-            normalize_(views, self.config.mean, self.config.std)
+        solarize_(views, parameters.solarize, config.solarize_threshold)
+        if parameters.noise_std is not None and parameters.noise_seeds is not None:
+            gaussian_noise_(views, parameters.noise_std, parameters.noise_seeds)
+        if config.mean is not None and config.std is not None and config.normalize != "none":
+            normalize_(views, config.mean, config.std)
+
+
+def _check_colors(images: Tensor, parameters: ViewParameters) -> None:
+    if images.shape[1] != 3:
+        check_uncolored(images, parameters.color_factors)
+        if bool(parameters.grayscale.any()):
+            check_color(images)
 
 
 def _check_values(images: Tensor) -> None:
@@ -144,5 +179,5 @@ def _check_values(images: Tensor) -> None:
         if not (lowest >= 0 and highest <= 1):
             raise ValueError(
                 f"images: expected floats in [0, 1], got values from {lowest:g} to {highest:g}; "
-                "pass uint8 or divide by the largest value, and leave the normalisation to the views"
+                "pass whole numbers or divide by the largest value, and leave the normalisation to the views"
             )

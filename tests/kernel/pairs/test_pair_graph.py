@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse
 import torch
 
-from eigenstep.kernel.pairs import from_matrix, grouped, paired, unpaired
+from eigenstep.kernel.pairs import from_matrix, grouped, paired, unpaired, weighted_views
 
 
 def brute_force_groups(ids):
@@ -41,7 +41,14 @@ def with_a_lone_row(ids):
         return grouped(ids)
 
 
+def uneven(size=9):
+    """How much each of some views counts, one of them nothing."""
+    weights = np.random.default_rng(3).random(size) * (np.arange(size) != 4)
+    return weights / weights.sum()
+
+
 GRAPHS = {
+    "weighted views": lambda: (weighted_views(uneven()), np.diag(uneven())),
     "paired": lambda: (paired(7), np.kron([[0, 1], [1, 0]], np.eye(7)) / 14),
     "unpaired": lambda: (unpaired(9), np.eye(9) / 9),
     "grouped": lambda: (with_a_lone_row(IDS), brute_force_groups(IDS)),
@@ -86,6 +93,16 @@ def test_row_sums_are_those_of_the_matrix(graph_and_matrix):
     graph, expected = graph_and_matrix
     assert graph.row_sums().shape == (graph.n_views,)
     np.testing.assert_allclose(graph.row_sums(), expected.sum(axis=1), rtol=1e-14, atol=1e-17)
+
+
+def test_no_function_shares_more_between_views_than_the_views_weights_give_it(graph_and_matrix):
+    graph, matrix = graph_and_matrix
+    weights = graph.view_weights()
+    assert weights.sum() == pytest.approx(1)
+    for sign in (1, -1):
+        assert np.linalg.eigvalsh(np.diag(weights) + sign * matrix)[0] > -1e-12
+    if matrix.min() >= 0:
+        np.testing.assert_allclose(weights, graph.row_sums())
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 100])

@@ -33,7 +33,9 @@ configs = st.builds(
     optimizer=st.builds(
         OptimizerConfig, lr=st.none() | numbers, schedule=st.sampled_from(["constant", "cosine"])
     ),
-    views=st.builds(ViewsConfig, hue=st.floats(0, 0.5), normalize=st.booleans()),
+    views=st.builds(
+        ViewsConfig, hue=st.floats(0, 0.5), normalize=st.sampled_from(["data", "imagenet", "none", None])
+    ),
 )
 
 
@@ -103,7 +105,7 @@ def test_a_number_may_be_written_in_any_way(load, text, value):
         ("optimizer: {lr: fast}", r"optimizer\.lr: expected float, got 'fast'"),
         ("optimizer: {lr: true}", r"optimizer\.lr: expected float, got True"),
         ("optimizer: {lr: [1]}", r"optimizer\.lr: expected float, got \[1\]"),
-        ("optimizer: {name: adam}", r"optimizer\.name: expected one of sgd, adamw, lars, got 'adam'"),
+        ("optimizer: {name: adam}", r"optimizer\.name: expected one of sgd, adamw, lars, muon, got 'adam'"),
         ("optimizer: sgd", "optimizer: expected a tree of names and values, got 'sgd'"),
         ("optimizer:", "optimizer: expected a tree of names and values, got None"),
         ("images: {limit: many}", r"images\.limit: expected int, got 'many'"),
@@ -112,7 +114,10 @@ def test_a_number_may_be_written_in_any_way(load, text, value):
         ("projector: {hidden: 128}", r"projector\.hidden: expected a list, got 128"),
         ("projector: {hidden: [128, x]}", r"projector\.hidden: expected int, got 'x'"),
         ("views: {crop_scale: [0.2]}", r"views\.crop_scale: expected 2 values, got \[0\.2\]"),
-        ("views: {mean: [1, 2, 3, 4]}", r"views\.mean: expected 3 values, got"),
+        (
+            "views: {mean: [1, 2, 3, 4]}",
+            r"views\.std: expected as many numbers as mean has, got none; set both",
+        ),
         ("views: {crop_scale: [0.5, 0.1]}", r"views\.crop_scale: expected \(min, max\)"),
         ("views: {hue: 2}", r"views\.hue: expected a number in \[0, 0\.5\], got 2"),
         ("", "expected a tree of names and values, got NoneType"),
@@ -145,3 +150,20 @@ def test_differences_name_each_leaf_that_differs_and_no_other():
     other = TrainConfig(seed=1, optimizer=OptimizerConfig(lr=0.1))
     assert differences(TrainConfig(), other) == ["seed: 0, not 1", "optimizer.lr: None, not 0.1"]
     assert differences(other, other) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("[0, 4095]", (0.0, 4095.0)), ("[percentile, 1, 99]", ("percentile", 1.0, 99.0))]
+)
+def test_a_range_is_two_numbers_or_percentiles(load, text, expected):
+    config = load(f"images: {{range: {text}}}")
+    assert config.images.range == expected
+    assert load(dump_config(config)) == config
+
+
+@pytest.mark.parametrize(
+    ("normalize", "channels"), [("true", 3), ("false", 3), ("none", None), ("imagenet", None)]
+)
+def test_files_of_earlier_releases_are_of_three_channels(load, normalize, channels):
+    assert load(f"views: {{normalize: {normalize}}}").images.channels == channels
+    assert load(f"images: {{channels: 5}}\nviews: {{normalize: {normalize}}}").images.channels == 5

@@ -1,3 +1,4 @@
+import dataclasses
 import re
 
 import pytest
@@ -79,13 +80,33 @@ def test_help_shows_the_recipes_values_as_defaults(form, capsys):
     assert re.search(r"--projector\.dim .{0,200}default: 256\)", text)
 
 
+def test_another_optimizer_has_its_own_defaults_and_not_the_recipes(tmp_path, capsys):
+    line = ["train", "--recipe", "simclr/cifar10-resnet18", *TINY, "--optimizer.warmup-epochs", "0"]
+    rest = ["--optimizer.name", "muon", "--optimizer.weight-decay", "0.1", "--out", "run"]
+    assert main([*line, *rest]) == 0
+    optimizer = load_config(tmp_path / "run/config.yaml").optimizer
+    assert (optimizer.name, optimizer.lr, optimizer.momentum, optimizer.nesterov) == (
+        "muon",
+        0.1,
+        0.95,
+        True,
+    )
+    assert (optimizer.trust_clip, optimizer.schedule, optimizer.weight_decay) == (False, "cosine", 0.1)
+    said = "rate, momentum and the like of lars are not taken over to muon"
+    assert said in capsys.readouterr().out
+    again = ["train", "--config", "run/config.yaml", "--optimizer.name", "muon", "--optimizer.lr", "0.1"]
+    assert main([*again, "--out", "again"]) == 0
+    assert load_config(tmp_path / "again/config.yaml").optimizer == dataclasses.replace(optimizer, lr=0.1)
+    assert "taken over" not in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_options_go_before_the_recipe_and_the_recipe_before_the_defaults(tmp_path, capsys):
     line = ["train", "--recipe", "barlow_twins/cifar10-resnet18", *TINY, "--optimizer.lr", "0.01"]
     assert main([*line, "--optimizer.warmup-epochs", "0", "--out", "run"]) == 0
     config, recipe = load_config(tmp_path / "run/config.yaml"), load_recipe("barlow_twins/cifar10-resnet18")
     assert (config.steps, config.optimizer.lr) == (2, 0.01)
-    assert config.views == recipe.views
+    assert config.views == recipe.views.for_channels(3)
     assert config.barlow_twins == recipe.barlow_twins
     assert config.optimizer.trust_coefficient == recipe.optimizer.trust_coefficient
     assert config.projector.batch_norm

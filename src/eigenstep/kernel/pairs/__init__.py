@@ -1,6 +1,7 @@
 """Which views belong together, and what an objective makes of that: the operator A of modes A K a = gamma a.
 
-A pair graph says which views are of one sample: `paired`, `grouped`, `from_matrix` and `unpaired` make one.
+A pair graph says which views are of one sample: `paired`, `grouped`, `from_matrix`, `unpaired` and
+`weighted_views` make one.
 `sample_share` and `some_samples` take whole samples out of it. A `SmallStartObjective` (`BarlowTwins`,
 `SimCLR`, `VICReg`; `OBJECTIVES` by name) turns it into the `PairOperator` whose modes a loss learns first.
 """
@@ -15,7 +16,7 @@ from eigenstep.kernel.pairs._objectives import (
     make_objective,
     objective_operator,
 )
-from eigenstep.kernel.pairs._pair_graph import EdgeBlock, PairGraph, paired, runs, unpaired
+from eigenstep.kernel.pairs._pair_graph import EdgeBlock, PairGraph, paired, runs, unpaired, weighted_views
 from eigenstep.kernel.pairs._pair_operator import PairOperator
 from eigenstep.kernel.pairs._sample_share import sample_share, some_samples
 from eigenstep.kernel.pairs._weighted_pairs import from_matrix
@@ -39,4 +40,5 @@ __all__ = [
     "sample_share",
     "some_samples",
     "unpaired",
+    "weighted_views",
 ]

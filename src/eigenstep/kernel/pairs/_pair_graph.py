@@ -93,6 +93,13 @@ class PairGraph(DeviceCopies, ABC):
     def row_sums(self) -> NDArray[np.float64]:
         """Return A 1, (N,)."""
 
+    def view_weights(self) -> NDArray[np.float64]:
+        """Return how much each view counts, (N,), which add up to 1: A 1, of negative weights their sizes.
+
+        With D = diag(view_weights) no function has |f^T A f| > f^T D f.
+        """
+        return self.row_sums()
+
     def norm_bound(self) -> float:
         """Return what no eigenvalue of A exceeds in size."""
         return float(self.row_sums().max())
@@ -143,6 +150,24 @@ def unpaired(n: int) -> PairGraph:
     return UnpairedViews(_checked_count(n))
 
 
+def weighted_views(weights: NDArray[np.float64]) -> PairGraph:
+    """Return A = diag(weights), each view its own positive: modes are the views' principal directions.
+
+    Parameters
+    ----------
+    weights : NDArray[np.float64]
+        (N,) that add up to 1, such as a graph's `view_weights`.
+
+    Examples
+    --------
+    >>> weighted_views(np.array([0.75, 0.25])).matrix().toarray()
+    array([[0.75, 0.  ],
+           [0.  , 0.25]])
+    """
+    even = bool((weights == weights[0]).all())
+    return UnpairedViews(len(weights)) if even else WeightedViews(weights)
+
+
 class PairedViews(PairGraph):
     """Two views of each of n samples, stacked; see `paired`."""
 
@@ -190,6 +215,29 @@ class UnpairedViews(PairGraph):
             yield rows, rows, _scaled_identity(len(rows), 0.5 / self.n_views)
 
 
+class WeightedViews(PairGraph):
+    """Views that are their own positives and count differently; see `weighted_views`."""
+
+    def __init__(self, weights: NDArray[np.float64]) -> None:
+        self.n_views = self.n_samples = len(weights)
+        self.weights = weights
+
+    def _product(self, block: Tensor) -> Tensor:
+        return block * self._copy("weights", block)[:, None]
+
+    def matrix(self) -> scipy.sparse.csr_array:
+        diagonal = _diagonal(self.weights.copy())
+        diagonal.eliminate_zeros()
+        return diagonal
+
+    def row_sums(self) -> NDArray[np.float64]:
+        return self.weights.copy()
+
+    def edge_blocks(self, size: int) -> Iterator[EdgeBlock]:
+        for rows in runs(self.n_views, size):
+            yield rows, rows, _diagonal(self.weights[rows] / 2)
+
+
 def _checked_count(n: int) -> int:
     if n < 1:
         raise ValueError(f"expected at least one sample, got {n}")
@@ -197,7 +245,11 @@ def _checked_count(n: int) -> int:
 
 
 def _scaled_identity(size: int, value: float) -> scipy.sparse.csr_array:
-    return scipy.sparse.csr_array((np.full(size, value), np.arange(size), np.arange(size + 1)))
+    return _diagonal(np.full(size, value))
+
+
+def _diagonal(values: NDArray[np.float64]) -> scipy.sparse.csr_array:
+    return scipy.sparse.csr_array((values, np.arange(len(values)), np.arange(len(values) + 1)))
 
 
 def runs(count: int, size: int) -> Iterator[NDArray[np.int64]]:

@@ -78,8 +78,11 @@ class MatrixGraph(PairGraph):
     def row_sums(self) -> NDArray[np.float64]:
         return np.asarray(self.weights.sum(axis=1))
 
+    def view_weights(self) -> NDArray[np.float64]:
+        return np.asarray(abs(self.weights).sum(axis=1))
+
     def norm_bound(self) -> float:
-        return float(abs(self.weights).sum(axis=1).max())
+        return float(self.view_weights().max())
 
     def edge_blocks(self, size: int) -> Iterator[EdgeBlock]:
         halved = scipy.sparse.diags_array(self.weights.diagonal() / 2, format="csr")

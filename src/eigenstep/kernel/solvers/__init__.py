@@ -6,6 +6,7 @@
 
 from eigenstep.kernel._processes import ALONE, Processes
 from eigenstep.kernel.solvers._dense import dense_modes
+from eigenstep.kernel.solvers._invariance import InvariantModes, invariant_modes
 from eigenstep.kernel.solvers._kernel_matrix import (
     CenteredKernelMatrix,
     KernelMatrix,
@@ -27,6 +28,7 @@ from eigenstep.kernel.solvers._view_rows import SelectedRows, ViewRows, forget_p
 __all__ = [
     "ALONE",
     "CenteredKernelMatrix",
+    "InvariantModes",
     "KernelMatrix",
     "KrylovBasis",
     "Landmarks",
@@ -48,6 +50,7 @@ __all__ = [
     "dense_modes",
     "estimated_residuals",
     "forget_pages",
+    "invariant_modes",
     "krylov_modes",
     "memory_map",
     "mode_values",

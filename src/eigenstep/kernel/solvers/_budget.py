@@ -15,6 +15,8 @@ _DENSE_ARRAYS = 9
 _LANDMARK_ARRAYS = 14
 # Arrays of a block of rows by m: the features of both sides of its pairs, and what each is computed from.
 _BLOCK_ARRAYS = 5
+# Bytes that BLAS and the allocator set aside besides, which landmarks' few arrays do not hide.
+_SET_ASIDE = 8 * 2**20
 # Rows that a block has at most and, within a small budget, at least.
 MOST_ROWS, LEAST_ROWS = 8192, 512
 
@@ -49,6 +51,7 @@ def rows_in_block(problem: Problem, settings: SolverSettings, candidates: int, s
     choosing = candidates * (2 * landmarks + 3 * size)
     estimating = sampled * (3 * landmarks + 2 * size) + 3 * 1024 * sampled
     row = _BLOCK_ARRAYS * landmarks + 3 * size
+    kept += _SET_ASIDE / _DOUBLE
     least = square + kept + max(choosing, estimating, LEAST_ROWS * row)
     _refuse_above(_DOUBLE * least, settings, f"{landmarks:,} landmarks take", "fewer n_landmarks")
     return min(MOST_ROWS, int((settings.memory_budget / _DOUBLE - square - kept) / row))

@@ -14,6 +14,7 @@ from torch import Tensor
 from eigenstep.kernel._processes import Processes
 from eigenstep.kernel.functions import Kernel
 from eigenstep.kernel.pairs import PairGraph, SmallStartObjective, make_objective, runs
+from eigenstep.kernel.solvers._invariance import InvariantModes, invariant_modes
 from eigenstep.kernel.solvers._landmarks import to_float64
 from eigenstep.kernel.solvers._pair_sums import PairSums, pair_sums
 
@@ -75,6 +76,8 @@ class NystromAccumulator:
         (m, m) lower triangular float64 L, of `choose_landmarks`.
     moments : bool
         Sum second moments too, which objectives other than Barlow Twins need.
+    exact : bool
+        Sum in float64, whatever the features' precision: what `solve_by_invariance` divides by is small.
 
     Examples
     --------
@@ -89,9 +92,11 @@ class NystromAccumulator:
     array([2.041, 0.459])
     """
 
-    def __init__(self, kernel: Kernel, landmarks: Any, factor: Tensor, *, moments: bool = False) -> None:
+    def __init__(
+        self, kernel: Kernel, landmarks: Any, factor: Tensor, *, moments: bool = False, exact: bool = False
+    ) -> None:
         self.features = LandmarkFeatures(kernel, landmarks, factor)
-        self.moments = moments
+        self.moments, self.exact = moments, exact
         self.sums: PairSums | None = None
 
     def add(
@@ -117,7 +122,8 @@ class NystromAccumulator:
         """
 
         def features(indices: NDArray[np.int64]) -> Tensor:
-            return self.features.partial(self.features.kernel.prepare(views.take(indices)))
+            rows = self.features.partial(self.features.kernel.prepare(views.take(indices)))
+            return to_float64(rows) if self.exact else rows
 
         batch = pair_sums(features, graph, moments=self.moments, block_rows=block_rows, progress=progress)
         batch = batch.moved(self.features.offset)
@@ -148,9 +154,7 @@ class NystromAccumulator:
             Nothing added yet, sums that are not finite, an objective that needs second moments which were not
             summed.
         """
-        sums = self._seen()
-        if not all(bool(torch.isfinite(part).all()) for part in (sums.pairs, sums.branch_sums)):
-            raise ValueError("expected finite kernel values, got NaN or infinity; scale the rows down")
+        sums = self._finite()
         chosen = make_objective(objective)
         about_mean = self.features.whitened(sums.moved(-sums.mean).operator(chosen))
         # Blocks are rounded about their mean, so the mean's own part does not add to what rounding leaves.
@@ -166,6 +170,45 @@ class NystromAccumulator:
         return NystromModes(
             values[:n_modes].numpy(), self.features.coefficients(vectors), offsets.cpu().numpy(), n_positive
         )
+
+    def solve_by_invariance(
+        self, n_principal: int, *, center: bool = False
+    ) -> tuple[InvariantModes, NystromModes, NystromModes]:
+        """Return what is found of Gamma v = rho Sigma v, its modes of any rho, and the principal directions.
+
+        In the leading directions of Sigma, the second moment over views that count as much as their pairs do.
+        Needs `moments`, and `exact` where rows are in float32. Parameters and errors are those of `solve`.
+        """
+        sums = self._finite()
+        if sums.pair_moments is None:
+            raise ValueError("modes by invariance need second moments; sum them from the first batch on")
+        about_mean = sums.moved(-sums.mean)
+        assert about_mean.pair_moments is not None
+        used = about_mean if center else sums
+        assert used.pair_moments is not None
+        cross, second = (
+            self.features.whitened(part / sums.n_samples).cpu() for part in (used.pairs, used.pair_moments)
+        )
+        size = torch.linalg.norm(self.features.whitened(about_mean.pair_moments / sums.n_samples)).item()
+        whole = torch.linalg.norm(self.features.whitened(sums.pair_moments / sums.n_samples)).item()
+        floor = max(max(self.features.rounding, 1e-12) * size, 1e-14 * whole)
+        found = invariant_modes(cross.numpy(), second.numpy(), n_principal, floor=floor)
+        mean = self.features.whitened(sums.mean) * center
+
+        def as_modes(values: NDArray[np.float64], directions: NDArray[np.float64]) -> NystromModes:
+            vectors = torch.from_numpy(directions.copy())
+            peaks = vectors.gather(0, vectors.abs().argmax(dim=0, keepdim=True))
+            vectors = (vectors * peaks.sign()).to(mean)
+            offsets = (vectors.T @ mean).cpu().numpy()
+            return NystromModes(values, self.features.coefficients(vectors), offsets, int((values > 0).sum()))
+
+        return found, as_modes(found.gamma, found.coordinates), as_modes(found.sigma, found.principal)
+
+    def _finite(self) -> PairSums:
+        sums = self._seen()
+        if not all(bool(torch.isfinite(part).all()) for part in (sums.pairs, sums.branch_sums)):
+            raise ValueError("expected finite kernel values, got NaN or infinity; scale the rows down")
+        return sums
 
     def _seen(self) -> PairSums:
         if self.sums is None:

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from eigenstep.kernel._processes import Processes
 from eigenstep.kernel.functions import AnchoredKernel, Kernel, stacked
-from eigenstep.kernel.pairs import PairGraph, SmallStartObjective, sample_share, some_samples
+from eigenstep.kernel.pairs import PairGraph, SmallStartObjective, sample_share, some_samples, weighted_views
 from eigenstep.kernel.solvers._budget import rows_in_block
 from eigenstep.kernel.solvers._indefinite import eps_once_centered, refuse_indefinite
+from eigenstep.kernel.solvers._invariance import by_invariance, ordered, principal_problem
 from eigenstep.kernel.solvers._kernel_matrix import center_twice
 from eigenstep.kernel.solvers._krylov import block_width, iterate
 from eigenstep.kernel.solvers._landmark_modes import NystromAccumulator, NystromModes, mode_values
@@ -38,7 +39,7 @@ def run_nystrom(
     problem: Problem, settings: SolverSettings, generator: np.random.Generator, why: str
 ) -> Solution:
     processes = problem.processes
-    if settings.n_modes is None:
+    if settings.n_modes is None and settings.n_principal is None:
         raise ValueError(
             "expected n_components as a number for solver='nystrom', got None; landmarks limit the modes"
         )
@@ -60,7 +61,7 @@ def run_nystrom(
         )
     if settings.polish:
         return _polished(summed, problem, settings, why)
-    return nystrom_solution(summed, settings.n_modes, why, processes)
+    return nystrom_solution(summed, settings, why, processes)
 
 
 def start_pass(problem: Problem, settings: SolverSettings, generator: np.random.Generator) -> NystromPass:
@@ -85,13 +86,19 @@ def start_pass(problem: Problem, settings: SolverSettings, generator: np.random.
         generator,
         problem.processes,
         block_rows,
+        by_invariance=settings.n_principal is not None,
     )
 
 
-def nystrom_solution(summed: NystromPass, n_modes: int, why: str, processes: Processes) -> Solution:
+def nystrom_solution(
+    summed: NystromPass, settings: SolverSettings, why: str, processes: Processes
+) -> Solution:
     """Return the modes of what a pass over the views has summed up so far, in all processes."""
     together = summed.reduced(processes)
-    modes = together.modes(n_modes)
+    if settings.n_principal is not None:
+        return _by_invariance(together, summed, settings, why)
+    assert settings.n_modes is not None
+    modes = together.modes(settings.n_modes)
     residuals, ratios = together.estimates(modes)
     support, coefficients, means = together.as_sums(modes)
     return Solution(
@@ -106,6 +113,32 @@ def nystrom_solution(summed: NystromPass, n_modes: int, why: str, processes: Pro
         solver=f"Nystrom, {len(modes.coefficients):,} landmarks, one pass: {why}",
         summed=summed,
     )
+
+
+def _by_invariance(
+    together: NystromPass, summed: NystromPass, settings: SolverSettings, why: str
+) -> Solution:
+    assert settings.n_principal is not None
+    accumulator = together.accumulator
+    found, modes, principal = accumulator.solve_by_invariance(settings.n_principal, center=together.center)
+    support, coefficients, means = together.as_sums(modes)
+    n_landmarks = len(modes.coefficients)
+    every = Solution(
+        eigenvalues=modes.eigenvalues,
+        residuals=np.empty(0),
+        mean_squares=np.empty(0),
+        means=means,
+        coefficients=coefficients,
+        support=support,
+        examples=summed.examples,
+        passes=1,
+        solver=f"Nystrom, {n_landmarks:,} landmarks, one pass: {why}",
+        summed=summed,
+    )
+    relative, _ = together.estimates(principal)
+    assert accumulator.sums is not None
+    n_samples = int(accumulator.sums.n_samples)
+    return ordered(every, found, relative, n_samples, n_landmarks, settings, accumulator.features.rounding)
 
 
 class NystromPass:
@@ -127,6 +160,8 @@ class NystromPass:
         Who shares the work; landmarks are the first one's.
     block_rows : int
         Rows of features in memory at a time.
+    by_invariance : bool
+        Sum what modes by rho need.
     """
 
     def __init__(
@@ -140,8 +175,11 @@ class NystromPass:
         generator: np.random.Generator,
         processes: Processes,
         block_rows: int,
+        *,
+        by_invariance: bool = False,
     ) -> None:
         self.block_rows = block_rows
+        self.by_invariance = by_invariance
         self.objective, self.center = objective, center
         self.n_views = 0
         indices, anchor, factor = _shared_landmarks(rows, kernel, n_landmarks, center, generator, processes)
@@ -150,7 +188,11 @@ class NystromPass:
         if center:
             kernel = AnchoredKernel(kernel, kernel.prepare(rows.take(anchor)))
         self.accumulator = NystromAccumulator(
-            kernel, self.landmarks, factor, moments=objective.name != "barlow_twins"
+            kernel,
+            self.landmarks,
+            factor,
+            moments=by_invariance or objective.name != "barlow_twins",
+            exact=by_invariance,
         )
         self._sample = None
         few = some_samples(graph, _SAMPLE_VIEWS, generator)
@@ -166,6 +208,11 @@ class NystromPass:
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         """Sum up a batch of views; every process takes its share of the samples."""
+        if self.by_invariance and not np.array_equal(graph.view_weights(), graph.row_sums()):
+            raise ValueError(
+                "expected no negative weights in pair_graph for order='invariance' on landmarks; use"
+                " solver='dense' or 'krylov'"
+            )
         indices, share = sample_share(graph, processes.rank, processes.size)
         views = rows if processes.size == 1 else SelectedRows(rows, indices)
         self.accumulator.add(views, share, block_rows=self.block_rows, progress=progress)
@@ -189,14 +236,20 @@ class NystromPass:
         )
 
     def estimates(self, modes: NystromModes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return each mode's residual relative to its eigenvalue and its invariance ratio, (k,) each."""
+        """Return each mode's residual relative to its eigenvalue and its invariance ratio, (k,) each.
+
+        By invariance the modes are principal directions, and the ratios say nothing.
+        """
         if self._sample is None:
             unknown = np.full(len(modes.eigenvalues), np.nan)
             return unknown, unknown.copy()
         rows, graph = self._sample
-        operator = self.objective.operator(graph)
+        counted = weighted_views(graph.view_weights()) if self.by_invariance else graph
+        operator = self.objective.operator(counted)
         operator = operator.center() if self.center else operator
-        return estimated_residuals(self.accumulator, modes, rows, operator, n_views=self.n_views)
+        return estimated_residuals(
+            self.accumulator, modes, rows, operator, n_views=self.n_views, samples=graph
+        )
 
     def as_sums(self, modes: NystromModes) -> tuple[Any, Tensor, NDArray[np.float64]]:
         """Return the modes as sums of the kernel given: its support, coefficients, and means over all views.
@@ -275,12 +328,20 @@ def _check_definite(values: Tensor, eps: float, centered: bool) -> None:
 
 
 def _polished(summed: NystromPass, problem: Problem, settings: SolverSettings, why: str) -> Solution:
-    assert settings.n_modes is not None
-    modes = summed.reduced(problem.processes).modes(settings.n_modes + block_width(settings.n_modes))
-    start = problem.pairs.product(
+    together, direct, wanted = summed.reduced(problem.processes), problem, settings
+    if settings.n_principal is not None:
+        direct, wanted = principal_problem(problem, settings)
+    assert wanted.n_modes is not None
+    count = wanted.n_modes + block_width(wanted.n_modes)
+    if settings.n_principal is None:
+        modes = together.modes(count)
+    else:
+        modes = together.accumulator.solve_by_invariance(count, center=problem.center)[2]
+    start = direct.pairs.product(
         mode_values(summed.accumulator.features.kernel, summed.landmarks, modes, problem.rows)
     )
     # One product more measures the residuals.
-    few = replace(settings, max_iter=settings.polish + 1)
+    few = replace(wanted, max_iter=settings.polish + 1)
     words = f"{why}, polished from {len(modes.coefficients):,} landmarks"
-    return replace(iterate(problem, few, start, words), summed=summed, examples=summed.examples)
+    solution = replace(iterate(direct, few, start, words), summed=summed, examples=summed.examples)
+    return solution if settings.n_principal is None else by_invariance(solution, problem, settings)

@@ -21,6 +21,7 @@ def estimated_residuals(
     *,
     n_views: int | None = None,
     block_rows: int = 1024,
+    samples: PairGraph | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return each mode's residual, and its invariance ratio, from a sample of whole samples.
 
@@ -46,6 +47,8 @@ def estimated_residuals(
         How many views the modes were solved for; by default the sample is all of them, and exact.
     block_rows : int
         Rows of a strip.
+    samples : PairGraph | None
+        Whose connected views are of one sample; by default that of `pairs`.
 
     Returns
     -------
@@ -72,7 +75,7 @@ def estimated_residuals(
     features = accumulator.features
     values = mode_values(features.kernel, features.landmarks, modes, views)
     images = pairs.product(values)
-    graph = pairs.graph if isinstance(pairs, PairOperator) else pairs
+    graph = samples or (pairs.graph if isinstance(pairs, PairOperator) else pairs)
     n_samples, labels = connected_components(graph.matrix(), directed=False)
     of_view = torch.from_numpy(labels).to(values.device)
     prepared = features.kernel.prepare(views.take(every))

@@ -30,6 +30,8 @@ class SolverSettings:
         How many to find, or None for every positive eigenvalue.
     n_wanted : int | None
         How many of them must meet the tolerance; the next one only tells what leaks into these.
+    n_principal : int | None
+        Order modes by rho, in so many principal directions; None is the order of gamma.
     tolerance, acceptable : float
         Residual over eigenvalue that is aimed at, and that is taken without a warning.
     """
@@ -43,6 +45,7 @@ class SolverSettings:
     n_landmarks: int
     polish: int
     memory_budget: float | None
+    n_principal: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +150,10 @@ class Solution:
         What further batches can be added to.
     examples : Any
         Some of the training views (r, ...) to learn pre-images from, or None for all of them.
+    values : Tensor | None
+        (N, k) the modes' values on the training views, float64 on the CPU, of exact solvers.
+    rho : NDArray[np.float64] | None
+        (k,) of modes in its order.
     """
 
     eigenvalues: NDArray[np.float64]
@@ -159,6 +166,8 @@ class Solution:
     solver: str
     summed: NystromPass | None = None
     examples: Any = None
+    values: Tensor | None = None
+    rho: NDArray[np.float64] | None = None
 
 
 # Roundings of the largest eigenvalue that A K~ could have, up to which one that it has may be nothing else.
@@ -202,6 +211,7 @@ def exact_solution(
         support=support,
         passes=modes.passes,
         solver=words,
+        values=values[:, torch.from_numpy(kept)],
     )
 
 

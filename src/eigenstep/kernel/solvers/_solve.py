@@ -6,6 +6,7 @@ import numpy as np
 
 from eigenstep.kernel.solvers._budget import fits_dense
 from eigenstep.kernel.solvers._dense import run_dense
+from eigenstep.kernel.solvers._invariance import by_invariance, principal_problem
 from eigenstep.kernel.solvers._krylov import run_krylov
 from eigenstep.kernel.solvers._nystrom import run_nystrom
 from eigenstep.kernel.solvers._problem import Problem, Solution, SolverSettings
@@ -24,15 +25,18 @@ def solve(problem: Problem, settings: SolverSettings, generator: np.random.Gener
     MemoryError
         A budget too small for the solver's own arrays.
     """
-    name, why = choose_solver(settings, problem.n_views, problem.kernel is None)
-    may_choose = settings.solver == "auto" and settings.n_modes is not None
-    if name == "dense" and may_choose and not fits_dense(problem, settings):
+    direct, wanted = problem, settings
+    if settings.n_principal is not None:
+        direct, wanted = principal_problem(problem, settings)
+    name, why = choose_solver(wanted, problem.n_views, problem.kernel is None)
+    may_choose = wanted.solver == "auto" and wanted.n_modes is not None
+    if name == "dense" and may_choose and not fits_dense(problem, wanted):
         name, why = "krylov", "dense algebra takes more than memory_budget"
-    if name == "dense":
-        return run_dense(problem, settings, why)
-    if name == "krylov":
-        return run_krylov(problem, settings, generator, why)
-    return run_nystrom(problem, settings, generator, why)
+    if name == "nystrom":
+        return run_nystrom(problem, settings, generator, why)
+    dense = name == "dense"
+    found = run_dense(direct, wanted, why) if dense else run_krylov(direct, wanted, generator, why)
+    return found if settings.n_principal is None else by_invariance(found, problem, settings)
 
 
 def choose_solver(settings: SolverSettings, n_views: int, precomputed: bool) -> tuple[str, str]:

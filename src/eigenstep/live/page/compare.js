@@ -153,8 +153,19 @@ export class CompareView {
       head.scope = "row";
       swatch.style.borderColor = shade(place).color;
       head.append(swatch, name);
-      row.append(head, ...modes.map((mode) => make("td", "", learned[place].has(mode) ? moment(learned[place].get(mode), axis) : "–")));
+      row.append(head, ...modes.map((mode) => {
+        const cell = make("td", "", learned[place].has(mode) ? moment(learned[place].get(mode), axis) : "–");
+        const factor = place && axis === "step" ? learned[0].get(mode) / learned[place].get(mode) : NaN;
+        if (Number.isFinite(factor)) cell.append(make("small", "", timesSooner(factor)));
+        return cell;
+      }));
       return row;
     }));
+    const told = axis === "step" && learned.slice(1).some((each) => [...each.keys()].some((mode) => learned[0].has(mode)));
+    write(this.halfTimes.querySelector("figcaption"), told ? `Small: how many times sooner than ${this.names[0]}, in steps.` : "");
   }
+}
+
+function timesSooner(factor) {
+  return `${factor < 99.5 ? factor.toFixed(1) : factor.toFixed(0)}×`;
 }

@@ -151,19 +151,24 @@ export class RunView {
   }
 
   writeAnalysis() {
-    const { verdict, forecast } = this.run.analysis || {}, { section } = this;
+    const { verdict, forecast, rule } = this.run.analysis || {}, { section } = this;
     const place = section.querySelector(".verdict-sentence"), evidence = section.querySelector(".evidence");
     const [state, ...rest] = (verdict?.sentence || "Nothing can be said yet.").split(/:\s/);
     place.replaceChildren(make("strong", "", rest.length ? state + "." : ""), " " + (rest.length ? capital(rest.join(": ")) : state));
     place.classList.toggle("alarm", Boolean(verdict?.alarm));
     write(section.querySelector(".forecast-sentence"), forecast?.sentence || "Nothing can be said yet.");
+    section.querySelector(".saying.rule").hidden = !rule;
+    section.querySelector(".rule-sentence").replaceChildren(make("strong", "", rule ? capital(rule.name) + "." : ""), rule ? ` ${rule.sentence}.` : "");
     const numbers = Object.entries(verdict?.evidence || {});
     evidence.hidden = !numbers.length;
     evidence.querySelector("dl").replaceChildren(...numbers.map(([name, value]) => entry(named(name), shortNumber(value))));
   }
 
   writeFacts() {
-    const { description, configuration, counts } = this.run.facts || {}, { section } = this;
+    const { description, configuration, counts, meanings } = this.run.facts || {}, { section } = this;
+    section.querySelector(".meanings").hidden = !meanings;
+    write(section.querySelector(".names-sentence"), meanings?.names.length ? meanings.names.join(" · ") : "No mode has earned a name.");
+    write(section.querySelector(".known-sentence"), meanings ? meanings.known.join(" · ") : "");
     write(section.querySelector(".description"), description ? description + "." : "");
     section.querySelector(".counts").replaceChildren(...(counts || []).map(([name, value]) => entry(name, value)));
     write(section.querySelector("pre"), configuration || "The run folder holds no configuration.");
@@ -180,7 +185,7 @@ export function shapeOf(run, end) {
   return {
     loss: { step: metrics.step, time: metrics.time, value: metrics.values[metrics.names.indexOf("loss")] || [] },
     eigenvalues: run.eigenvalues.drawn(),
-    predicted: prediction ? until(prediction.curves, end.time) : null,
+    predicted: prediction?.curves ? until(prediction.curves, end.time) : null,
     marks: marks.filter(({ time }) => time <= end.time),
     coloured: coloured(run),
     end,

@@ -3,7 +3,7 @@
 from eigenstep.spectrum.moments._across_ranks import joint_moments
 from eigenstep.spectrum.moments._forms import FORMS, EmbeddingWindow, Finish, Form, default_window, make_form
 from eigenstep.spectrum.moments._leading import LARGEST_DENSE, LeadingDirections, LeadingPairs, leading_pairs
-from eigenstep.spectrum.moments._moments import Moments, half_life_decay
+from eigenstep.spectrum.moments._moments import Moments, full_precision, half_life_decay
 from eigenstep.spectrum.moments._pair_moments import PairMoments, pair_moments, pair_moments_of_rows
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Moments",
     "PairMoments",
     "default_window",
+    "full_precision",
     "half_life_decay",
     "joint_moments",
     "leading_pairs",

@@ -13,10 +13,10 @@ from eigenstep.methods import (
     VICRegConfig,
     WMSEConfig,
 )
+from eigenstep.optim import EmbeddingPreconditionerConfig, OptimizerConfig
 from eigenstep.training.config._train import (
     CheckpointConfig,
     LoggerConfig,
-    OptimizerConfig,
     Precision,
     ProbesConfig,
     RecordConfig,
@@ -29,6 +29,7 @@ __all__ = [
     "BarlowTwinsConfig",
     "CheckpointConfig",
     "DCLConfig",
+    "EmbeddingPreconditionerConfig",
     "ImagesConfig",
     "LoggerConfig",
     "OptimizerConfig",

@@ -1,41 +1,15 @@
 """A run's configuration: one tree of dataclasses, the same names in Python, in YAML and as options."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from eigenstep.encoders import ProjectorConfig
+from eigenstep.encoders import FreezeWhat, ProjectorConfig, of_three_channels
 from eigenstep.images import ImagesConfig
 from eigenstep.methods import LossName, MethodNodes
+from eigenstep.optim import EmbeddingPreconditionerConfig, OptimizerConfig
 from eigenstep.views import ViewsConfig
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed", "64-true", "auto"]
-
-
-@dataclass(frozen=True)
-class OptimizerConfig:
-    """The optimiser and its schedule."""
-
-    name: Literal["sgd", "adamw", "lars"] = "sgd"
-    """Which optimiser."""
-    lr: float | None = None
-    """Learning rate; default: 0.001 for adamw, 1 for lars, and for sgd what suits the loss at a small
-    initialisation, such as 0.005 for barlow_twins and 0.05 for simclr."""
-    momentum: float = 0.9
-    """Momentum of sgd and lars."""
-    nesterov: bool = False
-    """Nesterov's form of the momentum."""
-    trust_coefficient: float = 0.001
-    """Of lars: a layer's step is this times the ratio of its weights' norm to its gradient's."""
-    trust_clip: bool = False
-    """Of lars: a layer's rate is at most the learning rate."""
-    weight_decay: float = 0.0
-    """Weight decay, not applied to norms and biases."""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """The learning rate after warm-up."""
-    warmup_steps: int = 0
-    """Steps of linear warm-up."""
-    warmup_epochs: int = 0
-    """Epochs of linear warm-up, instead of steps."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +23,9 @@ class RecordConfig:
     size if that is smaller."""
     directions: int = 8
     """Principal directions of the probe batch that are kept."""
+    drift: bool = False
+    """Follow how far the probe batch's features move from the start; a run that starts from weights always
+    does."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +77,23 @@ class Setup:
     """What is trained on what, for how long and where: what a `TrainConfig` begins with."""
 
     data: str = "photos"
-    """photos (patches of two photographs that come with scikit-learn), cifar10, a folder of images, of
-    Parquet files or of tar shards, or OWNER/NAME on the Hugging Face hub."""
+    """photos (patches of two photographs that come with scikit-learn), cifar10, a folder or a file of images,
+    archives of them (zip, tar), tables (Parquet, Arrow) or paths (CSV, JSON), or OWNER/NAME on the Hugging
+    Face hub."""
     loss: LossName = "barlow_twins"
     backbone: str = "convnet"
     """convnet (three small convolutions) or any model name of timm, such as resnet18."""
     backbone_weights: str | None = None
-    """A file of the backbone's weights to start from, as timm or a run wrote it; default: random ones."""
+    """A file of the backbone's weights to start from, .safetensors or of torch, in the names of timm,
+    torchvision, transformers, Lightning, MoCo, DINO and others; or a run folder; default: random ones."""
+    weights_prefix: str | None = None
+    """What stands before the backbone's names in that file, such as teacher.backbone. ; default: the prefix
+    by which most of them match."""
+    pretrained: bool = False
+    """Start from timm's pretrained weights of the backbone's NAME or NAME.TAG, fetched from the hub."""
+    freeze: FreezeWhat = "none"
+    """What of the backbone is not trained: none; the first so many stages or blocks, with the stem; norms for
+    all but the norms; or all. Frozen batch norms use and keep their running statistics."""
     steps: int | None = None
     """Optimiser steps; default: 300, or as many as epochs says."""
     epochs: int | None = None
@@ -139,7 +126,15 @@ class TrainConfig(MethodNodes, Setup):  # the fields of the last base come first
     """Train an encoder on unlabelled images and record the spectrum of its embeddings."""
 
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    embedding_preconditioner: EmbeddingPreconditionerConfig = field(
+        default_factory=EmbeddingPreconditionerConfig
+    )
     record: RecordConfig = field(default_factory=RecordConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     probes: ProbesConfig = field(default_factory=ProbesConfig)
     logger: LoggerConfig = field(default_factory=LoggerConfig)
+
+    @staticmethod
+    def of_older(tree: dict[str, Any]) -> dict[str, Any]:
+        """The tree of a configuration of an earlier release, see `of_three_channels`."""
+        return of_three_channels(tree)
