@@ -6,6 +6,7 @@ cross-correlation is learned alone, along a logistic curve whose time is known b
 follow Simon et al., "On the Stepwise Nature of Self-Supervised Learning", ICML 2023, arXiv:2303.15438.
 
 The same under the gradient preconditioned at the embeddings and under orthogonalised updates: `rule=`.
+`families` has other ways of learning in the same form: autoencoders, supervised layers, word embeddings.
 
 Time is t = learning rate x step everywhere, and eigenvalues descend.
 """
@@ -22,16 +23,40 @@ from eigenstep.theory._preconditioned_modes import PreconditionedMode
 from eigenstep.theory._simulation import Simulation, gradient_descent, gradient_flow
 from eigenstep.theory._subspace_overlap import subspace_overlap
 from eigenstep.theory._update_rules import Preconditioner, Rule
+from eigenstep.theory.families import (
+    Autoencoder,
+    BarlowTwins,
+    CrossViewAutoencoder,
+    Family,
+    FamilyRun,
+    FamilySolution,
+    SpectralContrastive,
+    TwoLayerSupervised,
+    WordEmbeddings,
+    cooccurrence,
+    second_moment,
+    word_target,
+)
 
 __all__ = [
     "AlignedStart",
+    "Autoencoder",
+    "BarlowTwins",
     "CrossCorrelation",
+    "CrossViewAutoencoder",
+    "Family",
+    "FamilyRun",
+    "FamilySolution",
     "LinearSolution",
     "PreconditionedMode",
     "Preconditioner",
     "Rule",
     "Simulation",
+    "SpectralContrastive",
+    "TwoLayerSupervised",
+    "WordEmbeddings",
     "aligned_start",
+    "cooccurrence",
     "critical_times",
     "cross_correlation",
     "gradient_descent",
@@ -43,8 +68,10 @@ __all__ = [
     "mode_scales",
     "momentum_growth",
     "rise_widths",
+    "second_moment",
     "solve_linear",
     "start_scales",
     "subspace_overlap",
     "top_eigenmodes",
+    "word_target",
 ]
