@@ -51,6 +51,8 @@ def integrate_flow(
     moments = checked_times(times)
     if not (moments.size and np.isfinite(moments).all() and (np.diff(moments) > 0).all()):
         raise ValueError(f"expected finite times that increase, got {moments.size} that do not")
+    if moments[-1] == 0:
+        return moments, start[None].copy()
     tiny = np.finfo(np.float64).tiny
     outcome = scipy.integrate.solve_ivp(
         lambda _, state: velocity(state.reshape(start.shape)).ravel(),
