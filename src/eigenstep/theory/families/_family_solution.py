@@ -37,8 +37,9 @@ class FamilySolution:
     loss_scale : float
         The loss's factor: 1, of word embeddings 1/4.
     mixing : float
-        How far modes are from moving alone, 0 to 1: ||Sigma V - V diag(v^T Sigma v)|| / ||Sigma V||. Drives,
-        and so times, hold anyhow as long as modes are small; ends are approximate by about this much.
+        How far modes are from moving alone, 0 to 1: ||Sigma V - V diag(v^T Sigma v)|| / ||Sigma V||. First
+        times hold anyhow, as all modes grow freely while they are small. Ends are approximate, and so are the
+        times of later modes, which are driven by what earlier ones have left as well.
     lasting : bool
         False where a mode beyond these would take more off the loss than one of these. The end is then a long
         plateau, from which training goes on to that other mode; it is not what is found at infinite time.

@@ -45,7 +45,7 @@ class WordEmbeddings(Family):
     >>> solution.ends.round(2), solution.half_times.round(2)
     (array([5.02]), array([1.67]))
     >>> [str(word) for word, side in zip(words, solution.modes[:, 0], strict=True) if side > 0]
-    ['sand', 'sea', 'sun']
+    ['cold', 'ice', 'snow']
     """
 
     rate: ClassVar[float] = 2.0
