@@ -146,3 +146,9 @@ def test_bad_input_is_refused_with_what_was_expected(problem):
     for times in ([1.0, 0.5], [0.0, 0.0], [np.inf], []):
         with pytest.raises(ValueError, match="finite times that increase"):
             gradient_flow(operator, weights, times)
+
+
+def test_a_flow_asked_for_its_start_alone_records_it(problem):
+    operator, weights = problem
+    run = gradient_flow(operator, weights, [0.0], record_weights=True)
+    np.testing.assert_allclose(run.weights, weights[None], atol=1e-14)

@@ -240,6 +240,7 @@ EYE, BAD = np.eye(3), np.diag([1.0, 1.0, -1.0])
         (lambda: Autoencoder(BAD), "second_moment without negative eigenvalues, got -1"),
         (lambda: CrossViewAutoencoder(EYE, np.diag([1.0, 1, 0])).solve(EYE), "zero on one of its modes"),
         (lambda: Autoencoder(EYE).solve(np.ones((2, 4))), r"weights of shape \(d, 3\), got \(2, 4\)"),
+        (lambda: Autoencoder(EYE).solve((EYE, EYE)), "one matrix W .* got a tuple of 2"),
         (lambda: TwoLayerSupervised(np.ones(3), EYE), r"cross_moment E y x\^T of shape \(o, m\), got \(3,\)"),
         (lambda: TwoLayerSupervised(np.ones((2, 3)), EYE).solve(EYE), r"as a pair \(A, B\)"),
         (lambda: TwoLayerSupervised(np.ones((2, 3)), EYE).solve((EYE, EYE)), r"\(2, 3\), got \(3, 3\)"),

@@ -122,6 +122,10 @@ class Family(ABC):
 
     def _state(self, weights: ArrayLike | tuple[ArrayLike, ArrayLike]) -> Matrix:
         """All weights as one checked matrix, a row each for the d outputs."""
+        if isinstance(weights, tuple):
+            raise ValueError(
+                f"expected one matrix W (d, m), got a tuple of {len(weights)}; this has one layer"
+            )
         return matching_weights(weights, len(self._operator()))
 
     def _layers(self, state: Matrix) -> tuple[Matrix, Matrix]:
