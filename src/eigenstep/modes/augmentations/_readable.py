@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from eigenstep.probes import ProbeResult, knn_probe, ridge_probe
+from eigenstep.probes import ProbeResult, chance, knn_probe, ridge_probe
 
 # Parts of each class, each told by what is learned from the others.
 _FOLDS = 5
@@ -97,12 +97,6 @@ def _by_fifths(features: Tensor, labels: Tensor, probe: Callable[..., ProbeResul
         found = probe(features[~test], labels[~test], features[test], labels[test])
         right[test] = (found.predictions == labels[test]).double()
     return Readable(right.numpy())
-
-
-def chance(labels: ArrayLike) -> float:
-    """The accuracy of always guessing the commonest class."""
-    counts = np.bincount(np.asarray(labels))
-    return float(counts.max() / counts.sum())
 
 
 def says_nothing(accuracy: float, labels: ArrayLike) -> bool:
