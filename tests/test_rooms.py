@@ -10,7 +10,7 @@ import eigenstep
 
 # From the ground up: a room uses rooms that stand before it alone.
 ROOMS = (
-    *("machine", "spelling", "record", "theory", "kernel", "embeddings", "analysis", "losses", "spectrum"),
+    *("machine", "spelling", "pages", "record", "theory", "kernel", "embeddings", "analysis", "losses", "spectrum"),
     *("probes", "views", "images", "encoders", "methods", "optim", "training", "export", "integrations"),
     *("prediction", "comparison", "modes", "report", "live", "terminal", "reproduce", "cli"),
 )
