@@ -79,8 +79,9 @@ def closed_form_modes(
     ValueError
         In one line where no mode is learned, or what the features and the kernel refuse.
     """
-    if options.n_views < 2:
-        raise ValueError(f"--n-views: expected at least 2, got {options.n_views}")
+    for name, number, least in (("--n-views", options.n_views, 2), ("--components", options.components, 1)):
+        if number < least:
+            raise ValueError(f"{name}: expected at least {least}, got {number}")
     if options.kernel != "features" and (options.backbone, options.backbone_weights) != ("convnet", None):
         raise ValueError(f"--backbone has no effect with --kernel {options.kernel}; set --kernel features")
     if options.views.own is not None:

@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-
 from eigenstep.modes.augmentations._result import AugmentationAdvice
 from eigenstep.modes.augmentations._words import calls, place_of, sentence, signed, table_note
 from eigenstep.pages import page

@@ -226,13 +226,13 @@ def _sides(images: Tensor, modes: Sequence[SetModes]) -> Sides:
 
 
 def _first_look(sets: Sequence[AugmentationSet], modes: Sequence[SetModes], targets: Tensor) -> Closed | None:
-    """Labels read from few modes, from more, and by neighbours; None where they are of one class."""
+    """Labels read from few modes, from more, and by neighbours; None where there are not two classes."""
     looked_at = [(each, found) for each, found in zip(sets, modes, strict=True) if found.in_common]
     modes = [found for _, found in looked_at]
     some = targets[: len(modes[0].values)]
     labelled = (some >= 0).numpy()
     known = some[some >= 0]
-    if len(torch.unique(known)) < 2:
+    if (torch.unique(known, return_counts=True)[1] > 1).sum() < 2:
         return None
     values = [torch.from_numpy(each.values[labelled]) for each in modes]
     few = [ridge_readable(each[:, :FEW], known) for each in values]

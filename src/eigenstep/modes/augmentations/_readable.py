@@ -124,10 +124,16 @@ def check_features(features: Tensor) -> None:
 
 
 def check_classes(labels: Tensor) -> None:
-    """Raise ValueError for labels of fewer than two classes."""
-    classes = torch.unique(labels)
+    """Raise ValueError for labels of fewer than two classes, or of fewer with several images each."""
+    classes, sizes = torch.unique(labels, return_counts=True)
     if len(classes) < 2:
         raise ValueError(
             f"expected labels of at least two classes, got {len(classes)} over {len(labels)} images; there is"
-            " nothing to tell apart, so leave the labels out by --labels none"
+            " nothing to tell apart, so leave the labels out by --labels no"
+        )
+    several = int((sizes > 1).sum())
+    if several < 2:
+        raise ValueError(
+            f"expected at least two classes of several images each, got {several} among {len(classes):,}"
+            f" classes of {len(labels):,} images; take other labels by --images.label, or none by --labels no"
         )
