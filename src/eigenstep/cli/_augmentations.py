@@ -33,7 +33,7 @@ def augmentations_command(arguments: list[str]) -> Callable[..., Any]:
         write_page,
         write_sets,
     )
-    from eigenstep.record import atomic_remove, atomic_write, check_writable
+    from eigenstep.record import atomic_remove, atomic_write, check_writable, is_run
     from eigenstep.terminal import console, print_table, progress_line
     from eigenstep.training.recipes import load_recipe
     from eigenstep.views import ViewsConfig
@@ -111,6 +111,11 @@ def augmentations_command(arguments: list[str]) -> Callable[..., Any]:
         """
         from eigenstep.machine import find_device
 
+        if is_run(data):
+            raise ValueError(
+                f"{data} is a run: expected images, such as those that it was trained on, `data` in its"
+                " config.yaml"
+            )
         folder = out or folder_named_after(data, "augmentations")
         check_writable(folder)
         refuse_other_source(folder, "augmentations.json", data)

@@ -89,7 +89,8 @@ def _in_one_line(box: str) -> str:
     plain = re.sub(r"[╭╮╰╯│]", " ", re.sub(r"\x1b\[[\d;]*m", "", box))
     title, *paragraphs = [" ".join(text.split()) for text in re.split("[─-]{3,}", plain) if text.strip()]
     message, *hints = paragraphs or [title]
-    message = re.sub(r"Error parsing \S*settings\.(\w+):", r"Error parsing --\1:", message.removesuffix("."))
+    own = r"Error parsing \S*(?:settings|__tyro-dummy-inner__)\.(\w+):"  # what tyro calls a command's nodes
+    message = re.sub(own, r"Error parsing --\1:", message.removesuffix("."))
     # Of an option of several kinds tyro tells each that it has tried.
     tried = r"no type matching (.+?) could be instantiated from \[(.*?)\]\..*"
     message = re.sub(tried, lambda found: f"expected {_kinds(found[1])}, got {found[2]}", message)

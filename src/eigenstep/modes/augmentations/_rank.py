@@ -127,10 +127,18 @@ def rank_augmentations(
             raise ValueError(f"set {each.name!r}: {error}") from error
         if each.views.own is not None:
             raise ValueError(f"set {each.name!r}: views of one's own, {each.views.own}, have no set")
-    for name, number in (("--principal", n_principal), ("--workers", 1 if workers is None else workers)):
-        if number < 1:
-            raise ValueError(f"{name}: expected at least 1, got {number}")
+    used = 1 if workers is None else workers
+    for name, number, least in (
+        ("--principal", n_principal, 1),
+        ("--first-seeds", first_seeds, 2),
+        ("--workers", used, 1),
+    ):
+        if number < least:
+            raise ValueError(f"{name}: expected at least {least}, got {number}")
     targets = None if labels is None else _checked_labels(labels, len(pixels))
+    options = training or ShortTraining()
+    if targets is not None and train:
+        options.check_images(len(pixels))
     tell("what operations leave", 0, 1)
     agreement = view_agreement(pixels, chosen, count=STATISTICS_IMAGES, seed=seed)
     tell("what operations leave", 1, 1)
@@ -152,7 +160,6 @@ def rank_augmentations(
     short = None
     if targets is not None and train:
         racing = [each for each in chosen if each.name not in useless]
-        options = training or ShortTraining()
         short = _trained(
             pixels, targets, racing, options, trainings, first_seeds, tie_within, seed, workers, device,
             None if folder is None else Path(folder), tell,

@@ -61,6 +61,14 @@ class ShortTraining:
         if self.checkpoints > self.steps:
             raise ValueError(f"checkpoints: expected at most {self.steps}, the steps, got {self.checkpoints}")
 
+    def check_images(self, count: int) -> None:
+        """Raise ValueError for fewer images than a batch has."""
+        if count < self.batch_size:
+            raise ValueError(
+                f"expected at least {self.batch_size} images, a batch, got {count}; set a smaller"
+                " --training.batch-size"
+            )
+
     @property
     def probed_at(self) -> list[int]:
         """The steps after which features are probed, ascending."""
@@ -194,10 +202,7 @@ def short_features(
     training = training or ShortTraining()
     size = image_size or int(images.shape[-1])
     channels = int(images.shape[1])
-    if len(images) < training.batch_size:
-        raise ValueError(
-            f"expected at least {training.batch_size} images, a batch, got {len(images)}; set a smaller batch"
-        )
+    training.check_images(len(images))
     resolved = scaled_views(views, images)
     place = torch.device(device)
     with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
