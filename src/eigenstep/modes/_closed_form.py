@@ -101,6 +101,7 @@ def _fit(
         options.kernel, backbone=options.backbone, weights=options.backbone_weights, random_state=seed
     )
     views = views_of(images, options.views, options.n_views, seed)
+    transform: Callable[[Tensor], NDArray[Any]]
     transform = _pixels if features is None else features.fit(views[0]).transform
     rows = np.concatenate([transform(each) for each in views])
     del views
