@@ -101,18 +101,18 @@ def _fit(
         options.kernel, backbone=options.backbone, weights=options.backbone_weights, random_state=seed
     )
     views = views_of(images, options.views, options.n_views, seed)
-    transform: Callable[[Tensor], NDArray[Any]]
     transform = _pixels if features is None else features.fit(views[0]).transform
-    rows = np.concatenate([transform(each) for each in views])
+    rows: NDArray[Any] = np.concatenate([transform(each) for each in views])
     del views
     if not np.isfinite(rows).all():
         raise ValueError(f"features of --kernel {options.kernel} are not finite; images hold extreme values")
-    new, gamma = transform(torch.from_numpy(judged)), None
+    new: NDArray[Any] = transform(torch.from_numpy(judged))
+    gamma = None
     if options.kernel == "rbf":
         gamma = _rbf_gamma(rows)
     else:
         mean, directions = _principal_directions(rows)
-        rows, new = (rows - mean) @ directions, (new - mean) @ directions
+        rows, new = ((each - mean) @ directions for each in (rows, new))
     principal = max(1, min(PRINCIPAL, len(images) // IMAGES_EACH))
     most = principal if options.order == "invariance" else len(images) - 1
     model = ContrastiveKernelPCA(
