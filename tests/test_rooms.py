@@ -10,9 +10,9 @@ import eigenstep
 
 # From the ground up: a room uses rooms that stand before it alone.
 ROOMS = (
-    *("machine", "spelling", "record", "theory", "kernel", "embeddings", "analysis", "losses", "spectrum"),
-    *("probes", "views", "images", "encoders", "methods", "optim", "training", "export", "integrations"),
-    *("prediction", "comparison", "modes", "report", "live", "terminal", "reproduce", "cli"),
+    *("machine", "spelling", "pages", "record", "theory", "kernel", "embeddings", "analysis", "losses"),
+    *("spectrum", "probes", "views", "images", "encoders", "methods", "optim", "training", "export"),
+    *("integrations", "prediction", "comparison", "modes", "report", "live", "terminal", "reproduce", "cli"),
 )
 SOURCE = Path(eigenstep.__file__).parent
 TESTS = Path(__file__).parent

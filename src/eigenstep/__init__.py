@@ -19,8 +19,8 @@ _HOMES = {
 }
 _ROOMS = (
     *("analysis", "comparison", "embeddings", "encoders", "export", "images", "integrations", "kernel"),
-    *("live", "losses", "machine", "methods", "prediction", "probes", "record", "report", "reproduce"),
-    *("spectrum", "theory", "training", "views"),
+    *("live", "losses", "machine", "methods", "modes", "optim", "pages", "prediction", "probes", "record"),
+    *("report", "reproduce", "spectrum", "terminal", "theory", "training", "views"),
 )
 
 find_moved_modules()

@@ -39,10 +39,16 @@ def test_without_labels_the_page_is_written_and_no_set_is_called_best(tmp_path, 
     ("options", "expected"),
     [
         (["--principal", "500"], "more images than principal directions"),
-        (["--labels", "species"], "no labels"),
+        (["--labels", "yes"], "no labels"),
+        (["--images.label", "species"], "no labels"),
+        (["--training.loss", "simclrr"], "expected one of barlow_twins, simclr,"),
+        (["--training.loss", "simclrr"], "Did you mean simclr?"),
+        (["--training.loss", "byol"], "loss: expected one of"),
+        (["--training.steps", "0"], "Error parsing --training: steps: expected at least 1, got 0"),
         (["--sets", "nowhere.yaml"], "there is no configuration file nowhere.yaml"),
         (["--views.own", "x:y"], "views of one's own, x:y, have no set"),
         (["--principal", "0"], "--principal: expected at least 1"),
+        (["--first-seeds", "1"], "--first-seeds: expected at least 2"),
         (["--workers", "0"], "--workers: expected at least 1"),
         (["--count", "0"], "--count: expected at least 1"),
     ],
@@ -52,6 +58,14 @@ def test_what_cannot_be_compared_is_told_in_one_line(tmp_path, capsys, options, 
     told = capsys.readouterr().err
     assert expected in told
     assert len(told.splitlines()) == 1
+
+
+def test_a_run_is_not_taken_for_images(tmp_path, capsys):
+    """Its arrays would be: the fixed probe batch, for one."""
+    (tmp_path / "metrics.jsonl").write_text('{"step": 0, "time": 0.0}\n')
+    (tmp_path / "config.yaml").write_text("data: photos\n")
+    assert main(["augmentations", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert "is a run: expected images" in capsys.readouterr().err
 
 
 def test_constant_images_are_told_in_one_line(tmp_path, capsys):

@@ -18,7 +18,7 @@ from eigenstep.training import (
     train,
 )
 
-SMALL = ["--size", "16", "--count", "120", "--components", "6", "--n-views", "2"]
+SMALL = ["--images.size", "16", "--count", "120", "--components", "6", "--n-views", "2"]
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,21 @@ def test_a_data_set_gets_a_table_and_a_page(tmp_path, monkeypatch, capsys):
     assert found["images"] == 40
 
 
+def test_channels_are_chosen_read_and_shown_by_the_options_of_training(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    rows = (rng.random((120, 16, 16, 5)) * rng.random((120, 1, 1, 5)) * 4095).astype(np.uint16)
+    np.save(tmp_path / "rows.npy", rows)
+    options = ["--images.take", "4,2", "--images.range", "0", "4095", "--images.show", "2", *SMALL]
+    assert main(["modes", str(tmp_path / "rows.npy"), *options, "--out", str(tmp_path / "out")]) == 0
+    found = told(tmp_path / "out")
+    assert "mean of channel 2" in found["readable"]["r2"]
+    assert "mean of channel 3" not in found["readable"]["r2"]
+    assert not [note for note in found["notes"] if "--images.range" in note]
+    one = ["--images.channels", "1", "--images.take", "4", *SMALL]
+    assert main(["modes", str(tmp_path / "rows.npy"), *one, "--out", str(tmp_path / "one")]) == 0
+    assert "mean of channel 1" not in told(tmp_path / "one")["readable"]["r2"]
+
+
 @pytest.mark.slow
 def test_a_run_is_explained_at_each_of_its_snapshots(runs, capsys):
     assert main(["modes", str(runs / "one"), "--beside", str(runs / "two")]) == 0
@@ -67,8 +82,10 @@ def test_a_run_is_explained_at_each_of_its_snapshots(runs, capsys):
     assert str(runs / "two") in found["found_again_by"]
     assert main(["modes", str(runs / "one")]) == 0
     assert "only other images were tried" in capsys.readouterr().out
-    assert main(["modes", str(runs / "one"), "--size", "16"]) == 2
-    assert "--size has no effect" in capsys.readouterr().err
+    assert main(["modes", str(runs / "one"), "--images.size", "16"]) == 2
+    assert "whose network takes 8 pixels and 3 channels" in capsys.readouterr().err
+    assert main(["modes", str(runs / "one"), "--images.limit", "120"]) == 0
+    assert (told(runs / "one")["images"], found["images"]) == (40, 50)
     assert main(["modes", str(runs / "one"), "--order", "invariance"]) == 2
     assert "options for a data set" in capsys.readouterr().err
     before = told(runs / "one")
@@ -106,12 +123,17 @@ def test_bad_input_is_one_line(tmp_path, capsys):
         (["photos", "--count", "0"], "at least 1 image"),
         (["photos", "--what", "features", *SMALL], "--what is an option for a run"),
         (["photos", "--views.own", "x:y", *SMALL], "--views.own x:y has no effect"),
-        (["photos", "--backbone", "resnet18", *SMALL], "set --kernel backbone"),
+        (["photos", "--backbone", "resnet18", *SMALL], "set --kernel features"),
+        (["photos", "--kernel", "random-conv", *SMALL], "invalid choice"),
+        (["photos", "--column", "image", *SMALL], "--images.column"),
+        (["photos", "--data", "photos", *SMALL], "--data names the images of a run"),
         (["photos", "--labels", "yes", *SMALL], "no labels"),
         (["photos", "--beside", "elsewhere", *SMALL], "--beside is an option for a run"),
         (["nowhere"], "nowhere"),
         (["photos", "--table", "missing.csv", *SMALL], "missing.csv"),
-        (["photos", "--n-views", "1", "--size", "16", "--count", "120"], "--n-views"),
+        (["photos", *SMALL, "--components", "0"], "--components: expected at least 1, got 0"),
+        (["photos", *SMALL, "--images.show", "4"], "three of the channels 1 to 3, got 4"),
+        (["photos", "--n-views", "1", "--images.size", "16", "--count", "120"], "--n-views"),
     ):
         assert main(["modes", *arguments, "--out", str(tmp_path / "out")]) == 2
         error = capsys.readouterr().err.strip()

@@ -12,7 +12,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from eigenstep.images import ImagesConfig, load_images
-from eigenstep.modes import ClosedForm, explain_modes, write_modes
+from eigenstep.modes import ClosedForm, explain_modes, usual_reading, write_modes
 
 SMALL = ImagesConfig(size=16, patches=150)
 
@@ -160,13 +160,30 @@ def test_bad_input_is_told_in_one_line():
     assert "same n" in refused(rows=np.ones((90, 2)))
     assert "images that differ" in refused(images=np.ones((120, 1, 8, 8), dtype=np.uint8))
     assert "two classes" in refused(labels=np.zeros(120, dtype=int))
+    assert "several classes in either half of the 40" in refused(labels=np.arange(120) // 119)
     assert "an integer for each" in refused(labels=np.arange(100) % 3)
     assert "NaN or infinity" in refused(rows=np.full((120, 2), np.nan))
     assert "all are the same" in refused(rows=np.ones((120, 2)))
 
 
+def test_a_file_of_embeddings_without_its_images_is_told_what_is_missing(tmp_path):
+    np.savez(tmp_path / "rows.npz", embedding=np.random.default_rng(0).normal(size=(120, 8)))
+    with pytest.raises(ValueError, match="name the images that its rows are of by --data DATA"):
+        explain_modes(tmp_path / "rows.npz")
+    with pytest.raises(FileNotFoundError, match="there is no file of embeddings"):
+        explain_modes(tmp_path / "gone.npz", images="photos")
+
+
+def test_rows_of_one_split_are_not_taken_for_those_of_another(tmp_path):
+    told = json.dumps({"data": "photos", "split": "train"})
+    np.savez(tmp_path / "rows.npz", embedding=np.ones((150, 2)), index=np.arange(150), description=told)
+    assert usual_reading(tmp_path / "rows.npz").split == "train"
+    with pytest.raises(ValueError, match="expected train, which the rows"):
+        explain_modes(tmp_path / "rows.npz", read=dataclasses.replace(SMALL, split="test"))
+
+
 def test_images_for_a_data_set_are_refused():
-    with pytest.raises(ValueError, match="--images is an option"):
+    with pytest.raises(ValueError, match="--data names the images"):
         explain_modes("photos", images="photos", read=SMALL)
     with pytest.raises(ValueError, match="no labels"):
         explain_modes("photos", labels=True, read=SMALL)

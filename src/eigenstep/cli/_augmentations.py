@@ -9,6 +9,7 @@ from typing import Any, Literal
 import tyro
 
 from eigenstep.cli._folders import folder_named_after, refuse_other_source
+from eigenstep.cli._parse import Asked, asked_for
 from eigenstep.cli._train import SetOption, option_value
 from eigenstep.spelling import printable
 
@@ -21,6 +22,7 @@ def augmentations_command(arguments: list[str]) -> Callable[..., Any]:
     from eigenstep.modes.augmentations import (
         AugmentationSet,
         ShortTraining,
+        listed,
         load_for_sets,
         rank_augmentations,
         read_set,
@@ -31,21 +33,20 @@ def augmentations_command(arguments: list[str]) -> Callable[..., Any]:
         write_page,
         write_sets,
     )
-    from eigenstep.record import atomic_remove, atomic_write, check_writable
+    from eigenstep.record import atomic_remove, atomic_write, check_writable, is_run
     from eigenstep.terminal import console, print_table, progress_line
     from eigenstep.training.recipes import load_recipe
     from eigenstep.views import ViewsConfig
 
-    loss = option_value(arguments, "--training.loss") or ShortTraining().loss
+    usual, read = ShortTraining(), ImagesConfig()
+    loss = ShortTraining(option_value(arguments, "--training.loss") or usual.loss).loss
     recipe = option_value(arguments, "--recipe") or f"{loss}/cifar10-resnet18"
     named = option_value(arguments, "--views.set")
     base = read_set(named).views if named else load_recipe(recipe).views
 
-    usual, read = ShortTraining(), ImagesConfig()
-
     def command(
         data: tyro.conf.Positional[str],
-        labels: str = "auto",
+        labels: Asked = "auto",
         sets: tuple[Path, ...] = (),
         family: Literal["standard", "none"] = "standard",
         train: Literal["on", "off"] = "on",
@@ -72,8 +73,8 @@ def augmentations_command(arguments: list[str]) -> Callable[..., Any]:
         ----------
         data : tyro.conf.Positional[str]
             The images, named as the data set to train on.
-        labels : str
-            auto takes those that the data set has, none leaves them alone; else the column that holds them.
+        labels : Asked
+            Use the labels that the data set has; need them; leave them alone.
         sets : tuple[Path, ...]
             YAML files of sets of your own, each the values of --views, or several under their names.
         family : Literal['standard', 'none']
@@ -110,12 +111,17 @@ def augmentations_command(arguments: list[str]) -> Callable[..., Any]:
         """
         from eigenstep.machine import find_device
 
+        if is_run(data):
+            raise ValueError(
+                f"{data} is a run: expected images, such as those that it was trained on, `data` in its"
+                " config.yaml"
+            )
         folder = out or folder_named_after(data, "augmentations")
         check_writable(folder)
         refuse_other_source(folder, "augmentations.json", data)
         with progress_line("augmentations") as line:
             found = load_for_sets(
-                data, images, count, labels=labels, seed=seed,
+                data, images, count, labels=asked_for(labels), seed=seed,
                 tell=lambda text: console.print(text, soft_wrap=True),
             )  # fmt: skip
             channels = int(found.images.shape[1])
@@ -154,8 +160,9 @@ def augmentations_command(arguments: list[str]) -> Callable[..., Any]:
             console.print(f"left out: {name}, for {why}", soft_wrap=True)
         for note in found.notes:
             console.print(f"note: {note}", soft_wrap=True)
-        for name, why in told.useless.items():
-            console.print(f"note: {name} is not ranked, for {why}", soft_wrap=True)
+        for why in dict.fromkeys(told.useless.values()):
+            useless = [name for name, other in told.useless.items() if other == why]
+            console.print(f"note: {listed(useless)}: {why}, so not ranked", soft_wrap=True)
         console.print(told.agreement.sentence(told.sets[0].name), soft_wrap=True)
         for table in tables(told):
             print_table(table.title, table.header, table.rows)

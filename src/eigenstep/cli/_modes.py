@@ -1,5 +1,6 @@
 """The subcommand `modes`."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -7,7 +8,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from eigenstep.cli._folders import folder_named_after, refuse_other_source, same_place
-from eigenstep.cli._parse import Flag
+from eigenstep.cli._parse import Asked, Flag, asked_for, fields_given
 from eigenstep.spelling import printable
 
 SHOWN = 16
@@ -17,30 +18,29 @@ def modes_command(arguments: list[str]) -> Callable[..., Any]:
     """The subcommand `modes`; what it is made of is loaded where it is asked for alone."""
     if arguments[:1] != ["modes"]:
         return _modes_in_short
+    from eigenstep.encoders.features import ImageKernel
     from eigenstep.images import ImagesConfig
-    from eigenstep.modes import ClosedForm, explain_modes, write_modes
+    from eigenstep.modes import ClosedForm, explain_modes, usual_reading, write_modes
     from eigenstep.record import check_writable, is_run
     from eigenstep.terminal import console, print_table
     from eigenstep.views import ViewsConfig
 
     def command(
         source: tyro.conf.Positional[str],
-        images: str | None = None,
-        size: int | None = None,
-        split: str | None = None,
+        data: str | None = None,
         count: int | None = None,
-        labels: Literal["auto", "yes", "no"] = "auto",
-        label: str | None = None,
+        labels: Asked = "auto",
         column: str | None = None,
         table: Path | None = None,
         beside: Path | None = None,
         what: Literal["embedding", "features"] = "embedding",
-        kernel: Literal["random-conv", "patches", "backbone", "rbf", "linear"] = "random-conv",
+        kernel: ImageKernel = "random_conv",
         backbone: str = "convnet",
         backbone_weights: str | None = None,
         order: Literal["gamma", "invariance"] = "gamma",
         components: int = 64,
         n_views: int = 3,
+        images: ImagesConfig = ImagesConfig(),  # noqa: B008
         views: ViewsConfig = ViewsConfig(),  # noqa: B008
         device: str = "auto",
         seed: int = 0,
@@ -56,21 +56,15 @@ def modes_command(arguments: list[str]) -> Callable[..., Any]:
         Parameters
         ----------
         source : tyro.conf.Positional[str]
-            Images, named as the data set to train on; a run folder; or, with --images, a file of embeddings.
-        images : str | None
+            Images, named as the data set to train on; a run folder; or, with --data, a file of embeddings.
+        data : str | None
             The data set that a file's rows are of, or other images for a run to embed.
-        size : int | None
-            Height and width in pixels that images are read at; default: 32, of a run its own.
-        split : str | None
-            Of the data set; default: train, of a run its own.
         count : int | None
             Images at most; default: 3,000, for runs and files 1,500.
-        labels : Literal['auto', 'yes', 'no']
+        labels : Asked
             Use the data set's labels where every image has one; need them; leave them alone.
-        label : str | None
-            The data set's column of labels; default: the only one that fits.
         column : str | None
-            The data set's column of images, or a file's of embeddings.
+            A file's column of embeddings.
         table : Path | None
             A CSV or Parquet file with a row for each image of the data set: its columns of numbers are
             statistics too.
@@ -78,11 +72,11 @@ def modes_command(arguments: list[str]) -> Callable[..., Any]:
             A run like the one that is explained but for its seed, to find its modes again in.
         what : Literal['embedding', 'features']
             A run's embedding, or its backbone's features.
-        kernel : Literal['random-conv', 'patches', 'backbone', 'rbf', 'linear']
-            Of the closed form: features of an untrained convolutional network, of patches or of a backbone,
-            or of pixels.
+        kernel : ImageKernel
+            Of the closed form: linear or rbf, of the pixels; linear of features: of a backbone as it is
+            (features), of random convolutions (random_conv) or of likeness to random patches (patches).
         backbone : str
-            For --kernel backbone: convnet, or any timm model.
+            For --kernel features: convnet, or any timm model.
         backbone_weights : str | None
             Its weights: a file, a run folder, or pretrained; default: random ones.
         order : Literal['gamma', 'invariance']
@@ -91,6 +85,9 @@ def modes_command(arguments: list[str]) -> Callable[..., Any]:
             Modes of the closed form at most.
         n_views : int
             Views of each image.
+        images : ImagesConfig
+            How images are read; of a run, and of a file of its embeddings, as the run does but for what is
+            set here.
         views : ViewsConfig
             What two views of an image may differ in.
         device : str
@@ -103,25 +100,23 @@ def modes_command(arguments: list[str]) -> Callable[..., Any]:
             Print everything as JSON instead of tables.
         """
         of_run = is_run(source)
-        if of_run:
-            _refuse({"--size": size, "--label": label}, f"{source} is a run, which has its own")
         folder = out or (Path(source) if of_run else folder_named_after(source, "modes"))
         check_writable(folder)
         if not of_run or not same_place(folder, source):
             refuse_other_source(folder, "modes.json", source)
-        read = None if size is None and label is None else ImagesConfig(size=size or 32, label=label)
+        changes = {name: getattr(images, name) for name in fields_given(arguments, "images")}
+        read = dataclasses.replace(usual_reading(source, data), **changes) if changes else None
         form = ClosedForm(kernel, views, n_views, components, order, backbone, backbone_weights)
         found = explain_modes(
             source,
-            images=images,
-            labels={"auto": None, "yes": True, "no": False}[labels],
+            images=data,
+            labels=asked_for(labels),
             table=table,
             beside=beside,
             column=column,
             what=what,
             count=count,
             read=read,
-            split=split,
             closed_form=None if form == ClosedForm() else form,
             device=device,
             seed=seed,
@@ -149,12 +144,6 @@ def modes_command(arguments: list[str]) -> Callable[..., Any]:
 
     command.__name__ = "modes"
     return command
-
-
-def _refuse(options: dict[str, Any], why: str) -> None:
-    for name, value in options.items():
-        if value is not None:
-            raise ValueError(f"{name} has no effect: {why}")
 
 
 def _modes_in_short() -> None:

@@ -5,11 +5,13 @@ import functools
 import io
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 
 Flag = tyro.conf.FlagCreatePairsOff[bool]
+# Whether to use what may not be there: where it is, in any case, or not at all.
+Asked = Literal["auto", "yes", "no"]
 
 # Options of several numbers, which may be written with commas between them as well as with spaces.
 LISTS = ("images.take", "images.show", "images.range", "projector.hidden", "views.mean", "views.std")
@@ -57,6 +59,23 @@ def _apart(arguments: list[str]) -> list[str]:
     return apart
 
 
+def asked_for(what: Asked) -> bool | None:
+    """True where something is needed, False where it is left alone, None where it is taken if it is there."""
+    return {"auto": None, "yes": True, "no": False}[what]
+
+
+def fields_given(arguments: list[str], node: str) -> list[str]:
+    """The fields of a node that a line sets, whatever it sets them to.
+
+    Examples
+    --------
+    >>> fields_given(["modes", "photos", "--images.stored-size", "8", "--images.take=1,2"], "images")
+    ['stored_size', 'take']
+    """
+    named = [each.partition("=")[0] for each in arguments if each.startswith(f"--{node}.")]
+    return [each.removeprefix(f"--{node}.").replace("-", "_") for each in named]
+
+
 def _postponed(command: Callable[..., Any]) -> Callable[..., Callable[[], Any]]:
     @functools.wraps(command)
     def bind(*values: Any, **named: Any) -> Callable[[], Any]:
@@ -70,7 +89,8 @@ def _in_one_line(box: str) -> str:
     plain = re.sub(r"[╭╮╰╯│]", " ", re.sub(r"\x1b\[[\d;]*m", "", box))
     title, *paragraphs = [" ".join(text.split()) for text in re.split("[─-]{3,}", plain) if text.strip()]
     message, *hints = paragraphs or [title]
-    message = re.sub(r"Error parsing \S*settings\.(\w+):", r"Error parsing --\1:", message.removesuffix("."))
+    own = r"Error parsing \S*(?:settings|__tyro-dummy-inner__)\.(\w+):"  # what tyro calls a command's nodes
+    message = re.sub(own, r"Error parsing --\1:", message.removesuffix("."))
     # Of an option of several kinds tyro tells each that it has tried.
     tried = r"no type matching (.+?) could be instantiated from \[(.*?)\]\..*"
     message = re.sub(tried, lambda found: f"expected {_kinds(found[1])}, got {found[2]}", message)

@@ -3,17 +3,14 @@
 import io
 import textwrap
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 from numpy.typing import NDArray
 
-import eigenstep
 from eigenstep.comparison._curves import draw_spans, draw_steps
 from eigenstep.comparison._result import TITLES, SideBySide
+from eigenstep.pages import page
 from eigenstep.record import atomic_write
 
 # What is drawn: of the same kind, 1 where inputs agree.
@@ -81,15 +78,9 @@ def _key(found: SideBySide, width: int) -> list[str]:
 
 def write_page(found: SideBySide, path: str | Path) -> Path:
     """Write the page; nothing in it refers to another file or address."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     names = found.letters
-    template = files("eigenstep.comparison").joinpath("page.html").read_text(encoding="utf-8")
-    style = files("eigenstep.report").joinpath("page.css").read_text(encoding="utf-8")
-    text = environment.from_string(template).render(
-        style=Markup(style),
-        version=eigenstep.__version__,
+    text = page(
+        "eigenstep.comparison",
         letters=names,
         inputs=[
             {

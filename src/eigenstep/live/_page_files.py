@@ -24,9 +24,9 @@ OWN = (
     "table.js",
     "words.js",
 )
-# The report's own look and drawing, and plotly.js from its Python package.
+# The look of all pages, the report's drawing, and plotly.js from its Python package.
 SHARED = {
-    "report.css": ("eigenstep.report", "page.css"),
+    "report.css": ("eigenstep.pages", "page.css"),
     "theme.js": ("eigenstep.report", "theme.js"),
     "plots.js": ("eigenstep.report", "plots.js"),
     "cloud.js": ("eigenstep.report", "cloud.js"),

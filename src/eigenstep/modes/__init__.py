@@ -2,7 +2,7 @@
 
 from eigenstep.modes._closed_form import ClosedForm
 from eigenstep.modes._evaluated import EvaluatedModes, orthonormal
-from eigenstep.modes._explain import explain_modes
+from eigenstep.modes._explain import explain_modes, usual_reading
 from eigenstep.modes._explanation import Explanation, SnapshotFacts
 from eigenstep.modes._found_again import found_again, span_found_again
 from eigenstep.modes._gallery import ModeGallery, galleries
@@ -39,6 +39,7 @@ __all__ = [
     "rank_augmentations",
     "readable",
     "span_found_again",
+    "usual_reading",
     "worth",
     "write_modes",
 ]

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from eigenstep.images import ImagesConfig, Pixels, RandomAccess, Sample, find_pixels, find_source
 from eigenstep.images.decoding import no_images
 from eigenstep.images.sources import UNLABELLED
-from eigenstep.images.stored import StoredFormat, decode_squares, spread
+from eigenstep.images.stored import StoredFormat, check_show, decode_squares, spread
+
+# Pixels of a side from which an image has all kinds of statistics.
+LEAST_SIDE = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +82,8 @@ def choose_images(
     Raises
     ------
     ValueError, FileNotFoundError
-        In one line where there are no such images, or no labels where they are needed.
+        In one line where there are no such images, channels to show that they have not, or no labels where
+        they are needed.
 
     Examples
     --------
@@ -89,6 +93,11 @@ def choose_images(
     """
     if count < 1:
         raise ValueError(f"--count: expected at least 1 image, got {count}")
+    if seed < 0:
+        raise ValueError(f"--seed: expected at least 0, got {seed}")
+    side = min(config.size, config.stored_size or config.size)
+    if side < LEAST_SIDE:
+        raise ValueError(f"--images.size: expected at least {LEAST_SIDE} pixels, got {side}")
     source = find_source(data)
     opened = source.open(dataclasses.replace(config, stream="never"), seed)
     total = opened.count()
@@ -100,6 +109,7 @@ def choose_images(
         )
     rows = known[spread(count, len(known))]
     stored = StoredFormat(config, pixels or find_pixels(opened, config))
+    check_show(config.show, stored.pixels.channels)
     tell(f"reading {len(rows):,} of {total:,} images of {data}")
     if isinstance(opened, RandomAccess):
         samples: Iterable[Sample] = map(opened.sample, rows.tolist())
@@ -126,10 +136,10 @@ def _with_labels(chosen: ChosenImages, source: Any, config: ImagesConfig, *, nee
         return chosen
     try:
         found = source.labels(dataclasses.replace(config, limit=None))
-    except ValueError:
+    except ValueError as error:
         if needed or config.label is not None:
             raise
-        return chosen
+        return dataclasses.replace(chosen, notes=[*chosen.notes, f"labels are left alone: {error}"])
     numbers = found.numbers[chosen.places]
     missing = int((numbers == UNLABELLED).sum())
     problem = None

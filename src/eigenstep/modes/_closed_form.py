@@ -13,13 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.encoders.features import BackboneFeatures, PatchFeatures, RandomConvFeatures
+from eigenstep.encoders.features import ImageKernel, is_random, kernel_features
 from eigenstep.kernel import ContrastiveKernelPCA
 from eigenstep.modes._evaluated import EvaluatedModes
 from eigenstep.modes._thirds import Thirds
 from eigenstep.views import TwoViews, ViewsConfig, float_images
-
-Kernel = Literal["random-conv", "patches", "backbone", "rbf", "linear"]
 
 # Leading principal directions of the views' features that modes are solved for in: what is beyond them has
 # next to no variance, and the solver's time goes by their square.
@@ -35,8 +33,9 @@ class ClosedForm:
 
     Attributes
     ----------
-    kernel : Kernel
-        Of what: features of an untrained convolutional network, of patches, of a backbone; or of pixels.
+    kernel : ImageKernel
+        linear or rbf, of the pixels; linear of features: of a backbone (features), of random convolutions
+        (random_conv) or of likeness to random patches (patches).
     views : ViewsConfig
         What two views of an image may differ in.
     n_views : int
@@ -47,12 +46,12 @@ class ClosedForm:
         By gamma, which says what training learns first, or by rho, the correlation of a mode's values on two
         views, which says what remains at the end.
     backbone : str
-        For "backbone": see `eigenstep.encoders.build_encoder`.
+        For "features": see `eigenstep.encoders.build_encoder`.
     backbone_weights : str | Path | None
         Its weights; default: random ones.
     """
 
-    kernel: Kernel = "random-conv"
+    kernel: ImageKernel = "random_conv"
     views: ViewsConfig = field(default_factory=ViewsConfig)
     n_views: int = 3
     components: int = 64
@@ -63,9 +62,7 @@ class ClosedForm:
     @property
     def is_random(self) -> bool:
         """Whether another seed gives another kernel."""
-        return self.kernel in ("random-conv", "patches") or (
-            self.kernel == "backbone" and self.backbone_weights is None
-        )
+        return is_random(self.kernel, self.backbone_weights)
 
 
 def closed_form_modes(
@@ -82,10 +79,11 @@ def closed_form_modes(
     ValueError
         In one line where no mode is learned, or what the features and the kernel refuse.
     """
-    if options.n_views < 2:
-        raise ValueError(f"--n-views: expected at least 2, got {options.n_views}")
-    if options.kernel != "backbone" and (options.backbone, options.backbone_weights) != ("convnet", None):
-        raise ValueError(f"--backbone has no effect with --kernel {options.kernel}; set --kernel backbone")
+    for name, number, least in (("--n-views", options.n_views, 2), ("--components", options.components, 1)):
+        if number < least:
+            raise ValueError(f"{name}: expected at least {least}, got {number}")
+    if options.kernel != "features" and (options.backbone, options.backbone_weights) != ("convnet", None):
+        raise ValueError(f"--backbone has no effect with --kernel {options.kernel}; set --kernel features")
     if options.views.own is not None:
         raise ValueError(f"--views.own {options.views.own} has no effect here; set --views by its operations")
     judged = images[thirds.judged]
@@ -99,19 +97,22 @@ def closed_form_modes(
 def _fit(
     images: NDArray[Any], judged: NDArray[Any], options: ClosedForm, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    features = _features(options, seed)
+    features = kernel_features(
+        options.kernel, backbone=options.backbone, weights=options.backbone_weights, random_state=seed
+    )
     views = views_of(images, options.views, options.n_views, seed)
-    features.fit(views[0])
-    rows = np.concatenate([features.transform(each) for each in views])
+    transform = _pixels if features is None else features.fit(views[0]).transform
+    rows: NDArray[Any] = np.concatenate([transform(each) for each in views])
     del views
     if not np.isfinite(rows).all():
         raise ValueError(f"features of --kernel {options.kernel} are not finite; images hold extreme values")
-    new, gamma = features.transform(torch.from_numpy(judged)), None
+    new: NDArray[Any] = transform(torch.from_numpy(judged))
+    gamma = None
     if options.kernel == "rbf":
         gamma = _rbf_gamma(rows)
     else:
         mean, directions = _principal_directions(rows)
-        rows, new = (rows - mean) @ directions, (new - mean) @ directions
+        rows, new = ((each - mean) @ directions for each in (rows, new))
     principal = max(1, min(PRINCIPAL, len(images) // IMAGES_EACH))
     most = principal if options.order == "invariance" else len(images) - 1
     model = ContrastiveKernelPCA(
@@ -155,25 +156,9 @@ def views_of(images: NDArray[Any], config: ViewsConfig, count: int, seed: int) -
     return [two.apply(stored, two.sample(stored, generator)) for _ in range(count)]
 
 
-class _Pixels:
-    """Pixels as features, with the estimators' methods."""
-
-    def fit(self, images: Tensor) -> _Pixels:
-        return self
-
-    def transform(self, images: Tensor) -> NDArray[np.float32]:
-        rows: NDArray[np.float32] = float_images(images).flatten(1).numpy()
-        return rows
-
-
-def _features(options: ClosedForm, seed: int) -> Any:
-    if options.kernel == "random-conv":
-        return RandomConvFeatures(random_state=seed)
-    if options.kernel == "patches":
-        return PatchFeatures(random_state=seed)
-    if options.kernel == "backbone":
-        return BackboneFeatures(options.backbone, options.backbone_weights, random_state=seed)
-    return _Pixels()
+def _pixels(images: Tensor) -> NDArray[np.float32]:
+    rows: NDArray[np.float32] = float_images(images).flatten(1).numpy()
+    return rows
 
 
 def _rbf_gamma(rows: NDArray[np.float32]) -> float:

@@ -28,8 +28,9 @@ from eigenstep.images.stored import spread
 from eigenstep.machine import find_device
 from eigenstep.modes._chosen_images import ChosenImages, choose_images
 from eigenstep.modes._learned_by import learned_by
+from eigenstep.modes._reading import check_reading_of_file
 from eigenstep.record import read_record
-from eigenstep.training import TrainConfig, load_config
+from eigenstep.training import load_config
 
 What = Literal["embedding", "features"]
 
@@ -57,14 +58,6 @@ class Embedded:
     network: str | None = None
     """Of the last snapshot, see `eigenstep.export.network_name`."""
     what: What = "embedding"
-
-
-def images_of_run(config: TrainConfig, data: str | None, split: str | None) -> tuple[str, ImagesConfig]:
-    """The name of a run's images, or of other ones that it shall embed, and how they are read."""
-    images = dataclasses.replace(config.images, channels=channels_of(config), limit=None)
-    if data not in (None, config.data):  # its columns have names of their own
-        images = dataclasses.replace(images, column=None, label=None)
-    return data or config.data, dataclasses.replace(images, split=split or images.split)
 
 
 def embed_run(
@@ -128,8 +121,7 @@ def embed_file(
     path: Path,
     column: str | None,
     data: str | None,
-    config: ImagesConfig | None,
-    split: str | None,
+    read: ImagesConfig,
     count: int,
     labels: bool | None,
     seed: int,
@@ -149,19 +141,17 @@ def embed_file(
     data = data or told.get("data")
     if data is None:
         raise ValueError(
-            f"{path}: expected the images that its rows are of, got none; name them by --images DATA"
+            f"{path}: expected the images that its rows are of, got none; name them by --data DATA"
         )
-    config = config or _read_for(told, data)
-    if split or (told.get("data") == data and told.get("split")):
-        config = dataclasses.replace(config, split=split or told["split"])
+    check_reading_of_file(read, told, data, path)
     index = rows.content.arrays.get("index") if told else None
     places = np.arange(rows.count) if index is None else np.asarray(index.whole()).astype(np.int64)
     among = spread(count, len(places))
-    chosen = choose_images(data, config, count, labels=labels, places=places[among], seed=seed, tell=tell)
+    chosen = choose_images(data, read, count, labels=labels, places=places[among], seed=seed, tell=tell)
     if index is None and chosen.total != rows.count:
         raise ValueError(
-            f"expected a row for each of the {chosen.total:,} images of {data} ({config.split}), got"
-            f" {rows.count:,} rows in {path}; name the images that they are of by --images and --split"
+            f"expected a row for each of the {chosen.total:,} images of {data} ({read.split}), got"
+            f" {rows.count:,} rows in {path}; name the images that they are of by --data and --images.split"
         )
     row_of = {int(place): int(row) for place, row in zip(places[among], among, strict=True)}
     kept = np.array([row_of[int(place)] for place in chosen.places])
@@ -172,11 +162,3 @@ def embed_file(
             classes, codes = np.unique(numbers[kept], return_inverse=True)
             chosen = dataclasses.replace(chosen, labels=codes, class_names=[str(each) for each in classes])
     return Embedded(chosen, [Snapshot(0, values)])
-
-
-def _read_for(told: dict[str, Any], data: str) -> ImagesConfig:
-    """How the run read its images that a file of `eigenstep embed` names, while its folder is there."""
-    described = Path(str(told.get("run", ""))) / "config.yaml"
-    if told.get("data") != data or not described.is_file():
-        return ImagesConfig()
-    return images_of_run(load_config(described), data, None)[1]

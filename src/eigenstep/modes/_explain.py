@@ -16,10 +16,11 @@ from eigenstep.export import ModeDirections
 from eigenstep.images import ImagesConfig
 from eigenstep.modes._chosen_images import ChosenImages, choose_images
 from eigenstep.modes._closed_form import ClosedForm, closed_form_modes
-from eigenstep.modes._embedded import Embedded, Snapshot, What, embed_file, embed_run, images_of_run
+from eigenstep.modes._embedded import Embedded, Snapshot, What, embed_file, embed_run
 from eigenstep.modes._explanation import Explanation
 from eigenstep.modes._judge import Task, judge
 from eigenstep.modes._principal import MOST, principal_modes
+from eigenstep.modes._reading import check_reading_of_run, reading_of_file, reading_of_run
 from eigenstep.prediction import is_prediction
 from eigenstep.record import is_run
 from eigenstep.training import load_config
@@ -40,7 +41,6 @@ def explain_modes(
     what: What = "embedding",
     count: int | None = None,
     read: ImagesConfig | None = None,
-    split: str | None = None,
     closed_form: ClosedForm | None = None,
     device: str = "auto",
     seed: int = 0,
@@ -69,15 +69,13 @@ def explain_modes(
     beside : str | Path | None
         A run like the one explained but for its seed: another random network.
     column : str | None
-        Of a file its embeddings, of a data set its images.
+        Of a file its embeddings.
     what : What
         a run's embedding, or its backbone's features.
     count : int | None
         Images at most; default: 3,000 for a data set, 1,500 for runs and files.
     read : ImagesConfig | None
-        How images are read; of a run, and of a file that `eigenstep embed` wrote of one, the run's own.
-    split : str | None
-        Of the data set; default: that of `read`, or of the run.
+        How images are read; default: see `usual_reading`.
     closed_form : ClosedForm | None
         How the modes of a data set are found; of nothing else.
     device : str
@@ -110,18 +108,23 @@ def explain_modes(
         return _of_embedded(_given(source, images, labels), task, None, ())
     if kind == "run":
         config = load_config(Path(source) / "config.yaml")
-        data, reading = images_of_run(config, images, split)
-        chosen = choose_images(data, reading, count, labels=labels, seed=seed, tell=tell)
+        read = check_reading_of_run(read or reading_of_run(config, images), config, source)
+        chosen = choose_images(images or config.data, read, count, labels=labels, seed=seed, tell=tell)
         task.parts(chosen)  # raises before any image is embedded
         other = None if beside is None else Path(beside)
         embedded = embed_run(Path(source), chosen, other, what, device, tell)
-        return _of_embedded(embedded, task, beside, reading.show)
+        return _of_embedded(embedded, task, beside, read.show)
     if kind == "file":
-        embedded = embed_file(Path(source), column, images, read, split, count, labels, seed, tell)
-        return _of_embedded(embedded, task, None, read.show if read else ())
+        read = read or usual_reading(source, images)
+        embedded = embed_file(Path(source), column, images, read, count, labels, seed, tell)
+        return _of_embedded(embedded, task, None, read.show)
     form, read = closed_form or ClosedForm(), read or ImagesConfig()
-    read = dataclasses.replace(read, split=split or read.split, column=column or read.column)
     chosen = choose_images(str(source), read, count, labels=labels, seed=seed, tell=tell)
+    if chosen.total == 1 and embeddings_suffix(Path(source)):
+        raise ValueError(
+            f"{source} holds a single image; if it is a file of embeddings, name the images that its rows are"
+            " of by --data DATA"
+        )
     parts = task.parts(chosen)
     found = closed_form_modes(chosen.images, parts, form, seed, tell)
     by = f"{OTHER_IMAGES} and {OTHER_NETWORK}" if form.is_random else OTHER_IMAGES
@@ -130,8 +133,31 @@ def explain_modes(
     return judge([found], chosen, parts, task, again_by=by, notes=notes, show=read.show)
 
 
+def usual_reading(source: str | Path, images: str | None = None) -> ImagesConfig:
+    """How `explain_modes` reads images: those of a run, and of a file of its embeddings, as the run does.
+
+    Parameters
+    ----------
+    source : str | Path
+        As for `explain_modes`.
+    images : str | None
+        Other images for a run to embed, or the data set that a file's rows are of.
+
+    Examples
+    --------
+    >>> usual_reading("photos").size
+    32
+    """
+    kind = _kind_of(source, images)
+    if kind == "run":
+        return reading_of_run(load_config(Path(source) / "config.yaml"), images)
+    if kind == "file":
+        return reading_of_file(open_rows(source).description, images)
+    return ImagesConfig()
+
+
 def _kind_of(source: Any, images: Any) -> str:
-    """Arrays, a run, a file of embeddings or a data set. Raises ValueError for a prediction."""
+    """Arrays, a run, a file of embeddings or a data set; raises for a prediction, and for a missing file."""
     if not isinstance(source, str | Path):
         return "arrays"
     path = Path(source).expanduser()
@@ -139,6 +165,8 @@ def _kind_of(source: Any, images: Any) -> str:
         raise ValueError(f"{source} is a prediction; expected a data set, a run or a file of embeddings")
     if is_run(path) and (path / "config.yaml").exists():
         return "run"
+    if images is not None and embeddings_suffix(path) and not path.exists():
+        raise FileNotFoundError(f"there is no file of embeddings {source}")
     is_file = path.is_file() and embeddings_suffix(path) is not None
     return "file" if is_file and (images is not None or _says_its_data(path)) else "data"
 
@@ -158,10 +186,13 @@ def _refuse_others(
         raise ValueError(f"--beside is an option for a run, and {task.name} is none")
     if images is not None and task.kind == "data":
         raise ValueError(
-            f"--images is an option for a run or a file of embeddings, and {task.name} is neither"
+            f"--data names the images of a run or of a file of embeddings, and {task.name} is neither"
         )
-    if column is not None and task.kind == "run":
-        raise ValueError(f"--column is an option for files and data sets, and {task.name} is a run")
+    if column is not None and task.kind != "file":
+        raise ValueError(
+            f"--column is an option for a file of embeddings, and {task.name} is none; the column of a data"
+            " set's images is named by --images.column"
+        )
     if what != "embedding" and task.kind != "run":
         raise ValueError(f"--what is an option for a run, and {task.name} is none")
     if closed_form is not None and task.kind != "data":

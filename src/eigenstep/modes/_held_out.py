@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from eigenstep.probes import fit_ridge, standardise
 
 Array = NDArray[np.float64]
 
-# Ridges to choose from by leave-one-out error, in units of the largest squared singular value.
+# Ridges to choose from by leave-one-out error, in units of the largest eigenvalue of x^T x.
 STRENGTHS = (1e-8, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 
 
@@ -77,29 +80,7 @@ def held_out_r2(
 
 def _predict(given: Array, wanted: Array, new: Array, joint: bool) -> Array:
     """Values (m, t) at new rows of the ridge regression of (n, t) on (n, p), by the best strength."""
-    mean, spread = given.mean(axis=0), given.std(axis=0)
-    spread = np.where(spread > 0, spread, 1)
-    centre = wanted.mean(axis=0)
-    u, s, vt = np.linalg.svd((given - mean) / spread, full_matrices=False)
-    kept = s > 1e-10 * max(s.max(initial=0), np.finfo(float).tiny)
-    u, s, vt = u[:, kept], s[kept], vt[kept]
-    if not len(s):
-        return np.tile(centre, (len(new), 1))
-    scores = u.T @ (wanted - centre)
-    # What no map of these columns reaches. Where they reach everything it is zero, not rounding: a ratio of
-    # two roundings would make the weakest ridge look best.
-    beyond, free = wanted - centre - u @ scores, 1 - 1 / len(given) - np.square(u).sum(axis=1)
-    if len(s) >= len(given) - 1:
-        beyond, free = np.zeros_like(beyond), np.zeros_like(free)
-    filters, errors = [], []
-    for strength in STRENGTHS:
-        left = strength * s[0] ** 2 / (s**2 + strength * s[0] ** 2)
-        room = np.maximum(free, 0) + np.square(u) @ left
-        residual = (beyond + u @ (left[:, None] * scores)) / np.maximum(room, 1e-12)[:, None]
-        filters.append((1 - left) / s)
-        errors.append(np.square(residual).sum(axis=0))
-    table = np.stack(errors)  # (strengths, t)
-    best = np.full(wanted.shape[1], table.sum(axis=1).argmin()) if joint else table.argmin(axis=0)
-    weights = vt.T @ (np.stack(filters, axis=1)[:, best] * scores)
-    result: Array = ((new - mean) / spread) @ weights + centre
+    rows, new_rows = standardise(torch.from_numpy(given), torch.from_numpy(new))
+    fit = fit_ridge(rows, torch.from_numpy(wanted).double(), STRENGTHS, each=not joint, relative=True)
+    result: Array = (new_rows @ fit.weights + fit.bias).numpy()
     return result

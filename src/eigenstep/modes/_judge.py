@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,10 @@ class Task:
     seed: int
     tell: Callable[[str], None]
 
+    @property
+    def needs_labels(self) -> bool:
+        return self.labels is not None and self.labels is not False
+
     def parts(self, chosen: ChosenImages) -> Thirds:
         """The thirds of the images. Raises ValueError for too few, and for images that are all the same."""
         parts = thirds(len(chosen.images), self.seed)
@@ -78,7 +83,12 @@ def judge(
         What the modes were found again from.
     """
     judged = chosen.take(parts.judged)
-    modes, split = moments[-1], halves(len(parts.judged), task.seed)
+    modes, split, notes = moments[-1], halves(len(parts.judged), task.seed), list(notes)
+    if problem := _of_one_class(judged, split):
+        if task.needs_labels:
+            raise ValueError(f"{task.name}: {problem}")
+        notes.append(f"labels are left alone: {problem}")
+        judged = dataclasses.replace(judged, labels=None)
     task.tell(f"measuring statistics of {len(judged.images):,} images")
     known = describe(judged, task.table, task.name)
     task.tell("explaining")
@@ -120,6 +130,19 @@ def judge(
         galleries(modes.values, judged.images, signs),
         judged.images,
         tuple(show),
+    )
+
+
+def _of_one_class(judged: ChosenImages, split: Halves) -> str | None:
+    """What is wrong with labels of which one half knows a single class: nothing is learned from it."""
+    if judged.labels is None:
+        return None
+    labels, count = judged.labels, len(judged.labels)
+    if all(len(np.unique(labels[half])) > 1 for half in (split.first, split.second)):
+        return None
+    return (
+        f"expected several classes in either half of the {count:,} images that modes are judged on, got one;"
+        " use more images by --count"
     )
 
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
-import eigenstep
 from eigenstep.modes._explanation import ALL, LABELS, Explanation
 from eigenstep.modes._gallery import as_picture, thumbnails
 from eigenstep.modes._names import NEAR, short
 from eigenstep.modes._tables import tables
+from eigenstep.pages import page
 from eigenstep.record import atomic_write
 
 # Pixels of a picture in a strip, and of that which a mode looks at.
@@ -35,15 +32,9 @@ WORDS = {
 
 def write_page(found: Explanation, path: str | Path) -> Path:
     """Write the page; nothing in it refers to another file or address."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = files("eigenstep.modes").joinpath("page.html").read_text(encoding="utf-8")
-    style = files("eigenstep.report").joinpath("page.css").read_text(encoding="utf-8")
     listed = tables(found)
-    text = environment.from_string(template).render(
-        style=Markup(style),
-        version=eigenstep.__version__,
+    text = page(
+        "eigenstep.modes",
         found=found,
         name=Path(found.name).name or found.name,
         kind=WORDS[found.kind],

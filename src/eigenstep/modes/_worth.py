@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from eigenstep.modes._evaluated import EvaluatedModes, orthonormal
 from eigenstep.modes._held_out import Halves
-from eigenstep.probes import knn_probe, ridge_probe
+from eigenstep.probes import chance, knn_probe, ridge_probe
 
 Array = NDArray[np.float64]
 
@@ -116,8 +116,7 @@ def worth(modes: EvaluatedModes, labels: NDArray[np.int64], split: Halves, seed:
         draws = [generator.permutation(count)[:few].tolist() for _ in range(DRAWS)]
         accuracies.append(_accuracy(f"random{words}", modes, draws, labels, split))
     accuracies.append(_accuracy(f"all {count}", modes, [range(count)], labels, split))
-    chance = float(np.unique(labels, return_counts=True)[1].max() / len(labels))
-    return Worth(found.tolist(), half, accuracies, chance)
+    return Worth(found.tolist(), half, accuracies, chance(labels))
 
 
 def _accuracy(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from eigenstep.encoders import ProjectorConfig
+from eigenstep.encoders.features import ImageKernel
 from eigenstep.images import ImagesConfig
 from eigenstep.methods import METHODS, SmallStartLoss, SmallStartNodes, predicted_losses
 from eigenstep.optim import EmbeddingPreconditionerConfig
@@ -36,7 +37,7 @@ class Setup:
 
     data: str = "photos"
     """Images, named as for train: photos, cifar10, a folder, or OWNER/NAME on the Hugging Face hub."""
-    kernel: Literal["linear", "rbf", "features", "random_conv", "patches", "ntk"] = "rbf"
+    kernel: Literal[ImageKernel, "ntk"] = "rbf"
     """linear or rbf, of the pixels; linear of features: of the backbone as it is (features), of random
     convolutions (random_conv) or of likeness to random patches (patches); or ntk, the network's tangent
     kernel."""

@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.encoders import PatchFeatures, RandomConvFeatures, initial_encoder, settle_statistics
+from eigenstep.encoders import initial_encoder, settle_statistics
+from eigenstep.encoders.features import is_random, kernel_features
 from eigenstep.machine import find_device
 from eigenstep.prediction._config import PredictConfig
 from eigenstep.training import TrainConfig
@@ -26,13 +27,11 @@ def view_features(config: PredictConfig, training: TrainConfig, views: Tensor) -
     """
     if config.kernel == "features":
         return _backbone_features(config, training, views)
-    if config.kernel == "random_conv":
-        transformer = RandomConvFeatures(random_state=config.seed, device=find_device(config.device))
-        return _doubled(transformer.fit(views).transform)
-    if config.kernel == "patches":
-        patches = PatchFeatures(random_state=config.seed, device=find_device(config.device))
-        return _doubled(patches.fit(views).transform)
-    return None
+    if not is_random(config.kernel):
+        return None
+    random = kernel_features(config.kernel, random_state=config.seed, device=find_device(config.device))
+    assert random is not None, "features, not pixels"
+    return _doubled(random.fit(views).transform)
 
 
 def _backbone_features(config: PredictConfig, training: TrainConfig, views: Tensor) -> Features:

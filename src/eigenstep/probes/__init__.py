@@ -10,7 +10,7 @@ from eigenstep.probes._linear import PrincipalAxes, principal_axes, standardise
 from eigenstep.probes._logistic import LOGISTIC_STRENGTHS, LogisticFit, fit_logistic, logistic_probe
 from eigenstep.probes._probe import probe
 from eigenstep.probes._ridge import RIDGE_STRENGTHS, RidgeFit, fit_ridge, ridge_probe
-from eigenstep.probes._task import ProbeResult, every_fifth, score
+from eigenstep.probes._task import ProbeResult, chance, every_fifth, score
 
 __all__ = [
     "LOGISTIC_STRENGTHS",
@@ -20,6 +20,7 @@ __all__ = [
     "PrincipalAxes",
     "ProbeResult",
     "RidgeFit",
+    "chance",
     "every_fifth",
     "fit_logistic",
     "fit_ridge",

@@ -1,6 +1,6 @@
 """Ridge regression onto the classes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -59,7 +59,7 @@ def ridge_probe(
     alphas = check_strengths(strengths)
     train, test = standardise(task.train, task.test)
     fit = fit_ridge(train, one_hot(task.targets).to(train), alphas)
-    return task.score((test @ fit.weights + fit.bias).argmax(1), fit.strength)
+    return task.score((test @ fit.weights + fit.bias).argmax(1), float(fit.strength[0]))
 
 
 @dataclass(frozen=True)
@@ -70,23 +70,44 @@ class RidgeFit:
     """(p, c)"""
     bias: Tensor
     """(c,)"""
-    strength: float
+    strength: Tensor
+    """alpha of each target, (c,); the same for all unless each was to have its own."""
     errors: Tensor
-    """Mean squared leave-one-out error of each strength, (number of strengths,), on the CPU."""
+    """Mean squared leave-one-out error of each strength, (number of strengths, c), on the CPU."""
 
 
-def fit_ridge(x: Tensor, y: Tensor, strengths: list[float]) -> RidgeFit:
-    """Regress targets y (n, c) on centred features x (n, p), by the best of the strengths."""
+def fit_ridge(
+    x: Tensor, y: Tensor, strengths: Sequence[float], *, each: bool = False, relative: bool = False
+) -> RidgeFit:
+    """Regress targets y (n, c) on centred features x (n, p), by the best of the strengths.
+
+    Parameters
+    ----------
+    each : bool
+        Choose a strength for each target by itself; default: one by the error of all.
+    relative : bool
+        Strengths are in units of the largest eigenvalue of x^T x.
+
+    Examples
+    --------
+    >>> x = torch.tensor([[-1.0], [0.0], [1.0]])
+    >>> fit_ridge(x, 4 * x, [1.0], relative=True).weights
+    tensor([[2.]])
+    """
     directions = principal_axes(x)
     bias = y.mean(0)
     y = y - bias
-    errors = torch.stack([_leave_one_out(directions, y, alpha).square().mean() for alpha in strengths]).cpu()
-    strength = strengths[int(errors.argmin())]
-    weights = directions.scores.T @ y / (directions.variances + strength)[:, None]
+    alphas = torch.tensor(strengths, dtype=x.dtype, device=x.device)
+    if relative and len(directions.variances):
+        alphas = alphas * directions.variances[-1]
+    errors = torch.stack([_leave_one_out(directions, y, alpha).square().mean(0) for alpha in alphas]).cpu()
+    best = errors.argmin(0) if each else errors.mean(1).argmin().expand(y.shape[1])
+    strength = alphas[best.to(alphas.device)]
+    weights = directions.scores.T @ y / (directions.variances[:, None] + strength)
     return RidgeFit(directions.axes @ weights, bias, strength, errors)
 
 
-def _leave_one_out(directions: PrincipalAxes, y: Tensor, alpha: float) -> Tensor:
+def _leave_one_out(directions: PrincipalAxes, y: Tensor, alpha: Tensor) -> Tensor:
     """y_i less the value at x_i of the fit without row i, for centred y (n, c)."""
     scores, variances = directions.scores, directions.variances
     n, rank = scores.shape

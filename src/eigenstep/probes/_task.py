@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from eigenstep.embeddings import wide_type
@@ -88,6 +90,18 @@ def score(predictions: Tensor, labels: Tensor, classes: Tensor, strength: float 
         predictions=predictions,
         strength=strength,
     )
+
+
+def chance(labels: ArrayLike) -> float:
+    """The accuracy of always guessing the commonest class of labels (n,).
+
+    Examples
+    --------
+    >>> chance([0, 5, 5, 5])
+    0.75
+    """
+    rows = np.asarray(labels)
+    return float(np.unique(rows, return_counts=True)[1].max() / len(rows))
 
 
 def every_fifth(targets: Tensor) -> Tensor:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-import eigenstep
+from eigenstep.pages import page
 from eigenstep.report._section import RunSection
 
 SCRIPTS = ("theme.js", "plots.js", "cloud.js", "page.js")
@@ -51,24 +50,20 @@ def rendered(section: RunSection) -> RenderedRun:
 
 def render_page(title: str, runs: Sequence[RenderedRun], absent: Sequence[AbsentRun] = ()) -> str:
     """The whole page as text. Names are escaped; nothing in it refers to another file or address."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     names = [f"run-{index + 1}" for index in range(len(runs))]
     drawings = [f'{{"id":"{name}",{run.drawing[1:]}' for name, run in zip(names, runs, strict=True)]
-    return environment.from_string(_template("page.html")).render(
+    return page(
+        "eigenstep.report",
         title=title,
-        version=eigenstep.__version__,
         runs=[{"id": name} | run.words for name, run in zip(names, runs, strict=True)],
         absent=absent,
         data=_in_script(f"[{','.join(drawings)}]"),
-        style=Markup(_template("page.css")),
         plotly=Markup(get_plotlyjs()),
-        scripts=Markup("\n".join(_template(name) for name in SCRIPTS)),
+        scripts=Markup("\n".join(_script(name) for name in SCRIPTS)),
     )
 
 
-def _template(name: str) -> str:
+def _script(name: str) -> str:
     return files("eigenstep.report").joinpath(name).read_text(encoding="utf-8")
 
 

@@ -24,13 +24,24 @@ def scores(chances, seed, images=800, spread=0.01):
     return score, asked
 
 
-def test_the_best_set_is_hardly_ever_called_worse():
-    """One set is a little better than eleven: at most 1 in 20 races may call it worse."""
-    called = 0
-    for seed in range(40):
-        score, _ = scores([0.41, *[0.4] * 11], seed)
-        called += 0 not in race(score, 12).tied
-    assert called <= 4
+def test_the_best_set_is_called_worse_in_at_most_one_of_20_races():
+    """The hardest case: all are equally good, so that each is the best and none may be called worse.
+
+    In 120 such races it was 1.0 %; of six sets with 32 trainings 0.8 %.
+    """
+    races, sets = 40, 12
+    called = sum(
+        sets - len(race(scores([0.4] * sets, seed, images=200)[0], sets).tied) for seed in range(races)
+    )
+    assert called / (races * sets) <= 1 / 20
+
+
+def test_what_tells_sets_apart_is_students_t_at_one_in_20_over_the_others():
+    """By the tables: at 1 in 20 2.920 of 2 degrees of freedom and 1.860 of 8, at 1 in 40 2.306 of 8."""
+    rng = np.random.default_rng(0)
+    for sets, seeds, expected in ((2, 3, 2.920), (2, 9, 1.860), (3, 5, 2.306)):
+        standing = Standing(list(rng.random((sets, seeds, 50))))
+        assert standing.critical == pytest.approx(expected, abs=6e-4)
 
 
 def test_a_set_that_is_clearly_better_wins_and_ends_the_race():

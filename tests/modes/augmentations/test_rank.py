@@ -109,6 +109,18 @@ def test_images_of_five_channels_have_what_exists_for_them(hues):
     assert "jitter by channel" in {each.name for each in found.sets}
 
 
+def test_fewer_images_than_a_batch_are_refused_before_anything_is_computed(hues):
+    told = []
+    options = {
+        **FEW,
+        "training": ShortTraining(batch_size=161),
+        "progress": lambda *words: told.append(words),
+    }
+    with pytest.raises(ValueError, match="at least 161 images, a batch, got 160; set a smaller --training"):
+        rank_augmentations(*hues, SETS, **options)
+    assert not told
+
+
 def test_labels_of_one_class_are_refused(hues):
     with pytest.raises(ValueError, match="at least two classes"):
         rank_augmentations(hues[0], torch.zeros(len(hues[0]), dtype=torch.long), SETS, **FEW)

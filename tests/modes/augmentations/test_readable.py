@@ -43,6 +43,12 @@ def test_what_labels_one_class_is_refused():
         ridge_readable(torch.randn(5, 2), torch.zeros(5, dtype=torch.long))
 
 
+@pytest.mark.parametrize("labels", [torch.arange(20), torch.tensor([0] * 17 + [1, 2, 3])])
+def test_classes_of_one_image_each_are_refused(labels):
+    with pytest.raises(ValueError, match=r"two classes of several images each, got [01] among"):
+        ridge_readable(torch.randn(20, 2), labels)
+
+
 def test_shares_by_class_average_to_the_accuracy():
     y = torch.tensor([0] * 30 + [1] * 70)
     found = ridge_readable(torch.randn(100, 2) + y[:, None], y)

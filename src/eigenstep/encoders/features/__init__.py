@@ -2,7 +2,16 @@
 
 from eigenstep.encoders.features._backbone import BackboneFeatures
 from eigenstep.encoders.features._image_features import ImageFeatures
+from eigenstep.encoders.features._kernels import ImageKernel, is_random, kernel_features
 from eigenstep.encoders.features._patches import PatchFeatures
 from eigenstep.encoders.features._random_conv import RandomConvFeatures
 
-__all__ = ["BackboneFeatures", "ImageFeatures", "PatchFeatures", "RandomConvFeatures"]
+__all__ = [
+    "BackboneFeatures",
+    "ImageFeatures",
+    "ImageKernel",
+    "PatchFeatures",
+    "RandomConvFeatures",
+    "is_random",
+    "kernel_features",
+]

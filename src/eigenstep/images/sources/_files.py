@@ -9,7 +9,7 @@ import numpy as np
 
 from eigenstep.images._config import ImagesConfig
 from eigenstep.images.decoding import BytesImage, FileImage, MemberImage, Record, images_in
-from eigenstep.images.sources._array_labels import array_labels
+from eigenstep.images.sources._array_labels import LABELS, array_labels
 from eigenstep.images.sources._damage import Damage
 from eigenstep.images.sources._found import Found, Named
 from eigenstep.images.sources._kinds import ARRAY_SUFFIXES, PAGED_SUFFIXES, suffix
@@ -107,6 +107,9 @@ class ImageFiles(Source):
 
 def no_class_folders(data: str) -> str:
     """What is said where labels are asked for and there are none."""
+    if data.lower().endswith(".npz"):
+        names = f"{', '.join(LABELS[:-1])} or {LABELS[-1]}"
+        return f"{data} has no labels: expected a whole number or a text for each image in an array {names}"
     return f"{data} has no labels: expected each image in the folder of its class, and at least two of these"
 
 

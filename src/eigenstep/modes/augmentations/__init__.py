@@ -4,7 +4,7 @@
 statistics of the image, the modes of a set by invariance, short trainings and the race between sets.
 """
 
-from eigenstep.modes.augmentations._agreement import Agreement, operations_of, view_agreement
+from eigenstep.modes.augmentations._agreement import Agreement, listed, operations_of, view_agreement
 from eigenstep.modes.augmentations._invariance import SetModes, set_modes
 from eigenstep.modes.augmentations._labelled_images import LabelledImages, load_for_sets
 from eigenstep.modes.augmentations._page import write_page
@@ -29,6 +29,7 @@ from eigenstep.modes.augmentations._short_training import (
     ShortTraining,
     score_set,
     short_features,
+    short_losses,
 )
 from eigenstep.modes.augmentations._standing import Difference, Standing
 from eigenstep.modes.augmentations._words import sentence, tables
@@ -45,6 +46,7 @@ __all__ = [
     "ShortTraining",
     "Standing",
     "knn_readable",
+    "listed",
     "load_for_sets",
     "operations_of",
     "race",
@@ -57,6 +59,7 @@ __all__ = [
     "sentence",
     "set_modes",
     "short_features",
+    "short_losses",
     "standard_sets",
     "tables",
     "view_agreement",

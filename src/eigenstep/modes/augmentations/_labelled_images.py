@@ -14,9 +14,6 @@ from eigenstep.images import ImagesConfig, find_source
 from eigenstep.images.sources import UNLABELLED
 from eigenstep.modes._chosen_images import choose_images
 
-# `--labels`: those that the data set has, or none; anything else names the column.
-AUTO, NONE = "auto", "none"
-
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
@@ -45,7 +42,7 @@ def load_for_sets(
     config: ImagesConfig,
     count: int,
     *,
-    labels: str = AUTO,
+    labels: bool | None = None,
     seed: int = 0,
     tell: Callable[[str], None] = lambda text: None,
 ) -> LabelledImages:
@@ -53,9 +50,10 @@ def load_for_sets(
 
     Parameters
     ----------
-    labels : str
-        "auto" takes them where there are some, "none" leaves them alone; else the column that holds them,
-        which is then needed.
+    config : ImagesConfig
+        Its `label` names the column, which is then needed.
+    labels : bool | None
+        Need labels, or leave them alone; None takes them where there are some.
 
     Raises
     ------
@@ -68,28 +66,26 @@ def load_for_sets(
     >>> found.images.shape, found.labels
     (torch.Size([32, 3, 16, 16]), None)
     """
-    asked = labels not in (AUTO, NONE)
-    if asked:
-        config = dataclasses.replace(config, label=labels)
     chosen = choose_images(data, config, count, labels=False, seed=seed, tell=tell)
     order = np.random.default_rng([seed, 11]).permutation(len(chosen.images))
     images = torch.from_numpy(chosen.images[order])
     places, notes = chosen.places[order], list(chosen.notes)
-    if labels == NONE:
+    if labels is False:
         return LabelledImages(images, None, [], notes)
     source = find_source(data)
     try:
         source.need("labels", option="DATA")
         found = source.labels(dataclasses.replace(config, limit=None))
     except ValueError as error:
-        if asked or config.label is not None:
+        if labels or config.label is not None:
             raise
         return LabelledImages(images, None, [], [*notes, f"there are no labels: {error}"])
     numbers = found.numbers[places]
     labelled = numbers != UNLABELLED
     if not labelled.any():
-        if asked:
-            raise ValueError(f"{data}: none of the {len(numbers):,} images has a label in {labels}")
+        if labels or config.label is not None:
+            where = "" if config.label is None else f" in {config.label}"
+            raise ValueError(f"{data}: none of the {len(numbers):,} images has a label{where}")
         return LabelledImages(images, None, [], [*notes, "there are no labels: no image has one"])
     if not labelled.all():
         notes.append(
@@ -100,7 +96,7 @@ def load_for_sets(
     if len(classes) < 2:
         raise ValueError(
             f"{data}: expected labels of at least two classes, got one over {int(labelled.sum()):,} images;"
-            " take other labels, or none by --labels none"
+            " take other labels, or none by --labels no"
         )
     targets = np.full(len(numbers), -1, dtype=np.int64)
     targets[labelled] = small

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
-
-import eigenstep
 from eigenstep.modes.augmentations._result import AugmentationAdvice
 from eigenstep.modes.augmentations._words import calls, place_of, sentence, signed, table_note
+from eigenstep.pages import page
 from eigenstep.record import atomic_write
 
 
@@ -28,15 +24,9 @@ def write_page(
     notes : list[str] | None
         What else a reader should know, each in one line.
     """
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = files("eigenstep.modes.augmentations").joinpath("page.html").read_text(encoding="utf-8")
-    style = files("eigenstep.report").joinpath("page.css").read_text(encoding="utf-8")
     classes = advice.by_class()
-    text = environment.from_string(template).render(
-        style=Markup(style),
-        version=eigenstep.__version__,
+    text = page(
+        "eigenstep.modes.augmentations",
         title=title,
         advice=advice,
         sentence=sentence(advice),

@@ -127,10 +127,18 @@ def rank_augmentations(
             raise ValueError(f"set {each.name!r}: {error}") from error
         if each.views.own is not None:
             raise ValueError(f"set {each.name!r}: views of one's own, {each.views.own}, have no set")
-    for name, number in (("--principal", n_principal), ("--workers", 1 if workers is None else workers)):
-        if number < 1:
-            raise ValueError(f"{name}: expected at least 1, got {number}")
+    used = 1 if workers is None else workers
+    for name, number, least in (
+        ("--principal", n_principal, 1),
+        ("--first-seeds", first_seeds, 2),
+        ("--workers", used, 1),
+    ):
+        if number < least:
+            raise ValueError(f"{name}: expected at least {least}, got {number}")
     targets = None if labels is None else _checked_labels(labels, len(pixels))
+    options = training or ShortTraining()
+    if targets is not None and train:
+        options.check_images(len(pixels))
     tell("what operations leave", 0, 1)
     agreement = view_agreement(pixels, chosen, count=STATISTICS_IMAGES, seed=seed)
     tell("what operations leave", 1, 1)
@@ -152,7 +160,6 @@ def rank_augmentations(
     short = None
     if targets is not None and train:
         racing = [each for each in chosen if each.name not in useless]
-        options = training or ShortTraining()
         short = _trained(
             pixels, targets, racing, options, trainings, first_seeds, tie_within, seed, workers, device,
             None if folder is None else Path(folder), tell,
@@ -226,13 +233,13 @@ def _sides(images: Tensor, modes: Sequence[SetModes]) -> Sides:
 
 
 def _first_look(sets: Sequence[AugmentationSet], modes: Sequence[SetModes], targets: Tensor) -> Closed | None:
-    """Labels read from few modes, from more, and by neighbours; None where they are of one class."""
+    """Labels read from few modes, from more, and by neighbours; None where there are not two classes."""
     looked_at = [(each, found) for each, found in zip(sets, modes, strict=True) if found.in_common]
     modes = [found for _, found in looked_at]
     some = targets[: len(modes[0].values)]
     labelled = (some >= 0).numpy()
     known = some[some >= 0]
-    if len(torch.unique(known)) < 2:
+    if (torch.unique(known, return_counts=True)[1] > 1).sum() < 2:
         return None
     values = [torch.from_numpy(each.values[labelled]) for each in modes]
     few = [ridge_readable(each[:, :FEW], known) for each in values]

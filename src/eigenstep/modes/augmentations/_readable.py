@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from eigenstep.probes import ProbeResult, knn_probe, ridge_probe
+from eigenstep.probes import ProbeResult, chance, knn_probe, ridge_probe
 
 # Parts of each class, each told by what is learned from the others.
 _FOLDS = 5
@@ -99,12 +99,6 @@ def _by_fifths(features: Tensor, labels: Tensor, probe: Callable[..., ProbeResul
     return Readable(right.numpy())
 
 
-def chance(labels: ArrayLike) -> float:
-    """The accuracy of always guessing the commonest class."""
-    counts = np.bincount(np.asarray(labels))
-    return float(counts.max() / counts.sum())
-
-
 def says_nothing(accuracy: float, labels: ArrayLike) -> bool:
     """Whether an accuracy is so near that of guessing that it says nothing of how sets differ.
 
@@ -130,10 +124,16 @@ def check_features(features: Tensor) -> None:
 
 
 def check_classes(labels: Tensor) -> None:
-    """Raise ValueError for labels of fewer than two classes."""
-    classes = torch.unique(labels)
+    """Raise ValueError for labels of fewer than two classes, or of fewer with several images each."""
+    classes, sizes = torch.unique(labels, return_counts=True)
     if len(classes) < 2:
         raise ValueError(
             f"expected labels of at least two classes, got {len(classes)} over {len(labels)} images; there is"
-            " nothing to tell apart, so leave the labels out by --labels none"
+            " nothing to tell apart, so leave the labels out by --labels no"
+        )
+    several = int((sizes > 1).sum())
+    if several < 2:
+        raise ValueError(
+            f"expected at least two classes of several images each, got {several} among {len(classes):,}"
+            f" classes of {len(labels):,} images; take other labels by --images.label, or none by --labels no"
         )

@@ -4,6 +4,7 @@ import dataclasses
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from eigenstep.encoders import Encoder, as_input, convnet
 from eigenstep.images import channel_statistics
-from eigenstep.methods import Embeddings, Objective, method_named
+from eigenstep.methods import METHODS, Embeddings, Objective, method_named
 from eigenstep.modes.augmentations._readable import Readable, ridge_readable
 from eigenstep.optim import OptimizerConfig, build_optimizer, learning_rates, set_rate, with_defaults
 from eigenstep.spelling import nearest
@@ -45,6 +46,11 @@ class ShortTraining:
     """Features are probed so many times, at the end and in equal steps before it, and the mean is taken."""
 
     def __post_init__(self) -> None:
+        losses = short_losses()
+        if self.loss not in losses:
+            raise ValueError(
+                f"loss: expected one of {', '.join(losses)}, got {self.loss!r}.{nearest(self.loss, losses)}"
+            )
         for name in ("steps", "width", "checkpoints"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
@@ -54,6 +60,14 @@ class ShortTraining:
             raise ValueError(f"rate: expected a positive number, got {self.rate}")
         if self.checkpoints > self.steps:
             raise ValueError(f"checkpoints: expected at most {self.steps}, the steps, got {self.checkpoints}")
+
+    def check_images(self, count: int) -> None:
+        """Raise ValueError for fewer images than a batch has."""
+        if count < self.batch_size:
+            raise ValueError(
+                f"expected at least {self.batch_size} images, a batch, got {count}; set a smaller"
+                " --training.batch-size"
+            )
 
     @property
     def probed_at(self) -> list[int]:
@@ -76,6 +90,24 @@ class ShortOutcome(Readable):
 
     steps: tuple[int, ...] = ()
     accuracies: tuple[float, ...] = ()
+
+
+@cache
+def short_losses() -> list[str]:
+    """The losses by which sets can be compared: of two views' embeddings alone, with a recipe for CIFAR-10.
+
+    Examples
+    --------
+    >>> "simclr" in short_losses(), "byol" in short_losses(), "supcon" in short_losses()
+    (True, False, False)
+    """
+    found = []
+    for name, method in METHODS.items():
+        if _RECIPE.format(name) in recipe_names() and not method.needs_labels:
+            objective = method.build(method.options(), 8, 1)
+            if objective.target_momentum is None:
+                found.append(name)
+    return found
 
 
 def score_set(
@@ -170,10 +202,7 @@ def short_features(
     training = training or ShortTraining()
     size = image_size or int(images.shape[-1])
     channels = int(images.shape[1])
-    if len(images) < training.batch_size:
-        raise ValueError(
-            f"expected at least {training.batch_size} images, a batch, got {len(images)}; set a smaller batch"
-        )
+    training.check_images(len(images))
     resolved = scaled_views(views, images)
     place = torch.device(device)
     with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
@@ -197,20 +226,10 @@ def scaled_views(views: ViewsConfig, images: Tensor) -> ViewsConfig:
 
 
 def _build(training: ShortTraining, channels: int) -> tuple[Encoder, Objective]:
-    names = sorted(name.partition("/")[0] for name in recipe_names() if name.endswith("/cifar10-resnet18"))
-    if training.loss not in names:
-        raise ValueError(
-            f"loss: expected one of {', '.join(names)}, got {training.loss!r}.{nearest(training.loss, names)}"
-        )
     recipe, method = load_recipe(_RECIPE.format(training.loss)), method_named(training.loss)
     hidden = tuple(min(256, width) for width in recipe.projector.hidden)
     projector = dataclasses.replace(recipe.projector, hidden=hidden, dim=min(128, recipe.projector.dim))
     objective = method.build(method.options_in(recipe), projector.dim, 1)
-    if objective.needs_labels or objective.target_momentum is not None:
-        raise ValueError(
-            f"loss: short trainings are by losses of two views' embeddings alone, got {training.loss};"
-            " take simclr, barlow_twins or vicreg"
-        )
     return Encoder(convnet(channels, training.width), 16 * training.width, projector), objective
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-# In so many races at most the best set is called worse than another.
+# In so many races at most the best set is called worse than another: by theory of one look at all trainings,
+# and of a race, which looks several times, by simulation.
 LEVEL = 0.05
 
 
