@@ -69,8 +69,8 @@ class TableFile:
         found: list[Any] = []
         for group in range(len(self.groups)):
             for _, content in self._opened.pieces(group, [column], count):
-                values = None if content is None else column.of(content)
-                for start in range(0, 0 if values is None else len(values), count):
+                values = column.of(content) if content is not None else []
+                for start in range(0, len(values), count):
                     found = values.slice(start, count).to_pylist()
                     if any(found):
                         return found
