@@ -69,7 +69,7 @@ class TableFile:
         found: list[Any] = []
         for group in range(len(self.groups)):
             for _, content in self._opened.pieces(group, [column], count):
-                values = column.of(content) if content is not None else []
+                values: Any = column.of(content) if content is not None else []
                 for start in range(0, len(values), count):
                     found = values.slice(start, count).to_pylist()
                     if any(found):
