@@ -133,12 +133,16 @@ def test_files_in_archives_are_known_by_their_content_too(zipped, tarred, png):
 
 def test_archives_within_archives_and_hidden_files_are_named(zipped, tarred):
     zipped("a.zip", "x.png", ".hidden.png", "__MACOSX/._x.png", **{"in.zip": b"PK\3\4", "in.tar.gz": b"junk"})
-    data = tarred("b.tar", "./y.png", "._y.png", **{"in.tar": b"junk"})
+    data = tarred("b.tar", "./y.png", "._y.png", **{"in.tar": b"junk", "in": b"PK\3\4"})
+    zipped("c.zip", **{"in": b"PK\3\4"})
+    zipped("d.zip", ".hidden.png")
     assert names(data) == ["a.zip/x.png", "b.tar/y.png"]
     assert passed(data) == {
-        "hidden": ["a.zip/.hidden.png", "a.zip/__MACOSX/._x.png", "b.tar/._y.png"],
-        "an archive within an archive": ["a.zip/in.zip", "a.zip/in.tar.gz", "b.tar/in.tar"],
-    }
+        "hidden": ["a.zip/.hidden.png", "a.zip/__MACOSX/._x.png", "d.zip/.hidden.png", "b.tar/._y.png"],
+        "an archive within an archive": [
+            "a.zip/in.zip", "a.zip/in.tar.gz", "c.zip/in", "b.tar/in.tar", "b.tar/in",
+        ],
+    }  # fmt: skip
 
 
 def test_members_that_cannot_be_read_are_named_with_the_reason(zipped):
@@ -297,3 +301,60 @@ def test_what_is_passed_over_in_tars_is_counted_once_however_often_they_are_read
     for _ in range(3):
         list(opened.samples())
         assert opened.passed_over.count == 2
+
+
+def test_archives_beside_tars_that_give_no_image_are_named(zipped, tarred):
+    data = tarred("a.tar", "1.png")
+    zipped("text.zip", **{"1.txt": "x"})
+    zipped("secret.zip", "2.png")
+    content = bytearray((data / "secret.zip").read_bytes())
+    content[content.rindex(b"2.png") - 46 + 8] = 1
+    (data / "secret.zip").write_bytes(content)
+    (data / "cut.zip").write_bytes(b"PK\3\4 no more")
+    tarred("empty.tar")
+    (data / "packed.7z").write_bytes(b"7z\xbc\xaf\x27\x1c")
+    assert names(data, broken="pass") == ["a.tar/1.png"]
+    assert passed(data, broken="pass") == {
+        "an archive without images": ["text.zip"],
+        "encrypted in a zip archive": ["secret.zip/2.png"],
+        "a damaged archive": ["cut.zip"],
+        "an archive in which no files are found": ["empty.tar"],
+        "packed in a way that is not read (.7z)": ["packed.7z"],
+    }
+
+
+def test_links_in_zips_are_named(zipped):
+    data = zipped("a.zip", "1.png")
+    link = zipfile.ZipInfo("2.png")
+    link.create_system, link.external_attr = 3, 0o120777 << 16
+    with zipfile.ZipFile(data / "a.zip", "a") as archive:
+        archive.writestr(link, "1.png")
+    assert names(data) == ["a.zip/1.png"]
+    assert passed(data) == {"a link in a zip archive": ["a.zip/2.png"]}
+
+
+def test_of_a_name_that_a_zip_has_twice_the_later_image_is_read_if_damage_is_passed(zipped, png):
+    data = zipped("a.zip", "1.png", "2.png")
+    with zipfile.ZipFile(data / "a.zip", "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("1.png", png(7))
+    opened = find_source(str(data)).open(ImagesConfig(broken="pass"))
+    contents = {sample.name: sample.record.open().read() for sample in opened.samples()}
+    assert contents == {"a.zip/2.png": png(1), "a.zip/1.png": png(7)}
+    assert passed(data, broken="pass") == {"written again later in its archive": ["a.zip/1.png"]}
+
+
+def test_an_image_called_a_text_is_one_in_a_tar_and_a_text_that_begins_like_one_is_none(tarred, png):
+    data = tarred("a.tar", **{"1.txt": png(0), "2.txt": b"P5 a caption", "3.cls": b"BM", "4.csv": png(1)})
+    assert names(data) == ["a.tar/1.txt", "a.tar/4.csv"]
+    assert sum(map(len, passed(data).values())) == 2
+
+
+@pytest.mark.parametrize(
+    ("limit", "unread"), [(1, ["a.tar", "b.tar"]), (2, ["b.tar"]), (3, ["b.tar"]), (4, [])]
+)
+def test_archives_that_have_more_than_the_limit_are_named(limit, unread, tarred):
+    tarred("a.tar", "1.png", "2.png")
+    data = tarred("b.tar", "3.png", "4.png")
+    reason = f"read no further than --images.limit {limit}"
+    assert len(names(data, limit=limit)) == limit
+    assert passed(data, limit=limit) == ({reason: unread} if unread else {})

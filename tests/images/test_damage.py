@@ -245,6 +245,7 @@ def test_of_several_archives_the_damaged_one_is_left_out(images, load, whole):
     found = load("b.zip", broken, broken="pass")
     assert rows_of(found, whole) == list(range(COUNT))
     assert [told.split(" (")[0] for told in found.damage] == ["b.zip"]
+    assert found.passed_over.reasons["a damaged archive"].names == ["b.zip"]
 
 
 @pytest.mark.parametrize("end", ["png", "jpg"])

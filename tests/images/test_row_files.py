@@ -135,3 +135,10 @@ def test_links_in_a_folder_of_images_are_the_users_own(tmp_path, encoded):
     (tmp_path / "data" / "a.png").symlink_to(tmp_path / "elsewhere.png")
     (tmp_path / "linked").symlink_to(tmp_path / "data")
     assert len(load(tmp_path / "data")) == len(load(tmp_path / "linked")) == 1
+
+
+def test_paths_may_be_written_as_windows_does_and_lead_out_as_little(folder, write):
+    data = write("jsonl", "inside\\a", "inside/b", "inside\\gone", "..\\secret", "C:\\secret")
+    found = load(data)
+    assert len(found) == 2
+    assert [broken.split(" (")[0] for broken in found.broken] == ["image 2", "image 3", "image 4"]

@@ -10,6 +10,7 @@ class Numbers:
     """A shard of numbered samples, which counts how many were read."""
 
     def __init__(self, *numbers):
+        self.name = f"numbers from {numbers[0]} on"
         self.numbers = numbers
         self.read = 0
 

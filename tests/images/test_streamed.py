@@ -139,6 +139,20 @@ def test_files_that_were_passed_over_are_found_and_named(kind, data_of, open_dat
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_images_that_the_first_epoch_has_not_come_to_are_counted(kind, data_of, open_data, take):
+    images = open_data(kind, data_of(kind, 20, broken=FEW), batch_size=6)
+    for steps, left in ((1, 14), (2, 8), (4, 2)):
+        take(images, steps)
+        facts = images.facts()
+        passed = sum(facts["passed_over"].values())
+        is_known = kind == "table" or steps == 4  # a stream's length is, when it has been read once
+        assert facts["used"] + facts["broken"] == 20 - left
+        assert facts["not_looked_at"] == (left if is_known else None)
+        assert facts["found"] == (20 + passed if is_known else None)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["memory", *KINDS])
 def test_all_training_processes_have_the_same_statistics(kind, data_of, open_data):
     folder = data_of(kind, 20, broken=FEW)

@@ -252,12 +252,21 @@ def test_lists_that_cannot_be_used_say_why(folder, files, png):
     assert "its first line names an image" in refused("a.csv", "x.png,1\ny.png,2\n")
     assert "has no column of images; its columns are x, y" in refused("a.csv", "x,y\n1,2\n")
     assert "image columns (image, mask), got None" in refused("a.csv", "image,mask\na.png,b.png\n")
+    assert "if x holds paths, name it by --images.column" in refused("a.csv", "x,y\nhttp://a/1,2\n")
+    assert "different names, got x more than once" in refused("a.csv", "x,y,x\na.png,1,a.png\n")
     assert "is damaged" in refused("a.json", "{]")
     assert "expected a list of objects" in refused("a.json", "[1, 2]")
     assert "names '../x.png', which is outside" in refused("a.csv", "path,y\n../x.png,2\n")
     (folder.parent / "x.png").write_bytes(png(0))
     os.symlink(folder.parent / "x.png", folder / "link.png")
     assert "names 'link.png', which is outside" in refused("a.csv", "path,y\nlink.png,2\n")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_list_in_another_encoding_says_which_is_expected(encoding, folder):
+    (folder / "list.csv").write_bytes("path\né.png\n".encode(encoding))
+    with pytest.raises(ValueError, match=r"expected text in UTF-8, got other bytes"):
+        load_images(str(folder / "list.csv"), ImagesConfig(size=4))
 
 
 def test_paths_without_suffixes_are_read_where_the_column_is_named(folder, png, rows_of):
@@ -395,3 +404,51 @@ def test_nested_labels_are_named_by_their_place(folder, contents):
             1,
             0,
         ]
+
+
+def test_tables_that_no_saved_split_names_and_parts_that_are_gone_are_told(saved, folder, contents, rows_of):
+    datasets.DatasetDict({"train": saved, "test": saved, "gone": saved}).save_to_disk(
+        folder, num_shards={"train": 1, "test": 3, "gone": 1}
+    )
+    shutil.rmtree(folder / "gone")
+    (folder / "test" / "data-00001-of-00003.arrow").unlink()
+    (folder / "more").mkdir()
+    for name in ("top.parquet", "more/a.parquet"):
+        parquet.write_table(pa.table({"i": contents[:2]}), folder / name)
+    opened = find_source(str(folder)).open(ImagesConfig())
+    reason = "a table in none of the folders that dataset_dict.json names"
+    assert opened.passed_over.reasons[reason].names == ["more/a.parquet", "top.parquet"]
+    assert rows(folder, rows_of) == list(range(COUNT))
+    assert any("not there: test/data-00001-of-00003.arrow, gone/" in note for note in opened.notes)
+
+
+def test_shards_that_the_numbers_of_others_tell_of_are_told(folder, contents):
+    for number in (0, 2):
+        name = f"train-{number:05d}-of-00003.parquet"
+        parquet.write_table(pa.table({"i": contents[:1]}), folder / name)
+    (note,) = find_source(str(folder)).open(ImagesConfig()).notes
+    assert note.endswith("not there: train-00001-of-00003.parquet")
+    assert find_source(str(folder / "train-00000-of-00003.parquet")).open(ImagesConfig()).notes == []
+
+
+def test_files_of_a_table_may_keep_its_column_in_different_types(folder, contents, rows_of):
+    parquet.write_table(pa.table({"i": contents[:2]}), folder / "a.parquet")
+    structs = [{"bytes": content, "path": None} for content in contents[2:4]]
+    parquet.write_table(pa.table({"i": structs}), folder / "b.parquet")
+    parquet.write_table(pa.table({"i": pa.array(contents[4:5], pa.large_binary())}), folder / "c.parquet")
+    assert rows(folder, rows_of) == [0, 1, 2, 3, 4]
+
+
+def test_a_column_that_begins_with_empty_rows_is_one_of_images(folder, contents):
+    column = pa.array([None] * 50 + contents, pa.binary())
+    parquet.write_table(
+        pa.table({"i": column, "j": [b"x"] * len(column)}), folder / "a.parquet", row_group_size=9
+    )
+    found = load_images(str(folder), ImagesConfig(size=4))
+    assert (len(found), len(found.broken)) == (COUNT, 50)
+
+
+def test_a_line_of_json_ends_where_its_line_does(folder, png):
+    (folder / "a\u2028b.png").write_bytes(png(0))
+    (folder / "list.jsonl").write_text('{"path": "a\u2028b.png"}\n', encoding="utf-8")
+    assert len(load_images(str(folder / "list.jsonl"), ImagesConfig(size=4))) == 1

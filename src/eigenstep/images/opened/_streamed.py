@@ -128,7 +128,7 @@ class StreamedImages(Images):
         facts = dataclasses.asdict(self._tally)
         del facts["step"]
         found = source_facts(self.count, self._opened.passed_over, self.pixels, facts.pop("notes"))
-        return facts | damage_facts(self._damage()) | found
+        return facts | damage_facts(self._damage()) | found | self._not_looked_at(facts)
 
     def joint_facts(self, facts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         # Every process reads all files, and may be ahead of the others.
@@ -138,7 +138,12 @@ class StreamedImages(Images):
         notes = {"notes": list(dict.fromkeys(note for part in facts for note in part.get("notes", [])))}
         counts = {key: sum(part[key] for part in facts) for key in _COUNTS}
         told = notes if "notes" in facts[0] else {}
-        return facts[0] | counts | damaged | told | {"broken_names": names}
+        return facts[0] | counts | damaged | told | {"broken_names": names} | self._not_looked_at(counts)
+
+    def _not_looked_at(self, counts: dict[str, Any]) -> dict[str, int | None]:
+        """Images that the first epoch has not come to, or left out as less than a batch."""
+        known = None if self.count is None else self.count - counts["used"] - counts["broken"]
+        return {"not_looked_at": known}
 
     def state(self) -> dict[str, Any]:
         tally = dataclasses.asdict(self._tally)

@@ -48,7 +48,7 @@ class ImageFiles(Source):
             damage.tell(name, fault)
         which = self._which(config)
         rows = self._listed.open(self.data, config, which, damage)[0]
-        rows.notes = [self._layout.note] if self._layout.note else []
+        rows.notes = [*self.found.notes, *([self._layout.note] if self._layout.note else [])]
         for split in self.splits():
             if split != config.split:
                 rows.passed_over.add(None, other_split(split), len(self._layout.of(split)))
@@ -134,6 +134,7 @@ class FilesOf:
         self.paths = list(images)
         self.archives = [""] * len(images)
         self.faults: dict[str, str] = {}
+        self.told: dict[str, str] = {}
         self.passed_over = PassedOver()
         self.passed_over.include(found.passed_over)
         for name in zips:
@@ -145,16 +146,21 @@ class FilesOf:
             self.archives = [self.archives[index] for index in order]
 
     def open(
-        self, data: str, config: ImagesConfig, which: Sequence[int], damage: Damage
+        self, data: str, config: ImagesConfig, which: Sequence[int], damage: Damage, *, alone: bool = True
     ) -> tuple["FileRows", np.ndarray]:
         """The first `config.limit` images of some of the entries, and which entry each is of: int64 (n,).
+
+        Parameters
+        ----------
+        alone : bool
+            There are no other images, so that there must be some here.
 
         Raises
         ------
         ValueError
-            If an archive is damaged and that is to be refused, or there are no images.
+            If an archive is damaged and that is to be refused, or there are no images where some must be.
         """
-        for name, fault in self.faults.items():
+        for name, fault in (self.faults | self.told).items():
             damage.tell(name, fault)
         rows, passed = FileRows(data, self.found.root, damage=damage.found), PassedOver()
         passed.include(self.passed_over)
@@ -172,9 +178,9 @@ class FilesOf:
                 images = images[:kept]
             rows.entries.extend(images)
             where.extend([index] * len(images))
-        if not where and not self.faults and limit != 0:
+        if alone and not where and not self.faults and limit != 0:
             raise ValueError(f"{data} holds no images: {'; '.join(passed.lines())}")
-        if not where and self.faults:
+        if alone and not where and self.faults:
             name, fault = next(iter(self.faults.items()))
             raise ValueError(f"{data}: none of its files can be read, for example {name} ({fault})")
         rows.passed_over = passed
@@ -183,7 +189,10 @@ class FilesOf:
     def _add(self, name: str, found: ZipImages) -> None:
         if found.fault is not None:
             self.faults[name] = found.fault
+            self.passed_over.add(name, "a damaged archive")
             return
+        if found.told is not None:
+            self.told[name] = found.told
         if found.is_foreign:
             self.passed_over.add(name, "an archive without images")
             return

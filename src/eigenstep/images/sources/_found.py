@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from eigenstep.images.sources._columns import holds_images
-from eigenstep.images.sources._kinds import ARCHIVE_SUFFIXES, HEAD, Kind, kind_by_name, kind_of, suffix
+from eigenstep.images.sources._kinds import (
+    ARCHIVE_SUFFIXES,
+    HEAD,
+    PACKED_SUFFIXES,
+    Kind,
+    kind_by_name,
+    kind_of,
+    suffix,
+)
+from eigenstep.images.sources._layout import absent_shards
 from eigenstep.images.sources._passed_over import PassedOver
 from eigenstep.images.sources._table_files import TableFile
 from eigenstep.images.sources._walk import walk
@@ -51,6 +60,8 @@ class Found:
         Of a saved `DatasetDict`, whose folders are splits whatever their names.
     passed_over : PassedOver
         What is not used.
+    absent : list[str]
+        What descriptions or names of others tell of, and is not there.
     """
 
     root: str
@@ -63,6 +74,15 @@ class Found:
     damaged: dict[str, str] = field(default_factory=dict)
     splits: list[str] = field(default_factory=list)
     passed_over: PassedOver = field(default_factory=PassedOver)
+    absent: list[str] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """A line that says what is not there, if anything is."""
+        if not self.absent:
+            return []
+        more = ", ..." if len(self.absent) > 3 else ""
+        return [f"of the parts that it tells of these are not there: {', '.join(self.absent[:3])}{more}"]
 
     def place(self, path: str) -> str:
         return os.path.join(self.root, path)
@@ -81,6 +101,9 @@ def find_files(path: Path) -> Found:
     kinds = _by_kind(found, names)
     found.images, found.zips, found.tars = kinds["image"], kinds["zip"], kinds["tar"]
     _settle(found, _saved(found, kinds["table"], kinds["list"]), kinds["list"])
+    if path.is_dir():
+        shards = absent_shards([*found.tables, *found.tars, *found.zips])
+        found.absent += [shard for shard in shards if shard not in found.absent]
     return found
 
 
@@ -102,10 +125,12 @@ def _by_kind(found: Found, names: list[str]) -> dict[Kind, list[str]]:
     return kinds
 
 
-def no_image(name: str) -> str:
-    """The reason for which a file of this name is passed over."""
-    if name.lower().endswith(ARCHIVE_SUFFIXES):
+def no_image(name: str, kind: Kind | None = None) -> str:
+    """The reason for which a file of this name, and of this kind by its content, is passed over."""
+    if kind in ("zip", "tar") or name.lower().endswith(ARCHIVE_SUFFIXES):
         return "an archive within an archive"
+    if suffix(name) in PACKED_SUFFIXES:
+        return f"packed in a way that is not read ({suffix(name)})"
     return f"no image ({suffix(name) or 'without a suffix'})"
 
 
@@ -125,6 +150,7 @@ def _settle(found: Found, tables: list[str], lists: list[str]) -> None:
         found.beside, found.images, found.zips, found.tars = found.images, [], [], []
     else:
         found.damaged = damaged
+        passed.extend(damaged, "a damaged table")
         passed.extend(others, "a table without a column of images")
     is_data = len(lists) == 1 and not (has_images or found.tables)
     found.lists = lists if is_data else []
@@ -139,6 +165,9 @@ def _saved(found: Found, tables: list[str], lists: list[str]) -> list[str]:
         folder = os.path.dirname(name)
         if folder not in parts:
             parts[folder] = _parts(found.place(folder))
+            there = {os.path.basename(each) for each in tables if os.path.dirname(each) == folder}
+            absent = sorted((parts[folder] or set()) - there)
+            found.absent += [f"{folder}/{part}" if folder else part for part in absent]
         names = parts[folder]
         if names is None or os.path.basename(name) in names:
             kept.append(name)
@@ -146,6 +175,11 @@ def _saved(found: Found, tables: list[str], lists: list[str]) -> list[str]:
             found.passed_over.add(name, "a table that state.json beside it does not name")
     if kept and (content := _json(found.place("dataset_dict.json"))):
         found.splits = [str(split) for split in content.get("splits", [])]
+        places = [name.partition("/")[0] for name in kept]
+        found.absent += [f"{split}/" for split in found.splits if split not in places]
+        others = [name for name, place in zip(kept, places, strict=True) if place not in found.splits]
+        found.passed_over.extend(others, "a table in none of the folders that dataset_dict.json names")
+        kept = [name for name in kept if name not in others]
     if found.splits or any(names is not None for names in parts.values()):
         described = [name for name in lists if os.path.basename(name) in _DESCRIPTIONS]
         found.passed_over.extend(described, "what describes the tables")

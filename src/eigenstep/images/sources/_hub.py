@@ -202,6 +202,10 @@ class TableShard:
     files: RowFiles
     passed_over: PassedOver = field(default_factory=PassedOver)
 
+    @property
+    def name(self) -> str:
+        return f"shard {self.index}"
+
     def samples(self) -> Iterator[Sample]:
         """Raises ValueError if a row names a file of this machine, or the shard is damaged."""
         for row, values in enumerate(self._rows()):

@@ -25,6 +25,11 @@ TAR_SUFFIXES = (
     ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.zst", ".tzst",
 )  # fmt: skip
 ARCHIVE_SUFFIXES = (".zip", *TAR_SUFFIXES)
+# What may hold images, and is not unpacked: their reason says so.
+PACKED_SUFFIXES = frozenset((
+    ".7z", ".arj", ".br", ".bz2", ".cab", ".cbr", ".gz", ".iso", ".lz", ".lz4", ".lzh", ".lzma", ".rar",
+    ".xz", ".z", ".zst",
+))  # fmt: skip
 # Arrays and, if they are asked for, pages: files that may hold more than one image.
 ARRAY_SUFFIXES, PAGED_SUFFIXES = (".npy", ".npz"), (".tif", ".tiff", ".btf", ".tf8")
 # So much of a file tells its kind.

@@ -12,7 +12,7 @@ _WORDS = {
 _SPLITS = {word: split for split, words in _WORDS.items() for word in words}
 _BEGINS = re.compile(rf"({'|'.join(sorted(_SPLITS, key=len, reverse=True))})(?=[-_.]|$)", re.IGNORECASE)
 # How the hub's files are called, whatever the split.
-_SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}(-[0-9a-f]+)?", re.IGNORECASE)
+_SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(-[0-9a-f]+)?", re.IGNORECASE)
 _WRITTEN = re.compile(r"[a-z]+(-\d+-of-\d+|-\d+)?", re.IGNORECASE)
 
 TRAIN = "train"
@@ -90,6 +90,29 @@ def without_common(paths: Sequence[str]) -> list[str]:
     same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
     start = first.rfind("/", 0, same) + 1
     return [path[start:] for path in paths] if start else list(paths)
+
+
+def absent_shards(paths: Sequence[str]) -> list[str]:
+    """Shards that the numbers of others tell of: of `train-00000-of-00002.tar` the second.
+
+    Examples
+    --------
+    >>> absent_shards(["a/train-00001-of-00002.parquet", "test-00000-of-00001.parquet"])
+    ['a/train-00000-of-00002.parquet']
+    """
+    numbers: dict[tuple[str, str, str], set[int]] = {}
+    for path in paths:
+        folder, slash, name = path.rpartition("/")
+        stem, dot, ending = name.partition(".")
+        if shard := _SHARD.fullmatch(stem):
+            family = (f"{folder}{slash}{shard[1]}", shard[3], dot + ending)
+            numbers.setdefault(family, set()).add(int(shard[2]))
+    return [
+        f"{start}-{number:05d}-of-{total}{ending}"
+        for (start, total, ending), known in sorted(numbers.items())
+        for number in range(int(total))
+        if number not in known
+    ]
 
 
 def class_folders(rest: Sequence[str]) -> list[str] | None:

@@ -38,6 +38,10 @@ class ListFile:
         try:
             is_json = suffix(path) in (".json", ".jsonl", ".ndjson")
             self._table = _table_of(_json_columns(path)) if is_json else _read_csv(path, text)
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"expected text in UTF-8, got other bytes at {error.start:,}; save it so"
+            ) from error
         except (OSError, pyarrow.ArrowException, ValueError, RecursionError) as error:
             raise ValueError(" ".join(str(error).split())) from error
         self.groups = [self._table.num_rows]
@@ -67,6 +71,8 @@ def _read_csv(path: str, text: str | None) -> Any:
         line = file.readline()
     delimiter = max(_DELIMITERS, key=line.count)
     names = next(csv.reader([line], delimiter=delimiter), [])
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ValueError(f"expected columns of different names, got {', '.join(twice)} more than once")
     if any(kind_by_name(name) == "image" for name in names):
         raise ValueError(f"its first line names an image ({line.strip()}); expected the columns' names there")
     return pyarrow.csv.read_csv(
@@ -80,11 +86,11 @@ def _read_csv(path: str, text: str | None) -> Any:
 def _json_columns(path: str) -> dict[str, list[Any]]:
     content = Path(path).read_text(encoding="utf-8-sig")
     if suffix(path) != ".json":
-        return _columns_of([json.loads(line) for line in content.splitlines() if line.strip()])
+        return _columns_of([json.loads(line) for line in content.split("\n") if line.strip()])
     try:
         tree = json.loads(content)
     except ValueError:  # a line for each row, as pandas and others call JSON too
-        return _columns_of([json.loads(line) for line in content.splitlines() if line.strip()])
+        return _columns_of([json.loads(line) for line in content.split("\n") if line.strip()])
     if isinstance(tree, dict):
         lists = {name: value for name, value in tree.items() if isinstance(value, list)}
         if len(lists) == 1 and all(isinstance(row, dict) for row in next(iter(lists.values()))):

@@ -52,7 +52,10 @@ class RowFiles:
     def _within(self, path: str, name: str, folder: str | None) -> str:
         if self.root is None:
             raise self._refusal(name, path, "a file of this machine")
-        places = [os.path.join(each, path) for each in (folder, self.root) if each is not None]
+        written = [path, path.replace("\\", "/")] if "\\" in path else [path]  # as Windows writes it
+        places = [
+            os.path.join(each, way) for way in written for each in (folder, self.root) if each is not None
+        ]
         inside = [place for place in places if self._is_within(place)]
         if not inside:
             raise self._refusal(name, path, "which is outside of the data set's folder")

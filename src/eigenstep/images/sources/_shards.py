@@ -85,23 +85,20 @@ class TarShards(Source):
         files = FilesOf(self.found, images, zips)
         shards: list[Shard] = []
         listed = PassedOver()
-        if files.entries or files.faults:
-            unlimited = dataclasses.replace(config, limit=None)
-            rows, of = files.open(self.data, unlimited, range(len(files.entries)), damage)
-            listed.include(rows.passed_over)
-            paths = [_inner(files.paths[index], files.archives[index], rest) for index in of.tolist()]
-            for start in range(0, len(paths), FILES_OF_SHARD):
-                stop = min(start + FILES_OF_SHARD, len(paths))
-                shards.append(RowsShard(rows, start, paths[start:stop], labels))
-        else:
-            listed.include(self.found.passed_over)
+        unlimited = dataclasses.replace(config, limit=None)
+        rows, of = files.open(self.data, unlimited, range(len(files.entries)), damage, alone=False)
+        listed.include(rows.passed_over)
+        paths = [_inner(files.paths[index], files.archives[index], rest) for index in of.tolist()]
+        for start in range(0, len(paths), FILES_OF_SHARD):
+            stop = min(start + FILES_OF_SHARD, len(paths))
+            shards.append(RowsShard(rows, start, paths[start:stop], labels))
         for name in tars:
             opener, folder = partial(_open, self.found.place(name)), os.path.dirname(rest[name])
             shards.append(TarShard(self.data, name, opener, config, with_images, labels, damage, folder))
         for split in self.splits():
             if split != config.split:
                 listed.add(None, other_split(split), len(self._layout.of(split)))
-        notes = [self._layout.note] if self._layout.note else []
+        notes = [*self.found.notes, *([self._layout.note] if self._layout.note else [])]
         return Shards(self.data, shards, config.limit, damage=damage.found, listed=listed, notes=notes)
 
     def _labels_by(self, config: ImagesConfig) -> LabelsBy:
@@ -158,6 +155,10 @@ class RowsShard:
     paths: Sequence[str]
     labels: LabelsBy
     passed_over: PassedOver = field(default_factory=PassedOver)
+
+    @property
+    def name(self) -> str:
+        return f"{self.rows.name(self.start, None)} and what follows"
 
     def samples(self) -> Iterator[Sample]:
         for row, path in enumerate(self.paths, self.start):

@@ -62,10 +62,14 @@ class Shard(Protocol):
 
     Attributes
     ----------
+    name : str
+        What it is called.
     passed_over : PassedOver
         What of it is not used; known when it has been read to its end.
     """
 
+    @property
+    def name(self) -> str: ...
     @property
     def passed_over(self) -> PassedOver: ...
 
@@ -101,13 +105,18 @@ class Shards:
     damage: list[str] = field(default_factory=list)
     listed: PassedOver = field(default_factory=PassedOver)
     notes: Sequence[str] = ()
+    _unread: list[str] = field(default_factory=list)
 
     @property
     def passed_over(self) -> PassedOver:
-        """What was found and is not used, of the shards as far as they have been read."""
+        """What was found and is not used, of the shards as far as they have been read.
+
+        What is behind the limit is not counted; the shards that have it are named.
+        """
         passed = PassedOver()
         for each in (self.listed, *(shard.passed_over for shard in self.shards)):
             passed.include(each)
+        passed.extend(self._unread, f"read no further than --images.limit {self.limit}")
         return passed
 
     def count(self) -> int:
@@ -116,7 +125,7 @@ class Shards:
 
     def samples(self) -> Iterator[Sample]:
         """All samples, in the order in which they are stored."""
-        return islice((sample for shard in self.shards for sample in shard.samples()), self.limit)
+        return self._limited(self.shards)
 
     def shuffled(self, buffer: int, generator: np.random.Generator) -> Iterator[Sample]:
         """All samples in an order that the generator determines.
@@ -129,7 +138,7 @@ class Shards:
         if self.limit is None:
             generator.shuffle(order)
         shards = [self.shards[index] for index in order.tolist()]
-        samples = islice((sample for shard in shards for sample in shard.samples()), self.limit)
+        samples = self._limited(shards)
         waiting = list(islice(samples, buffer))
         for sample in samples:
             place = generator.integers(len(waiting))
@@ -137,6 +146,16 @@ class Shards:
             waiting[place] = sample
         for place in generator.permutation(len(waiting)):
             yield waiting[place]
+
+    def _limited(self, shards: Sequence[Shard]) -> Iterator[Sample]:
+        count = 0
+        for index, shard in enumerate(shards):
+            for sample in shard.samples():
+                if count == self.limit:
+                    self._unread[:] = [shard.name for shard in shards[index:]]
+                    return
+                yield sample
+                count += 1
 
 
 class Source(ABC):

@@ -65,12 +65,16 @@ class TableFile:
         return self._opened.read(group, columns)
 
     def first(self, column: Column, count: int) -> list[Any]:
-        """The first values that there are."""
-        for group, rows in enumerate(self.groups):
-            if rows:
-                values = next(self._opened.pieces(group, [column], count)).content
-                return [] if values is None else column.of(values.slice(0, count)).to_pylist()
-        return []
+        """The first values that there are; empty ones only where there are no others."""
+        found: list[Any] = []
+        for group in range(len(self.groups)):
+            for _, content in self._opened.pieces(group, [column], count):
+                values: Any = column.of(content) if content is not None else []
+                for start in range(0, len(values), count):
+                    found = values.slice(start, count).to_pylist()
+                    if any(found):
+                        return found
+        return found
 
     def damage(self, column: Column) -> str | None:
         """What is missing of a column, for which it is read to its end; None if nothing is."""

@@ -4,7 +4,6 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,10 +63,10 @@ class TableRows(RandomAccess):
         self._starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
         self._cache: OrderedDict[int, list[tuple[int, Any]]] = OrderedDict()
         self._cached = 0
+        self._readers: dict[Any, Callable[[Any, str, str | None], Record]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = {name: value for name, value in self.__dict__.items() if name != "_reader"}
-        return kept | {"_cache": OrderedDict(), "_cached": 0}
+        return self.__dict__ | {"_cache": OrderedDict(), "_cached": 0, "_readers": {}}
 
     def count(self) -> int:
         return self.rows
@@ -80,7 +79,7 @@ class TableRows(RandomAccess):
             row, group = rows[place], int(groups[place])
             file = self._groups[group][0]
             value = self._value(group, row - int(self._starts[group]))
-            found[place] = self._reader(value, f"image {row}", os.path.dirname(file.path))
+            found[place] = self._reader(file)(value, f"image {row}", os.path.dirname(file.path))
         return found
 
     def name(self, row: int, record: Record) -> str:
@@ -92,9 +91,12 @@ class TableRows(RandomAccess):
             path = os.path.relpath(path, self.root)
         return f"image {row} ({shown(path)})"
 
-    @cached_property
-    def _reader(self) -> Callable[[Any, str, str | None], Record]:
-        return record_reader(self.column, self.named)
+    def _reader(self, file: TableFile | ListFile) -> Callable[[Any, str, str | None], Record]:
+        """Files of one table may keep the column in different types."""
+        column = column_of(file, self.column) or self.column
+        if column.type not in self._readers:
+            self._readers[column.type] = record_reader(column, self.named)
+        return self._readers[column.type]
 
     def _value(self, group: int, row: int) -> Any:
         for rows, values in self._content(group):

@@ -62,7 +62,7 @@ class Tables(Source):
         root = os.path.expanduser(config.root) if config.root else None
         rows = RowFiles(self.data, os.path.realpath(root or self.found.root))
         count = total if config.limit is None else min(total, config.limit)
-        notes = [*([self._layout.note] if self._layout.note else []), *slow_groups(files)]
+        notes = [*self.found.notes, *([self._layout.note] if self._layout.note else []), *slow_groups(files)]
         return TableRows(self.data, self.found.root, files, column, rows, count, damage.found, passed, notes)
 
     def labels(self, config: ImagesConfig) -> Labels:
@@ -114,6 +114,7 @@ class Tables(Source):
             except ValueError as error:
                 faults[name] = str(error)
                 damage.tell(shown(name), str(error))
+                passed.add(name, "a damaged table")
         if not files:
             name, fault = next(iter(faults.items()))
             raise ValueError(f"{self.data}: none of its files can be read, for example {name} ({fault})")

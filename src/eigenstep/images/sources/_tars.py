@@ -16,6 +16,7 @@ from eigenstep.images.sources._kinds import (
     ARRAY_SUFFIXES,
     HEAD,
     PAGED_SUFFIXES,
+    Kind,
     kind_by_name,
     kind_of,
     suffix,
@@ -26,7 +27,7 @@ from eigenstep.images.sources._samples import Sample, Value
 from eigenstep.images.sources._tar_members import tar_members
 
 LABEL_KEYS = ("label", "cls")
-# Of which no look at the content is needed to know that they are no images.
+# Texts, some of which begin as an image of text does ("P3 "): only what is no text may be an image.
 _TEXTS = frozenset(("cls", "json", "txt", "caption", "text", "html", "xml", "csv", "id", "index", "cls2"))
 # What is behind a file's first dot, unless that is a digit: the sample's field.
 _FIELD = re.compile(r"\.(?=[^\W\d])")
@@ -97,16 +98,18 @@ class TarShard:
         """All images, in their order."""
         passed = PassedOver()
         name, files = None, dict[str, tuple[bytes | None, bool]]()
-        looks: list[bool] = []
+        looks: list[tuple[bool, Kind | None]] = []
+        is_empty = True
 
         def take(path: str, file: IO[bytes]) -> bytes | None:
-            is_image, content = self._look(path, file)
-            looks.append(is_image)
+            is_image, kind, content = self._look(path, file)
+            looks.append((is_image, kind))
             return content
 
         try:
             with self.opener() as file:
                 for path, content in tar_members(file, self.name, self.damage, passed, take):
+                    is_empty = False
                     sample, ending = self._split(path)
                     if sample != name and name is not None:
                         yield from self._sample(name, files)
@@ -116,31 +119,35 @@ class TarShard:
                         within = self._within(f"{name}.{ending}" if ending else name)
                         self.damage.tell(self.name, f"it holds {within} twice")
                         passed.add(within, "written again later in its archive")
-                    files[ending] = content, looks[-1]
-                    if not looks[-1]:
-                        passed.add(self._within(path), self._why_not(path))
+                    is_image, kind = looks.pop()
+                    files[ending] = content, is_image
+                    if not is_image:
+                        passed.add(self._within(path), self._why_not(path, kind))
             if name is not None:
                 yield from self._sample(name, files)
+            if is_empty and not passed.count:
+                passed.add(self.name, "an archive in which no files are found")
         finally:
             if passed.count >= self.passed_over.count:  # it need not have been read to its end
                 self.passed_over = passed
 
-    def _look(self, path: str, file: IO[bytes]) -> tuple[bool, bytes | None]:
-        """Whether a file is the image of its sample, and its content, if that is needed."""
-        ending, head = self._split(path)[1], b""
+    def _look(self, path: str, file: IO[bytes]) -> tuple[bool, Kind | None, bytes | None]:
+        """Whether a file is the image of its sample, its kind, and its content, if that is needed."""
+        ending, head, kind = self._split(path)[1], b"", kind_by_name(path)
         if self.config.column:
             is_image = ending == self.config.column
-        elif kind_by_name(path) == "image":
+        elif kind == "image":
             is_image = True
-        elif ending.lower() in _TEXTS or kind_by_name(path):
-            is_image = False
         else:
             head = file.read(HEAD)
-            is_image = kind_of(path, head) == "image"
+            if ending.lower() not in _TEXTS or b"\0" in head:
+                kind = kind_of(path, head)
+            is_image = kind == "image"
         if is_image and (self.images or self._may_hold_several(path)):
-            return True, head + file.read()
+            return True, kind, head + file.read()
         is_label = ending in ("cls", "json", self.config.label)
-        return is_image, head + file.read() if is_label and self.labels == "files" else None
+        is_read = is_label and self.labels == "files"
+        return is_image, kind, head + file.read() if is_read else None
 
     def _may_hold_several(self, path: str) -> bool:
         end = suffix(path)
@@ -162,7 +169,8 @@ class TarShard:
         endings = [ending for ending, (_, is_image) in files.items() if is_image]
         if len(endings) > 1:
             raise ValueError(
-                f"{self._where(name)} has several images; set --images.column to one of {', '.join(endings)}"
+                f"{self._where(name)} has several images; set --images.column to one of {', '.join(endings)},"
+                " or unpack the archive to use all of them"
             )
         if not endings:
             return
@@ -190,10 +198,10 @@ class TarShard:
         values = [content[key] for key in wanted if key in content] if isinstance(content, dict) else []
         return _as_value(values[0]) if values else None
 
-    def _why_not(self, path: str) -> str:
+    def _why_not(self, path: str, kind: Kind | None) -> str:
         if self.config.column and kind_by_name(path) == "image":
             return f"not what --images.column {self.config.column} names"
-        return no_image(path)
+        return no_image(path, kind)
 
     def _inner(self, path: str) -> str:
         """A path whose folders may be those of classes: the archive's own name is none."""

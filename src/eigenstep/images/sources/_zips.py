@@ -1,6 +1,7 @@
 """Zip archives of images: whether one is whole, and which of its members are images."""
 
 import os
+import stat
 import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from eigenstep.images.sources._passed_over import PassedOver
 _LAST_RECORD, _LONGEST = b"PK\x05\x06", 22 + 0xFFFF
 _TOO_MANY = 0xFFFF
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-_FROM_DOS, _ENCRYPTED = 0, 1
+_FROM_DOS, _FROM_UNIX, _ENCRYPTED = 0, 3, 1
 
 # What the zipfile module raises for archives that are damaged.
 _UNREADABLE = (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError)
@@ -33,14 +34,18 @@ class ZipImages:
         The other files.
     fault : str | None
         What is wrong with the archive's directory; members' contents are not looked at.
+    told : str | None
+        What is wrong with it, though it can be read.
     is_foreign : bool
-        It holds nothing but what is no image, as a document or a network's weights.
+        It holds no images and nothing that might be some, as a network's weights: neither archives, nor what
+        is hidden or cannot be read.
     """
 
     members: list[str] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     passed_over: PassedOver = field(default_factory=PassedOver)
     fault: str | None = None
+    told: str | None = None
     is_foreign: bool = True
 
 
@@ -72,16 +77,17 @@ def _read_directory(path: str, archive: zipfile.ZipFile, shown: str, found: ZipI
     name, times = Counter(names).most_common(1)[0] if names else ("", 0)
     said = _said_count(path)
     if times > 1:
-        found.fault = f"it holds {name} {times} times"
-    elif said not in (len(names), None):
+        found.told = f"it holds {name} {times} times"
+    if said not in (len(names), None):
         found.fault = f"it says that it has {said:,} members and lists {len(names):,}"
+    latest = {member.filename: member for member in members}
     for member in members:
         name = member.filename
         parts = name.replace("\\", "/") if member.create_system == _FROM_DOS else name
         if member.is_dir() or parts.endswith("/"):
             continue
         parts = plain_path(parts)
-        reason = _not_read(member)
+        reason = _not_read(member) if latest[name] is member else "written again later in its archive"
         kind = kind_by_name(parts)
         hidden = any(map(is_hidden, parts.split("/")))
         if not reason and (hidden or kind != "image"):
@@ -93,12 +99,15 @@ def _read_directory(path: str, archive: zipfile.ZipFile, shown: str, found: ZipI
             found.paths.append(parts)
             found.is_foreign = False
         else:
-            found.is_foreign &= hidden or reason is None
-            found.passed_over.add(f"{shown}/{parts}", "hidden" if hidden else reason or no_image(parts))
+            found.is_foreign &= reason is None and kind not in ("image", "zip", "tar")
+            why = "hidden" if hidden else reason or no_image(parts, kind)
+            found.passed_over.add(f"{shown}/{parts}", why)
 
 
 def _not_read(member: zipfile.ZipInfo) -> str | None:
     """Why a member cannot be read, if it cannot be."""
+    if member.create_system == _FROM_UNIX and stat.S_ISLNK(member.external_attr >> 16):
+        return "a link in a zip archive"
     if member.flag_bits & _ENCRYPTED:
         return "encrypted in a zip archive"
     if member.compress_type not in _COMPRESSIONS:
