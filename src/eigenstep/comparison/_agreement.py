@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eigenstep.comparison._neighbours import neighbour_agreement
 from eigenstep.comparison._resampling import bootstrap_intervals, permutation_chance
+from eigenstep.comparison.measures import neighbour_agreement
 from eigenstep.embeddings import as_tensor
 from eigenstep.spectrum.agreement import (
     bases,
