@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from eigenstep.encoders._checkpoints import find_checkpoint
 from eigenstep.encoders._config import EncoderConfig, EncoderSettings, channels_of
 from eigenstep.encoders._encoder import Encoder, build_encoder, fit_weights
+from eigenstep.encoders._layer_features import layer_features
 from eigenstep.encoders._own_encoder import OwnEncoder, as_input
 from eigenstep.encoders.weights import Start, read_weights
 from eigenstep.images import AnyImage, stored_images
@@ -161,15 +162,38 @@ def encode(
     `prepare_images` where the run has views of its own.
     """
     prepare = prepare or partial(prepare_images, config=config)
+    features, embeddings = _in_batches(encoder, encoder, images, prepare)
+    return features, embeddings
+
+
+def encode_layers(encoder: Encoder, images: Tensor, config: EncoderSettings) -> dict[str, Tensor]:
+    """What each layer of the encoder's backbone makes of stored images, as `layer_features`; see `encode`."""
+    names: list[str] = []
+
+    def layers(batch: Tensor) -> tuple[Tensor, ...]:
+        found = layer_features(encoder.backbone, batch)
+        names[:] = found
+        return tuple(found.values())
+
+    values = _in_batches(encoder, layers, images, partial(prepare_images, config=config))
+    return dict(zip(names, values, strict=True))
+
+
+def _in_batches(
+    encoder: nn.Module,
+    call: Callable[[Tensor], tuple[Tensor, ...]],
+    images: Tensor,
+    prepare: Callable[[Tensor], Tensor],
+) -> list[Tensor]:
+    """What a call gives of all images, each part float32 or wider, the encoder frozen meanwhile."""
     weight = next(encoder.parameters())
     passed = []
     with torch.no_grad(), _frozen(encoder, weight.device):
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH]
-            passed.append(encoder(as_input(prepare(batch.to(weight.device)), weight.dtype)))
-    features, embeddings = (torch.cat(parts) for parts in zip(*passed, strict=True))
-    wide = torch.promote_types(features.dtype, torch.float32)
-    return features.to(wide), embeddings.to(wide)
+            passed.append(call(as_input(prepare(batch.to(weight.device)), weight.dtype)))
+    joined = [torch.cat(parts) for parts in zip(*passed, strict=True)]
+    return [part.to(torch.promote_types(part.dtype, torch.float32)) for part in joined]
 
 
 def prepare_images(images: Tensor, config: EncoderSettings) -> Tensor:
