@@ -38,6 +38,7 @@ from eigenstep.spectrum.agreement import (
 )
 
 if TYPE_CHECKING:
+    from eigenstep.comparison._calibrated_pair import InputMap
     from eigenstep.comparison._compare import compare
     from eigenstep.comparison._inputs import Input, parse_input
     from eigenstep.comparison._matrices import AgreementMatrix, draw_matrices, matrices, write_page
@@ -53,6 +54,7 @@ __all__ = [
     "AgreementMeasure",
     "Calibrated",
     "Input",
+    "InputMap",
     "ModeOverlap",
     "Pair",
     "SideBySide",
@@ -97,6 +99,7 @@ __all__ = [
 
 # What runs embed images for, which takes the training extra: imported when it is used.
 _SIDE_BY_SIDE = {
+    **dict.fromkeys(("InputMap",), "_calibrated_pair"),
     **dict.fromkeys(("compare",), "_compare"),
     **dict.fromkeys(("Input", "parse_input"), "_inputs"),
     **dict.fromkeys(("AgreementMatrix", "draw_matrices", "matrices", "write_page"), "_matrices"),

@@ -30,7 +30,7 @@ def calibrated_table(title: str, found: dict[str, Calibrated]) -> TextTable:
 
 def map_table(pair: str, letters: tuple[str, str], found: InputMap) -> TextTable:
     """Of each of the first's layers or checkpoints the one of the second's that agrees most."""
-    values, measure = found.found, AGREEMENTS[found.found.measure]
+    values = found.found
     rows = []
     for row, name in enumerate(found.rows):
         column = int(values.values[row].argmax())
@@ -41,14 +41,18 @@ def map_table(pair: str, letters: tuple[str, str], found: InputMap) -> TextTable
     searched = values.values.size
     note = (
         f"closest of all {searched}: {letters[0]}'s {found.rows[row]} and {letters[1]}'s"
-        f" {found.columns[column]}, {values.values[row, column]:.3f}, p = {values.searched_p[row, column]:.3f};"
-        f" p is corrected for having looked at {searched}"
+        f" {found.columns[column]}, {values.values[row, column]:.3f}, p ="
+        f" {values.searched_p[row, column]:.3f}; p is corrected for having looked at {searched}"
     )
     first = found.which_first(letters)
+    note += f"; {first}" if first else ""
     header = [letters[0], f"closest of {letters[1]}", "value", "chance", "p"]
-    return TextTable(
-        f"{pair}, {found.over}, {measure.title}", header, rows, note + (f"; {first}" if first else "")
-    )
+    return TextTable(map_title(pair, found), header, rows, note)
+
+
+def map_title(pair: str, found: InputMap) -> str:
+    """What a map is of."""
+    return f"{pair}, {found.over}, {AGREEMENTS[found.found.measure].title}"
 
 
 def map_json(found: InputMap, letters: tuple[str, str]) -> dict[str, Any]:
