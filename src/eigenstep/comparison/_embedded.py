@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -159,7 +158,7 @@ def _of_encoder(given: Input, images: CommonImages, what: What, device: str, lay
     """By a pretrained encoder, whose embedding are its features."""
     assert images.pixels is not None, "encoders embed images, so their pixels were found"
     assert given.at is not None, "encoders have a name"
-    file = None if given.path == Path(given.at) else given.path
+    file = given.path if "@" in given.name else None
     encoder = PretrainedEncoder(given.at, file, find_device(device))
     passed = encoder.encode(images.pixels.stored, layers)
     found = [EmbeddingAt(name, None, values) for name, values in passed.items()]
