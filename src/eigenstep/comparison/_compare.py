@@ -233,7 +233,8 @@ def _notes(
         if rows.image_hash is None
     ]
     notes += [f"{name}: {rows.taken}" for name, rows in files.items() if rows.taken]
-    notes += dict.fromkeys(note for each in [*embedded, *pairs] for note in each.notes)
+    of_inputs = [note for each in embedded for note in each.notes]
+    notes += dict.fromkeys(of_inputs + [note for pair in pairs for note in pair.notes])
     if not centred:
         notes.append("no mean was subtracted before spaces were compared, as in the inputs' own training")
     return notes

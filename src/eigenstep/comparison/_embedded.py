@@ -188,9 +188,9 @@ def _of_run(given: Input, images: CommonImages, what: What, device: str, layers:
         features, embeddings = encode(encoder.to(place), stored, config)
         values = (features if what == "features" else embeddings).cpu().numpy()
         snapshots.append(EmbeddingAt(f"step {step}", _learned_at(given, step), values, step))
-    found = _layers_of(encoder, stored, config, snapshots[-1], what) if layers else []
+    outputs = _layers_of(encoder, stored, config, snapshots[-1], what) if layers else []
     pooled = [f"{given.name}: layers are compared by their {POOLED}, features as they are"] if layers else []
-    return InputEmbeddings(given, snapshots, is_centered(config), found, pooled)
+    return InputEmbeddings(given, snapshots, is_centered(config), outputs, pooled)
 
 
 def _layers_of(
