@@ -15,6 +15,7 @@ from eigenstep.encoders._checkpoints import (
     take_newest,
 )
 from eigenstep.encoders._config import EncoderConfig, ProjectorConfig, channels_of, of_three_channels
+from eigenstep.encoders._encode import encode, encode_layers
 from eigenstep.encoders._encoder import Encoder, build_encoder, build_projector, fit_weights
 from eigenstep.encoders._freezing import Freeze, FreezeWhat, freeze
 from eigenstep.encoders._layer_features import POOLED, layer_features, pooling_of
@@ -30,8 +31,6 @@ from eigenstep.encoders._settled import settle_statistics
 from eigenstep.encoders._trained_encoder import (
     TrainedEncoder,
     as_stored,
-    encode,
-    encode_layers,
     initial_encoder,
     load_encoder,
     prepare_images,
