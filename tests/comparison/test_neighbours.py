@@ -18,7 +18,7 @@ def test_it_is_the_share_of_scikit_learns_neighbours_in_common(monkeypatch):
     first = rng.normal(size=(60, 3))
     second = first + 0.5 * rng.normal(size=(60, 3))
     np.testing.assert_allclose(neighbour_agreement(first, second, 7), naive(first, second, 7))
-    monkeypatch.setattr("eigenstep.comparison._neighbours._ENTRIES", 60 * 7)  # a block at a time
+    monkeypatch.setattr("eigenstep.comparison.measures._neighbours._ENTRIES", 60 * 7)  # a block at a time
     np.testing.assert_allclose(neighbour_agreement(first, second, 7), naive(first, second, 7))
 
 

@@ -23,22 +23,27 @@ def compare(
     what: Literal["embedding", "features"] = "embedding",
     neighbours: int = 10,
     resamples: int = 200,
+    agreement: Flag = False,
+    each: Literal["layers", "checkpoints"] | None = None,
+    permutations: int = 199,
     device: str = "auto",
     out: Path | None = None,
     as_json: Annotated[Flag, tyro.conf.arg(name="json")] = False,
 ) -> None:
-    """Tell how far runs, predictions and files of embeddings agree on one set of images.
+    """Tell how far runs, predictions, files of embeddings and pretrained encoders agree on the same images.
 
     Subspace overlap (as a whole, and of the first modes at moments when just these had been learned), CKA,
     Procrustes and nearest neighbours, each with a bootstrap interval and what chance would give; of two runs,
     how many times sooner the second learned 1, 2, 4, 8, ... modes, and whether they are the same; and
-    predicted times of learning beside measured ones.
+    predicted times of learning beside measured ones. With --agreement, a dozen measures beside what shuffled
+    images give.
 
     Parameters
     ----------
     inputs : tyro.conf.Positional[tuple[str, ...]]
         Two or more of: RUN, RUN@CHECKPOINT (init, last, best or a step), the folder of a prediction, FILE or
-        FILE@COLUMN of embeddings (.npy, .npz, .pt, .safetensors, .parquet, .csv).
+        FILE@COLUMN of embeddings (.npy, .npz, .pt, .safetensors, .parquet, .csv), timm:MODEL (by timm's own
+        weights) or timm:MODEL@WEIGHTS.
     beside : str | None
         A run like one of those compared but for its seed: how far the two agree is told beside the others.
         Default: one among those compared, if there is one.
@@ -55,6 +60,13 @@ def compare(
         How many nearest neighbours of each image are compared.
     resamples : int
         Of the images, for the intervals.
+    agreement : Flag
+        Compare by debiased CKA, mutual k-NN, CKNNA, Procrustes, RSA and others, each with z and p.
+    each : Literal['layers', 'checkpoints'] | None
+        Compare every layer, or every checkpoint, of one with every one of the other, with p corrected for
+        the search; of checkpoints also which run came first.
+    permutations : int
+        Orders of the images, for z and p.
     device : str
         Auto, cpu or cuda.
     out : Path | None
@@ -78,6 +90,9 @@ def compare(
         what=what,
         neighbours=neighbours,
         resamples=resamples,
+        agreement=agreement,
+        each=each,
+        permutations=permutations,
         device=device,
         progress=None if as_json else lambda text: console.print(text, soft_wrap=True),
     )

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eigenstep.comparison._neighbours import neighbour_agreement
 from eigenstep.comparison._resampling import bootstrap_intervals, permutation_chance
+from eigenstep.comparison.measures import neighbour_agreement
 from eigenstep.embeddings import as_tensor
 from eigenstep.spectrum.agreement import (
     bases,
@@ -37,6 +37,7 @@ def compare_embeddings(
     center: bool = True,
     resamples: int = 200,
     seed: int = 0,
+    spaces: bool = True,
 ) -> dict[str, Agreement]:
     """Return how far two embeddings of the same images agree as a whole, by measure.
 
@@ -53,6 +54,9 @@ def compare_embeddings(
         Subtract the mean embedding before spaces are compared; the other measures always do.
     resamples : int
         Of the images, for the intervals.
+    spaces : bool
+        Compare the spaces as well, which needs more images than dimensions; False leaves out `overlap` and
+        `angle`.
 
     Raises
     ------
@@ -69,29 +73,29 @@ def compare_embeddings(
     shared = neighbour_agreement(first, second, neighbours)
 
     def statistics(weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
-        angles = principal_angles(first, second, center=center, weights=weights)
+        of_spaces = []
+        if spaces:
+            angles = principal_angles(first, second, center=center, weights=weights)
+            of_spaces = [np.mean(np.cos(angles) ** 2), np.rad2deg(angles.mean())]
         return np.array(
             [
-                np.mean(np.cos(angles) ** 2),
-                np.rad2deg(angles.mean()),
+                *of_spaces,
                 linear_cka(first, second, weights),
                 procrustes_similarity(first, second, weights),
                 np.average(shared, weights=weights),
             ]
         )
 
-    left, right = bases(first, second, None, center, None)
     chances = [
-        overlap_by_chance(len(left), left.shape[1], right.shape[1], center=center),
-        permutation_chance(lambda a, b: _mean_degrees(a, b, center), left, right, seed=seed),
+        *(_chances_of_spaces(first, second, center, seed) if spaces else []),
         cka_by_chance(first, second),
         permutation_chance(procrustes_similarity, first, second, seed=seed),
         neighbours / (len(shared) - 1),
     ]
     values = statistics(None)
     intervals = bootstrap_intervals(statistics, len(shared), resamples=resamples, seed=seed)
-    tops = (1.0, 90.0, 1.0, 1.0, 1.0)
-    names = ("overlap", "angle", "cka", "procrustes", "neighbours")
+    names = ("overlap", "angle", "cka", "procrustes", "neighbours")[0 if spaces else 2 :]
+    tops = [90.0 if name == "angle" else 1.0 for name in names]
     return {
         name: _agreement(float(value), interval, chance, top)
         for name, value, interval, chance, top in zip(names, values, intervals, chances, tops, strict=True)
@@ -132,6 +136,15 @@ def overlap_of_modes(
 def _agreement(value: float, interval: NDArray[np.float64], chance: float, top: float) -> Agreement:
     low, high = np.clip(interval, 0, top)
     return Agreement(value, float(min(low, value)), float(max(high, value)), float(chance))
+
+
+def _chances_of_spaces(first: ArrayLike, second: ArrayLike, center: bool, seed: int) -> list[float]:
+    """Of the overlap and of the mean angle."""
+    left, right = bases(first, second, None, center, None)
+    return [
+        overlap_by_chance(len(left), left.shape[1], right.shape[1], center=center),
+        permutation_chance(lambda a, b: _mean_degrees(a, b, center), left, right, seed=seed),
+    ]
 
 
 def _mean_degrees(first: ArrayLike, second: ArrayLike, center: bool) -> float:

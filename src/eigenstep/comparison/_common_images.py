@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.comparison._inputs import Input, config_of
+from eigenstep.comparison._inputs import EMBED, Input, config_of
+from eigenstep.comparison._pretrained import own_size
 from eigenstep.embeddings import Rows
 from eigenstep.encoders import channels_of
 from eigenstep.images import ImagesConfig, find_source, image_hashes, load_images, load_spread
@@ -110,11 +111,12 @@ def common_images(
     """
     if count is not None and count < 2:
         raise ValueError(f"--images is too small: expected at least 2, got {count}")
-    fixed = {each.name: _hashes_of(each, files) for each in inputs if each.kind != "run"}
-    runs = [each for each in inputs if each.kind == "run"]
+    fixed = {each.name: _hashes_of(each, files) for each in inputs if each.kind not in EMBED}
+    runs = _embedding(inputs)
     named = {name: hashes for name, hashes in fixed.items() if hashes is not None}
     lengths = {name: files[name].count for name in fixed if name in files and name not in named}
     if not named and not lengths:
+        _check_data(runs[0], data)
         config = _of_data(config_of(runs[0]), data, split)
         read = partial(_spread, config, IMAGES if count is None else count)
         stored = read(config.images)
@@ -135,6 +137,19 @@ def common_images(
         if value is not None
     ]
     return CommonImages(wanted, size, pixels, notes)
+
+
+def _embedding(inputs: Sequence[Input]) -> list[Input]:
+    """The inputs that embed images: runs, which know their data, then encoders, the largest images first."""
+    runs = [each for each in inputs if each.kind == "run"]
+    encoders = [each for each in inputs if each.kind == "encoder"]
+    return runs + sorted(encoders, key=lambda each: -own_size(each.at or ""))
+
+
+def _check_data(given: Input, data: str | None) -> None:
+    """Raise ValueError where an encoder is to embed images, and nothing tells which."""
+    if given.kind == "encoder" and data is None:
+        raise ValueError(f"expected --data, the images that {given.name} embeds: no other input tells any")
 
 
 def _smallest(named: dict[str, NDArray[np.str_]]) -> NDArray[np.str_]:
@@ -181,7 +196,8 @@ def _pixels(
         data = of_file["data"]
         # A file may name a split of data that have none.
         split = split or (of_file["split"] if _has_splits(of_file["data"]) else None)
-    run = next(each for each in inputs if each.kind == "run")
+    run = _embedding(inputs)[0]
+    _check_data(run, data)
     config = _of_data(config_of(run), data, split)
     stored = _whole(config, config.images)
     if wanted is None:

@@ -1,22 +1,23 @@
 """Several inputs compared pair by pair, on one set of images."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from eigenstep.analysis import TimeComparison, compare_times, differing_settings, stand_out, update_rule
+from eigenstep.analysis import differing_settings, stand_out, update_rule
 from eigenstep.comparison._agreement import Agreement, compare_embeddings, overlap_of_modes
+from eigenstep.comparison._calibrated_pair import Asked, calibrate_pair
 from eigenstep.comparison._common_images import common_images
-from eigenstep.comparison._embedded import EmbeddingAt, InputEmbeddings, embed_input
+from eigenstep.comparison._embedded import EmbeddingAt, InputEmbeddings, Over, embed_input
 from eigenstep.comparison._inputs import Input, What, open_file, parse_input
-from eigenstep.comparison._result import ModeOverlap, Pair, SideBySide, Times
+from eigenstep.comparison._null import PERMUTATIONS
+from eigenstep.comparison._result import ModeOverlap, Pair, SideBySide
 from eigenstep.comparison._speedup import ComparedRun, Overlap, Speedup, differ_by_seed_alone, speedup
+from eigenstep.comparison._times import predicted_times
 from eigenstep.embeddings import Rows
-from eigenstep.prediction import measured_mode_times, measured_times, read_predicted
 from eigenstep.record import read_record
+from eigenstep.spectrum.agreement import TooFewImages
 
 
 def compare(
@@ -29,11 +30,14 @@ def compare(
     what: What = "embedding",
     neighbours: int = 10,
     resamples: int = 200,
+    agreement: bool = False,
+    each: Over | None = None,
+    permutations: int = PERMUTATIONS,
     device: str = "auto",
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> SideBySide:
-    """Compare runs, predictions and files of embeddings on one set of images.
+    """Compare runs, predictions, files of embeddings and pretrained encoders on one set of images.
 
     As a whole, every input at its last moment; and mode by mode where both have a moment at which just the
     first k modes had been learned: at the end, where all eigenvalues are equal, the first k are arbitrary. Of
@@ -44,7 +48,8 @@ def compare(
     ----------
     names : Sequence[str | Path]
         At least two: runs as RUN or RUN@CHECKPOINT (init, last, best or a step), predictions, files of
-        embeddings as FILE or FILE@COLUMN (see `eigenstep.embeddings.open_rows`); the same may be given twice.
+        embeddings as FILE or FILE@COLUMN (see `eigenstep.embeddings.open_rows`), pretrained encoders as
+        timm:MODEL or timm:MODEL@WEIGHTS; the same may be given twice.
     beside : str | Path | None
         a run that differs from one of the others in its seed alone: their overlap is what the same training
         agrees by with itself. By default one is looked for among the inputs.
@@ -59,12 +64,19 @@ def compare(
         a run's or a file's embedding, or its backbone's features.
     resamples : int
         Of the images, for the intervals.
+    agreement : bool
+        Also compare by all of `AGREEMENTS`, each with z and p, see `calibrated_agreement`.
+    each : Over | None
+        Also compare every layer, or every checkpoint, of one with every one of the other, see
+        `agreement_map`.
+    permutations : int
+        Orders of the images, for z and p.
 
     Raises
     ------
     ValueError, FileNotFoundError
-        In one line: embeddings of different images, fewer images than modes, runs without checkpoints,
-        embeddings that are not finite; a run beside that differs in more than its seed.
+        In one line: embeddings of different images, runs without checkpoints, embeddings that are not
+        finite; a run beside that differs in more than its seed; weights that do not fit or cannot be had.
     """
     if len(names) < 2:
         raise ValueError(f"expected at least two inputs to compare, got {len(names)}")
@@ -74,11 +86,17 @@ def compare(
     files = {each.name: open_file(each, what) for each in inputs if each.kind == "file"}
     common = common_images(inputs, files, data, split, images)
     asked = inputs if yardstick is None else [*inputs, yardstick]
-    once = {each: embed_input(each, common, files, what, device, tell) for each in dict.fromkeys(asked)}
-    embedded = [once[each] for each in inputs]
+    layers = each == "layers"
+    once = {
+        given: embed_input(given, common, files, what, device, tell, layers) for given in dict.fromkeys(asked)
+    }
+    embedded = [once[given] for given in inputs]
+    calibrated = Asked(agreement, each, neighbours, permutations, seed)
     told = [each.centred for each in embedded if each.centred is not None]
     centred = any(told) or not told
-    runs = {each: ComparedRun(once[each], centred) for each in once if each.kind == "run" and each.at is None}
+    runs = {
+        given: ComparedRun(once[given], centred) for given in once if given.kind == "run" and given.at is None
+    }
     pairs = []
     for first, second in combinations(range(len(inputs)), 2):
         tell(f"comparing {inputs[first].name} and {inputs[second].name}")
@@ -88,10 +106,9 @@ def compare(
                 second,
                 embedded,
                 runs,
-                neighbours=neighbours,
+                calibrated,
                 center=centred,
                 resamples=resamples,
-                seed=seed,
             )
         )
     return SideBySide(
@@ -102,7 +119,7 @@ def compare(
         common.count,
         centred,
         pairs,
-        common.notes + _notes(embedded, files, centred),
+        common.notes + _notes(embedded, files, centred, pairs),
         [_rule(each) for each in inputs],
     )
 
@@ -117,22 +134,30 @@ def _pair(
     second: int,
     embedded: list[InputEmbeddings],
     runs: dict[Input, ComparedRun],
+    asked: Asked,
     *,
-    neighbours: int,
     center: bool,
     resamples: int,
-    seed: int,
 ) -> Pair:
     left, right = embedded[first], embedded[second]
+    seed = asked.seed
+    compared = partial(
+        compare_embeddings,
+        left.whole.values,
+        right.whole.values,
+        neighbours=asked.neighbours,
+        center=center,
+        resamples=resamples,
+        seed=seed,
+    )
+    notes = []
     try:
-        whole = compare_embeddings(
-            left.whole.values,
-            right.whole.values,
-            neighbours=neighbours,
-            center=center,
-            resamples=resamples,
-            seed=seed,
-        )
+        try:
+            whole = compared()
+        except TooFewImages as error:
+            whole = compared(spaces=False)
+            notes.append(f"their spaces are not compared: {error}")
+        calibrated, maps, told = calibrate_pair(left, right, asked)
     except ValueError as error:
         raise ValueError(f"{left.given.name} and {right.given.name}: {error}") from error
 
@@ -146,9 +171,19 @@ def _pair(
         one, other = (_last_with_just(each, modes, center) for each in (left, right))
         if one is not None and other is not None:
             by_modes.append(ModeOverlap(modes, (one.when, other.when), overlap(one, other, modes)))
-    times = _times(left.given, right.given)
+    times = predicted_times(left.given, right.given)
     by_place = {first: left.given, second: right.given}
-    return Pair(first, second, whole, by_modes, times, _speedup(by_place, runs, overlap))
+    return Pair(
+        first,
+        second,
+        whole,
+        by_modes,
+        times,
+        _speedup(by_place, runs, overlap),
+        calibrated,
+        maps,
+        [f"{left.given.name} and {right.given.name}: {each}" for each in notes + told],
+    )
 
 
 def _speedup(pair: dict[int, Input], runs: dict[Input, ComparedRun], overlap: Overlap) -> Speedup | None:
@@ -189,39 +224,17 @@ def _last_with_just(embedded: InputEmbeddings, modes: int, center: bool) -> Embe
     return None
 
 
-def _times(first: Input, second: Input) -> Times | None:
-    kinds = {each.kind: each for each in (first, second)}
-    if set(kinds) != {"prediction", "run"}:
-        return None
-    predicted, record = read_record(kinds["prediction"].path), read_record(kinds["run"].path)
-    if predicted.config.get("loss") != record.config.get("loss"):
-        return None  # each loss has a time scale of its own
-    entries = predicted.prediction or {}
-    half_times = np.array(entries["half_times"], dtype=np.float64)
-    plateaus = np.array(entries["plateaus"], dtype=np.float64)
-    order = np.argsort(half_times, kind="stable")
-    half_times, plateaus = half_times[order], plateaus[order]
-    by_rank = _compared(half_times, measured_times(record, plateaus))
-    found = measured_mode_times(record, read_predicted(kinds["prediction"].path))
-    by_mode = None
-    if found is not None:
-        by_mode = _compared(np.array(entries["mode_half_times"], dtype=np.float64), found)
-    return Times(by_rank, by_mode)
-
-
-def _compared(predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> TimeComparison | None:
-    # A mode that is foretold beyond its half at the start has no time to compare.
-    both = np.isfinite(predicted) & np.isfinite(measured) & (predicted > 0) & (measured > 0)
-    return compare_times(predicted, measured) if both.any() else None
-
-
-def _notes(embedded: list[InputEmbeddings], files: dict[str, Rows], centred: bool) -> list[str]:
+def _notes(
+    embedded: list[InputEmbeddings], files: dict[str, Rows], centred: bool, pairs: list[Pair]
+) -> list[str]:
     notes = [
         f"{name} names no images: its rows are taken to be the same images in the same order"
         for name, rows in files.items()
         if rows.image_hash is None
     ]
     notes += [f"{name}: {rows.taken}" for name, rows in files.items() if rows.taken]
+    of_inputs = [note for each in embedded for note in each.notes]
+    notes += dict.fromkeys(of_inputs + [note for pair in pairs for note in pair.notes])
     if not centred:
         notes.append("no mean was subtracted before spaces were compared, as in the inputs' own training")
     return notes

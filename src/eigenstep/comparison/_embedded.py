@@ -1,21 +1,26 @@
 """Each input's embeddings of the common images, at every moment that it has."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from eigenstep.analysis import learned_rises
 from eigenstep.comparison._common_images import CommonImages
 from eigenstep.comparison._inputs import Input, What, config_of
+from eigenstep.comparison._pretrained import PretrainedEncoder
 from eigenstep.embeddings import Rows
 from eigenstep.encoders import (
+    POOLED,
+    Encoder,
     as_stored,
     channels_of,
     encode,
+    encode_layers,
     find_checkpoint,
     find_checkpoints,
     initial_encoder,
@@ -25,6 +30,10 @@ from eigenstep.machine import find_device
 from eigenstep.methods import is_centered
 from eigenstep.prediction import read_predicted
 from eigenstep.record import read_record
+from eigenstep.training import TrainConfig
+
+# What of two inputs is compared each with each.
+Over = Literal["layers", "checkpoints"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +48,14 @@ class EmbeddingAt:
         How many modes had been learned then; None where nothing tells.
     values : NDArray[np.float32]
         (n, d).
+    step : int | None
+        Of a run's checkpoint.
     """
 
     when: str
     learned: int | None
     values: NDArray[np.float32]
+    step: int | None = None
 
     def variances(self, center: bool) -> NDArray[np.float64]:
         """Along its principal directions, (min(n, d),), descending, up to a factor."""
@@ -63,11 +75,21 @@ class InputEmbeddings:
         In the order of training; the last one is what the input is as a whole.
     centred : bool | None
         Whether what it was trained by subtracts the mean embedding; None where nothing tells.
+    layers : list[EmbeddingAt]
+        What its layers make of the images at the end, where that was asked for and it has layers.
+    notes : list[str]
+        What is to be told of how images went in.
     """
 
     given: Input
     snapshots: list[EmbeddingAt]
     centred: bool | None
+    layers: list[EmbeddingAt] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def each(self, over: Over) -> list[EmbeddingAt]:
+        """Its layers, or its snapshots; itself as a whole where it has none."""
+        return (self.layers if over == "layers" else self.snapshots) or [self.whole]
 
     @property
     def whole(self) -> EmbeddingAt:
@@ -81,8 +103,9 @@ def embed_input(
     what: What = "embedding",
     device: str = "auto",
     tell: Callable[[str], None] = lambda text: None,
+    layers: bool = False,
 ) -> InputEmbeddings:
-    """The input's embeddings, or its features, of the common images.
+    """The input's embeddings, or its features, of the common images; and what its layers make of them.
 
     Raises
     ------
@@ -98,8 +121,9 @@ def embed_input(
         embedded = _predicted(given, images, what)
     else:
         tell(f"embedding {images.count} images by {given.name}")
-        embedded = _of_run(given, images, what, device)
-    for snapshot in embedded.snapshots:
+        of_kind = _of_run if given.kind == "run" else _of_encoder
+        embedded = of_kind(given, images, what, device, layers)
+    for snapshot in embedded.snapshots + embedded.layers:
         if not np.isfinite(snapshot.values).all():
             raise ValueError(f"{given.name}: its embeddings hold NaN or infinity ({snapshot.when})")
     return embedded
@@ -130,7 +154,18 @@ def _predicted(given: Input, images: CommonImages, what: What) -> InputEmbedding
     return InputEmbeddings(given, [*snapshots, EmbeddingAt("end", learned, end)], prediction["centred"])
 
 
-def _of_run(given: Input, images: CommonImages, what: What, device: str) -> InputEmbeddings:
+def _of_encoder(given: Input, images: CommonImages, what: What, device: str, layers: bool) -> InputEmbeddings:
+    """By a pretrained encoder, whose embedding are its features."""
+    assert images.pixels is not None, "encoders embed images, so their pixels were found"
+    assert given.at is not None, "encoders have a name"
+    file = given.path if "@" in given.name else None
+    encoder = PretrainedEncoder(given.at, file, find_device(device))
+    passed = encoder.encode(images.pixels.stored, layers)
+    found = [EmbeddingAt(name, None, values) for name, values in passed.items()]
+    return InputEmbeddings(given, found[-1:], None, found if layers else [], encoder.notes)
+
+
+def _of_run(given: Input, images: CommonImages, what: What, device: str, layers: bool) -> InputEmbeddings:
     assert images.pixels is not None, "runs embed images, so their pixels were found"
     config = config_of(given)
     place = find_device(device)
@@ -152,8 +187,19 @@ def _of_run(given: Input, images: CommonImages, what: What, device: str) -> Inpu
     for step, encoder in encoders.items():
         features, embeddings = encode(encoder.to(place), stored, config)
         values = (features if what == "features" else embeddings).cpu().numpy()
-        snapshots.append(EmbeddingAt(f"step {step}", _learned_at(given, step), values))
-    return InputEmbeddings(given, snapshots, is_centered(config))
+        snapshots.append(EmbeddingAt(f"step {step}", _learned_at(given, step), values, step))
+    outputs = _layers_of(encoder, stored, config, snapshots[-1], what) if layers else []
+    pooled = [f"{given.name}: layers are compared by their {POOLED}, features as they are"] if layers else []
+    return InputEmbeddings(given, snapshots, is_centered(config), outputs, pooled)
+
+
+def _layers_of(
+    encoder: Encoder, stored: Tensor, config: TrainConfig, whole: EmbeddingAt, what: What
+) -> list[EmbeddingAt]:
+    """What the layers make of the images, and the embedding after them where that is compared."""
+    passed = encode_layers(encoder, stored, config)
+    layers = [EmbeddingAt(name, None, values.cpu().numpy()) for name, values in passed.items()]
+    return layers + ([EmbeddingAt("embedding", None, whole.values)] if what == "embedding" else [])
 
 
 def _learned_at(given: Input, step: int) -> int:

@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from eigenstep.comparison._pretrained import PREFIX, own_size, parse_pretrained
 from eigenstep.embeddings import SUFFIXES, Rows, embeddings_suffix, open_rows
 from eigenstep.encoders import find_checkpoint
+from eigenstep.images import ImagesConfig
 from eigenstep.prediction import is_prediction
 from eigenstep.record import SMALL_BYTES, check_bounded, is_run
 from eigenstep.training import TrainConfig, load_config
 
 What = Literal["embedding", "features"]
+Kind = Literal["run", "prediction", "file", "encoder"]
+# What embeds any image.
+EMBED = ("run", "encoder")
 
 
 @dataclass(frozen=True)
@@ -23,22 +28,22 @@ class Input:
     name : str
         As it was given.
     path : Path
-        The folder or file.
-    kind : Literal['run', 'prediction', 'file']
+        The folder or file; of an encoder its file of weights, or the name of timm's own.
+    kind : Literal['run', 'prediction', 'file', 'encoder']
         Of what.
     at : str | None
         a run's checkpoint: init, last, best or a step; None for all that it has, the last one as a whole. Of
-        a file the array or column, where it is named.
+        a file the array or column, where it is named; of an encoder the name of the model.
     """
 
     name: str
     path: Path
-    kind: Literal["run", "prediction", "file"]
+    kind: Kind
     at: str | None = None
 
 
 def parse_input(name: str | Path) -> Input:
-    """The input that a name stands for: PATH, RUN@CHECKPOINT or FILE@COLUMN.
+    """The input that a name stands for: PATH, RUN@CHECKPOINT, FILE@COLUMN or timm:MODEL@FILE.
 
     Raises
     ------
@@ -48,16 +53,19 @@ def parse_input(name: str | Path) -> Input:
         If it is nothing that can be compared.
     """
     text = str(name)
+    if text.startswith(PREFIX) and not Path(text).exists():
+        model, file = parse_pretrained(text)
+        return Input(text, file or Path(model), "encoder", model)
     path, _, at = (text, "", "") if Path(text).exists() else text.rpartition("@")
     place = Path(path or text)
     if not place.exists():
         raise FileNotFoundError(
-            f"there is no {text}: expected a run (RUN or RUN@STEP), a prediction or a file"
+            f"there is no {text}: expected a run (RUN or RUN@STEP), a prediction, a file or timm:MODEL"
         )
     if place.is_file():
         if embeddings_suffix(place) is None:
             raise ValueError(f"{place}: expected a file of embeddings, {', '.join(SUFFIXES)}")
-        kind: Literal["run", "prediction", "file"] = "file"
+        kind: Kind = "file"
     elif is_prediction(place):
         kind = "prediction"
     elif is_run(place) and os.path.lexists(place / "config.yaml"):
@@ -95,6 +103,11 @@ def open_file(given: Input, what: What) -> Rows:
 
 
 def config_of(run: Input) -> TrainConfig:
-    """A run's configuration. Raises ValueError if its file is not a regular one in the run folder."""
+    """A run's configuration. Raises ValueError if its file is not a regular one in the run folder.
+
+    Of an encoder it says how images are read: of the size that it was trained on.
+    """
+    if run.kind == "encoder":
+        return TrainConfig(images=ImagesConfig(size=own_size(run.at or "")))
     check_bounded(run.path / "config.yaml", SMALL_BYTES, run.path)
     return load_config(run.path / "config.yaml")

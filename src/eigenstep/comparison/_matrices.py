@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from eigenstep.comparison._calibrated_tables import map_cells, map_title
 from eigenstep.comparison._curves import draw_spans, draw_steps
 from eigenstep.comparison._result import TITLES, SideBySide
 from eigenstep.pages import page
@@ -51,6 +52,8 @@ def draw_matrices(found: SideBySide, path: str | Path) -> Path:
         place.set_yticks(range(len(names)), names, fontsize=9)
         for row, column in ((i, j) for i in range(len(names)) for j in range(len(names)) if i != j):
             value, chance = matrix.values[row, column], matrix.chances[row, column]
+            if np.isnan(value):
+                continue
             colour = "white" if value < 0.6 else "black"
             place.text(column, row, f"{value:.2f}", ha="center", va="bottom", fontsize=8, color=colour)
             place.text(column, row, f"{chance:.2f}", ha="center", va="top", fontsize=5.5, color=colour)
@@ -97,6 +100,15 @@ def write_page(found: SideBySide, path: str | Path) -> Path:
         ],
         images=found.images,
         notes=found.notes,
+        maps=[
+            {
+                "title": map_title("–".join(found.names_of(pair)), each),
+                "rows": list(zip(each.rows, map_cells(each), strict=True)),
+                "columns": each.columns,
+            }
+            for pair in found.pairs
+            for each in pair.maps
+        ],
         matrices=[{"title": TITLES[each.measure], "rows": _cells(each)} for each in matrices(found)],
         tables=found.tables(),
     )
@@ -106,7 +118,10 @@ def write_page(found: SideBySide, path: str | Path) -> Path:
 
 @dataclass(frozen=True, eq=False)
 class AgreementMatrix:
-    """A measure of every pair of inputs: values and chance levels (m, m), symmetric, 1 on the diagonal."""
+    """A measure of every pair of inputs: values and chance levels (m, m), symmetric, 1 on the diagonal.
+
+    NaN where the measure cannot tell.
+    """
 
     measure: str
     values: NDArray[np.float64]
@@ -120,18 +135,20 @@ def matrices(found: SideBySide) -> list[AgreementMatrix]:
     for measure in DRAWN:
         values, chances = np.eye(count), np.full((count, count), np.nan)
         for pair in found.pairs:
-            agreement = pair.whole[measure]
+            agreement = pair.whole.get(measure)
+            told = (agreement.value, agreement.chance) if agreement else (np.nan, np.nan)
             for place in ((pair.first, pair.second), (pair.second, pair.first)):
-                values[place], chances[place] = agreement.value, agreement.chance
+                values[place], chances[place] = told
         drawn.append(AgreementMatrix(measure, values, chances))
     return drawn
 
 
 def _cells(matrix: AgreementMatrix) -> list[list[dict[str, float | None]]]:
     return [
-        [
-            {"value": float(value), "chance": None if np.isnan(chance) else float(chance)}
-            for value, chance in zip(*rows, strict=True)
-        ]
+        [{"value": _told(value), "chance": _told(chance)} for value, chance in zip(*rows, strict=True)]
         for rows in zip(matrix.values, matrix.chances, strict=True)
     ]
+
+
+def _told(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

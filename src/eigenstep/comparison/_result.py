@@ -1,13 +1,16 @@
 """What a comparison found: as it is, as plain numbers, and as tables for the terminal and the page."""
 
 import string
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from eigenstep.analysis import TimeComparison
 from eigenstep.comparison._agreement import Agreement
+from eigenstep.comparison._calibrated_pair import InputMap
+from eigenstep.comparison._calibrated_tables import calibrated_table, map_json, map_table
+from eigenstep.comparison._calibration import Calibrated
 from eigenstep.comparison._inputs import Input
 from eigenstep.comparison._speedup import Speedup
 from eigenstep.comparison._speedup_table import speedup_table
@@ -64,6 +67,12 @@ class Pair:
         Where one is a prediction and the other a run.
     speedup : Speedup | None
         How many times sooner the second learned its modes, where both are runs as a whole.
+    calibrated : dict[str, Calibrated]
+        All measures with z and p, where they were asked for, see `calibrated_agreement`.
+    maps : list[InputMap]
+        Each layer or checkpoint with each, where that was asked for.
+    notes : list[str]
+        Which measures cannot tell, and why.
     """
 
     first: int
@@ -72,6 +81,9 @@ class Pair:
     by_modes: list[ModeOverlap]
     times: Times | None
     speedup: Speedup | None = None
+    calibrated: dict[str, Calibrated] = field(default_factory=dict)
+    maps: list[InputMap] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +121,10 @@ class SideBySide:
         names = list(string.ascii_uppercase)
         return (names + [first + second for first in names for second in names])[: len(self.inputs)]
 
+    def names_of(self, pair: Pair) -> tuple[str, str]:
+        """The short names of a pair's inputs."""
+        return self.letters[pair.first], self.letters[pair.second]
+
     @property
     def learned_words(self) -> list[str]:
         """How many modes each input had learned at the moment it is compared at as a whole, of how many."""
@@ -118,8 +134,8 @@ class SideBySide:
         ]
 
     def tables(self) -> list[TextTable]:
-        """All of it: how much sooner modes came, the inputs as a whole, first modes, predicted times."""
-        return [*_speedups(self), _whole(self), *_by_modes(self), *_times(self)]
+        """All of it: how much sooner modes came, the inputs as a whole, calibrated, first modes, times."""
+        return [*_speedups(self), _whole(self), *_calibrated(self), *_by_modes(self), *_times(self)]
 
     def as_json(self) -> dict[str, Any]:
         """All of it as plain numbers, lists and names."""
@@ -147,6 +163,8 @@ class SideBySide:
                     "by_modes": [asdict(overlap) for overlap in pair.by_modes],
                     "times": None if pair.times is None else _times_json(pair.times),
                     "speedup": None if pair.speedup is None else asdict(pair.speedup),
+                    "agreement": {name: asdict(each) for name, each in pair.calibrated.items()},
+                    "maps": [map_json(each, self.names_of(pair)) for each in pair.maps],
                 }
                 for pair in self.pairs
             ],
@@ -181,6 +199,15 @@ def _whole(found: SideBySide) -> TextTable:
         for measure, agreement in pair.whole.items()
     ]
     return TextTable(f"Agreement on {found.images} images", ["pair, as a whole", *_HEADER], rows)
+
+
+def _calibrated(found: SideBySide) -> list[TextTable]:
+    made = []
+    for title, pair in _titled(found):
+        if pair.calibrated:
+            made.append(calibrated_table(f"{title} on {found.images} images, calibrated", pair.calibrated))
+        made += [map_table(title, found.names_of(pair), each) for each in pair.maps]
+    return made
 
 
 def _by_modes(found: SideBySide) -> list[TextTable]:

@@ -15,8 +15,10 @@ from eigenstep.encoders._checkpoints import (
     take_newest,
 )
 from eigenstep.encoders._config import EncoderConfig, ProjectorConfig, channels_of, of_three_channels
+from eigenstep.encoders._encode import encode, encode_layers
 from eigenstep.encoders._encoder import Encoder, build_encoder, build_projector, fit_weights
 from eigenstep.encoders._freezing import Freeze, FreezeWhat, freeze
+from eigenstep.encoders._layer_features import POOLED, layer_features, pooling_of
 from eigenstep.encoders._layers import layers_of, stages_of
 from eigenstep.encoders._own_encoder import (
     OwnEncoder,
@@ -29,7 +31,6 @@ from eigenstep.encoders._settled import settle_statistics
 from eigenstep.encoders._trained_encoder import (
     TrainedEncoder,
     as_stored,
-    encode,
     initial_encoder,
     load_encoder,
     prepare_images,
@@ -38,6 +39,7 @@ from eigenstep.encoders.features import BackboneFeatures, ImageFeatures, PatchFe
 from eigenstep.encoders.weights import Start, other_scale, read_weights
 
 __all__ = [
+    "POOLED",
     "BackboneFeatures",
     "Checkpoint",
     "Encoder",
@@ -61,18 +63,21 @@ __all__ = [
     "convnet",
     "copy_weights",
     "encode",
+    "encode_layers",
     "find_best",
     "find_checkpoint",
     "find_checkpoints",
     "fit_weights",
     "freeze",
     "initial_encoder",
+    "layer_features",
     "layers_of",
     "load_checkpoint",
     "load_encoder",
     "of_three_channels",
     "other_scale",
     "own_projector",
+    "pooling_of",
     "prepare_images",
     "read_weights",
     "save_best",

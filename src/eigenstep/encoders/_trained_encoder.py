@@ -1,9 +1,7 @@
-"""A run's encoder, loaded back, and images through an encoder that is not trained meanwhile."""
+"""A run's encoder, loaded back, and how images go into it."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +11,12 @@ from torch import Tensor, nn
 from eigenstep.encoders._checkpoints import find_checkpoint
 from eigenstep.encoders._config import EncoderConfig, EncoderSettings, channels_of
 from eigenstep.encoders._encoder import Encoder, build_encoder, fit_weights
-from eigenstep.encoders._own_encoder import OwnEncoder, as_input
+from eigenstep.encoders._own_encoder import OwnEncoder
 from eigenstep.encoders.weights import Start, read_weights
 from eigenstep.images import AnyImage, stored_images
 from eigenstep.record import SMALL_BYTES, TABLE_BYTES, as_dataclass, check_bounded, read_tree
 from eigenstep.spelling import PYTHON, is_python
 from eigenstep.views import TwoViews, ViewsConfig
-
-BATCH = 256
 
 
 def load_encoder(
@@ -148,30 +144,6 @@ def as_stored(images: Tensor | AnyImage | Sequence[AnyImage], config: EncoderSet
     return stored_images(images, dataclasses.replace(config.images, channels=channels_of(config)))
 
 
-def encode(
-    encoder: nn.Module,
-    images: Tensor,
-    config: EncoderSettings,
-    *,
-    prepare: Callable[[Tensor], Tensor] | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Features (n, p) and embeddings (n, d) of stored images, (n, C, H, W), on the encoder's device.
-
-    In evaluation mode, without gradients, a batch at a time; float32 or wider. `prepare` stands for
-    `prepare_images` where the run has views of its own.
-    """
-    prepare = prepare or partial(prepare_images, config=config)
-    weight = next(encoder.parameters())
-    passed = []
-    with torch.no_grad(), _frozen(encoder, weight.device):
-        for start in range(0, len(images), BATCH):
-            batch = images[start : start + BATCH]
-            passed.append(encoder(as_input(prepare(batch.to(weight.device)), weight.dtype)))
-    features, embeddings = (torch.cat(parts) for parts in zip(*passed, strict=True))
-    wide = torch.promote_types(features.dtype, torch.float32)
-    return features.to(wide), embeddings.to(wide)
-
-
 def prepare_images(images: Tensor, config: EncoderSettings) -> Tensor:
     """Stored images (n, C, H, W) as a run's encoder takes them, (n, C, size, size) float32.
 
@@ -240,16 +212,3 @@ def _config_of(run: Path) -> EncoderConfig:
         images=dataclasses.replace(config.images, channels=channels),
         views=config.views.for_channels(channels),
     )
-
-
-@contextmanager
-def _frozen(encoder: nn.Module, device: torch.device) -> Iterator[None]:
-    """Evaluation mode; every module's own mode and the random state are as they were afterwards."""
-    modes = {module: module.training for module in encoder.modules()}
-    encoder.eval()
-    try:
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode

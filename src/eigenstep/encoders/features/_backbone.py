@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import timm
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from eigenstep.encoders._config import ProjectorConfig
 from eigenstep.encoders._encoder import build_encoder
+from eigenstep.encoders._layer_features import layer_features
 from eigenstep.encoders._settled import settle_statistics
 from eigenstep.encoders.features._image_features import ImageFeatures
 from eigenstep.views import Normalize, ViewsConfig
+
+Given = TypeVar("Given")
 
 
 class BackboneFeatures(ImageFeatures):
@@ -80,6 +85,19 @@ class BackboneFeatures(ImageFeatures):
         self._is_wide = str(getattr(X, "dtype", "")).endswith("uint16")
         return super().fit(X, y)
 
+    def transform_layers(self, X: Any) -> dict[str, NDArray[np.float32]]:
+        """Return what each layer makes of images (n, C, H, W), pooled, as `layer_features`: {name: (n, p_l)}.
+
+        The last entry, `features`, is what `transform` returns. Raises what that raises, and ValueError for
+        a network that does not give its layers.
+        """
+        found: dict[str, list[NDArray[np.float32]]] = {}
+        with torch.no_grad():
+            for block in self._checked_blocks(X):
+                for name, values in self._passed(layer_features, block).items():
+                    found.setdefault(name, []).append(values.float().cpu().numpy())
+        return {name: np.concatenate(parts) for name, parts in found.items()}
+
     def _learn(self, sample: Tensor, generator: torch.Generator) -> int:
         self._choose_scale()
         pretrained = self.weights == "pretrained"
@@ -101,16 +119,18 @@ class BackboneFeatures(ImageFeatures):
         return self._map(sample[:1]).shape[1]
 
     def _map(self, images: Tensor) -> Tensor:
+        return self._passed(lambda backbone, normalized: cast(Tensor, backbone(normalized)), images)
+
+    def _passed(self, call: Callable[[nn.Module, Tensor], Given], images: Tensor) -> Given:
         self.backbone_.to(images.device)
         try:
-            features: Tensor = self.backbone_(self._normalized(images))
+            return call(self.backbone_, self._normalized(images))
         except (RuntimeError, AssertionError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise ValueError(
                 f"{self.backbone} does not take images of shape {tuple(images.shape[1:])} ({reason}); resize"
                 " them"
             ) from error
-        return features
 
     def _choose_scale(self) -> None:
         self.channel_mean_, self.channel_std_ = self.mean_, self.scale_

@@ -94,6 +94,17 @@ class ImageFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         ValueError
             Other than four dimensions; another type or number of channels; NaN or infinity; images too small.
         """
+        blocks = self._checked_blocks(X)
+        features = np.empty((len(X), self._n_features_out), np.float32)
+        start = 0
+        with torch.no_grad():
+            for block in blocks:
+                features[start : start + len(block)] = self._map(block).float().cpu().numpy()
+                start += len(block)
+        return features
+
+    def _checked_blocks(self, X: Any) -> Iterator[Tensor]:
+        """Blocks of images to transform, of the channels that `fit` had."""
         check_is_fitted(self)
         _check_images(X)
         if X.shape[1] != self.n_features_in_:
@@ -101,13 +112,7 @@ class ImageFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
                 f"expected images of {self.n_features_in_} channels, as at fit, got shape {tuple(X.shape)};"
                 " fit on images of these"
             )
-        features = np.empty((len(X), self._n_features_out), np.float32)
-        start = 0
-        with torch.no_grad():
-            for block in self._blocks(X, self._device(X)):
-                features[start : start + len(block)] = self._map(block).float().cpu().numpy()
-                start += len(block)
-        return features
+        return self._blocks(X, self._device(X))
 
     def _check_parameters(self) -> None:
         check_whole("batch_size", self.batch_size, 1)

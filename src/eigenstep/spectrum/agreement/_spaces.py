@@ -91,6 +91,10 @@ def principal_angles(
     return angles
 
 
+class TooFewImages(ValueError):
+    """Spaces of as many dimensions as there are images agree whatever they are; other measures may tell."""
+
+
 def bases(
     first: ArrayLike,
     second: ArrayLike,
@@ -106,7 +110,7 @@ def bases(
     )
     widest = max(left.shape[1], right.shape[1])
     if len(left) <= widest + center:
-        raise ValueError(
+        raise TooFewImages(
             f"expected more images than modes, got {len(left)} images for {widest} modes, which agree"
             " whatever they are; use more images, or compare fewer modes"
         )
