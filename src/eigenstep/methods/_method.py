@@ -18,6 +18,10 @@ def always(options: Any) -> bool:
     return True
 
 
+def never(options: Any) -> bool:
+    return False
+
+
 def accept(options: Any) -> None:
     """For options that need no check beside the loss's own."""
 
