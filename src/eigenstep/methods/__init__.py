@@ -102,6 +102,7 @@ class SmallStartNodes:
     barlow_twins: BarlowTwinsConfig = field(default_factory=BarlowTwinsConfig)
     simclr: SimCLRConfig = field(default_factory=SimCLRConfig)
     vicreg: VICRegConfig = field(default_factory=VICRegConfig)
+    lejepa: LeJEPAConfig = field(default_factory=LeJEPAConfig)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +112,6 @@ class MethodNodes(SmallStartNodes):
     spectral_contrastive: SpectralContrastiveConfig = field(default_factory=SpectralContrastiveConfig)
     w_mse: WMSEConfig = field(default_factory=WMSEConfig)
     dcl: DCLConfig = field(default_factory=DCLConfig)
-    lejepa: LeJEPAConfig = field(default_factory=LeJEPAConfig)
     visreg: VISRegConfig = field(default_factory=VISRegConfig)
     mmcr: MMCRConfig = field(default_factory=MMCRConfig)
     frossl: FroSSLConfig = field(default_factory=FroSSLConfig)
@@ -136,7 +136,7 @@ def _all_losses() -> str:
 # The types of `--loss`, with what its help says.
 LossName = Annotated[str, Doc(f"{_all_losses()}.")]
 SmallStartLoss = Annotated[
-    Literal["barlow_twins", "simclr", "vicreg"],
+    Literal["barlow_twins", "simclr", "vicreg", "lejepa"],
     Doc(f"{predicted_losses()}, not normalised: losses that small embeddings can grow under."),
 ]
 
@@ -205,7 +205,7 @@ def is_centered(config: Any) -> bool:
 
 
 def small_start(config: Any) -> SmallStart:
-    """The loss of a training, as seen from small embeddings.
+    """The loss of a training in batches of `config.batch_size`, as seen from small embeddings.
 
     Raises
     ------
@@ -220,4 +220,4 @@ def small_start(config: Any) -> SmallStart:
     method = method_named(config.loss)
     if method.small_start is None:
         raise ValueError(f"expected {predicted_losses()}, whose learning is predicted, got {config.loss}")
-    return method.small_start(method.options_in(config))
+    return method.small_start(method.options_in(config), config.batch_size)
