@@ -52,7 +52,7 @@ CONVENTIONS = {
     "visreg": ("VISReg", 0.05, True),
     "mmcr": ("MMCR", 0.05, False),
     "frossl": ("FroSSL", 0.05, False),
-    "corinfomax": ("CorInfoMax", 0.05, True),
+    "corinfomax": ("CorInfoMax", 0.005, True),
     "coding_rate": ("SimDINO's coding rate", 0.05, False),
     "simsiam": ("SimSiam", 0.05, True),
     "byol": ("BYOL", 0.05, True),

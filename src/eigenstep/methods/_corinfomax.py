@@ -33,5 +33,6 @@ METHOD = Method(
     title="CorInfoMax",
     options=CorInfoMaxConfig,
     build=_build,
+    rate=0.005,
     refuses_preconditioning=_refuses_preconditioning,
 )
