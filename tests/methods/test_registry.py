@@ -49,7 +49,7 @@ CONVENTIONS = {
     "w_mse": ("W-MSE", 0.05, True),
     "dcl": ("DCL", 0.05, True),
     "lejepa": ("LeJEPA", 0.05, True),
-    "visreg": ("VISReg", 0.05, True),
+    "visreg": ("VISReg", 0.02, True),
     "mmcr": ("MMCR", 0.05, False),
     "frossl": ("FroSSL", 0.05, False),
     "corinfomax": ("CorInfoMax", 0.005, True),

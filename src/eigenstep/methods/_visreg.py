@@ -30,5 +30,6 @@ METHOD = Method(
     title="VISReg",
     options=VISRegConfig,
     build=of_slices(VISRegLoss),
+    rate=0.02,
     refuses_preconditioning=as_its_loss_says(VISRegLoss),
 )
