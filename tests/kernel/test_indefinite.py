@@ -111,7 +111,7 @@ GRAPHS = {
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("objective", ["barlow_twins", "simclr", "vicreg"])
+@pytest.mark.parametrize("objective", ["barlow_twins", "simclr", "vicreg", "lejepa"])
 @pytest.mark.parametrize("graph", GRAPHS)
 def test_a_graph_without_positive_pairs_learns_no_mode(graph, objective, solver):
     model = ContrastiveKernelPCA(2, objective=objective, solver=solver, random_state=0)
@@ -121,7 +121,7 @@ def test_a_graph_without_positive_pairs_learns_no_mode(graph, objective, solver)
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("objective", ["simclr", "vicreg"])
+@pytest.mark.parametrize("objective", ["simclr", "vicreg", "lejepa"])
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 def test_constant_rows_are_no_mode_of_an_objective_that_takes_off_the_mean(kernel, objective, dtype, solver):
     rows = np.full((60, 4), 0.7, dtype)

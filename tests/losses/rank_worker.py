@@ -35,8 +35,12 @@ def main(rank: int, world_size: int, folder: Path) -> None:
 def value_and_gradient(loss: nn.Module, job: dict, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
     x_a, x_b = job["inputs"][rank]
     weight = job["weight"].clone().requires_grad_()
-    labels = [job["labels"][rank]] if isinstance(loss, losses.SupConLoss) else []
-    value = loss(x_a @ weight.T, x_b @ weight.T, *labels)
+    further = []
+    if isinstance(loss, losses.SupConLoss):
+        further = [job["labels"][rank]]
+    elif isinstance(loss, losses.SlicedLoss):
+        further = [torch.Generator().manual_seed(0)]
+    value = loss(x_a @ weight.T, x_b @ weight.T, *further)
     (gradient,) = torch.autograd.grad(value, weight)
     distributed.all_reduce(gradient)
     return value.detach(), gradient / distributed.get_world_size()

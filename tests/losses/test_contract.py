@@ -2,13 +2,18 @@
 
 import inspect
 import math
+import statistics
 import subprocess
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import lightly.loss
+import lightly.loss.emp_ssl_loss
+import lightly.loss.lejepa_loss
+import lightly.loss.visreg_loss
 import numpy as np
 import pandas as pd
 import pytest
@@ -224,13 +229,14 @@ class EqualsLightly:
 
     peers: tuple[tuple[dict, Callable], ...]
     peer_shapes = ((2, 2), (8, 5), (33, 64), (64, 16))
+    peer_tolerance = 1e-10
 
     def test_value_and_gradient_equal_lightly(self, peer):
         options, lightly_loss = peer
         for (n, d), scale in zip(self.peer_shapes, (1.0, 0.3, 2.0, 1e-3), strict=True):
             z_a, z_b = pair(n, d, scale)
             expected = value_and_gradients(lightly_loss, z_a, z_b)
-            assert_close(value_and_gradients(self.loss(**options), z_a, z_b), expected, 1e-10)
+            assert_close(value_and_gradients(self.loss(**options), z_a, z_b), expected, self.peer_tolerance)
 
 
 class HasLightlysSignature(EqualsLightly):
@@ -515,11 +521,233 @@ class TestSupCon(LossContract):
         assert on_0 & on_1
 
 
+class _AlongFixedSlices:
+    """A loss that draws the same slices at each call, so that it is called like the others."""
+
+    def forward(self, z_a, z_b):
+        return super().forward(z_a, z_b, torch.Generator().manual_seed(0))
+
+    def terms(self, z_a, z_b):
+        return super().terms(z_a, z_b, torch.Generator().manual_seed(0))
+
+    def loss_and_terms(self, z_a, z_b):
+        return super().loss_and_terms(z_a, z_b, torch.Generator().manual_seed(0))
+
+
+class LeJEPALoss(_AlongFixedSlices, losses.LeJEPALoss):
+    pass
+
+
+class TestLeJEPA(EqualsLightly, LossContract):
+    loss = LeJEPALoss
+    variants = (
+        {"slices": 5},
+        {"slices": 4, "pooled": True, "weight": 0.3, "prediction": 1.0},
+        {"slices": 3, "t_max": 5.0, "knots": 9},
+    )
+    peers = (
+        ({}, lambda z_a, z_b: _lightly_lejepa(z_a, z_b, 0.05, 1024)),
+        ({"weight": 0.7, "slices": 30}, lambda z_a, z_b: _lightly_lejepa(z_a, z_b, 0.7, 30)),
+    )
+
+    @staticmethod
+    def function(z_a, z_b, **options):
+        return losses.lejepa_loss(z_a, z_b, generator=torch.Generator().manual_seed(0), **options)
+
+    @staticmethod
+    def reference(a, b, slices=1024, weight=0.05, pooled=False, prediction=None, t_max=3.0, knots=17):
+        n, d = len(a), len(a[0])
+        total = 0.0
+        for x, y in zip(a, b, strict=True):
+            for j in range(d):
+                center = (x[j] + y[j]) / 2
+                total += ((x[j] - center) ** 2 + (y[j] - center) ** 2) / (2 * n * d)
+        total *= 1 - weight if prediction is None else prediction
+        samples = [a + b] if pooled else [a, b]
+        for sample in samples:
+            for u in _scalars(_fixed_slices(d, slices).T):
+                projected = [_dot(row, u) for row in sample]
+                statistic = 0.0
+                for k in range(knots):
+                    t = k * t_max / (knots - 1)
+                    real = sum((t * x).cos() for x in projected) / len(sample) - math.exp(-(t**2) / 2)
+                    imaginary = sum((t * x).sin() for x in projected) / len(sample)
+                    step = (1 if k in (0, knots - 1) else 2) * t_max / (knots - 1)
+                    statistic += step * math.exp(-(t**2) / 2) * (real**2 + imaginary**2)
+                total += weight * len(sample) * statistic / (slices * len(samples))
+        return total
+
+
+class VISRegLoss(_AlongFixedSlices, losses.VISRegLoss):
+    pass
+
+
+class TestVISReg(EqualsLightly, LossContract):
+    loss = VISRegLoss
+    variants = (
+        {"slices": 6},
+        {"slices": 5, "weight": 0.3, "lambda_scale": 2.0, "lambda_shape": 0.5, "eps": 0.1},
+        {"lambda_shape": 0.0, "lambda_center": 3.0},
+    )
+    # The deviations that divide are constants for the gradient of the shape.
+    constants = frozenset({"slices"})
+    # lightly's quantiles are of float32.
+    peer_tolerance = 1e-6
+    peers = (
+        ({}, lambda z_a, z_b: _lightly_visreg(z_a, z_b, 4096, 0.9)),
+        (
+            {"slices": 20, "weight": 0.6, "eps": 0.01},
+            lambda z_a, z_b: _lightly_visreg(z_a, z_b, 20, 0.6, 0.01),
+        ),
+    )
+
+    @staticmethod
+    def function(z_a, z_b, **options):
+        return losses.visreg_loss(z_a, z_b, generator=torch.Generator().manual_seed(0), **options)
+
+    @staticmethod
+    def reference(
+        a, b, slices=4096, weight=0.9, lambda_scale=1.0, lambda_shape=1.0, lambda_center=1.0, eps=1e-4
+    ):
+        n, d = len(a), len(a[0])
+        total = 0.0
+        for x, y in zip(a, b, strict=True):
+            total += (1 - weight) * sum((x[j] - y[j]) ** 2 for j in range(d)) / (4 * n * d)
+        quantiles = [statistics.NormalDist().inv_cdf(i / (n + 1)) for i in range(1, n + 1)]
+        for view in (a, b):
+            mean, deviation = _column_means(view), [_variance(view, j, n) ** 0.5 for j in range(d)]
+            total += weight * lambda_center * sum(m**2 for m in mean) / (2 * d)
+            total += weight * lambda_scale * sum((1 - s) ** 2 for s in deviation) / (2 * d)
+            divisors = [s.detach() + eps for s in deviation]
+            standard = [[(row[j] - mean[j]) / divisors[j] for j in range(d)] for row in view]
+            for u in _scalars(_fixed_slices(d, slices).T) if lambda_shape else []:
+                projected = sorted((_dot(row, u) for row in standard), key=lambda x: x.item())
+                distance = sum((x - q) ** 2 for x, q in zip(projected, quantiles, strict=True))
+                total += weight * lambda_shape * distance / (2 * slices * n)
+        return total
+
+
+class TestMMCR(EqualsLightly, LossContract):
+    loss = losses.MMCRLoss
+    function = staticmethod(losses.mmcr_loss)
+    variants = ({}, {"lambda_param": 0.3, "normalize": "none"})
+    peers = (
+        ({"normalize": "none"}, lambda z_a, z_b: lightly.loss.MMCRLoss()(z_a[:, None], z_b[:, None])),
+        (
+            {"lambda_param": 0.5},
+            lambda z_a, z_b: lightly.loss.MMCRLoss(0.5)(
+                *(torch.nn.functional.normalize(z[:, None], dim=-1) for z in (z_a, z_b))
+            ),
+        ),
+    )
+
+    @staticmethod
+    def reference(a, b, lambda_param=5e-3, normalize="cosine"):
+        """By eigenvalues of Gram matrices in the place of singular values."""
+        if normalize == "cosine":
+            a, b = ([_unit(row) for row in view] for view in (a, b))
+        n, d = len(a), len(a[0])
+        centroids = [[(x[j] + y[j]) / 2 for j in range(d)] for x, y in zip(a, b, strict=True)]
+        gram = [[sum(row[j] * row[k] for row in centroids) for k in range(d)] for j in range(d)]
+        values = torch.linalg.eigvalsh(torch.stack([torch.stack(row) for row in gram]))
+        total = -values.sqrt().sum()
+        for x, y in zip(a, b, strict=True):
+            parallel = _dot(x, x) * _dot(y, y) - _dot(x, y) ** 2
+            total += lambda_param * (_dot(x, x) + _dot(y, y) + 2 * parallel**0.5) ** 0.5 / n
+        return total
+
+
+class TestFroSSL(EqualsLightly, LossContract):
+    loss = losses.FroSSLLoss
+    function = staticmethod(losses.frossl_loss)
+    variants = ({}, {"invariance_weight": 0.3})
+    peers = (
+        ({}, lambda z_a, z_b: lightly.loss.frossl_loss.FroSSLLoss()([z_a, z_b])),
+        (
+            {"invariance_weight": 2.0},
+            lambda z_a, z_b: lightly.loss.frossl_loss.FroSSLLoss(2.0)([z_a, z_b]),
+        ),
+    )
+
+    @staticmethod
+    def reference(a, b, invariance_weight=1.0):
+        n, d = len(a), len(a[0])
+        a, b = (
+            list(zip(*(_unit(column) for column in zip(*view, strict=True)), strict=True)) for view in (a, b)
+        )
+        total = 0.0
+        for view in (a, b):
+            moments = [[sum(row[j] * row[k] for row in view) / d for k in range(d)] for j in range(d)]
+            total += sum(x**2 for row in moments for x in row).log()
+        distance = sum((x[j] - y[j]) ** 2 for x, y in zip(a, b, strict=True) for j in range(d))
+        return total + invariance_weight * distance / n
+
+
+class CorInfoMaxLoss(losses.CorInfoMaxLoss):
+    """Before its first batch, at each call."""
+
+    def __init__(self, dim=D, **options):
+        super().__init__(dim, **options)
+        self.eval()
+
+
+class TestCorInfoMax(LossContract):
+    loss = CorInfoMaxLoss
+    variants = ({"dim": D}, {"dim": D, "alpha": 2.0, "memory": 0.4, "eps": 0.1})
+
+    @staticmethod
+    def function(z_a, z_b, dim=D, **options):
+        return losses.corinfomax_loss(z_a, z_b, **options)
+
+    @staticmethod
+    def reference(a, b, dim=D, alpha=250.0, memory=0.01, eps=1e-8):
+        a, b = ([_unit(row) for row in view] for view in (a, b))
+        n, d = len(a), len(a[0])
+        total = alpha * sum((x[j] - y[j]) ** 2 for x, y in zip(a, b, strict=True) for j in range(d)) / (n * d)
+        for view in (a, b):
+            mean = [(1 - memory) * m for m in _column_means(view)]
+            rows = [[row[j] - mean[j] for j in range(d)] for row in view]
+            covariance = [
+                [
+                    (1 - memory) * sum(row[j] * row[k] for row in rows) / n + (memory + eps) * (j == k)
+                    for k in range(d)
+                ]
+                for j in range(d)
+            ]
+            total += -2 * sum(row[j].log() for j, row in enumerate(_cholesky(covariance))) / d
+        return total
+
+
+class TestCodingRate(EqualsLightly, LossContract):
+    loss = losses.CodingRateLoss
+    function = staticmethod(losses.coding_rate_loss)
+    variants = ({}, {"lambda_param": 3.0, "eps": 0.05})
+    peers = (
+        ({}, lambda z_a, z_b: _lightly_coding_rate(z_a, z_b, 1.0, 0.5)),
+        ({"lambda_param": 2.0, "eps": 0.05}, lambda z_a, z_b: _lightly_coding_rate(z_a, z_b, 2.0, 0.05)),
+    )
+
+    @staticmethod
+    def reference(a, b, lambda_param=1.0, eps=0.5):
+        a, b = ([_unit(row) for row in view] for view in (a, b))
+        n, d = len(a), len(a[0])
+        total = -lambda_param * sum(_dot(x, y) for x, y in zip(a, b, strict=True)) / n
+        for view in (a, b):
+            coded = [
+                [sum(row[j] * row[k] for row in view) * d / (n * eps) + (j == k) for k in range(d)]
+                for j in range(d)
+            ]
+            rate = sum(row[j].log() for j, row in enumerate(_cholesky(coded)))
+            total += -(d + n) / (d * n) * rate / 2
+        return total
+
+
 def test_every_loss_of_the_room_has_the_suite():
     public = {getattr(losses, name) for name in losses.__all__ if isinstance(getattr(losses, name), type)}
     tested = {case.loss for case in LossContract.__subclasses__()}
-    assert {losses.SupConLoss if loss is SupConLoss else loss for loss in tested} == public - {
+    assert {getattr(losses, loss.__name__) for loss in tested} == public - {
         losses.JointBatch,
+        losses.SlicedLoss,
         losses.TwoViewLoss,
     }
 
@@ -591,6 +819,42 @@ def _lightly_wmse(z_a, z_b, eps=0.0):
     n, d = z_a.shape
     loss = lightly.loss.WMSELoss(embedding_dim=d, w_size=n, eps=eps, track_running_stats=False)
     return loss(torch.cat([z_a, z_b]))
+
+
+def _fixed_slices(d, slices):
+    """Unit columns, drawn as the losses draw them."""
+    drawn = torch.randn(d, slices, generator=torch.Generator().manual_seed(0)).double()
+    return drawn / drawn.norm(dim=0)
+
+
+def _lightly_lejepa(z_a, z_b, weight, slices):
+    """lightly's loss of two global views, which its class refuses, from its two parts, in float64."""
+    views = torch.stack([z_a, z_b])
+    sigreg = lightly.loss.lejepa_loss.SIGReg(num_vectors=slices).double()
+    sigreg.phi = torch.exp(-sigreg.t.square() / 2)
+    sigreg.weights = torch.tensor([3 / 16, *[6 / 16] * 15, 3 / 16]) * sigreg.phi
+    sigreg._generate_unit_vectors = lambda *_: _fixed_slices(z_a.shape[1], slices)
+    invariance = lightly.loss.lejepa_loss.lejepa_invariance_loss(all_proj=views, global_proj=views)
+    return weight * sigreg(views) + (1 - weight) * invariance
+
+
+def _lightly_visreg(z_a, z_b, slices, weight, eps=1e-4):
+    """lightly's loss of two global views, which its class refuses, from its parts."""
+    parts, views = lightly.loss.visreg_loss, torch.stack([z_a, z_b])
+    drawn = _fixed_slices(z_a.shape[1], slices)
+    with patch.object(torch, "randn", lambda *_, **__: drawn):
+        shape = parts.visreg_shape_loss(views, slices, eps)
+    regularization = parts.visreg_scale_loss(views) + shape + parts.visreg_center_loss(views)
+    prediction = lightly.loss.lejepa_loss.lejepa_invariance_loss(all_proj=views, global_proj=views)
+    return (1 - weight) * prediction + weight * regularization
+
+
+def _lightly_coding_rate(z_a, z_b, lambda_param, eps):
+    """SimDINO's from the coding rate in lightly's EMP-SSL."""
+    n, d = z_a.shape
+    views = torch.nn.functional.normalize(torch.stack([z_a, z_b]), dim=-1)
+    rate = lightly.loss.emp_ssl_loss.tcr_loss(views, eps)
+    return -lambda_param * (views[0] * views[1]).sum(1).mean() - (d + n) / (d * n) * rate
 
 
 def _cholesky(matrix):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from eigenstep.kernel.pairs import BarlowTwins, SimCLR, VICReg
-from eigenstep.methods import METHODS, SmallStart, small_start
+from eigenstep.kernel.pairs import BarlowTwins, LeJEPA, SimCLR, VICReg
+from eigenstep.methods import METHODS, LeJEPAConfig, SmallStart, small_start
 from eigenstep.theory import loss_curve
 from eigenstep.training import BarlowTwinsConfig, ProjectorConfig, SimCLRConfig, TrainConfig, VICRegConfig
 
@@ -19,7 +19,7 @@ from eigenstep.training import BarlowTwinsConfig, ProjectorConfig, SimCLRConfig,
             "simclr.normalize none",
         ),
         (TrainConfig(projector=ProjectorConfig(batch_norm_output=True)), "projector.batch_norm_output"),
-        (TrainConfig(loss="byol"), "expected barlow_twins, simclr or vicreg.*got byol"),
+        (TrainConfig(loss="byol"), "expected barlow_twins, simclr, vicreg or lejepa.*got byol"),
     ],
 )
 def test_losses_without_a_small_start_are_refused(config, message):
@@ -52,6 +52,7 @@ KNOWN = {
     "barlow_twins": SmallStart(BarlowTwins(), center=True, scale=1.0),
     "simclr": SmallStart(SimCLR(temperature=1.0), center=False, scale=1.0),
     "vicreg": SmallStart(VICReg(25.0, 25.0, 1.0, 1e-4), center=False, scale=1.0),
+    "lejepa": SmallStart(LeJEPA(0.05, batch_size=256), center=False, scale=1.0),
 }
 
 
@@ -69,10 +70,12 @@ def test_a_small_start_has_the_options_of_its_loss():
         barlow_twins=BarlowTwinsConfig(center=False, scale=3.0),
         simclr=SimCLRConfig(temperature=0.2),
         vicreg=VICRegConfig(2.0, 3.0, 4.0, 0.1),
+        lejepa=LeJEPAConfig(0.3, 7, True, 1.0, 5.0, 9),
     )
-    found = [METHODS[name].small_start(METHODS[name].options_in(config)) for name in KNOWN]
+    found = [METHODS[name].small_start(METHODS[name].options_in(config), 40) for name in KNOWN]
     assert found == [
         SmallStart(BarlowTwins(), center=False, scale=3.0),
         SmallStart(SimCLR(0.2), center=False, scale=1.0),
         SmallStart(VICReg(2.0, 3.0, 4.0, 0.1), center=False, scale=1.0),
+        SmallStart(LeJEPA(0.3, 40, True, 1.0, 5.0, 9), center=False, scale=1.0),
     ]

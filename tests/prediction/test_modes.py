@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from eigenstep.methods import Embeddings, build_objective
+from eigenstep.methods import Embeddings, LeJEPAConfig, build_objective
 from eigenstep.prediction import find_modes, mode_times, scales_of_start, small_start, train_linear_model
 from eigenstep.theory import cross_correlation, solve_linear, subspace_overlap
 from eigenstep.training import BarlowTwinsConfig, TrainConfig
@@ -55,6 +55,25 @@ def test_small_embeddings_grow_along_them_at_their_rates(pairs, loss):
     before, after = (rows.T @ modes.coefficients for rows in (start, last.embeddings.numpy()))
     growth = np.log(np.linalg.norm(after, axis=0) / np.linalg.norm(before, axis=0))
     np.testing.assert_allclose(growth / last.time, rates, rtol=2e-3)
+
+
+@pytest.mark.slow
+def test_under_lejepa_they_grow_at_their_rates_on_average_over_its_directions(pairs):
+    config = TrainConfig(loss="lejepa", batch_size=60, lejepa=LeJEPAConfig(weight=0.02, slices=256))
+    modes, _ = of_linear_kernel(pairs, config)
+    rates = small_start(config).growth_rates(modes.gamma, 3)
+    views, drawn = np.concatenate(pairs), torch.Generator().manual_seed(0)
+    start = 1e-6 * views @ np.random.default_rng(1).normal(size=(6, 3))
+    objective, rate = build_objective(config), 3e-3 / rates[0]
+    *_, last = train_linear_model(
+        views @ views.T,
+        start,
+        lambda a, b: objective(Embeddings(a, b, generator=drawn))[0],
+        np.full(300, rate),
+    )
+    before, after = (rows.T @ modes.coefficients for rows in (start, last.embeddings.numpy()))
+    growth = np.log(np.linalg.norm(after, axis=0) / np.linalg.norm(before, axis=0))
+    np.testing.assert_allclose(growth / last.time, rates, rtol=0.02)
 
 
 def test_fewer_modes_than_dimensions_are_found_where_fewer_are_learned():

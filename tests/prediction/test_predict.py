@@ -64,7 +64,10 @@ def test_of_the_linear_kernel_it_is_the_solution_of_the_linear_model(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{}, {"kernel": "rbf", "loss": "simclr"}, {"loss": "vicreg"} | IN_STEPS])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"kernel": "rbf", "loss": "simclr"}, {"loss": "vicreg"} | IN_STEPS, {"loss": "lejepa"} | IN_STEPS],
+)
 def test_it_is_a_run_folder_that_says_that_it_is_a_prediction_and_shows_its_steps(tmp_path, changes):
     record = predict(changed(**changes), tmp_path / "out")
     assert is_prediction(tmp_path / "out")
@@ -333,6 +336,7 @@ def test_what_times_cannot_be_fitted_to_is_refused_before_anything_is_computed(t
         ({"rbf_gamma": -1.0}, "rbf_gamma: expected a positive number, got -1"),
         ({"loss": "vicreg"}, "needs a learning rate: expected --optimizer.lr, or --kernel ntk"),
         ({"loss": "vicreg", "course": "closed"}, "vicreg has no closed form"),
+        ({"loss": "lejepa", "course": "closed"}, "lejepa has no closed form"),
         ({"ntk": NTKConfig(at="final")}, r"ntk\.at final is about the tangent kernel: expected --kernel ntk"),
         ({"kernel": "ntk", "ntk": NTKConfig(at="9")}, r"ntk\.at 9 is a moment of a run"),
         ({"kernel": "ntk", "ntk": NTKConfig(outputs="all")}, "outputs"),

@@ -74,10 +74,11 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         Hidden layers, for "relu_ntk" and "arc_cosine".
     kernel_params : mapping, optional
         Further keyword arguments of the kernel.
-    objective : {"barlow_twins", "simclr", "vicreg"}, default "barlow_twins"
+    objective : {"barlow_twins", "simclr", "vicreg", "lejepa"}, default "barlow_twins"
         The loss whose first learning is described; it chooses the operator in A's place.
     objective_params : mapping, optional
-        `temperature` of SimCLR; `lambda_param`, `mu_param`, `nu_param`, `eps` of VICReg.
+        `temperature` of SimCLR; `lambda_param`, `mu_param`, `nu_param`, `eps` of VICReg; `weight`,
+        `batch_size`, `pooled`, `prediction`, `t_max`, `knots` of LeJEPA.
     order : {"gamma", "invariance"}, default "gamma"
         "gamma": modes in the order in which training learns them. "invariance": in the order of rho, by what
         two views share of them, whatever its size: what is left at the end of long training.
@@ -338,7 +339,7 @@ class ContrastiveKernelPCA(ClassNamePrefixFeaturesOutMixin, LearningCurves, Tran
         Raises
         ------
         ValueError
-            Rows of another width or kind, NaN or infinity; a time with whiten=False or with VICReg.
+            Rows of another width or kind, NaN or infinity; a time with whiten=False, VICReg or LeJEPA.
         """
         check_is_fitted(self)
         rows = checked_rows(self, X, reset=False)

@@ -16,7 +16,7 @@ class LearningCurves:
     Time is t = learning rate x step. `init_scale` is s_j(0), the size of each mode in the initial function,
     in the norm of the kernel's function space: one number, or one for each mode (k,). All curves are those of
     an aligned start, exact for Barlow Twins (arXiv:2303.15438, section 4) and to fourth order in the
-    embeddings for SimCLR; VICReg has none beyond its first growth, `growth_rates_`.
+    embeddings for SimCLR; VICReg and LeJEPA have none beyond their first growth, `growth_rates_`.
     """
 
     eigenvalues_: NDArray[np.float64]

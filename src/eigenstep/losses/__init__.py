@@ -9,59 +9,87 @@
 | `SpectralLoss` | Barlow Twins, its gradient divided by a power of C | `spectral_loss` |
 | `WMSELoss` | W-MSE: whitening | `wmse_loss` |
 | `DCLLoss` | decoupled contrastive learning, DCL and DCLW | `dcl_loss` |
+| `LeJEPALoss` | LeJEPA: prediction and SIGReg, of three definitions | `lejepa_loss` |
+| `VISRegLoss` | VISReg: scale, shape and centre | `visreg_loss` |
+| `MMCRLoss` | MMCR: maximum manifold capacity | `mmcr_loss` |
+| `FroSSLLoss` | FroSSL: Frobenius norm | `frossl_loss` |
+| `CorInfoMaxLoss` | CorInfoMax: log-determinant of a running covariance | `corinfomax_loss` |
+| `CodingRateLoss` | SimDINO's coding rate, of two views | `coding_rate_loss` |
 | `NegativeCosineSimilarity` | SimSiam, BYOL | `negative_cosine_similarity` |
 | `SupConLoss` | supervised contrastive learning: takes labels | `sup_con_loss` |
 
 Constructor names, their order, defaults and definitions follow lightly, whose further options are accepted
-where they are off; W-MSE, which lightly calls with both views in one tensor, and the spectral losses, which
-it lacks, have their own. Every loss is called as `loss(z_a, z_b)` with two tensors of shape (batch, dim),
-row i of both made from the same sample, and also offers
+where they are off. Those that lightly calls otherwise (W-MSE, LeJEPA, VISReg, MMCR, FroSSL) or lacks (the
+spectral ones, CorInfoMax, the coding rate) have their own; each says which of lightly's values are its. Every
+loss is called as `loss(z_a, z_b)` with two tensors of shape (batch, dim), row i of both made from the same
+sample, and also offers
 
 - `loss.terms(z_a, z_b)`, the terms by name, and `loss.weights`, the factor of each term: the loss is
   `sum(loss.weights[name] * term for name, term in loss.terms(z_a, z_b).items())`;
 - `loss.loss_and_terms(z_a, z_b)`, both from one computation, the terms without gradient;
 - a function twin with the same options, such as `barlow_twins_loss(z_a, z_b, lambda_param=1.0)`.
 
-`SupConLoss` alone takes a third argument, `loss(z_a, z_b, labels)`, in the others and its twin likewise.
+`SupConLoss` takes a third argument, `loss(z_a, z_b, labels)`, in the others and its twin likewise; LeJEPA and
+VISReg take one if there is one, a generator that their random directions are drawn from.
 
-Losses compute in float32 at least, also under autocast, and keep no state. With
+Losses compute in float32 at least, also under autocast, and all but `CorInfoMaxLoss` keep no state. With
 `gather_distributed=True` they see the joint batch of all ranks, with exact gradients; without an initialised
 process group that is this process's own, and a torch built without torch.distributed is a ValueError.
 """
 
 from eigenstep.losses._barlow_twins import BarlowTwinsLoss, barlow_twins_loss
+from eigenstep.losses._coding_rate import CodingRateLoss, coding_rate_loss
+from eigenstep.losses._corinfomax import CorInfoMaxLoss, corinfomax_loss
 from eigenstep.losses._dcl import DCLLoss, dcl_loss
+from eigenstep.losses._frossl import FroSSLLoss, frossl_loss
 from eigenstep.losses._joint_batch import JointBatch, gather_batch
+from eigenstep.losses._lejepa import LeJEPALoss, lejepa_loss
+from eigenstep.losses._mmcr import MMCRLoss, mmcr_loss
 from eigenstep.losses._negative_cosine_similarity import NegativeCosineSimilarity, negative_cosine_similarity
 from eigenstep.losses._nt_xent import NTXentLoss, nt_xent_loss
+from eigenstep.losses._sliced_loss import SlicedLoss
 from eigenstep.losses._spectral import SpectralLoss, spectral_loss
 from eigenstep.losses._spectral_contrastive import SpectralContrastiveLoss, spectral_contrastive_loss
 from eigenstep.losses._sup_con import SupConLoss, sup_con_loss
 from eigenstep.losses._two_view_loss import LOWERED_ACCURACY, TwoViewLoss
 from eigenstep.losses._vicreg import VICRegLoss, vicreg_loss
+from eigenstep.losses._visreg import VISRegLoss, visreg_loss
 from eigenstep.losses._wmse import WMSELoss, wmse_loss
 
 __all__ = [
     "BarlowTwinsLoss",
+    "CodingRateLoss",
+    "CorInfoMaxLoss",
     "DCLLoss",
+    "FroSSLLoss",
     "JointBatch",
     "LOWERED_ACCURACY",
+    "LeJEPALoss",
+    "MMCRLoss",
     "NTXentLoss",
     "NegativeCosineSimilarity",
+    "SlicedLoss",
     "SpectralContrastiveLoss",
     "SpectralLoss",
     "SupConLoss",
     "TwoViewLoss",
     "VICRegLoss",
+    "VISRegLoss",
     "WMSELoss",
     "barlow_twins_loss",
+    "coding_rate_loss",
+    "corinfomax_loss",
     "dcl_loss",
+    "frossl_loss",
     "gather_batch",
+    "lejepa_loss",
+    "mmcr_loss",
     "negative_cosine_similarity",
     "nt_xent_loss",
     "spectral_contrastive_loss",
     "spectral_loss",
     "sup_con_loss",
     "vicreg_loss",
+    "visreg_loss",
     "wmse_loss",
 ]

@@ -13,7 +13,7 @@ class JointBatch:
     """The embeddings of two views over all ranks, each (batch, dim).
 
     `own_rows` says where this rank's pairs lie among them. `labels`, (batch,), are the samples' classes
-    for a loss that takes them.
+    for a loss that takes them; `slices`, (dim, slices), unit columns along which a loss looks at embeddings.
     """
 
     z_a: Tensor
@@ -21,6 +21,7 @@ class JointBatch:
     own_rows: slice = field(default_factory=lambda: slice(None))
     world_size: int = 1
     labels: Tensor | None = None
+    slices: Tensor | None = None
 
     def joint_mean(self, own_total: Tensor, count: int) -> Tensor:
         """The share of this rank in the mean of `count` items, from its sum over its own ones.
@@ -28,6 +29,12 @@ class JointBatch:
         The mean of the shares over the ranks is the mean of the items.
         """
         return own_total * self.world_size / count
+
+    def joint_sum(self, own: Tensor) -> Tensor:
+        """The sum over the ranks of a tensor that each has of its own rows, in every rank; differentiable."""
+        if self.world_size == 1:
+            return own
+        return gather_rows(own[None], [1] * self.world_size).sum(0)
 
 
 def gather_batch(z_a: Tensor, z_b: Tensor, labels: Tensor | None = None) -> JointBatch:

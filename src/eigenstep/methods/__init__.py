@@ -13,19 +13,30 @@ from typing_extensions import Doc
 from eigenstep.methods import (
     _barlow_twins,
     _byol,
+    _coding_rate,
+    _corinfomax,
     _cross_entropy,
     _dcl,
+    _frossl,
+    _lejepa,
+    _mmcr,
     _simclr,
     _simsiam,
     _spectral_contrastive,
     _supcon,
     _vicreg,
+    _visreg,
     _w_mse,
 )
 from eigenstep.methods._barlow_twins import BarlowTwinsConfig
 from eigenstep.methods._byol import BYOLConfig
+from eigenstep.methods._coding_rate import CodingRateConfig
+from eigenstep.methods._corinfomax import CorInfoMaxConfig
 from eigenstep.methods._dcl import DCLConfig
+from eigenstep.methods._frossl import FroSSLConfig
+from eigenstep.methods._lejepa import LeJEPAConfig
 from eigenstep.methods._method import Method, listed
+from eigenstep.methods._mmcr import MMCRConfig
 from eigenstep.methods._objective import Embeddings, Objective, check_outcome
 from eigenstep.methods._plugged import absent, plugged
 from eigenstep.methods._simclr import SimCLRConfig
@@ -35,16 +46,22 @@ from eigenstep.methods._spectral_contrastive import SpectralContrastiveConfig
 from eigenstep.methods._supcon import SupConConfig
 from eigenstep.methods._target import TargetNetwork
 from eigenstep.methods._vicreg import VICRegConfig
+from eigenstep.methods._visreg import VISRegConfig
 from eigenstep.methods._w_mse import WMSEConfig
 from eigenstep.spelling import PYTHON, is_python, nearest
 
 __all__ = [
     "BYOLConfig",
     "BarlowTwinsConfig",
+    "CodingRateConfig",
+    "CorInfoMaxConfig",
     "DCLConfig",
     "Embeddings",
+    "FroSSLConfig",
+    "LeJEPAConfig",
     "LossName",
     "METHODS",
+    "MMCRConfig",
     "Method",
     "MethodNodes",
     "Objective",
@@ -57,6 +74,7 @@ __all__ = [
     "SupConConfig",
     "TargetNetwork",
     "VICRegConfig",
+    "VISRegConfig",
     "WMSEConfig",
     "build_objective",
     "check_outcome",
@@ -70,7 +88,8 @@ __all__ = [
 ]
 
 _FILES = (
-    *(_barlow_twins, _simclr, _vicreg, _spectral_contrastive, _w_mse, _dcl, _simsiam, _byol),
+    *(_barlow_twins, _simclr, _vicreg, _spectral_contrastive, _w_mse, _dcl),
+    *(_lejepa, _visreg, _mmcr, _frossl, _corinfomax, _coding_rate, _simsiam, _byol),
     *(_supcon, _cross_entropy),
 )
 METHODS: dict[str, Method[Any]] = {file.METHOD.name: file.METHOD for file in _FILES}
@@ -83,6 +102,7 @@ class SmallStartNodes:
     barlow_twins: BarlowTwinsConfig = field(default_factory=BarlowTwinsConfig)
     simclr: SimCLRConfig = field(default_factory=SimCLRConfig)
     vicreg: VICRegConfig = field(default_factory=VICRegConfig)
+    lejepa: LeJEPAConfig = field(default_factory=LeJEPAConfig)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +112,11 @@ class MethodNodes(SmallStartNodes):
     spectral_contrastive: SpectralContrastiveConfig = field(default_factory=SpectralContrastiveConfig)
     w_mse: WMSEConfig = field(default_factory=WMSEConfig)
     dcl: DCLConfig = field(default_factory=DCLConfig)
+    visreg: VISRegConfig = field(default_factory=VISRegConfig)
+    mmcr: MMCRConfig = field(default_factory=MMCRConfig)
+    frossl: FroSSLConfig = field(default_factory=FroSSLConfig)
+    corinfomax: CorInfoMaxConfig = field(default_factory=CorInfoMaxConfig)
+    coding_rate: CodingRateConfig = field(default_factory=CodingRateConfig)
     simsiam: SimSiamConfig = field(default_factory=SimSiamConfig)
     byol: BYOLConfig = field(default_factory=BYOLConfig)
     supcon: SupConConfig = field(default_factory=SupConConfig)
@@ -111,7 +136,7 @@ def _all_losses() -> str:
 # The types of `--loss`, with what its help says.
 LossName = Annotated[str, Doc(f"{_all_losses()}.")]
 SmallStartLoss = Annotated[
-    Literal["barlow_twins", "simclr", "vicreg"],
+    Literal["barlow_twins", "simclr", "vicreg", "lejepa"],
     Doc(f"{predicted_losses()}, not normalised: losses that small embeddings can grow under."),
 ]
 
@@ -180,7 +205,7 @@ def is_centered(config: Any) -> bool:
 
 
 def small_start(config: Any) -> SmallStart:
-    """The loss of a training, as seen from small embeddings.
+    """The loss of a training in batches of `config.batch_size`, as seen from small embeddings.
 
     Raises
     ------
@@ -195,4 +220,4 @@ def small_start(config: Any) -> SmallStart:
     method = method_named(config.loss)
     if method.small_start is None:
         raise ValueError(f"expected {predicted_losses()}, whose learning is predicted, got {config.loss}")
-    return method.small_start(method.options_in(config))
+    return method.small_start(method.options_in(config), config.batch_size)

@@ -30,7 +30,7 @@ def _is_centered(options: BarlowTwinsConfig) -> bool:
     return options.center or options.normalize == "batch"
 
 
-def _small_start(options: BarlowTwinsConfig) -> SmallStart:
+def _small_start(options: BarlowTwinsConfig, batch_size: int) -> SmallStart:
     if options.normalize == "batch":
         raise never_small("barlow_twins.normalize", "batch")
     return SmallStart(BarlowTwins(), options.center, options.scale)

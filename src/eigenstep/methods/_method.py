@@ -18,6 +18,10 @@ def always(options: Any) -> bool:
     return True
 
 
+def never(options: Any) -> bool:
+    return False
+
+
 def accept(options: Any) -> None:
     """For options that need no check beside the loss's own."""
 
@@ -59,9 +63,9 @@ class Method(Generic[Options]):
     is_centered : Callable[[Options], bool]
         Whether the spectrum of C is recorded of embeddings from which the batch mean is subtracted: not where
         the loss itself works on the uncentred second moment.
-    small_start : Callable[[Options], SmallStart] | None
-        What the theory knows of the loss for small embeddings, raising ValueError for options under which
-        they are never small; None where nothing is known.
+    small_start : Callable[[Options, int], SmallStart] | None
+        What the theory knows of the loss for small embeddings and batches of so many pairs, raising
+        ValueError for options under which they are never small; None where nothing is known.
     needs_labels : bool
         The images must have classes.
     check : Callable[[Options], None]
@@ -76,7 +80,7 @@ class Method(Generic[Options]):
     build: Callable[[Options, int, int], Objective]
     rate: float = USUAL_RATE
     is_centered: Callable[[Options], bool] = always
-    small_start: Callable[[Options], SmallStart] | None = None
+    small_start: Callable[[Options, int], SmallStart] | None = None
     needs_labels: bool = False
     check: Callable[[Options], None] = accept
     refuses_preconditioning: Callable[[Options], str | None] = untried

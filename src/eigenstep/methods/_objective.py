@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from eigenstep.losses import TwoViewLoss
+from eigenstep.losses import SlicedLoss, TwoViewLoss
 
 LossAndTerms = tuple[Tensor, dict[str, Tensor]]
 
@@ -87,11 +87,39 @@ class TwoViewObjective(Objective):
         return self.loss.loss_and_terms(batch.z_a, batch.z_b)
 
 
+class SlicedObjective(Objective):
+    """A loss of the two views' embeddings along random directions, which the step's generator draws.
+
+    Examples
+    --------
+    >>> from eigenstep.losses import LeJEPALoss
+    >>> loss, terms = SlicedObjective(LeJEPALoss())(Embeddings(torch.eye(3), torch.eye(3)))
+    >>> sorted(terms)
+    ['prediction', 'sigreg']
+    """
+
+    def __init__(self, loss: SlicedLoss) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, batch: Embeddings) -> LossAndTerms:
+        return self.loss.loss_and_terms(batch.z_a, batch.z_b, batch.generator)
+
+
 def of_two_views(kind: Callable[..., TwoViewLoss]) -> Callable[[Any, int, int], Objective]:
     """How a method is built whose options are its loss's, under the same names."""
 
     def build(options: Any, dim: int, classes: int) -> Objective:
         return TwoViewObjective(kind(gather_distributed=True, **dataclasses.asdict(options)))
+
+    return build
+
+
+def of_slices(kind: Callable[..., SlicedLoss]) -> Callable[[Any, int, int], Objective]:
+    """The same for a loss along random directions."""
+
+    def build(options: Any, dim: int, classes: int) -> Objective:
+        return SlicedObjective(kind(gather_distributed=True, **dataclasses.asdict(options)))
 
     return build
 

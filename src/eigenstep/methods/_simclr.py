@@ -20,7 +20,7 @@ class SimCLRConfig:
     """Similarities are divided by this (the published method with normalize=cosine: 0.5)."""
 
 
-def _small_start(options: SimCLRConfig) -> SmallStart:
+def _small_start(options: SimCLRConfig, batch_size: int) -> SmallStart:
     if options.normalize == "cosine":
         raise never_small("simclr.normalize", "cosine")
     return SmallStart(SimCLR(options.temperature))

@@ -1,10 +1,10 @@
 """Spectral contrastive learning: the views' similarities as the factorisation of a matrix."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from eigenstep.losses import SpectralContrastiveLoss
-from eigenstep.methods._method import Method, as_its_loss_says
+from eigenstep.methods._method import Method, as_its_loss_says, never
 from eigenstep.methods._objective import of_two_views
 
 
@@ -18,16 +18,12 @@ class SpectralContrastiveConfig:
     """Squared radius of the ball (used with normalize=ball); the loss is divided by it."""
 
 
-def _never(options: Any) -> bool:
-    return False
-
-
 METHOD = Method(
     name="spectral_contrastive",
     title="the spectral contrastive loss",
     options=SpectralContrastiveConfig,
     build=of_two_views(SpectralContrastiveLoss),
     rate=0.005,
-    is_centered=_never,
+    is_centered=never,
     refuses_preconditioning=as_its_loss_says(SpectralContrastiveLoss),
 )

@@ -23,7 +23,7 @@ class VICRegConfig:
     """Added to the variance inside the root."""
 
 
-def _small_start(options: VICRegConfig) -> SmallStart:
+def _small_start(options: VICRegConfig, batch_size: int) -> SmallStart:
     return SmallStart(VICReg(options.lambda_param, options.mu_param, options.nu_param, options.eps))
 
 

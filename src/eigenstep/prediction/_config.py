@@ -47,13 +47,14 @@ class Setup:
     backbone_weights: str | None = None
     """A file of the backbone's weights to start from; default: random ones."""
     pairs: int = 500
-    """Pairs of views that the modes are those of; more than there are images show some of them again."""
+    """Pairs of views that the modes are those of, one batch to the loss; more than there are images show some
+    of them again."""
     probe: int | None = None
     """Images whose embeddings are predicted; default: the probe batch of --run, or 256."""
     course: Literal["auto", "closed", "steps"] = "auto"
     """closed: each mode alone, along its logistic curve. steps: the linear model of the kernel is trained
     step by step on all pairs, with the loss and optimiser as they are. auto: closed where the loss has a
-    closed form, which vicreg has not, and no preconditioner changes the gradient of ntk."""
+    closed form, which vicreg and lejepa have not, and no preconditioner changes the gradient of ntk."""
     steps: int | None = None
     """How far the course goes, in steps; default: as far as the run, or until a little after the closed form
     learns the last mode, and of a course in steps from 300 to 20,000."""
@@ -99,7 +100,7 @@ class PredictConfig(SmallStartNodes, Setup):  # the fields of the last base come
         """Whether the theory knows more of the loss than its first growth."""
         method = METHODS[self.loss]
         assert method.small_start is not None, "a loss that is predicted"
-        return method.small_start(method.options_in(self)).objective.closed_form
+        return method.small_start(method.options_in(self), self.pairs).objective.closed_form
 
 
 def config_of_run(run: str | Path) -> PredictConfig:

@@ -98,7 +98,8 @@ def predict(
     """
     out, tell = Path(out), progress or (lambda text: None)
     training = resolve(training_config(config, run))
-    learning = small_start(training)
+    # All pairs are one batch, in a course in steps too.
+    learning = small_start(dataclasses.replace(training, batch_size=config.pairs))
     _check(config, run)
     if not numbered:
         check_folder(out, overwrite)
@@ -143,13 +144,13 @@ def predict(
     tell("following the course")
     last = float(course.half_times[np.isfinite(course.half_times)].max(initial=0.0))
     if config.in_steps and start is not None:
-        objective = build_objective(training)
+        objective, drawn = build_objective(training), torch.Generator().manual_seed(config.seed)
         predicted = stepped_moments(
             kernel,
             to_images,
             start,
             modes.images,
-            lambda z_a, z_b: objective(Embeddings(z_a, z_b))[0],
+            lambda z_a, z_b: objective(Embeddings(z_a, z_b, generator=drawn))[0],
             clock.rates(np.arange(clock.steps_in_full(last, said), dtype=np.float64)),
             clock.descent,
             center=is_centered(training),

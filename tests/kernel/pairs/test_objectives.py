@@ -1,3 +1,4 @@
+import dataclasses
 import inspect
 import pickle
 
@@ -16,10 +17,22 @@ from eigenstep.kernel.pairs import (
     paired,
     unpaired,
 )
-from eigenstep.losses import BarlowTwinsLoss, NTXentLoss, VICRegLoss
+from eigenstep.losses import BarlowTwinsLoss, LeJEPALoss, NTXentLoss, VICRegLoss
 from eigenstep.theory import half_times, mode_eigenvalues
 
 PAIRS, FEATURES, OUTPUTS = 30, 6, 3
+
+
+class AlongAxes(LeJEPALoss):
+    """LeJEPA along the coordinates, whose second moment is that of all directions together."""
+
+    def __init__(self, batch_size=PAIRS, **options):
+        super().__init__(**options)
+        self.batch_size = batch_size
+
+    def _sliced_batch(self, z_a, z_b, generator):
+        return dataclasses.replace(self._joint_batch(z_a, z_b), slices=torch.eye(OUTPUTS).to(z_a))
+
 
 LOSSES = {
     "barlow_twins": lambda **options: BarlowTwinsLoss(
@@ -27,6 +40,7 @@ LOSSES = {
     ),
     "simclr": lambda **options: NTXentLoss(normalize="none", **options),
     "vicreg": VICRegLoss,
+    "lejepa": AlongAxes,
 }
 
 OPTIONS = [
@@ -34,6 +48,9 @@ OPTIONS = [
     ("simclr", {"temperature": 0.2}),
     ("vicreg", {}),
     ("vicreg", {"lambda_param": 5.0, "mu_param": 10.0, "eps": 4e-4}),
+    ("lejepa", {"batch_size": PAIRS}),
+    ("lejepa", {"batch_size": PAIRS, "weight": 0.4, "pooled": True, "prediction": 2.0}),
+    ("lejepa", {"batch_size": PAIRS, "t_max": 5.0, "knots": 9}),
 ]
 
 
@@ -262,8 +279,16 @@ def test_operators_are_their_definitions(graph):
         n = branch.stop - branch.start
         centring = np.eye(n) - 1 / n
         covariance[branch, branch] = centring / (n - 1) / len(graph.branches)
-    vicreg = covariance - 0.02 * 2 * (np.diag(pairs.sum(axis=1)) - pairs)
-    for name, expected in (("barlow_twins", pairs), ("simclr", simclr), ("vicreg", vicreg)):
+    difference = 2 * (np.diag(pairs.sum(axis=1)) - pairs)
+    vicreg = covariance - 0.02 * difference
+    lejepa = np.zeros((size, size))
+    of_moment, of_mean = make_objective("lejepa").curvatures
+    for branch in graph.branches:
+        n = branch.stop - branch.start
+        lejepa[branch, branch] = (np.eye(n) - of_mean / of_moment / n) / n / len(graph.branches)
+    lejepa -= 0.95 / (4 * of_moment * 0.05 * 256) * difference
+    operators = {"barlow_twins": pairs, "simclr": simclr, "vicreg": vicreg, "lejepa": lejepa}
+    for name, expected in operators.items():
         np.testing.assert_allclose(objective_operator(name, graph).dense(), expected, rtol=1e-13, atol=1e-15)
 
 
@@ -321,7 +346,8 @@ def test_a_pickled_operator_works_and_leaves_its_tensors_behind(operator):
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_defaults_and_weights_are_those_of_the_losses(name):
-    objective, loss = make_objective(name), LOSSES[name]()
+    objective = make_objective(name)
+    loss = LOSSES[name](**({"batch_size": objective.batch_size} if name == "lejepa" else {}))
     assert objective.name == name
     assert objective.weights == loss.weights
     for option in inspect.signature(type(objective)).parameters:
@@ -337,19 +363,29 @@ def test_an_objective_is_a_value_that_options_change():
 
 def test_only_barlow_twins_and_simclr_have_closed_forms():
     facts = {name: (make_objective(name).closed_form, make_objective(name).plateau) for name in OBJECTIVES}
-    assert facts == {"barlow_twins": (True, 1.0), "simclr": (True, 0.5), "vicreg": (False, None)}
+    assert facts == {
+        "barlow_twins": (True, 1.0),
+        "simclr": (True, 0.5),
+        "vicreg": (False, None),
+        "lejepa": (False, None),
+    }
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: objective_operator("byol", paired(2)), "barlow_twins, simclr, vicreg, got 'byol'"),
+        (lambda: objective_operator("byol", paired(2)), "barlow_twins, simclr, vicreg, lejepa, got 'byol'"),
         (lambda: make_objective("simclr", temperature=0.0), "temperature expects a positive number"),
         (lambda: make_objective("simclr", temperature=np.nan), "temperature expects a positive number"),
         (lambda: make_objective("vicreg", mu_param=0.0), "mu_param expects a positive number"),
         (lambda: make_objective("vicreg", eps=0.0), "eps expects a positive number"),
         (lambda: make_objective("vicreg", lambda_param=-1.0), "lambda_param expects"),
         (lambda: make_objective("vicreg").growth_rates([1.0]), "expected dim >= 1, got None"),
+        (lambda: make_objective("lejepa", weight=0.0), "weight expects a positive number"),
+        (lambda: make_objective("lejepa", batch_size=0), "batch_size expects a positive number"),
+        (lambda: make_objective("lejepa", knots=1), "knots expects at least 2, got 1"),
+        (lambda: make_objective("lejepa").growth_rates([1.0]), "expected dim >= 1, got None"),
+        (lambda: objective_operator("lejepa", paired(1)), "lejepa compares .* at least 2, got n_samples = 1"),
         (lambda: objective_operator("simclr", paired(1)), "simclr compares .* at least 2, got n_samples = 1"),
         (lambda: objective_operator("vicreg", paired(1)), "vicreg compares .* at least 2, got n_samples = 1"),
         (lambda: objective_operator("simclr", grouped([1, 1, 1])), "at least 2, got n_samples = 1"),

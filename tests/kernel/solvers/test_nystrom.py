@@ -330,7 +330,7 @@ def test_what_cannot_be_solved_is_refused(rows):
         (lambda: with_moments.sums + started(rows)[0].add(views, graph).sums, "second moments"),
         (lambda: with_moments.add(views, unpaired(N)), "pairs and other graphs do not mix"),
         (lambda: with_moments.sums + started(rows, 9, moments=True)[0].add(views, graph).sums, "features"),
-        (lambda: with_moments.solve(2, objective="byol"), "barlow_twins, simclr, vicreg"),
+        (lambda: with_moments.solve(2, objective="byol"), "barlow_twins, simclr, vicreg, lejepa"),
         (overflowing, "finite kernel values"),
     ]:
         with pytest.raises(ValueError, match=message):
@@ -340,6 +340,6 @@ def test_what_cannot_be_solved_is_refused(rows):
 def test_a_single_pair_is_too_few_for_losses_that_compare_samples(rows):
     accumulator = started(rows, moments=True)[0].add(as_views(rows[[0, 30]]), paired(1))
     assert accumulator.solve(1).n_positive == 1
-    for objective in ("simclr", "vicreg"):
+    for objective in ("simclr", "vicreg", "lejepa"):
         with pytest.raises(ValueError, match="at least 2, got n_samples = 1"):
             accumulator.solve(1, objective=objective)

@@ -54,7 +54,7 @@ def exact_residuals(pairs, indices, modes, operator):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-7), (torch.float32, 1e-3)])
-@pytest.mark.parametrize("objective", ["barlow_twins", "simclr", "vicreg"])
+@pytest.mark.parametrize("objective", ["barlow_twins", "simclr", "vicreg", "lejepa"])
 def test_the_residual_is_exact_when_every_view_is_in_the_sample(pairs, objective, dtype, tolerance):
     operator = objective_operator(objective, paired(N))
     accumulator, modes, indices = solved(as_views(pairs, dtype), paired(N), dtype=dtype, objective=objective)

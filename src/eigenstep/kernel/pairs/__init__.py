@@ -3,15 +3,16 @@
 A pair graph says which views are of one sample: `paired`, `grouped`, `from_matrix`, `unpaired` and
 `weighted_views` make one.
 `sample_share` and `some_samples` take whole samples out of it. A `SmallStartObjective` (`BarlowTwins`,
-`SimCLR`, `VICReg`; `OBJECTIVES` by name) turns it into the `PairOperator` whose modes a loss learns first.
+`SimCLR`, `VICReg`, `LeJEPA`; `OBJECTIVES` by name) turns it into the `PairOperator` whose modes a loss learns
+first.
 """
 
 from eigenstep.kernel.pairs._grouped_views import GroupedViews, grouped
+from eigenstep.kernel.pairs._lejepa import LeJEPA
 from eigenstep.kernel.pairs._objectives import (
     OBJECTIVES,
     BarlowTwins,
     SimCLR,
-    SmallStartObjective,
     VICReg,
     make_objective,
     objective_operator,
@@ -19,6 +20,7 @@ from eigenstep.kernel.pairs._objectives import (
 from eigenstep.kernel.pairs._pair_graph import EdgeBlock, PairGraph, paired, runs, unpaired, weighted_views
 from eigenstep.kernel.pairs._pair_operator import PairOperator
 from eigenstep.kernel.pairs._sample_share import sample_share, some_samples
+from eigenstep.kernel.pairs._small_start_objective import SmallStartObjective
 from eigenstep.kernel.pairs._weighted_pairs import from_matrix
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "BarlowTwins",
     "EdgeBlock",
     "GroupedViews",
+    "LeJEPA",
     "PairGraph",
     "PairOperator",
     "SimCLR",

@@ -4,16 +4,21 @@ To second order in the embeddings f a loss is a constant minus a multiple of tr(
 embeddings thus grow along the top modes A K a = gamma a, each at an exponent proportional to its gamma.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
+from eigenstep.kernel.pairs._lejepa import LeJEPA
 from eigenstep.kernel.pairs._pair_graph import PairGraph
 from eigenstep.kernel.pairs._pair_operator import PairOperator
+from eigenstep.kernel.pairs._small_start_objective import (
+    SmallStartObjective,
+    check_positive,
+    check_samples,
+    one_number_if_equal,
+)
 
 
 def objective_operator(objective: "str | SmallStartObjective", graph: PairGraph) -> PairOperator:
@@ -22,7 +27,7 @@ def objective_operator(objective: "str | SmallStartObjective", graph: PairGraph)
     Parameters
     ----------
     objective : str | SmallStartObjective
-        "barlow_twins", "simclr" or "vicreg" with their losses' defaults, or an instance.
+        "barlow_twins", "simclr", "vicreg" or "lejepa" with their losses' defaults, or an instance.
     graph : PairGraph
         Positive pairs over N views.
 
@@ -65,50 +70,6 @@ def make_objective(objective: "str | SmallStartObjective", **options: Any) -> "S
     if objective not in OBJECTIVES:
         raise ValueError(f"expected an objective among {', '.join(OBJECTIVES)}, got {objective!r}")
     return OBJECTIVES[objective](**options)
-
-
-@dataclass(frozen=True)
-class SmallStartObjective(ABC):
-    """A loss, seen from a small start.
-
-    Attributes
-    ----------
-    name : ClassVar[str]
-        As in `objective_operator`.
-    weights : Mapping[str, float]
-        The factor of each term of the loss, under the names of `eigenstep.losses`.
-    plateau : float | None
-        What a mode's eigenvalue lambda = gamma s^2 saturates at, or None if no closed form is known.
-    closed_form : ClassVar[bool]
-        Whether the logistic curve of a mode is known, exactly or to fourth order in the embeddings:
-        lambda_j(t) = plateau x theory.mode_eigenvalues(gamma_j, s_j(0) / sqrt(plateau), t / time_unit).
-    """
-
-    name: ClassVar[str]
-    closed_form: ClassVar[bool]
-
-    @property
-    @abstractmethod
-    def weights(self) -> Mapping[str, float]: ...
-
-    @property
-    @abstractmethod
-    def plateau(self) -> float | None: ...
-
-    @abstractmethod
-    def operator(self, graph: PairGraph) -> PairOperator:
-        """Return the effective A over the graph's views; ValueError for too few samples."""
-
-    @abstractmethod
-    def time_unit(self, dim: int | None = None) -> float:
-        """Return the time in which a mode grows as Barlow Twins' does in a time of 1; see `growth_rates`."""
-
-    def growth_rates(self, gamma: ArrayLike, dim: int | None = None) -> NDArray[np.float64]:
-        """Return the exponents r_j of small modes, s_j ~ e^{r_j t}: 4 gamma_j / time_unit, shape of gamma.
-
-        dim is the embedding's dimension d, which VICReg divides by; ValueError if it is needed and missing.
-        """
-        return 4 * np.asarray(gamma, dtype=np.float64) / self.time_unit(dim)
 
 
 @dataclass(frozen=True)
@@ -170,7 +131,7 @@ class SimCLR(SmallStartObjective):
     closed_form: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _check_positive("temperature", self.temperature)
+        check_positive("temperature", self.temperature)
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -182,7 +143,7 @@ class SimCLR(SmallStartObjective):
 
     def operator(self, graph: PairGraph) -> PairOperator:
         size = graph.n_views
-        _check_samples(self.name, graph.n_samples)
+        check_samples(self.name, graph.n_samples)
         constant = np.full((size, 1), size**-0.5), np.array([[-1 / (size - 1)]])
         return PairOperator(graph, diagonal=1 / (size * (size - 1)), low_rank=constant)
 
@@ -216,8 +177,8 @@ class VICReg(SmallStartObjective):
     closed_form: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _check_positive("mu_param", self.mu_param)
-        _check_positive("eps", self.eps)
+        check_positive("mu_param", self.mu_param)
+        check_positive("eps", self.eps)
         if not (np.isfinite(self.lambda_param) and self.lambda_param >= 0):
             raise ValueError(f"lambda_param expects a finite number >= 0, got {self.lambda_param}")
 
@@ -235,7 +196,7 @@ class VICReg(SmallStartObjective):
 
     def operator(self, graph: PairGraph) -> PairOperator:
         counts = [branch.stop - branch.start for branch in graph.branches]
-        _check_samples(self.name, min(counts))
+        check_samples(self.name, min(counts))
         share = 1 / len(counts)
         spread = np.empty(graph.n_views)
         constants = np.zeros((graph.n_views, len(counts)))
@@ -244,7 +205,7 @@ class VICReg(SmallStartObjective):
             constants[branch, column] = count**-0.5
         means = np.diag([-share / (count - 1) for count in counts])
         diagonal = spread - 2 * self.kappa * graph.row_sums()
-        return PairOperator(graph, 2 * self.kappa, _one_number_if_equal(diagonal), (constants, means))
+        return PairOperator(graph, 2 * self.kappa, one_number_if_equal(diagonal), (constants, means))
 
     def time_unit(self, dim: int | None = None) -> float:
         if dim is None or dim < 1:
@@ -252,20 +213,6 @@ class VICReg(SmallStartObjective):
         return 4 * dim * self.eps**0.5 / self.mu_param
 
 
-OBJECTIVES: dict[str, type[SmallStartObjective]] = {kind.name: kind for kind in (BarlowTwins, SimCLR, VICReg)}
-
-
-def _one_number_if_equal(diagonal: NDArray[np.float64]) -> float | NDArray[np.float64]:
-    return float(diagonal[0]) if (diagonal == diagonal[0]).all() else diagonal
-
-
-def _check_positive(option: str, value: float) -> None:
-    if not (np.isfinite(value) and value > 0):
-        raise ValueError(f"{option} expects a positive number, got {value}")
-
-
-def _check_samples(name: str, count: int) -> None:
-    if count < 2:
-        raise ValueError(
-            f"{name} compares different samples: expected at least 2, got n_samples = {count}; add samples"
-        )
+OBJECTIVES: dict[str, type[SmallStartObjective]] = {
+    kind.name: kind for kind in (BarlowTwins, SimCLR, VICReg, LeJEPA)
+}

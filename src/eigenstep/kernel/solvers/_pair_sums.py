@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eigenstep.kernel.pairs import GroupedViews, PairGraph, SmallStartObjective, VICReg, runs
+from eigenstep.kernel.pairs import GroupedViews, LeJEPA, PairGraph, SmallStartObjective, VICReg, runs
 from eigenstep.kernel.solvers._landmarks import to_float64
 
 Features = Callable[[NDArray[np.int64]], Tensor]
@@ -36,7 +36,7 @@ def pair_sums(
     graph : PairGraph
         Which views belong together.
     moments : bool
-        Sum second moments too, which SimCLR and VICReg need.
+        Sum second moments too, which all but Barlow Twins need.
     block_rows : int
         r at most.
     progress : Callable[[int, int], None] | None
@@ -169,7 +169,20 @@ class PairSums:
             means = self.branch_sums.T @ (self.branch_sums / self.branch_counts[:, None])
             covariance = (self.moments - means) / (self.branch_counts - 1).sum()
             return covariance - 2 * objective.kappa * (self.pair_moments / self.n_samples - cross)
+        if isinstance(objective, LeJEPA):
+            return self._lejepa(objective, cross)
         raise ValueError(f"no operator on features is known for the objective {objective.name!r}")
+
+    def _lejepa(self, objective: LeJEPA, cross: Tensor) -> Tensor:
+        assert self.moments is not None
+        assert self.pair_moments is not None
+        sums, counts = self.branch_sums, self.branch_counts
+        if objective.pooled:
+            sums, counts = sums.sum(dim=0, keepdim=True), counts.sum(dim=0, keepdim=True)
+        of_moment, of_mean = objective.curvatures
+        # Branches are of one size.
+        second = (self.moments - of_mean / of_moment * sums.T @ (sums / counts[:, None])) / counts.sum()
+        return second - 2 * objective.kappa * (self.pair_moments / self.n_samples - cross)
 
 
 class _Walk:
