@@ -16,7 +16,7 @@ from eigenstep.cli import main
 from eigenstep.encoders import find_checkpoints, load_checkpoint, take_newest
 from eigenstep.images import ImagesConfig
 from eigenstep.record import read_record
-from eigenstep.training import TrainConfig, train
+from eigenstep.training import TrainConfig, dump_config, train
 
 OPTIONS = "--images.patches 16 --images.size 8 --batch-size 4 --steps 6 --threads 1 --record.every 1 --quiet"
 
@@ -178,8 +178,8 @@ def test_a_full_disk_ends_the_command_in_one_line_with_the_code_to_try_again(tmp
         "sys.exit(main(sys.argv[2:]))"
     )
     command = ["train", *OPTIONS.split(), "--checkpoint.every", "3", "--out", str(tmp_path / "run")]
-    # Enough for a checkpoint, and not for all lines of the record.
-    lines = 4 * 700
+    # Enough for the configuration, and not for all lines of the record.
+    lines = len(dump_config(TrainConfig())) + 700
 
     def attempt(limit, *more):
         return subprocess.run(

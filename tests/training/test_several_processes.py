@@ -23,7 +23,8 @@ pytestmark = pytest.mark.slow
 
 STEPS = 10
 LOSSES = tuple(name for name, method in METHODS.items() if not method.needs_labels)
-RATES = {"barlow_twins": 0.01, "spectral_contrastive": 0.01, "vicreg": 0.005}
+OTHERS = ("adamw", "lars", "muon", "preconditioned", "in parts", "norms apart")
+RATES = {"barlow_twins": 0.01, "spectral_contrastive": 0.01, "vicreg": 0.005, "visreg": 0.005}
 
 
 @pytest.fixture
@@ -75,10 +76,11 @@ def two_processes(tmp_path, two_ranks):
     return run
 
 
-def test_two_processes_equal_one(cases, two_processes, tmp_path):
+@pytest.mark.parametrize("names", [LOSSES[::2], LOSSES[1::2], OTHERS], ids=["some losses", "others", "rules"])
+def test_two_processes_equal_one(cases, two_processes, tmp_path, names):
     """After ten steps, in float64, batch norms, optimisers and gradients in parts included."""
-    said = two_processes(cases)
-    for name in (*LOSSES, "adamw", "lars", "muon", "preconditioned", "in parts", "norms apart"):
+    said = two_processes({name: cases[name] for name in names})
+    for name in names:
         assert [rank[name] for rank in said] == ["finished", "finished"]
         one, two = train(cases[name], tmp_path / "one" / name), read_record(tmp_path / "two" / name)
         worst = furthest(tmp_path / "one" / name, tmp_path / "two" / name)
@@ -95,6 +97,10 @@ def test_two_processes_equal_one(cases, two_processes, tmp_path):
             np.testing.assert_allclose(
                 two.eigenvalues[column], values, rtol=0, atol=1e-8 * np.abs(values).max(), err_msg=name
             )
+
+
+def test_both_of_two_processes_tell_what_ends_them(cases, two_processes):
+    said = two_processes({name: cases[name] for name in ("odd", "diverged")})
     for rank in said:
         assert "batch_size that 2 processes can share, two images or more each, got 15" in rank["odd"]
         assert "is not finite at step" in rank["diverged"]

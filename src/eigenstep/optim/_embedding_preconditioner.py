@@ -205,7 +205,8 @@ class EmbeddingPreconditioner(nn.Module):
         if self.power == 1:
             cholesky, failed = torch.linalg.cholesky_ex(damped)
             if not failed:
-                self.transform = torch.cholesky_inverse(cholesky)
+                # In rows, as a checkpoint gives it back: products round by the order in memory.
+                self.transform = torch.cholesky_inverse(cholesky).contiguous()
                 self.factor = _largest_eigenvalue(self.transform)
                 return
         # MPS has no eigendecomposition. Rounding makes eigenvalues below the damping, which none can have.
