@@ -18,6 +18,7 @@ from eigenstep.methods import (
     LossName,
     MethodNodes,
     MMCRConfig,
+    NSCLConfig,
     SmallStartLoss,
     SmallStartNodes,
     VISRegConfig,
@@ -57,6 +58,7 @@ CONVENTIONS = {
     "simsiam": ("SimSiam", 0.05, True),
     "byol": ("BYOL", 0.05, True),
     "supcon": ("SupCon", 0.05, True),
+    "nscl": ("NSCL", 0.05, True),
     "cross_entropy": ("cross-entropy", 0.05, True),
 }
 TWO_VIEWS = [
@@ -79,9 +81,10 @@ TWO_VIEWS = [
     ),
     TrainConfig(loss="coding_rate", coding_rate=CodingRateConfig(eps=0.05)),
     TrainConfig(loss="supcon", supcon=SupConConfig(temperature=0.3)),
+    TrainConfig(loss="nscl", nscl=NSCLConfig(temperature=0.3)),
 ]
 # Centred, and yet of another value where a mean is added: it lengthens embeddings, or costs.
-SEE_A_MEAN_AND_LEARN_NONE = ("simclr", "dcl", "supcon", "corinfomax", "lejepa", "visreg")
+SEE_A_MEAN_AND_LEARN_NONE = ("simclr", "dcl", "supcon", "nscl", "corinfomax", "lejepa", "visreg")
 
 
 def embeddings(n=32, d=4, shift=0.0):

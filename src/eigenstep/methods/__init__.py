@@ -20,6 +20,7 @@ from eigenstep.methods import (
     _frossl,
     _lejepa,
     _mmcr,
+    _nscl,
     _simclr,
     _simsiam,
     _spectral_contrastive,
@@ -37,6 +38,7 @@ from eigenstep.methods._frossl import FroSSLConfig
 from eigenstep.methods._lejepa import LeJEPAConfig
 from eigenstep.methods._method import Method, listed
 from eigenstep.methods._mmcr import MMCRConfig
+from eigenstep.methods._nscl import NSCLConfig
 from eigenstep.methods._objective import Embeddings, Objective, check_outcome
 from eigenstep.methods._plugged import absent, plugged
 from eigenstep.methods._simclr import SimCLRConfig
@@ -64,6 +66,7 @@ __all__ = [
     "MMCRConfig",
     "Method",
     "MethodNodes",
+    "NSCLConfig",
     "Objective",
     "SimCLRConfig",
     "SimSiamConfig",
@@ -90,7 +93,7 @@ __all__ = [
 _FILES = (
     *(_barlow_twins, _simclr, _vicreg, _spectral_contrastive, _w_mse, _dcl),
     *(_lejepa, _visreg, _mmcr, _frossl, _corinfomax, _coding_rate, _simsiam, _byol),
-    *(_supcon, _cross_entropy),
+    *(_supcon, _nscl, _cross_entropy),
 )
 METHODS: dict[str, Method[Any]] = {file.METHOD.name: file.METHOD for file in _FILES}
 
@@ -120,6 +123,7 @@ class MethodNodes(SmallStartNodes):
     simsiam: SimSiamConfig = field(default_factory=SimSiamConfig)
     byol: BYOLConfig = field(default_factory=BYOLConfig)
     supcon: SupConConfig = field(default_factory=SupConConfig)
+    nscl: NSCLConfig = field(default_factory=NSCLConfig)
 
 
 def predicted_losses() -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from eigenstep.losses import SlicedLoss, TwoViewLoss
+from eigenstep.losses import LabelledLoss, SlicedLoss, TwoViewLoss
 
 LossAndTerms = tuple[Tensor, dict[str, Tensor]]
 
@@ -106,6 +106,29 @@ class SlicedObjective(Objective):
         return self.loss.loss_and_terms(batch.z_a, batch.z_b, batch.generator)
 
 
+class LabelledObjective(Objective):
+    """A loss of the two views' embeddings and the images' classes.
+
+    Examples
+    --------
+    >>> from eigenstep.losses import SupConLoss
+    >>> batch = Embeddings(torch.eye(3), torch.eye(3), labels=torch.tensor([0, 0, 1]))
+    >>> loss, terms = LabelledObjective(SupConLoss())(batch)
+    >>> sorted(terms)
+    ['alignment', 'uniformity']
+    """
+
+    needs_labels = True
+
+    def __init__(self, loss: LabelledLoss) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, batch: Embeddings) -> LossAndTerms:
+        assert batch.labels is not None
+        return self.loss.loss_and_terms(batch.z_a, batch.z_b, batch.labels)
+
+
 def of_two_views(kind: Callable[..., TwoViewLoss]) -> Callable[[Any, int, int], Objective]:
     """How a method is built whose options are its loss's, under the same names."""
 
@@ -120,6 +143,15 @@ def of_slices(kind: Callable[..., SlicedLoss]) -> Callable[[Any, int, int], Obje
 
     def build(options: Any, dim: int, classes: int) -> Objective:
         return SlicedObjective(kind(gather_distributed=True, **dataclasses.asdict(options)))
+
+    return build
+
+
+def of_labels(kind: Callable[..., LabelledLoss]) -> Callable[[Any, int, int], Objective]:
+    """The same for a loss that takes labels."""
+
+    def build(options: Any, dim: int, classes: int) -> Objective:
+        return LabelledObjective(kind(gather_distributed=True, **dataclasses.asdict(options)))
 
     return build
 
