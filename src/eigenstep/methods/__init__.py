@@ -192,7 +192,10 @@ def build_objective(config: Any, classes: int | None = None) -> Objective:
         For an unknown name, naming the nearest, and for values that the loss refuses.
     """
     method = method_named(config.loss)
-    return method.build(method.options_in(config), config.projector.dim, classes or 1)
+    objective = method.build(method.options_in(config), config.projector.dim, classes or 1)
+    if objective.needs_views:
+        objective.begin((config.images.channels or 3, config.images.size, config.images.size))
+    return objective
 
 
 def default_rate(config: Any) -> float:
