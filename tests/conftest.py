@@ -259,7 +259,7 @@ def two_ranks(tmp_path) -> Callable[..., list[Any]]:
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
         done = subprocess.run(
-            [*command, str(worker), str(folder)], env=environment, capture_output=True, text=True, timeout=240
+            [*command, str(worker), str(folder)], env=environment, capture_output=True, text=True, timeout=540
         )
         assert done.returncode == 0, done.stderr[-3000:]
         return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]

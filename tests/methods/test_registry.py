@@ -57,6 +57,10 @@ CONVENTIONS = {
     "coding_rate": ("SimDINO's coding rate", 0.05, False),
     "simsiam": ("SimSiam", 0.05, True),
     "byol": ("BYOL", 0.05, True),
+    "autoencoder": ("an autoencoder", 0.01, True),
+    "cross_view_autoencoder": ("a cross-view autoencoder", 0.01, True),
+    "mae": ("a masked autoencoder", 0.01, True),
+    "rotation": ("rotation prediction", 0.05, True),
     "supcon": ("SupCon", 0.05, True),
     "nscl": ("NSCL", 0.05, True),
     "cross_entropy": ("cross-entropy", 0.05, True),
@@ -90,7 +94,9 @@ SEE_A_MEAN_AND_LEARN_NONE = ("simclr", "dcl", "supcon", "nscl", "corinfomax", "l
 def embeddings(n=32, d=4, shift=0.0):
     generator = torch.Generator().manual_seed(0)
     z_a, z_b, target_a, target_b = torch.randn(4, n, d, dtype=torch.float64, generator=generator) + shift
-    return Embeddings(z_a, z_b, torch.arange(n) % 3, target_a, target_b)
+    view_a, view_b = torch.randn(2, n, 3, 32, 32, dtype=torch.float64, generator=generator)
+    drawn = torch.rand(2, n, 64, generator=generator)
+    return Embeddings(z_a, z_b, torch.arange(n) % 3, target_a, target_b, view_a, view_b, *drawn)
 
 
 @pytest.mark.parametrize("name", METHODS)

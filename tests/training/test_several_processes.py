@@ -75,6 +75,7 @@ def two_processes(tmp_path, two_ranks):
     return run
 
 
+@pytest.mark.timeout(900)
 def test_two_processes_equal_one(cases, two_processes, tmp_path):
     """After ten steps, in float64, batch norms, optimisers and gradients in parts included."""
     said = two_processes(cases)

@@ -11,16 +11,20 @@ from typing import Annotated, Any, Literal
 from typing_extensions import Doc
 
 from eigenstep.methods import (
+    _autoencoder,
     _barlow_twins,
     _byol,
     _coding_rate,
     _corinfomax,
     _cross_entropy,
+    _cross_view_autoencoder,
     _dcl,
     _frossl,
     _lejepa,
+    _mae,
     _mmcr,
     _nscl,
+    _rotation,
     _simclr,
     _simsiam,
     _spectral_contrastive,
@@ -29,13 +33,16 @@ from eigenstep.methods import (
     _visreg,
     _w_mse,
 )
+from eigenstep.methods._autoencoder import AutoencoderConfig
 from eigenstep.methods._barlow_twins import BarlowTwinsConfig
 from eigenstep.methods._byol import BYOLConfig
 from eigenstep.methods._coding_rate import CodingRateConfig
 from eigenstep.methods._corinfomax import CorInfoMaxConfig
+from eigenstep.methods._cross_view_autoencoder import CrossViewAutoencoderConfig
 from eigenstep.methods._dcl import DCLConfig
 from eigenstep.methods._frossl import FroSSLConfig
 from eigenstep.methods._lejepa import LeJEPAConfig
+from eigenstep.methods._mae import MAEConfig
 from eigenstep.methods._method import Method, listed
 from eigenstep.methods._mmcr import MMCRConfig
 from eigenstep.methods._nscl import NSCLConfig
@@ -53,15 +60,18 @@ from eigenstep.methods._w_mse import WMSEConfig
 from eigenstep.spelling import PYTHON, is_python, nearest
 
 __all__ = [
+    "AutoencoderConfig",
     "BYOLConfig",
     "BarlowTwinsConfig",
     "CodingRateConfig",
     "CorInfoMaxConfig",
+    "CrossViewAutoencoderConfig",
     "DCLConfig",
     "Embeddings",
     "FroSSLConfig",
     "LeJEPAConfig",
     "LossName",
+    "MAEConfig",
     "METHODS",
     "MMCRConfig",
     "Method",
@@ -93,6 +103,7 @@ __all__ = [
 _FILES = (
     *(_barlow_twins, _simclr, _vicreg, _spectral_contrastive, _w_mse, _dcl),
     *(_lejepa, _visreg, _mmcr, _frossl, _corinfomax, _coding_rate, _simsiam, _byol),
+    *(_autoencoder, _cross_view_autoencoder, _mae, _rotation),
     *(_supcon, _nscl, _cross_entropy),
 )
 METHODS: dict[str, Method[Any]] = {file.METHOD.name: file.METHOD for file in _FILES}
@@ -122,6 +133,9 @@ class MethodNodes(SmallStartNodes):
     coding_rate: CodingRateConfig = field(default_factory=CodingRateConfig)
     simsiam: SimSiamConfig = field(default_factory=SimSiamConfig)
     byol: BYOLConfig = field(default_factory=BYOLConfig)
+    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    cross_view_autoencoder: CrossViewAutoencoderConfig = field(default_factory=CrossViewAutoencoderConfig)
+    mae: MAEConfig = field(default_factory=MAEConfig)
     supcon: SupConConfig = field(default_factory=SupConConfig)
     nscl: NSCLConfig = field(default_factory=NSCLConfig)
 
