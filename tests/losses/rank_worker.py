@@ -36,7 +36,7 @@ def value_and_gradient(loss: nn.Module, job: dict, rank: int) -> tuple[torch.Ten
     x_a, x_b = job["inputs"][rank]
     weight = job["weight"].clone().requires_grad_()
     further = []
-    if isinstance(loss, losses.SupConLoss):
+    if isinstance(loss, losses.LabelledLoss):
         further = [job["labels"][rank]]
     elif isinstance(loss, losses.SlicedLoss):
         further = [torch.Generator().manual_seed(0)]

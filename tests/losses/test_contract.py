@@ -479,8 +479,8 @@ class TestNegativeCosineSimilarity(HasLightlysSignature, LossContract):
         assert self.loss()(z, -z) == 1
 
 
-class SupConLoss(losses.SupConLoss):
-    """SupConLoss whose labels are a function of the embeddings, so that it is called like the others."""
+class LabelledBySign:
+    """Labels are a function of the embeddings, so that the loss is called like the others."""
 
     def forward(self, z_a, z_b):
         return super().forward(z_a, z_b, _sign_labels(z_a, z_b))
@@ -490,6 +490,14 @@ class SupConLoss(losses.SupConLoss):
 
     def loss_and_terms(self, z_a, z_b):
         return super().loss_and_terms(z_a, z_b, _sign_labels(z_a, z_b))
+
+
+class SupConLoss(LabelledBySign, losses.SupConLoss):
+    pass
+
+
+class NSCLLoss(LabelledBySign, losses.NSCLLoss):
+    pass
 
 
 class TestSupCon(LossContract):
@@ -519,6 +527,25 @@ class TestSupCon(LossContract):
         on_0, on_1 = (set(_sign_labels(x_a @ weight.T, x_b @ weight.T).tolist()) for x_a, x_b in inputs)
         assert on_0 | on_1 == {0, 1}
         assert on_0 & on_1
+
+
+class TestNSCL(LossContract):
+    loss = NSCLLoss
+    variants = ({}, {"temperature": 0.5}, {"temperature": 2.0, "normalize": "none"})
+
+    @staticmethod
+    def function(z_a, z_b, **options):
+        return losses.nscl_loss(z_a, z_b, _sign_labels(z_a, z_b), **options)
+
+    @staticmethod
+    def reference(a, b, temperature=0.1, normalize="cosine"):
+        n, e = len(a), _exponentials(a, b, temperature, normalize)
+        labels = 2 * [bool(sum(x) + sum(y) > 0) for x, y in zip(a, b, strict=True)]
+        total = 0.0
+        for k in range(2 * n):
+            negatives = [e[k][m] for m in range(2 * n) if labels[m] != labels[k]]
+            total += sum(negatives).log() - e[k][(k + n) % (2 * n)].log()
+        return total / (2 * n)
 
 
 class _AlongFixedSlices:

@@ -18,6 +18,7 @@ from eigenstep.methods import (
     LossName,
     MethodNodes,
     MMCRConfig,
+    NSCLConfig,
     SmallStartLoss,
     SmallStartNodes,
     VISRegConfig,
@@ -56,7 +57,12 @@ CONVENTIONS = {
     "coding_rate": ("SimDINO's coding rate", 0.05, False),
     "simsiam": ("SimSiam", 0.05, True),
     "byol": ("BYOL", 0.05, True),
+    "autoencoder": ("an autoencoder", 0.01, True),
+    "cross_view_autoencoder": ("a cross-view autoencoder", 0.01, True),
+    "mae": ("a masked autoencoder", 0.01, True),
+    "rotation": ("rotation prediction", 0.05, True),
     "supcon": ("SupCon", 0.05, True),
+    "nscl": ("NSCL", 0.05, True),
     "cross_entropy": ("cross-entropy", 0.05, True),
 }
 TWO_VIEWS = [
@@ -79,15 +85,18 @@ TWO_VIEWS = [
     ),
     TrainConfig(loss="coding_rate", coding_rate=CodingRateConfig(eps=0.05)),
     TrainConfig(loss="supcon", supcon=SupConConfig(temperature=0.3)),
+    TrainConfig(loss="nscl", nscl=NSCLConfig(temperature=0.3)),
 ]
 # Centred, and yet of another value where a mean is added: it lengthens embeddings, or costs.
-SEE_A_MEAN_AND_LEARN_NONE = ("simclr", "dcl", "supcon", "corinfomax", "lejepa", "visreg")
+SEE_A_MEAN_AND_LEARN_NONE = ("simclr", "dcl", "supcon", "nscl", "corinfomax", "lejepa", "visreg")
 
 
 def embeddings(n=32, d=4, shift=0.0):
     generator = torch.Generator().manual_seed(0)
     z_a, z_b, target_a, target_b = torch.randn(4, n, d, dtype=torch.float64, generator=generator) + shift
-    return Embeddings(z_a, z_b, torch.arange(n) % 3, target_a, target_b)
+    view_a, view_b = torch.randn(2, n, 3, 32, 32, dtype=torch.float64, generator=generator)
+    drawn = torch.rand(2, n, 64, generator=generator)
+    return Embeddings(z_a, z_b, torch.arange(n) % 3, target_a, target_b, view_a, view_b, *drawn)
 
 
 @pytest.mark.parametrize("name", METHODS)

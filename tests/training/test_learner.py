@@ -5,8 +5,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from eigenstep.methods import METHODS, TargetNetwork, build_objective
-from eigenstep.training import Learner, ProjectorConfig, TrainConfig
+from eigenstep.methods import METHODS, MAEConfig, TargetNetwork, build_objective
+from eigenstep.training import ImagesConfig, Learner, ProjectorConfig, TrainConfig
 
 
 class Network(nn.Module):
@@ -36,7 +36,13 @@ def learner():
     def build(loss, micro_batch_size=None, **network):
         torch.manual_seed(0)
         encoder = Network(**network).double()
-        objective = build_objective(TrainConfig(loss=loss, projector=ProjectorConfig(dim=4)), classes=3)
+        config = TrainConfig(
+            loss=loss,
+            mae=MAEConfig(patch=2),
+            projector=ProjectorConfig(dim=4),
+            images=ImagesConfig(size=4),
+        )
+        objective = build_objective(config, classes=3)
         target = TargetNetwork(encoder, 0.9) if objective.target_momentum else None
         return Learner(fabric, encoder, objective, target, micro_batch_size=micro_batch_size)
 
@@ -113,3 +119,29 @@ def test_steps_have_their_own_random_state_whatever_was_drawn_before(learner):
         torch.rand(3)
         losses.append(subject.forward(step, views()).loss.item())
     assert losses[0] == losses[2] != losses[1]
+
+
+@pytest.mark.parametrize("loss", ["autoencoder", "mae", "rotation"])
+def test_an_objective_is_told_of_the_views_and_the_encoder_sees_what_it_makes_of_them(learner, loss):
+    subject = learner(loss)
+    passed, again, later = (subject.forward(step, views()) for step in (3, 3, 4))
+    batch = passed.batch
+    assert torch.equal(torch.stack([batch.view_a, batch.view_b]), torch.stack(views()))
+    if loss == "autoencoder":
+        assert batch.drawn_a is None
+        assert passed.views[0] is batch.view_a
+        return
+    for seen, view, drawn in zip(
+        passed.views, (batch.view_a, batch.view_b), (batch.drawn_a, batch.drawn_b), strict=True
+    ):
+        assert torch.equal(seen, subject.objective.alter(view, drawn))
+        assert not torch.equal(seen, view)
+        assert len(drawn.unique(dim=0)) == len(drawn)
+    assert not torch.equal(batch.drawn_a, batch.drawn_b)
+    assert torch.equal(again.batch.drawn_a, batch.drawn_a)
+    assert not torch.equal(later.batch.drawn_a, batch.drawn_a)
+
+
+def test_objectives_that_do_not_ask_are_not_given_the_views(learner):
+    batch = learner("simclr").forward(0, views()).batch
+    assert (batch.view_a, batch.view_b, batch.drawn_a, batch.drawn_b) == (None,) * 4

@@ -273,3 +273,34 @@ def test_the_configurations_own_loss_gives_way(small_config, tmp_path):
         for loss in ("barlow_twins", "byol")
     )
     assert np.array_equal(one.metrics["loss"], other.metrics["loss"])
+
+
+class GivenBack(Objective):
+    """The other view's mean colour, of views whose right half the encoder does not see."""
+
+    needs_views, draws = True, 1
+
+    def begin(self, shape):
+        torch.manual_seed(0)
+        self.shape, self.head = shape, nn.Linear(16, shape[0])
+
+    def alter(self, view, drawn):
+        return torch.cat([view[..., : view.shape[-1] // 2], 0 * view[..., view.shape[-1] // 2 :]], -1)
+
+    def forward(self, batch):
+        return (self.head(batch.z_a) - batch.view_b.mean((2, 3))).square().mean(), {}
+
+
+def test_an_objective_of_ones_own_is_given_the_views_and_makes_what_depends_on_their_shape(
+    small_config, tmp_path
+):
+    subject = GivenBack()
+    record = train(small_config(), tmp_path / "run", objective=subject)
+    assert subject.shape == (3, 16, 16)
+    assert record.metrics["loss"][-1] < record.metrics["loss"][0]
+    weights = load_file(next((tmp_path / "run" / "checkpoints").glob("step_00000024/objective.safetensors")))
+    assert weights["head.weight"].shape == (3, 16)
+    train(small_config(steps=14), tmp_path / "parted", objective=GivenBack())
+    train(small_config(), tmp_path / "parted", objective=GivenBack(), resume=True)
+    again = load_file(tmp_path / "parted" / "checkpoints" / "step_00000024" / "objective.safetensors")
+    assert all(torch.equal(again[name], weight) for name, weight in weights.items())

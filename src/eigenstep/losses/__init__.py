@@ -17,6 +17,7 @@
 | `CodingRateLoss` | SimDINO's coding rate, of two views | `coding_rate_loss` |
 | `NegativeCosineSimilarity` | SimSiam, BYOL | `negative_cosine_similarity` |
 | `SupConLoss` | supervised contrastive learning: takes labels | `sup_con_loss` |
+| `NSCLLoss` | negatives of other classes only: takes labels | `nscl_loss` |
 
 Constructor names, their order, defaults and definitions follow lightly, whose further options are accepted
 where they are off. Those that lightly calls otherwise (W-MSE, LeJEPA, VISReg, MMCR, FroSSL) or lacks (the
@@ -29,8 +30,8 @@ sample, and also offers
 - `loss.loss_and_terms(z_a, z_b)`, both from one computation, the terms without gradient;
 - a function twin with the same options, such as `barlow_twins_loss(z_a, z_b, lambda_param=1.0)`.
 
-`SupConLoss` takes a third argument, `loss(z_a, z_b, labels)`, in the others and its twin likewise; LeJEPA and
-VISReg take one if there is one, a generator that their random directions are drawn from.
+`SupConLoss` and `NSCLLoss` take a third argument, `loss(z_a, z_b, labels)`, in the others and their twins
+likewise; LeJEPA and VISReg take one if there is one, a generator that their random directions are drawn from.
 
 Losses compute in float32 at least, also under autocast, and all but `CorInfoMaxLoss` keep no state. With
 `gather_distributed=True` they see the joint batch of all ranks, with exact gradients; without an initialised
@@ -43,9 +44,11 @@ from eigenstep.losses._corinfomax import CorInfoMaxLoss, corinfomax_loss
 from eigenstep.losses._dcl import DCLLoss, dcl_loss
 from eigenstep.losses._frossl import FroSSLLoss, frossl_loss
 from eigenstep.losses._joint_batch import JointBatch, gather_batch
+from eigenstep.losses._labelled_loss import LabelledLoss
 from eigenstep.losses._lejepa import LeJEPALoss, lejepa_loss
 from eigenstep.losses._mmcr import MMCRLoss, mmcr_loss
 from eigenstep.losses._negative_cosine_similarity import NegativeCosineSimilarity, negative_cosine_similarity
+from eigenstep.losses._nscl import NSCLLoss, nscl_loss
 from eigenstep.losses._nt_xent import NTXentLoss, nt_xent_loss
 from eigenstep.losses._sliced_loss import SlicedLoss
 from eigenstep.losses._spectral import SpectralLoss, spectral_loss
@@ -64,8 +67,10 @@ __all__ = [
     "FroSSLLoss",
     "JointBatch",
     "LOWERED_ACCURACY",
+    "LabelledLoss",
     "LeJEPALoss",
     "MMCRLoss",
+    "NSCLLoss",
     "NTXentLoss",
     "NegativeCosineSimilarity",
     "SlicedLoss",
@@ -85,6 +90,7 @@ __all__ = [
     "lejepa_loss",
     "mmcr_loss",
     "negative_cosine_similarity",
+    "nscl_loss",
     "nt_xent_loss",
     "spectral_contrastive_loss",
     "spectral_loss",

@@ -1,4 +1,4 @@
-"""What the losses share that compare each view with all others: NT-Xent, DCL and SupCon."""
+"""What the losses share that compare each view with all others: NT-Xent, DCL, SupCon and NSCL."""
 
 from dataclasses import dataclass
 

@@ -3,12 +3,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from eigenstep.losses._contrastive import ContrastiveLoss, Similarities
+from eigenstep.losses._contrastive import Similarities
 from eigenstep.losses._joint_batch import JointBatch
-from eigenstep.losses._two_view_loss import outside_autocast
+from eigenstep.losses._labelled_loss import LabelledLoss, of_one_class
 
 
-class SupConLoss(ContrastiveLoss):
+class SupConLoss(LabelledLoss):
     r"""Supervised contrastive loss: each view picks the views of its class out of the whole batch.
 
         s_kl = z_k . z_l / temperature                            z: the 2n embeddings of both views
@@ -62,34 +62,6 @@ class SupConLoss(ContrastiveLoss):
     ) -> None:
         super().__init__(temperature, gather_distributed, normalize)
 
-    def forward(self, z_a: Tensor, z_b: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
-        """The loss of embeddings z_a and z_b, both (batch, dim), with integer labels (batch,): a scalar.
-
-        The scalar is float64 for float64 embeddings and float32 for all others.
-
-        Raises
-        ------
-        TypeError
-            For anything but tensors.
-        ValueError
-            For labels of another shape or kind, and as the other losses do for embeddings that are not two
-            floating-point tensors of one shape (batch, dim), or fewer than two pairs.
-        """
-        with outside_autocast(z_a=z_a, z_b=z_b, labels=labels):
-            return self._loss(self._joint_batch(z_a, z_b, _checked(labels, z_a)))
-
-    def terms(self, z_a: Tensor, z_b: Tensor, labels: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
-        """The terms of the loss by name, each a scalar before its factor in `weights`."""
-        with outside_autocast(z_a=z_a, z_b=z_b, labels=labels):
-            return self._terms(self._joint_batch(z_a, z_b, _checked(labels, z_a)))
-
-    def loss_and_terms(  # type: ignore[override]
-        self, z_a: Tensor, z_b: Tensor, labels: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """What the call and `terms` give, computed once; the terms carry no gradient."""
-        with outside_autocast(z_a=z_a, z_b=z_b, labels=labels):
-            return self._loss_and_terms(self._joint_batch(z_a, z_b, _checked(labels, z_a)))
-
     def _loss(self, batch: JointBatch) -> Tensor:
         return self._log_loss(batch, self._similarities(batch))
 
@@ -136,19 +108,5 @@ def sup_con_loss(
 
 def _means_over_positives(values: Tensor, similarities: Similarities, batch: JointBatch) -> Tensor:
     """The mean over P(k) of each row k of values, (rows, 2n)."""
-    assert batch.labels is not None
-    labels = batch.labels.repeat(2)
-    positives = labels[similarities.itself, None] == labels
-    positives = positives.scatter(1, similarities.itself[:, None], False)
+    positives = of_one_class(similarities, batch).scatter(1, similarities.itself[:, None], False)
     return values.masked_fill(~positives, 0).sum(1) / positives.sum(1)
-
-
-def _checked(labels: Tensor, z_a: Tensor) -> Tensor:
-    if labels.shape != z_a.shape[:1]:
-        raise ValueError(
-            f"labels must have shape (batch,), one for each row of z_a, got {tuple(labels.shape)} "
-            f"for z_a of shape {tuple(z_a.shape)}"
-        )
-    if labels.is_floating_point() or labels.is_complex():
-        raise ValueError(f"labels must be integers, got {labels.dtype}; for one-hot rows use .argmax(1)")
-    return labels.to(z_a.device, torch.int64)

@@ -11,15 +11,20 @@ from typing import Annotated, Any, Literal
 from typing_extensions import Doc
 
 from eigenstep.methods import (
+    _autoencoder,
     _barlow_twins,
     _byol,
     _coding_rate,
     _corinfomax,
     _cross_entropy,
+    _cross_view_autoencoder,
     _dcl,
     _frossl,
     _lejepa,
+    _mae,
     _mmcr,
+    _nscl,
+    _rotation,
     _simclr,
     _simsiam,
     _spectral_contrastive,
@@ -28,15 +33,19 @@ from eigenstep.methods import (
     _visreg,
     _w_mse,
 )
+from eigenstep.methods._autoencoder import AutoencoderConfig
 from eigenstep.methods._barlow_twins import BarlowTwinsConfig
 from eigenstep.methods._byol import BYOLConfig
 from eigenstep.methods._coding_rate import CodingRateConfig
 from eigenstep.methods._corinfomax import CorInfoMaxConfig
+from eigenstep.methods._cross_view_autoencoder import CrossViewAutoencoderConfig
 from eigenstep.methods._dcl import DCLConfig
 from eigenstep.methods._frossl import FroSSLConfig
 from eigenstep.methods._lejepa import LeJEPAConfig
+from eigenstep.methods._mae import MAEConfig
 from eigenstep.methods._method import Method, listed
 from eigenstep.methods._mmcr import MMCRConfig
+from eigenstep.methods._nscl import NSCLConfig
 from eigenstep.methods._objective import Embeddings, Objective, check_outcome
 from eigenstep.methods._plugged import absent, plugged
 from eigenstep.methods._simclr import SimCLRConfig
@@ -51,19 +60,23 @@ from eigenstep.methods._w_mse import WMSEConfig
 from eigenstep.spelling import PYTHON, is_python, nearest
 
 __all__ = [
+    "AutoencoderConfig",
     "BYOLConfig",
     "BarlowTwinsConfig",
     "CodingRateConfig",
     "CorInfoMaxConfig",
+    "CrossViewAutoencoderConfig",
     "DCLConfig",
     "Embeddings",
     "FroSSLConfig",
     "LeJEPAConfig",
     "LossName",
+    "MAEConfig",
     "METHODS",
     "MMCRConfig",
     "Method",
     "MethodNodes",
+    "NSCLConfig",
     "Objective",
     "SimCLRConfig",
     "SimSiamConfig",
@@ -90,7 +103,8 @@ __all__ = [
 _FILES = (
     *(_barlow_twins, _simclr, _vicreg, _spectral_contrastive, _w_mse, _dcl),
     *(_lejepa, _visreg, _mmcr, _frossl, _corinfomax, _coding_rate, _simsiam, _byol),
-    *(_supcon, _cross_entropy),
+    *(_autoencoder, _cross_view_autoencoder, _mae, _rotation),
+    *(_supcon, _nscl, _cross_entropy),
 )
 METHODS: dict[str, Method[Any]] = {file.METHOD.name: file.METHOD for file in _FILES}
 
@@ -119,7 +133,11 @@ class MethodNodes(SmallStartNodes):
     coding_rate: CodingRateConfig = field(default_factory=CodingRateConfig)
     simsiam: SimSiamConfig = field(default_factory=SimSiamConfig)
     byol: BYOLConfig = field(default_factory=BYOLConfig)
+    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    cross_view_autoencoder: CrossViewAutoencoderConfig = field(default_factory=CrossViewAutoencoderConfig)
+    mae: MAEConfig = field(default_factory=MAEConfig)
     supcon: SupConConfig = field(default_factory=SupConConfig)
+    nscl: NSCLConfig = field(default_factory=NSCLConfig)
 
 
 def predicted_losses() -> str:
@@ -188,7 +206,10 @@ def build_objective(config: Any, classes: int | None = None) -> Objective:
         For an unknown name, naming the nearest, and for values that the loss refuses.
     """
     method = method_named(config.loss)
-    return method.build(method.options_in(config), config.projector.dim, classes or 1)
+    objective = method.build(method.options_in(config), config.projector.dim, classes or 1)
+    if objective.needs_views:
+        objective.begin((config.images.channels or 3, config.images.size, config.images.size))
+    return objective
 
 
 def default_rate(config: Any) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from eigenstep.losses import SlicedLoss, TwoViewLoss
+from eigenstep.losses import LabelledLoss, SlicedLoss, TwoViewLoss
 
 LossAndTerms = tuple[Tensor, dict[str, Tensor]]
 
@@ -26,6 +26,10 @@ class Embeddings:
         (b,) int64 classes of the images, for objectives that need them.
     target_a, target_b : Tensor | None
         (b, d) what the target network makes of the two views, without gradient, for objectives that need one.
+    view_a, view_b : Tensor | None
+        (b, C, H, W) images, or other tensors, as the two views were made, for objectives that need them.
+    drawn_a, drawn_b : Tensor | None
+        (b, n) numbers in [0, 1) by which the objective altered the views before the encoder saw them.
     step : int
         Of the run, from 0.
     generator : torch.Generator
@@ -38,6 +42,10 @@ class Embeddings:
     labels: Tensor | None = None
     target_a: Tensor | None = None
     target_b: Tensor | None = None
+    view_a: Tensor | None = None
+    view_b: Tensor | None = None
+    drawn_a: Tensor | None = None
+    drawn_b: Tensor | None = None
     step: int = 0
     generator: torch.Generator = field(default_factory=torch.Generator)
 
@@ -49,6 +57,12 @@ class Objective(nn.Module, ABC):
     ----------
     needs_labels : bool
         Labels of the batch are read and handed over.
+    needs_views : bool
+        The views are handed over, and `begin` is called.
+    draws : int
+        How many numbers are drawn for each view, by which `alter` makes of it what the encoder sees; 0: the
+        encoder sees the views. They are determined by the run's seed and the step, and are for each image
+        the same in one process and in several.
     target_momentum : float | None
         a slowly following copy of the encoder is kept and embeds the views too; how much of itself it keeps
         at each step at first (see `TargetNetwork`). None: there is no such copy.
@@ -57,6 +71,8 @@ class Objective(nn.Module, ABC):
     """
 
     needs_labels: bool = False
+    needs_views: bool = False
+    draws: int = 0
     target_momentum: float | None = None
     fixed_rate: bool = False
 
@@ -66,6 +82,19 @@ class Objective(nn.Module, ABC):
 
         There are no terms, {}, where the loss has only one.
         """
+
+    def begin(self, shape: tuple[int, ...]) -> None:
+        """Make what depends on the shape of one view, such as (C, H, W), before the first step.
+
+        Raises
+        ------
+        ValueError
+            For views that the objective cannot use.
+        """
+
+    def alter(self, view: Tensor, drawn: Tensor) -> Tensor:
+        """What the encoder sees in the place of a view, (b, C, H, W), by the numbers drawn for it, (b, n)."""
+        return view
 
 
 class TwoViewObjective(Objective):
@@ -106,6 +135,29 @@ class SlicedObjective(Objective):
         return self.loss.loss_and_terms(batch.z_a, batch.z_b, batch.generator)
 
 
+class LabelledObjective(Objective):
+    """A loss of the two views' embeddings and the images' classes.
+
+    Examples
+    --------
+    >>> from eigenstep.losses import SupConLoss
+    >>> batch = Embeddings(torch.eye(3), torch.eye(3), labels=torch.tensor([0, 0, 1]))
+    >>> loss, terms = LabelledObjective(SupConLoss())(batch)
+    >>> sorted(terms)
+    ['alignment', 'uniformity']
+    """
+
+    needs_labels = True
+
+    def __init__(self, loss: LabelledLoss) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, batch: Embeddings) -> LossAndTerms:
+        assert batch.labels is not None
+        return self.loss.loss_and_terms(batch.z_a, batch.z_b, batch.labels)
+
+
 def of_two_views(kind: Callable[..., TwoViewLoss]) -> Callable[[Any, int, int], Objective]:
     """How a method is built whose options are its loss's, under the same names."""
 
@@ -120,6 +172,15 @@ def of_slices(kind: Callable[..., SlicedLoss]) -> Callable[[Any, int, int], Obje
 
     def build(options: Any, dim: int, classes: int) -> Objective:
         return SlicedObjective(kind(gather_distributed=True, **dataclasses.asdict(options)))
+
+    return build
+
+
+def of_labels(kind: Callable[..., LabelledLoss]) -> Callable[[Any, int, int], Objective]:
+    """The same for a loss that takes labels."""
+
+    def build(options: Any, dim: int, classes: int) -> Objective:
+        return LabelledObjective(kind(gather_distributed=True, **dataclasses.asdict(options)))
 
     return build
 

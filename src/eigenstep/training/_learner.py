@@ -17,6 +17,7 @@ from eigenstep.training._compile import compile_network
 from eigenstep.training._seeds import derived_seed
 
 Network = TypeVar("Network", bound=nn.Module)
+_Given = tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None]
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ class Learner:
 
     def forward(self, step: int, views: tuple[Tensor, Tensor], labels: Tensor | None = None) -> ForwardPass:
         """The loss of two views, each (b, C, H, W), of this process's images."""
+        views, given = self._altered(step, views)
         micro = self._micro_batches(views)
         if len(micro) == 1:
             encoded = [self._encode(self._model, step, 0, micro[0])]
@@ -137,11 +139,24 @@ class Learner:
             z_b.requires_grad_()
         with self.fabric.autocast():
             to_a, to_b = self.preconditioner(z_a, z_b) if self.preconditioner else (z_a, z_b)
-            batch = Embeddings(
-                to_a, to_b, labels, *self._target_embeddings(micro), step, self._generator(step)
-            )
+            targets = self._target_embeddings(micro)
+            batch = Embeddings(to_a, to_b, labels, *targets, *given, step, self._generator(step))
             loss, terms = self._evaluate(self._objective, batch)
         return ForwardPass(loss, terms, (f_a.detach(), f_b.detach()), (z_a, z_b), batch, step, views)
+
+    def _altered(self, step: int, views: tuple[Tensor, Tensor]) -> tuple[tuple[Tensor, Tensor], _Given]:
+        """What the encoder sees of the views, and what the objective is told of them: views and numbers."""
+        if not self.objective.needs_views:
+            return views, (None,) * 4
+        if not self.objective.draws:
+            return views, (*views, None, None)
+        shape = (2, self.fabric.world_size, len(views[0]), self.objective.draws)
+        generator = torch.Generator().manual_seed(derived_seed(self.seed, 7, step))
+        # All processes draw for the joint batch, as one process would.
+        drawn = torch.rand(shape, generator=generator)[:, self.fabric.global_rank].to(views[0].device)
+        with torch.no_grad():
+            first, second = (self.objective.alter(*each) for each in zip(views, drawn, strict=True))
+        return (first, second), (*views, drawn[0], drawn[1])
 
     def gains(self) -> dict[str, float]:
         """How much the gradient at the embeddings was multiplied since the last call, nothing of plain runs.
@@ -163,8 +178,13 @@ class Learner:
         inside = (each for each in self.objective.modules() if isinstance(each, EmbeddingPreconditioner))
         return self.preconditioner or next(inside, None)
 
-    def try_objective(self, pairs: int, dim: int, classes: int) -> None:
+    def try_objective(self, pairs: int, dim: int, classes: int, view: tuple[int, ...]) -> None:
         """See that a copy of the objective gives a loss of embeddings that mean nothing, (pairs, dim) each.
+
+        Parameters
+        ----------
+        view : tuple[int, ...]
+            The shape of one view.
 
         Raises
         ------
@@ -175,12 +195,14 @@ class Learner:
         drawn = (torch.randn(pairs, dim, generator=generator) for _ in range(4))
         z_a, z_b, target_a, target_b = (z.to(self.fabric.device, self.dtype) for z in drawn)
         labels = torch.arange(pairs, device=self.fabric.device) % classes
+        _, given = self._altered(0, (torch.zeros(pairs, *view).to(z_a), torch.zeros(pairs, *view).to(z_a)))
         batch = Embeddings(
             z_a.requires_grad_(),
             z_b.requires_grad_(),
             labels if self.objective.needs_labels else None,
             target_a if self.target else None,
             target_b if self.target else None,
+            *given,
             generator=generator,
         )
         with self.fabric.autocast():

@@ -165,13 +165,13 @@ def _train(
         assumed, config = config, own.resolve_images(config, images)
         if channels_of(config) != channels_of(assumed):
             encoder = own.build_encoder(config, started)
-        encoder, config = own.try_encoder(encoder, fabric, config, images)
+        encoder, config, view = own.try_encoder(encoder, fabric, config, images)
         folder.config = config
         if own.encoder is not None:  # whose dimension is known now
             on_leader(folder.check)
         start = Beginning(encoder.start, freeze(encoder, config.freeze))
         scale = other_scale(config.backbone, config.views.mean, config.views.std) if config.pretrained else []
-        learner = _build_learner(fabric, config, method, encoder, images.classes)
+        learner = _build_learner(fabric, config, method, encoder, images.classes, view)
         said = said_of_optimizer(learner.encoder, config.optimizer, learner.objective)
         for line in [*start.lines, *scale, *said, *(constant_from(config) if folder.resume else [])]:
             tell(Progress("starting", 0, 0, said=line))
@@ -179,7 +179,7 @@ def _train(
             probe.follow(config)
         if objective is not None:
             pairs = config.batch_size // fabric.world_size
-            learner.try_objective(pairs, config.projector.dim, images.classes or 1)
+            learner.try_objective(pairs, config.projector.dim, images.classes or 1, view)
         run = Run(fabric, config, folder.out, learner, images, probe, tell, start, own.views)
         try:
             with run.told_if_unwritable():
@@ -205,10 +205,17 @@ def _build(method: Method[Any], config: TrainConfig, classes: int | None = None)
 
 
 def _build_learner(
-    fabric: Fabric, config: TrainConfig, method: Method[Any], encoder: Encoder, classes: int | None
+    fabric: Fabric,
+    config: TrainConfig,
+    method: Method[Any],
+    encoder: Encoder,
+    classes: int | None,
+    view: tuple[int, ...],
 ) -> Learner:
     torch.manual_seed(derived_seed(config.seed, 3))
     objective = _build(method, config, classes)
+    if objective.needs_views:
+        objective.begin(view)
     if fabric.world_size > 1 and config.sync_batch_norm:
         synchronize_batch_norms(encoder, fabric.device)
         synchronize_batch_norms(objective, fabric.device)

@@ -12,6 +12,7 @@ from torch import nn
 from eigenstep.encoders import (
     Encoder,
     Start,
+    channels_of,
     initial_encoder,
     own_projector,
     try_encoder,
@@ -103,8 +104,8 @@ class Own:
 
     def try_encoder(
         self, encoder: Encoder | None, fabric: Fabric, config: TrainConfig, images: Images
-    ) -> tuple[Encoder, TrainConfig]:
-        """The encoder that is trained, and the configuration with its dimension.
+    ) -> tuple[Encoder, TrainConfig, tuple[int, ...]]:
+        """The encoder that is trained, the configuration with its dimension, and the shape of one view.
 
         An encoder of one's own is tried on the views of two items, and so is any for views of one's own. In
         several processes they all have the first one's weights.
@@ -120,18 +121,19 @@ class Own:
             In one line if the views do not pass it.
         """
         if encoder is not None and self.views is None:
-            return encoder, config
+            return encoder, config, (channels_of(config), config.images.size, config.images.size)
         sample = self._sample(fabric, config, images)
+        view = tuple(sample.shape[1:])
         if encoder is not None:
             try_network(encoder, sample, config.backbone)
             self._try_plain(encoder, fabric, config, images)
-            return encoder, config
+            return encoder, config, view
         assert self.encoder is not None, "there is one of the two"
         own, dim = try_encoder(self.encoder, sample)
         self._try_plain(own, fabric, config, images)
         if fabric.world_size > 1:
             own.load_state_dict(fabric.broadcast(own.state_dict()))
-        return own, dataclasses.replace(config, projector=own_projector(dim))
+        return own, dataclasses.replace(config, projector=own_projector(dim)), view
 
     def _try_plain(self, encoder: Encoder, fabric: Fabric, config: TrainConfig, images: Images) -> None:
         """Refuse views whose plain view the encoder does not take, which is measured and probed."""

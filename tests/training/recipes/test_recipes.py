@@ -16,7 +16,10 @@ STANDARD = [name for name in recipe_names() if not name.endswith("-stepwise")]
 NODES = {field.name for field in dataclasses.fields(MethodNodes)}
 MAIN = ("barlow_twins", "simclr", "vicreg")
 # Of which no recipe is shipped.
-WITHOUT = ("lejepa", "visreg", "mmcr", "frossl", "corinfomax", "coding_rate")
+WITHOUT = {
+    *("lejepa", "visreg", "mmcr", "frossl", "corinfomax", "coding_rate"),
+    *("nscl", "autoencoder", "cross_view_autoencoder", "mae", "rotation"),
+}
 # Images in the data sets of the recipes, by the names' first part.
 IMAGES = {"cifar10": 50_000, "stl10": 100_000}
 

@@ -105,7 +105,7 @@ def short_losses() -> list[str]:
     for name, method in METHODS.items():
         if _RECIPE.format(name) in recipe_names() and not method.needs_labels:
             objective = method.build(method.options(), 8, 1)
-            if objective.target_momentum is None:
+            if objective.target_momentum is None and not objective.needs_views:
                 found.append(name)
     return found
 
