@@ -165,6 +165,22 @@ def test_frequencies_of_series_are_learned_from_views_of_ones_own(tmp_path):
 
 
 @pytest.mark.slow
+def test_two_sensors_learn_the_modes_of_their_cross_covariance(tmp_path):
+    out, _ = printed(started(EXAMPLES / "two_sensors.py", "--out", tmp_path / "run", folder=tmp_path))
+    modes = table(out, "mode  covariance")
+    assert (modes[:, 3:] > 0).all()
+    assert (np.diff(modes[:, 3:], axis=0) > 0).all()
+    agreement = table(out, "held-out agreement")
+    assert agreement.shape == (2, 5)
+    colours, edges, own_colours, own_edges = agreement[:, 1:].T
+    assert colours.min() > 0.7
+    assert edges.min() > 0.7
+    assert colours[1] > own_colours[1]
+    assert edges[1] > own_edges[1]
+    assert (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+@pytest.mark.slow
 def test_six_layouts_come_back_equal_and_three_networks_train_at_two_numbers_of_channels(tmp_path):
     options = ["--steps", 10, "--out", tmp_path / "start"]
     out, _ = printed(started(EXAMPLES / "start_from_weights.py", *options, folder=tmp_path))

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from transformers.models.clip.modeling_clip import image_text_contrastive_loss
 
 from eigenstep import losses
 from eigenstep.losses import JointBatch
@@ -225,7 +226,7 @@ class LossContract(ABC):
 
 
 class EqualsLightly:
-    """For a loss that lightly has too: options here, and lightly's loss with the same meaning."""
+    """For a loss that lightly or another library has too: options here, its loss with the same meaning."""
 
     peers: tuple[tuple[dict, Callable], ...]
     peer_shapes = ((2, 2), (8, 5), (33, 64), (64, 16))
@@ -769,6 +770,70 @@ class TestCodingRate(EqualsLightly, LossContract):
         return total
 
 
+class TestCLIP(EqualsLightly, LossContract):
+    """Beside transformers, since lightly has no such loss; what is learned has its own file."""
+
+    loss = losses.CLIPLoss
+    variants = (
+        {"learnable": False},
+        {"learnable": False, "temperature": 2.0, "normalize": "none"},
+    )
+    peers = (
+        ({"learnable": False}, lambda z_a, z_b: image_text_contrastive_loss(_cosines(z_b, z_a) / 0.07)),
+        (
+            {"learnable": False, "temperature": 0.5},
+            lambda z_a, z_b: image_text_contrastive_loss(_cosines(z_b, z_a) / 0.5),
+        ),
+    )
+
+    @staticmethod
+    def function(z_a, z_b, learnable=False, **options):
+        return losses.clip_loss(z_a, z_b, **options)
+
+    @staticmethod
+    def reference(a, b, learnable=False, temperature=0.07, normalize="cosine"):
+        n, total = len(a), 0.0
+        if normalize == "cosine":
+            a, b = ([_unit(row) for row in side] for side in (a, b))
+        e = [[(_dot(x, y) / temperature).exp() for y in b] for x in a]
+        for i in range(n):
+            total += -(e[i][i] / sum(e[i][j] for j in range(n))).log()
+            total += -(e[i][i] / sum(e[j][i] for j in range(n))).log()
+        return total / (2 * n)
+
+
+class TestSigLIP(EqualsLightly, LossContract):
+    """Beside the lines of transformers' SiglipModel, which it has inside its forward."""
+
+    loss = losses.SigLIPLoss
+    variants = (
+        {"learnable": False},
+        {"learnable": False, "temperature": 2.0, "bias": -1.0, "normalize": "none"},
+    )
+    peers = (
+        ({"learnable": False}, lambda z_a, z_b: _transformers_siglip(z_a, z_b, 0.1, -10.0)),
+        (
+            {"learnable": False, "temperature": 0.5, "bias": 0.3},
+            lambda z_a, z_b: _transformers_siglip(z_a, z_b, 0.5, 0.3),
+        ),
+    )
+
+    @staticmethod
+    def function(z_a, z_b, learnable=False, **options):
+        return losses.siglip_loss(z_a, z_b, **options)
+
+    @staticmethod
+    def reference(a, b, learnable=False, temperature=0.1, bias=-10.0, normalize="cosine"):
+        n, total = len(a), 0.0
+        if normalize == "cosine":
+            a, b = ([_unit(row) for row in side] for side in (a, b))
+        for i, x in enumerate(a):
+            for j, y in enumerate(b):
+                sign = 1 if i == j else -1
+                total += (1 + (-sign * (_dot(x, y) / temperature + bias)).exp()).log()
+        return total / n
+
+
 def test_every_loss_of_the_room_has_the_suite():
     public = {getattr(losses, name) for name in losses.__all__ if isinstance(getattr(losses, name), type)}
     tested = {case.loss for case in LossContract.__subclasses__()}
@@ -874,6 +939,17 @@ def _lightly_visreg(z_a, z_b, slices, weight, eps=1e-4):
     regularization = parts.visreg_scale_loss(views) + shape + parts.visreg_center_loss(views)
     prediction = lightly.loss.lejepa_loss.lejepa_invariance_loss(all_proj=views, global_proj=views)
     return (1 - weight) * prediction + weight * regularization
+
+
+def _cosines(z_a, z_b):
+    return torch.nn.functional.normalize(z_a) @ torch.nn.functional.normalize(z_b).T
+
+
+def _transformers_siglip(z_a, z_b, temperature, bias):
+    logits_per_text = _cosines(z_b, z_a) / temperature + bias
+    eye = torch.eye(logits_per_text.size(0), dtype=z_a.dtype)
+    loglik = torch.nn.functional.logsigmoid((-torch.ones_like(logits_per_text) + 2 * eye) * logits_per_text)
+    return -torch.sum(loglik, dim=-1).mean()
 
 
 def _lightly_coding_rate(z_a, z_b, lambda_param, eps):

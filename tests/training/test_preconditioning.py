@@ -185,7 +185,15 @@ def test_methods_that_do_not_take_it_are_refused_with_the_reason(loss):
     if loss in ("barlow_twins", "spectral_contrastive"):
         assert resolve(config).embedding_preconditioner == HALF
         return
-    untried = ("cross_entropy", "lejepa", "visreg", "autoencoder", "cross_view_autoencoder", "mae", "rotation")
+    untried = (
+        "cross_entropy",
+        "lejepa",
+        "visreg",
+        "autoencoder",
+        "cross_view_autoencoder",
+        "mae",
+        "rotation",
+    )
     reasons = {"simclr": "inner product it fails where it was tried"}
     reasons |= dict.fromkeys(untried, "nobody has measured")
     reason = reasons.get(loss, "VICReg with AdamW: accuracy .447 without, .427 with it")

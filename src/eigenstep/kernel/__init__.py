@@ -1,5 +1,6 @@
 """Closed-form self-supervised learning for any kernel: eigenmodes of positive pairs in a feature space."""
 
+from eigenstep.kernel._cross_kernel_pca import CrossKernelPCA
 from eigenstep.kernel._estimator import ContrastiveKernelPCA
 from eigenstep.kernel.functions import arc_cosine, relu_ntk
 from eigenstep.kernel.ntk import (
@@ -14,6 +15,7 @@ from eigenstep.kernel.ntk import (
 
 __all__ = [
     "ContrastiveKernelPCA",
+    "CrossKernelPCA",
     "EmpiricalNTK",
     "LayerAccount",
     "NTKKernel",

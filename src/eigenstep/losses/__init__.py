@@ -15,15 +15,17 @@
 | `FroSSLLoss` | FroSSL: Frobenius norm | `frossl_loss` |
 | `CorInfoMaxLoss` | CorInfoMax: log-determinant of a running covariance | `corinfomax_loss` |
 | `CodingRateLoss` | SimDINO's coding rate, of two views | `coding_rate_loss` |
+| `CLIPLoss` | CLIP: two encoders, each sample picks its partner | `clip_loss` |
+| `SigLIPLoss` | SigLIP: two encoders, pair by pair | `siglip_loss` |
 | `NegativeCosineSimilarity` | SimSiam, BYOL | `negative_cosine_similarity` |
 | `SupConLoss` | supervised contrastive learning: takes labels | `sup_con_loss` |
 | `NSCLLoss` | negatives of other classes only: takes labels | `nscl_loss` |
 
 Constructor names, their order, defaults and definitions follow lightly, whose further options are accepted
 where they are off. Those that lightly calls otherwise (W-MSE, LeJEPA, VISReg, MMCR, FroSSL) or lacks (the
-spectral ones, CorInfoMax, the coding rate) have their own; each says which of lightly's values are its. Every
-loss is called as `loss(z_a, z_b)` with two tensors of shape (batch, dim), row i of both made from the same
-sample, and also offers
+spectral ones, CorInfoMax, the coding rate, CLIP, SigLIP) have their own; each says which of lightly's values
+are its. Every loss is called as `loss(z_a, z_b)` with two tensors of shape (batch, dim), row i of both made
+from the same sample, and also offers
 
 - `loss.terms(z_a, z_b)`, the terms by name, and `loss.weights`, the factor of each term: the loss is
   `sum(loss.weights[name] * term for name, term in loss.terms(z_a, z_b).items())`;
@@ -33,12 +35,15 @@ sample, and also offers
 `SupConLoss` and `NSCLLoss` take a third argument, `loss(z_a, z_b, labels)`, in the others and their twins
 likewise; LeJEPA and VISReg take one if there is one, a generator that their random directions are drawn from.
 
-Losses compute in float32 at least, also under autocast, and all but `CorInfoMaxLoss` keep no state. With
-`gather_distributed=True` they see the joint batch of all ranks, with exact gradients; without an initialised
-process group that is this process's own, and a torch built without torch.distributed is a ValueError.
+Losses compute in float32 at least, also under autocast, and all but `CorInfoMaxLoss` keep no state.
+`CLIPLoss` and `SigLIPLoss` have parameters of their own, a temperature and a bias, which the optimizer is to
+be given. With `gather_distributed=True` losses see the joint batch of all ranks, with exact gradients;
+without an initialised process group that is this process's own, and a torch built without torch.distributed
+is a ValueError.
 """
 
 from eigenstep.losses._barlow_twins import BarlowTwinsLoss, barlow_twins_loss
+from eigenstep.losses._clip import CLIPLoss, clip_loss
 from eigenstep.losses._coding_rate import CodingRateLoss, coding_rate_loss
 from eigenstep.losses._corinfomax import CorInfoMaxLoss, corinfomax_loss
 from eigenstep.losses._dcl import DCLLoss, dcl_loss
@@ -50,6 +55,7 @@ from eigenstep.losses._mmcr import MMCRLoss, mmcr_loss
 from eigenstep.losses._negative_cosine_similarity import NegativeCosineSimilarity, negative_cosine_similarity
 from eigenstep.losses._nscl import NSCLLoss, nscl_loss
 from eigenstep.losses._nt_xent import NTXentLoss, nt_xent_loss
+from eigenstep.losses._siglip import SigLIPLoss, siglip_loss
 from eigenstep.losses._sliced_loss import SlicedLoss
 from eigenstep.losses._spectral import SpectralLoss, spectral_loss
 from eigenstep.losses._spectral_contrastive import SpectralContrastiveLoss, spectral_contrastive_loss
@@ -61,6 +67,7 @@ from eigenstep.losses._wmse import WMSELoss, wmse_loss
 
 __all__ = [
     "BarlowTwinsLoss",
+    "CLIPLoss",
     "CodingRateLoss",
     "CorInfoMaxLoss",
     "DCLLoss",
@@ -73,6 +80,7 @@ __all__ = [
     "NSCLLoss",
     "NTXentLoss",
     "NegativeCosineSimilarity",
+    "SigLIPLoss",
     "SlicedLoss",
     "SpectralContrastiveLoss",
     "SpectralLoss",
@@ -82,6 +90,7 @@ __all__ = [
     "VISRegLoss",
     "WMSELoss",
     "barlow_twins_loss",
+    "clip_loss",
     "coding_rate_loss",
     "corinfomax_loss",
     "dcl_loss",
@@ -92,6 +101,7 @@ __all__ = [
     "negative_cosine_similarity",
     "nscl_loss",
     "nt_xent_loss",
+    "siglip_loss",
     "spectral_contrastive_loss",
     "spectral_loss",
     "sup_con_loss",

@@ -6,7 +6,8 @@ cross-correlation is learned alone, along a logistic curve whose time is known b
 follow Simon et al., "On the Stepwise Nature of Self-Supervised Learning", ICML 2023, arXiv:2303.15438.
 
 The same under the gradient preconditioned at the embeddings and under orthogonalised updates: `rule=`.
-`families` has other ways of learning in the same form: autoencoders, supervised layers, word embeddings.
+`families` has other ways of learning in the same form: autoencoders, supervised layers, two encoders, word
+embeddings.
 
 Time is t = learning rate x step everywhere, and eigenvalues descend.
 """
@@ -24,6 +25,7 @@ from eigenstep.theory._simulation import Simulation, gradient_descent, gradient_
 from eigenstep.theory._subspace_overlap import subspace_overlap
 from eigenstep.theory._update_rules import Preconditioner, Rule
 from eigenstep.theory.families import (
+    CLIP,
     Autoencoder,
     BarlowTwins,
     CrossViewAutoencoder,
@@ -39,6 +41,7 @@ from eigenstep.theory.families import (
 )
 
 __all__ = [
+    "CLIP",
     "AlignedStart",
     "Autoencoder",
     "BarlowTwins",

@@ -3,6 +3,7 @@ import pytest
 from scipy.stats import ortho_group
 
 from eigenstep.theory import (
+    CLIP,
     Autoencoder,
     BarlowTwins,
     CrossViewAutoencoder,
@@ -11,7 +12,8 @@ from eigenstep.theory import (
     WordEmbeddings,
 )
 
-NAMES = ("barlow twins", "spectral", "autoencoder", "cross-view", "supervised", "words")
+NAMES = ("barlow twins", "spectral", "autoencoder", "cross-view", "supervised", "clip", "words")
+TWO_SIDED = ("supervised", "clip")
 
 
 @pytest.fixture
@@ -23,10 +25,12 @@ def family_with(rng):
         basis = ortho_group.rvs(m, random_state=rng)
         variances = np.where(drives == 0, 0.5, np.abs(drives) / correlations)
         cross, moment = ((basis * values) @ basis.T for values in (drives, variances))
-        if name == "supervised":
-            return TwoLayerSupervised(
-                ortho_group.rvs(m, random_state=rng)[:, :m] @ (basis * drives).T, moment
-            )
+        if name in TWO_SIDED:
+            other = ortho_group.rvs(m, random_state=rng)
+            if name == "supervised":
+                return TwoLayerSupervised((other * drives) @ basis.T, moment)
+            # The product of both sides' variances is the square of `variances`.
+            return CLIP((basis * drives) @ other.T, moment / 2, (other * (2 * variances)) @ other.T)
         return {
             "barlow twins": lambda: BarlowTwins(cross),
             "spectral": lambda: SpectralContrastive(cross, moment),
@@ -49,6 +53,8 @@ def start_of(rng):
 
     def draw(name, scale, d, m):
         first = scale * rng.normal(size=(d, m))
-        return (first, scale * rng.normal(size=(m, d))) if name == "supervised" else first
+        if name not in TWO_SIDED:
+            return first
+        return first, scale * rng.normal(size=(m, d) if name == "supervised" else (d, m))
 
     return draw

@@ -30,6 +30,10 @@ def expected_course(name, drive, variance, start):
         "autoencoder": lambda: (np.log(1 / start - 1) / (8 * drive), 1 + 0 * drive),
         "cross-view": lambda: (np.log(drive / variance / start - 1) / (8 * drive), drive / variance),
         "supervised": lambda: (np.log(drive / (variance * start) - 1) / (4 * drive), drive / variance),
+        "clip": lambda: (
+            np.log(drive / (variance**2 * start) - 1) / (2 * drive),
+            drive / variance**2,
+        ),
         "words": lambda: (np.log(drive / start - 1) / (2 * drive), drive),
     }[name]()
 
@@ -57,14 +61,16 @@ def test_a_generic_start_of_a_millionth_is_learned_when_and_as_far_as_foretold(n
 
 def test_from_an_aligned_start_the_flow_is_the_closed_form(name, family_with, start_of):
     """Of drives of every sign that the family can have, at any size of the start."""
-    signed = name not in ("autoencoder", "supervised")
+    signed = name not in ("autoencoder", "supervised", "clip")
     drives = np.array([2.0, 1.0, 0.5, 0.2, 0.0, -0.4 if signed else 0.0])
     family = family_with(name, drives, 0.8)
     solution = family.solve(start_of(name, 0.3, 6, 6))
     np.testing.assert_allclose(solution.drives, drives, atol=1e-12)
     start = solution.weights(0.0)
     times = [0.0, 0.1, 0.5, 2.0]
-    run = family.gradient_flow((start, solution.readout(0.0)) if name == "supervised" else start, times)
+    readout = solution.readout(0.0)
+    layers = {"supervised": (start, readout), "clip": (start, readout.T)}.get(name, start)
+    run = family.gradient_flow(layers, times)
     np.testing.assert_allclose(run.sizes, solution.sizes(times), atol=1e-8)
     np.testing.assert_allclose(run.weights, solution.weights(2.0), atol=1e-8)
     np.testing.assert_allclose(run.readout, solution.readout(2.0), atol=1e-8)

@@ -133,7 +133,9 @@ class Family(ABC):
 
     def _sizes(self, state: Matrix, basis: ModeBasis) -> Matrix:
         """What the weights hold of each mode, (k,), so that it is p_j once the mode is learned."""
-        sizes: Matrix = ((state @ basis.modes) ** 2).sum(axis=0)
+        first, second = self._layers(state)
+        outward = basis.modes if basis.left_modes is None else basis.left_modes
+        sizes: Matrix = ((outward.T @ second) * (first @ basis.modes).T).sum(axis=1)
         return sizes
 
 

@@ -14,14 +14,15 @@ class FamilySolution:
     """How each mode of a family is learned: p' = rate p (drive - restraint p), from p(0) = `starts`.
 
     p_j is the squared singular value of the weights along mode j, W(t) = U diag(p(t))^{1/2} V^T; for two
-    layers it is the singular value of their product. Made by a family's `solve`. It is exact from an aligned
-    start and where modes move alone (`mixing` 0), and the better from a generic start the smaller that is,
-    see `aligned_start`; of modes with equal drives only the space that they span is determined.
+    layers, or two encoders, it is the singular value of their product. Made by a family's `solve`. It is
+    exact from an aligned start and where modes move alone (`mixing` 0), and the better from a generic start
+    the smaller that is, see `aligned_start`; of modes with equal drives only the space that they span is
+    determined.
 
     Attributes
     ----------
     rate : float
-        Of the family: 8, of two layers 4, of word embeddings 2.
+        Of the family: 8, of two layers 4, of word embeddings and CLIP 2.
     drives : NDArray[np.float64]
         (k,) descending; the order in which modes are learned. Zero and negative ones never are.
     restraints : NDArray[np.float64]
@@ -33,9 +34,9 @@ class FamilySolution:
     rotation : NDArray[np.float64]
         (d, k) U, the output direction that learns each mode.
     left_modes : NDArray[np.float64] | None
-        (o, k) the targets' side of each mode, of two layers.
+        (o, k) the targets' side of each mode, of two layers, or the second encoder's.
     loss_scale : float
-        The loss's factor: 1, of word embeddings 1/4.
+        The loss's factor: 1, of word embeddings 1/4, of CLIP 1/2.
     mixing : float
         How far modes are from moving alone, 0 to 1: ||Sigma V - V diag(v^T Sigma v)|| / ||Sigma V||. First
         times hold anyhow, as all modes grow freely while they are small. Ends are approximate, and so are the
@@ -103,7 +104,10 @@ class FamilySolution:
         return (self.rotation * np.sqrt(self.sizes(float(time))[0])) @ self.modes.T
 
     def readout(self, time: float = math.inf) -> NDArray[np.float64]:
-        """Return the layer after W(t), (o, d): the second of two, or W^T, which a tied autoencoder has."""
+        """Return the layer after W(t), (o, d): the second of two, or W^T, which a tied autoencoder has.
+
+        Of two encoders it is the second one, transposed.
+        """
         outward = self.modes if self.left_modes is None else self.left_modes
         return (outward * np.sqrt(self.sizes(float(time))[0])) @ self.rotation.T
 
@@ -117,13 +121,14 @@ class FamilyRun:
     times : NDArray[np.float64]
         (T,) learning rate x step.
     sizes : NDArray[np.float64]
-        (T, k) what the weights hold of each of the data's modes, ||W v_j||^2, of two layers u_j^T B A v_j.
+        (T, k) what the weights hold of each of the data's modes, ||W v_j||^2, of two layers u_j^T B A v_j, of
+        two encoders v_j^T W^T V u_j.
     losses : NDArray[np.float64]
         (T,) less its value at zero weights.
     weights : NDArray[np.float64]
         (d, m) W at the last time, of two layers the first.
     readout : NDArray[np.float64]
-        (o, d) the second of two layers at the last time, else W^T.
+        (o, d) the second of two layers at the last time, of two encoders that one transposed, else W^T.
     """
 
     times: NDArray[np.float64]

@@ -29,7 +29,8 @@ class ModeBasis:
     left_modes : NDArray[np.float64] | None
         (o, k) orthonormal columns U on the side of the targets, where these are others.
     mixing : float
-        ||Sigma V - V diag(v^T Sigma v)|| / ||Sigma V||: 0 where each mode moves alone.
+        ||Sigma V - V diag(v^T Sigma v)|| / ||Sigma V||: 0 where each mode moves alone; of two sides that of
+        the worse one.
     lasting : bool
         Whether no mode beyond these would take more off the loss than one of these does.
     """
@@ -52,34 +53,56 @@ def paired_basis(operator: Numbers, second_moment: Numbers, count: int, power: i
     for group in equal_groups(drives):
         turn = scipy.linalg.eigh(modes[:, group].T @ second_moment @ modes[:, group])[1][:, ::-1]
         modes[:, group] = modes[:, group] @ turn
-    return restrained_basis(drives, modes, None, second_moment, count, power)
+    return _restrained_basis(drives, modes, None, second_moment, count, power=power)
 
 
-def restrained_basis(
+def rectangular_basis(
+    cross: Numbers, second_moment: Numbers, left_moment: Numbers | None, count: int
+) -> ModeBasis:
+    """Return the singular vectors of a cross moment (o, m), of singular values as drives.
+
+    Restraints are the right side's variances, times the left side's where that has a moment. Modes of equal
+    singular value are turned to those of the right side's moment within their space.
+    """
+    left, drives, right = scipy.linalg.svd(cross, full_matrices=False)
+    drives[drives <= max(cross.shape) * np.finfo(np.float64).eps * drives[0]] = 0.0
+    modes = right.T.copy()
+    for group in equal_groups(drives):
+        turn = scipy.linalg.eigh(modes[:, group].T @ second_moment @ modes[:, group])[1][:, ::-1]
+        modes[:, group], left[:, group] = modes[:, group] @ turn, left[:, group] @ turn
+    return _restrained_basis(drives, modes, left, second_moment, count, left_moment=left_moment)
+
+
+def _restrained_basis(
     drives: Numbers,
     modes: Numbers,
     left_modes: Numbers | None,
     second_moment: Numbers,
     count: int,
+    *,
     power: int = 1,
+    left_moment: Numbers | None = None,
 ) -> ModeBasis:
     """Return the first `count` of all modes, with their variances, to a power, as restraints.
+
+    Where the left side has a second moment too, its variances multiply them.
 
     Raises
     ------
     ValueError
         A mode that is driven and not restrained: the loss would have no end.
     """
-    images = second_moment @ modes
-    variances = np.maximum((modes * images).sum(axis=0), 0.0)
+    learned = slice(0, min(count, len(drives)))
+    variances, mixing = _variances(second_moment, modes, learned)
+    if left_moment is not None and left_modes is not None:
+        of_left, mixing_of_left = _variances(left_moment, left_modes, learned)
+        variances, mixing = variances * of_left, max(mixing, mixing_of_left)
     if ((drives > 0) & (variances <= 1e-15 * variances.max(initial=0.0))).any():
         raise ValueError(
             "expected a second moment that is positive wherever the cross moment is, got one that is zero on"
             " one of its modes; take both of the same samples"
         )
-    restraints, learned = variances**power, slice(0, min(count, len(drives)))
-    size = float(np.linalg.norm(images[:, learned]))
-    rest = float(np.linalg.norm(images[:, learned] - modes[:, learned] * variances[learned]))
+    restraints = variances**power
     # What a learned mode takes off the loss, drive^2 / restraint.
     gains = np.divide(drives**2, restraints, out=np.zeros_like(drives), where=drives > 0)
     chosen, others = gains[learned], gains[learned.stop :]
@@ -88,9 +111,18 @@ def restrained_basis(
         restraints[learned],
         modes[:, learned],
         None if left_modes is None else left_modes[:, learned],
-        mixing=rest / size if size > 0 else 0.0,
+        mixing=mixing,
         lasting=bool(others.max(initial=0.0) <= chosen.min() * (1 + SAME_DRIVE)),
     )
+
+
+def _variances(moment: Numbers, modes: Numbers, learned: slice) -> tuple[Numbers, float]:
+    """The variance along each of all modes, (k,), and how far the learned ones are from moving alone."""
+    images = moment @ modes
+    variances = np.maximum((modes * images).sum(axis=0), 0.0)
+    size = float(np.linalg.norm(images[:, learned]))
+    rest = float(np.linalg.norm(images[:, learned] - modes[:, learned] * variances[learned]))
+    return variances, rest / size if size > 0 else 0.0
 
 
 def equal_groups(values: Numbers) -> list[slice]:

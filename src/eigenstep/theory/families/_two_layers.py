@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 
 from eigenstep.theory._eigenmodes import matching_weights
 from eigenstep.theory.families._family import Family, checked_second_moment, second_moment
-from eigenstep.theory.families._mode_basis import ModeBasis, equal_groups, restrained_basis
+from eigenstep.theory.families._mode_basis import ModeBasis, rectangular_basis
 
 Matrix = NDArray[np.float64]
 
@@ -85,14 +84,7 @@ class TwoLayerSupervised(Family):
         return 2 * max(super()._stiffness(), float(np.linalg.norm(np.asarray(self.cross_moment), 2)))
 
     def _basis(self, count: int) -> ModeBasis:
-        cross = np.asarray(self.cross_moment)
-        left, drives, right = scipy.linalg.svd(cross, full_matrices=False)
-        drives[drives <= max(cross.shape) * np.finfo(np.float64).eps * drives[0]] = 0.0
-        modes = right.T.copy()
-        for group in equal_groups(drives):
-            turn = scipy.linalg.eigh(modes[:, group].T @ self._operator() @ modes[:, group])[1][:, ::-1]
-            modes[:, group], left[:, group] = modes[:, group] @ turn, left[:, group] @ turn
-        return restrained_basis(drives, modes, left, self._operator(), count)
+        return rectangular_basis(np.asarray(self.cross_moment), self._operator(), None, count)
 
     def _state(self, weights: ArrayLike | tuple[ArrayLike, ArrayLike]) -> Matrix:
         """[A, B^T], a row for each hidden unit."""
@@ -110,12 +102,6 @@ class TwoLayerSupervised(Family):
     def _layers(self, state: Matrix) -> tuple[Matrix, Matrix]:
         inputs = len(self._operator())
         return state[:, :inputs], state[:, inputs:].T
-
-    def _sizes(self, state: Matrix, basis: ModeBasis) -> Matrix:
-        first, second = self._layers(state)
-        assert basis.left_modes is not None
-        sizes: Matrix = ((basis.left_modes.T @ second) * (first @ basis.modes).T).sum(axis=1)
-        return sizes
 
     def _loss(self, state: Matrix) -> float:
         first, second = self._layers(state)
