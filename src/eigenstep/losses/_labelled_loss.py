@@ -1,5 +1,7 @@
 """What the losses share that take labels beside the embeddings."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,15 @@ from eigenstep.losses._two_view_loss import outside_autocast
 
 class LabelledLoss(ContrastiveLoss):
     """A contrastive loss that is called with labels, `loss(z_a, z_b, labels)`; any integer is a class."""
+
+    def __init__(
+        self,
+        temperature: float = 0.1,
+        *,
+        gather_distributed: bool = False,
+        normalize: Literal["cosine", "none"] = "cosine",
+    ) -> None:
+        super().__init__(temperature, gather_distributed, normalize)
 
     def forward(self, z_a: Tensor, z_b: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
         """The loss of embeddings z_a and z_b, both (batch, dim), with integer labels (batch,): a scalar.

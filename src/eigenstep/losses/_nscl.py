@@ -48,15 +48,6 @@ class NSCLLoss(LabelledLoss):
     {'alignment': tensor(-1.), 'uniformity': tensor(0.9242)}
     """
 
-    def __init__(
-        self,
-        temperature: float = 0.1,
-        *,
-        gather_distributed: bool = False,
-        normalize: Literal["cosine", "none"] = "cosine",
-    ) -> None:
-        super().__init__(temperature, gather_distributed, normalize)
-
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         similarities = self._similarities(batch)
         negative = ~of_one_class(similarities, batch)

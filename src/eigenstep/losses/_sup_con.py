@@ -53,15 +53,6 @@ class SupConLoss(LabelledLoss):
     {'alignment': tensor(-1.), 'uniformity': tensor(2.1802)}
     """
 
-    def __init__(
-        self,
-        temperature: float = 0.1,
-        *,
-        gather_distributed: bool = False,
-        normalize: Literal["cosine", "none"] = "cosine",
-    ) -> None:
-        super().__init__(temperature, gather_distributed, normalize)
-
     def _loss(self, batch: JointBatch) -> Tensor:
         return self._log_loss(batch, self._similarities(batch))
 
