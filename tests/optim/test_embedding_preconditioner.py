@@ -347,3 +347,15 @@ def test_the_linear_models_modes_follow_the_closed_form(kind, power, damping):
     assert found.max() < 0.97
     reached = elapsed(found, power, damping) - elapsed(start.numpy(), power, damping)
     np.testing.assert_allclose(reached, 8 * gamma.numpy() * rate * steps, rtol=5e-3)
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0])
+def test_the_power_lies_in_memory_as_a_checkpoint_gives_it_back(power):
+    """Products round by the order in memory, so that a resumed run would differ from the whole one."""
+    subject = EmbeddingPreconditioner(power=power)
+    for pair in batches(2):
+        subject(*pair)
+    restored = EmbeddingPreconditioner(power=power)
+    restored.load_state_dict(subject.state_dict())
+    assert subject.transform.stride() == torch.empty(D, D).stride()
+    assert torch.equal(restored.transform, subject.transform)

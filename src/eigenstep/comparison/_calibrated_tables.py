@@ -17,10 +17,10 @@ def calibrated_table(title: str, found: dict[str, Calibrated]) -> TextTable:
     rows = [
         [
             AGREEMENTS[name].title,
-            f"{each.value:.3f}",
-            f"{each.chance:.3f} ± {each.spread:.3f}",
+            f"{each.value:z.3f}",
+            f"{each.chance:z.3f} ± {each.spread:z.3f}",
             "–" if each.z is None else f"{each.z:.1f}",
-            f"{each.p:.3f}",
+            f"{each.p:z.3f}",
         ]
         for name, each in found.items()
     ]
@@ -36,13 +36,13 @@ def map_table(pair: str, letters: tuple[str, str], found: InputMap) -> TextTable
         column = int(values.values[row].argmax())
         cell = [each[row, column] for each in (values.values, values.chances)]
         p = values.searched_p[row, column]
-        rows.append([name, found.columns[column], *(f"{each:.3f}" for each in cell), f"{p:.3f}"])
+        rows.append([name, found.columns[column], *(f"{each:z.3f}" for each in cell), f"{p:z.3f}"])
     row, column = values.best
     searched = values.values.size
     note = (
         f"closest of all {searched}: {letters[0]}'s {found.rows[row]} and {letters[1]}'s"
-        f" {found.columns[column]}, {values.values[row, column]:.3f}, p ="
-        f" {values.searched_p[row, column]:.3f}; p is corrected for having looked at {searched}"
+        f" {found.columns[column]}, {values.values[row, column]:z.3f}, p ="
+        f" {values.searched_p[row, column]:z.3f}; p is corrected for having looked at {searched}"
     )
     first = found.which_first(letters)
     note += f"; {first}" if first else ""
