@@ -24,6 +24,7 @@ from eigenstep.theory._preconditioned_modes import PreconditionedMode
 from eigenstep.theory._simulation import Simulation, gradient_descent, gradient_flow
 from eigenstep.theory._subspace_overlap import subspace_overlap
 from eigenstep.theory._update_rules import Preconditioner, Rule
+from eigenstep.theory._vicreg_plateaus import vicreg_plateau
 from eigenstep.theory.families import (
     CLIP,
     Autoencoder,
@@ -76,5 +77,6 @@ __all__ = [
     "start_scales",
     "subspace_overlap",
     "top_eigenmodes",
+    "vicreg_plateau",
     "word_target",
 ]
