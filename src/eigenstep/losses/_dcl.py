@@ -1,10 +1,13 @@
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from eigenstep.analysis import CHANCE, FLOOR, Landmark
 from eigenstep.losses._contrastive import ContrastiveLoss
 from eigenstep.losses._joint_batch import JointBatch
+from eigenstep.losses._landmarks import BLIND
 from eigenstep.losses._two_view_loss import check_positive
 
 
@@ -75,6 +78,14 @@ class DCLLoss(ContrastiveLoss):
         if sigma is not None:
             check_positive("sigma", sigma)
         self.sigma = sigma
+
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        chance = math.log(2 * pairs - 2)  # all similarities are equal, and so are the weights
+        found = [Landmark(CHANCE, chance, BLIND)]
+        if self.normalize == "cosine":
+            says = "partners are one, all others at right angles"
+            found.append(Landmark(FLOOR, chance - 1 / self.temperature, says))
+        return found
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         similarities = self._similarities(batch)
