@@ -14,7 +14,7 @@ from eigenstep.analysis._landmark import (
     Landmark,
 )
 from eigenstep.analysis._learned import LearnedCount, learned_rises, summarise
-from eigenstep.analysis._loss_standing import LossStanding, landmarks_of, loss_standing, place_loss
+from eigenstep.analysis._loss_standing import STAYS_FOR, LossStanding, landmarks_of, loss_standing, place_loss
 from eigenstep.analysis._mode_steps import (
     ModeSteps,
     mode_steps,
@@ -74,6 +74,7 @@ __all__ = [
     "NOTHING_LEARNED",
     "OF_ONE_PROCESS",
     "Rise",
+    "STAYS_FOR",
     "RuleName",
     "RunClock",
     "TimeComparison",

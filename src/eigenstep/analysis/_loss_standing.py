@@ -1,11 +1,10 @@
 """Where a loss stands between the values that it has by itself."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from eigenstep.analysis._landmark import CHANCE, CONSTANT, FLOOR, NOTHING_LEARNED, Landmark
 from eigenstep.record import RunRecord
@@ -65,12 +64,12 @@ def landmarks_of(record: RunRecord) -> list[Landmark]:
     return [Landmark(*each) for each in record.landmarks]
 
 
-def place_loss(losses: ArrayLike, landmarks: Sequence[Landmark]) -> LossStanding | None:
+def place_loss(losses: Iterable[float], landmarks: Sequence[Landmark]) -> LossStanding | None:
     """Where the last of a run's losses stands between the values that such a loss has by itself.
 
     Parameters
     ----------
-    losses : ArrayLike
+    losses : Iterable[float]
         (T,), in the order of the measurements; those that are not finite are passed over.
     landmarks : Sequence[Landmark]
         As `landmarks` of a loss gives them.
@@ -89,7 +88,7 @@ def place_loss(losses: ArrayLike, landmarks: Sequence[Landmark]) -> LossStanding
     >>> place_loss([5.5451] * 5, marks).sentence
     '5.55: stays on chance, 5.545, to four digits: all are alike'
     """
-    known = np.asarray(losses, dtype=np.float64)
+    known = np.array(list(losses), dtype=np.float64)
     known = known[np.isfinite(known)]
     if not len(known) or not landmarks:
         return None
