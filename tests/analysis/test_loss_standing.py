@@ -107,7 +107,12 @@ def test_a_record_is_placed_by_what_it_holds(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    ["[]", "{}", '{"landmarks": [{"name": "chance"}]}', '{"landmarks": [{"name": 1, "value": 2, "says": ""}]}'],
+    [
+        "[]",
+        "{}",
+        '{"landmarks": [{"name": "chance"}]}',
+        '{"landmarks": [{"name": 1, "value": 2, "says": ""}]}',
+    ],
 )
 def test_a_file_that_holds_no_landmarks_is_told(tmp_path, content):
     writer = RecordWriter(tmp_path / "run", 2)

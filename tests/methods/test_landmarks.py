@@ -1,4 +1,4 @@
-"""Every method says what values its loss has by itself, or is named here with the reason why none are known."""
+"""Every method says what values its loss has by itself, or is named here with why none are known."""
 
 import dataclasses
 import math

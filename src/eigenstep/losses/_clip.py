@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 
 from eigenstep.analysis import CHANCE, FLOOR, Landmark
 from eigenstep.losses._joint_batch import JointBatch
-from eigenstep.losses._landmarks import BLIND, ENDLESS
+from eigenstep.losses._landmarks import BLIND, ENDLESS, SMALL
 from eigenstep.losses._pair_logits import PairLogitsLoss, own_columns
 
 
@@ -82,9 +82,10 @@ class CLIPLoss(PairLogitsLoss):
         return {"alignment": 1.0, "uniformity": 1.0}
 
     def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
-        chance = Landmark(CHANCE, math.log(pairs), BLIND)
+        value = math.log(pairs)
         if self.normalize == "none":
-            return [chance, Landmark(FLOOR, 0.0, ENDLESS)]
+            return [Landmark(CHANCE, value, SMALL), Landmark(FLOOR, 0.0, ENDLESS)]
+        chance = Landmark(CHANCE, value, BLIND)
         scale = self.max_scale if self.learnable else 1 / self.temperature
         says = "partners are one, all others at right angles"
         says += f", at the lowest temperature that is learned, {1 / scale:g}" if self.learnable else ""

@@ -7,7 +7,7 @@ from torch import Tensor
 from eigenstep.analysis import CHANCE, FLOOR, Landmark
 from eigenstep.losses._contrastive import ContrastiveLoss
 from eigenstep.losses._joint_batch import JointBatch
-from eigenstep.losses._landmarks import BLIND
+from eigenstep.losses._landmarks import BLIND, SMALL
 from eigenstep.losses._two_view_loss import check_positive
 
 
@@ -81,11 +81,13 @@ class DCLLoss(ContrastiveLoss):
 
     def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
         chance = math.log(2 * pairs - 2)  # all similarities are equal, and so are the weights
-        found = [Landmark(CHANCE, chance, BLIND)]
-        if self.normalize == "cosine":
-            says = "partners are one, all others at right angles"
-            found.append(Landmark(FLOOR, chance - 1 / self.temperature, says))
-        return found
+        if self.normalize == "none":  # it falls without end
+            return [Landmark(CHANCE, chance, SMALL)]
+        floor = chance - 1 / self.temperature
+        return [
+            Landmark(CHANCE, chance, BLIND),
+            Landmark(FLOOR, floor, "partners are one, all others at right angles"),
+        ]
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         similarities = self._similarities(batch)

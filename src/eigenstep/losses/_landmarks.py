@@ -6,6 +6,7 @@ from collections.abc import Callable
 from eigenstep.analysis import CHANCE, FLOOR, OF_ONE_PROCESS, Landmark
 
 BLIND = "all embeddings are one, or views of one sample are no more alike than of two"
+SMALL = "embeddings have hardly any length yet, or all are one"
 PERFECT = "views of one sample are one and the loss asks for no more"
 ENDLESS = "approached as embeddings grow without end"
 

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from eigenstep.analysis import CHANCE, FLOOR, Landmark
 from eigenstep.losses._contrastive import ContrastiveLoss, Similarities
 from eigenstep.losses._joint_batch import JointBatch
-from eigenstep.losses._landmarks import BLIND, ENDLESS
+from eigenstep.losses._landmarks import BLIND, ENDLESS, SMALL
 
 
 class NTXentLoss(ContrastiveLoss):
@@ -78,10 +78,10 @@ class NTXentLoss(ContrastiveLoss):
             )
 
     def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
-        # log(2n - 1): all similarities are equal.
-        chance = Landmark(CHANCE, math.log(2 * pairs - 1), BLIND)
+        value = math.log(2 * pairs - 1)  # all similarities are equal
         if self.normalize == "none":
-            return [chance, Landmark(FLOOR, 0.0, ENDLESS)]
+            return [Landmark(CHANCE, value, SMALL), Landmark(FLOOR, 0.0, ENDLESS)]
+        chance = Landmark(CHANCE, value, BLIND)
         others = (2 * pairs - 2) * math.exp(-1 / self.temperature)
         return [chance, Landmark(FLOOR, math.log1p(others), "partners are one, all others at right angles")]
 

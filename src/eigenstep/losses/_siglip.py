@@ -95,9 +95,16 @@ class SigLIPLoss(PairLogitsLoss):
         others = pairs - 1
         if self.learnable:  # the bias that serves unrelated embeddings best, -log(n - 1), is learned first
             chance = math.log(pairs) + others * math.log(pairs / others)
-            return [Landmark(CHANCE, chance, BLIND), Landmark(FLOOR, 0.0, ENDLESS)]
+            return [
+                Landmark(CHANCE, chance, BLIND),
+                Landmark(FLOOR, 0.0, "approached as the scale is learned"),
+            ]
         bias, far = self._fixed_bias, self._fixed_bias + self._fixed_scale
-        unrelated = Landmark(CHANCE, _softplus(-bias) + others * _softplus(bias), "all are at right angles")
+        unrelated = Landmark(
+            CHANCE,
+            _softplus(-bias) + others * _softplus(bias),
+            "views are unrelated, or of hardly any length",
+        )
         if self.normalize == "none":
             return [unrelated, Landmark(FLOOR, 0.0, ENDLESS)]
         return [
