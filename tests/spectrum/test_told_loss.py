@@ -33,7 +33,8 @@ def test_a_monitors_loss_is_placed_and_found_to_stay(tmp_path):
         assert monitor.loss_standing.short == "stays on chance"
     record = read_record(tmp_path / "run")
     assert loss_standing(record) == monitor.loss_standing
-    assert json.loads((tmp_path / "run" / "landmarks.json").read_text())["loss"] == "ntxent"
+    said = json.loads((tmp_path / "run" / "landmarks.json").read_text())
+    assert [said[key] for key in ("loss", "pairs", "dim", "processes")] == ["ntxent", N, D, 1]
     resumed = SpectrumMonitor(tmp_path / "run", every=1, resume=True, loss="ntxent", temperature=0.5)
     resumed.update(draw(), draw(), loss=chance)
     assert resumed.loss_standing.short == "stays on chance"

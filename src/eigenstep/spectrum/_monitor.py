@@ -397,7 +397,10 @@ class SpectrumMonitor:
         assert self.dim is not None, "there are embeddings"
         try:
             landmarks = self.loss.landmarks(rows, self.dim, processes)
-            self._folder.write_landmarks(self.loss.name, landmarks)
+            pairs = self.loss.pairs(rows, processes)
+            self._folder.write_landmarks(
+                self.loss.name, landmarks, pairs=pairs, dim=self.dim, processes=processes
+            )
         except Exception as error:
             self._tell(self.step + 1, "it is not told where the loss stands", error)
             return

@@ -119,7 +119,7 @@ class MonitorFolder:
         self._config = json.dumps({"monitor": settings}, indent=1) + "\n"
         self._thumbnails: np.ndarray | None = None
         self._losses: deque[float] = deque(maxlen=STAYS_FOR)
-        self._loss, self._landmarks = "", list[Landmark]()
+        self._loss, self._facts, self._landmarks = "", dict[str, int](), list[Landmark]()
         self._warned = False
         self._lost: list[int] = []
         self._take_over = take_over
@@ -207,16 +207,15 @@ class MonitorFolder:
         self._thumbnails = thumbnails
         self._writer.write_probe(thumbnails)
 
-    def write_landmarks(self, loss: str, landmarks: Sequence[Landmark]) -> None:
-        """Keep the values that the loss has by itself."""
-        self._loss, self._landmarks = loss, list(landmarks)
+    def write_landmarks(self, loss: str, landmarks: Sequence[Landmark], **facts: int) -> None:
+        """Keep the values that the loss has by itself, and for what they hold."""
+        self._loss, self._facts, self._landmarks = loss, facts, list(landmarks)
         self._keep_landmarks(self._writer)
 
     def _keep_landmarks(self, writer: RecordWriter) -> None:
         if self._landmarks:
-            writer.write_landmarks(
-                self._loss, ((mark.name, mark.value, mark.says) for mark in self._landmarks)
-            )
+            listed = ((mark.name, mark.value, mark.says) for mark in self._landmarks)
+            writer.write_landmarks(self._loss, listed, **self._facts)
 
     def close(self, state: str, step: int) -> None:
         """Write the summary, and give the folder back."""
