@@ -110,6 +110,8 @@ def test_a_record_is_placed_by_what_it_holds(tmp_path):
     [
         "[]",
         "{}",
+        f'{{"landmarks": [{{"name": "chance", "value": 1{"0" * 400}, "says": ""}}]}}',
+        '{"landmarks": [{"name": "chance", "value": NaN, "says": ""}]}',
         '{"landmarks": [{"name": "chance"}]}',
         '{"landmarks": [{"name": 1, "value": 2, "says": ""}]}',
     ],

@@ -294,7 +294,11 @@ def test_a_loss_that_does_not_gather_has_the_chance_of_its_own_batch():
     assert value_of(CLIPLoss(), "chance", 1024, processes=4) == pytest.approx(math.log(256))
 
 
-@pytest.mark.parametrize(("pairs", "processes"), [(10, 4), (2, 4), (4, 0), (1, 1)])
+def test_processes_too_small_to_have_a_loss_of_their_own_are_not_told_of():
+    assert names_of(NTXentLoss(gather_distributed=True), 4, processes=4) == ["chance", "floor"]
+
+
+@pytest.mark.parametrize(("pairs", "processes"), [(10, 4), (4, 4), (4, 0), (1, 1), (0, 1)])
 def test_a_batch_that_the_loss_could_not_see_is_refused(pairs, processes):
     with pytest.raises(ValueError, match="expect"):
         NTXentLoss().landmarks(pairs, D, processes=processes)

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 # The names that placing knows. From the first three a way begins, at the last it ends.
-CHANCE, NOTHING_LEARNED, CONSTANT, COPIES, FLOOR = (
-    *("chance", "nothing learned", "constant embeddings", "copies of one column", "floor"),
-)
+CHANCE, NOTHING_LEARNED, CONSTANT = "chance", "nothing learned", "constant embeddings"
+COPIES, FLOOR = "copies of one column", "floor"
 OF_ONE_PROCESS = "chance in one process's batch"
 
 

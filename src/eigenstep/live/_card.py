@@ -73,7 +73,7 @@ class Card:
             "learned": analysis.learned if analysis.verdict else None,
             "verdict": analysis.verdict and {k: analysis.verdict[k] for k in ("state", "sentence", "alarm")},
             "forecast": analysis.forecast,
-            "standing": analysis.standing,
+            "standing": _short(analysis.standing),
             **self._shape(run, analysis),
         }
         changed = content != self.content

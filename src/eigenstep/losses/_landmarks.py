@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 from eigenstep.analysis import CHANCE, FLOOR, OF_ONE_PROCESS, Landmark
 
-BLIND = "all embeddings are one, or views of one sample are no more alike than of two"
+BLIND = "all embeddings are one, or views of one sample are no more alike than those of two"
 SMALL = "embeddings have hardly any length yet, or all are one"
 PERFECT = "views of one sample are one and the loss asks for no more"
 ENDLESS = "approached as embeddings grow without end"
 
 
 def landmarks_over_processes(
-    find: Callable[[int], list[Landmark]], pairs: int, processes: int, *, gathers: bool
+    find: Callable[[int], list[Landmark]], pairs: int, processes: int, *, gathers: bool, least: int
 ) -> list[Landmark]:
     """The landmarks of a loss of a batch of `pairs` in all, and chance where each process sees its own alone.
 
@@ -22,21 +22,25 @@ def landmarks_over_processes(
         Gives the landmarks of a loss that sees so many pairs.
     gathers : bool
         Whether the loss sees the batches of all processes as one.
+    least : int
+        Pairs without which the loss is not defined.
 
     Raises
     ------
     ValueError
-        For a batch that is not shared evenly among the processes, or without a pair for each.
+        For a batch that is not shared evenly among the processes, or smaller than the loss needs.
     """
-    if processes < 1 or pairs < processes or pairs % processes:
-        raise ValueError(f"expected pairs to be a multiple of {processes} processes, got {pairs}")
-    own = find(pairs // processes)
-    if not gathers or processes == 1:
-        return own
-    found = find(pairs)
+    if processes < 1 or pairs % processes:
+        raise ValueError(f"expected pairs to be a multiple of the processes, got {pairs} and {processes}")
+    own_pairs = pairs // processes
+    seen = pairs if gathers else own_pairs
+    if seen < least:
+        raise ValueError(f"the loss expects to see at least {least} pairs, got {seen}")
+    found = find(seen)
     values = {mark.name: mark.value for mark in found}
+    own = find(own_pairs) if least <= own_pairs < seen else []
     return found + [
-        Landmark(OF_ONE_PROCESS, mark.value, f"each process sees its own {pairs // processes} pairs only")
+        Landmark(OF_ONE_PROCESS, mark.value, f"each process sees its own {own_pairs} pairs only")
         for mark in own
         if mark.name == CHANCE and mark.value != values.get(CHANCE)
     ]

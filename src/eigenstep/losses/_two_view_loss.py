@@ -95,16 +95,15 @@ class TwoViewLoss(nn.Module, ABC):
         ValueError
             For a batch that is not a multiple of the processes, or smaller than the loss needs.
         """
-
-        def find(seen: int) -> list[Landmark]:
-            if seen < self.min_pairs or dim < 1:
-                raise ValueError(
-                    f"{type(self).__name__} expects at least {self.min_pairs} pairs and 1 dimension, got"
-                    f" {seen} and {dim}"
-                )
-            return self._landmarks(seen, dim, classes)
-
-        return landmarks_over_processes(find, pairs, processes, gathers=self.gather_distributed)
+        if dim < 1:
+            raise ValueError(f"dim expects at least 1, got {dim}")
+        return landmarks_over_processes(
+            lambda seen: self._landmarks(seen, dim, classes),
+            pairs,
+            processes,
+            gathers=self.gather_distributed,
+            least=self.min_pairs,
+        )
 
     def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
         """Of a batch that the loss sees as one; none are known unless a loss says so."""

@@ -25,19 +25,8 @@ START = f"{SPECTRUM}/start.json"
 FOLDERS = (CHECKPOINTS, SPECTRUM, LOGGERS)
 # What is read and gone on with.
 FILES = (
-    *(
-        LOCK,
-        CONFIG,
-        SUMMARY,
-        PREDICTION,
-        LANDMARKS,
-        METRICS,
-        TIMINGS,
-        PROBES,
-        THUMBNAILS,
-        START_FEATURES,
-        START,
-    ),
+    *(LOCK, CONFIG, SUMMARY, PREDICTION, LANDMARKS, METRICS),
+    *(TIMINGS, PROBES, THUMBNAILS, START_FEATURES, START),
     *(f"{table}.{kind}" for table in (EIGENVALUES, PROJECTIONS) for kind in ("bin", "json")),
 )
 # What a run folder holds. The last two tell that it is one, so they are removed last.

@@ -98,10 +98,13 @@ def parse_landmarks(text: str) -> tuple[tuple[str, float, str], ...]:
     for each in listed:
         entry = each if isinstance(each, dict) else {}
         name, value, says = (entry.get(key) for key in ("name", "value", "says"))
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
         if not (isinstance(name, str) and isinstance(says, str) and is_number):
             raise ValueError(f"expected name, value and says of each landmark, got {each!r:.80}")
-        found.append((name, float(value or 0), says))
+        try:
+            found.append((name, float(value), says))
+        except OverflowError as error:
+            raise ValueError(f"the value of the landmark {name!r:.80} is no float64") from error
     return tuple(found)
 
 
