@@ -97,7 +97,7 @@ def parse_landmarks(text: str) -> tuple[tuple[str, float, str], ...]:
     found = []
     for each in listed:
         entry = each if isinstance(each, dict) else {}
-        name, value, says = (entry.get(key) for key in ("name", "value", "says"))
+        name, value, says = entry.get("name"), entry.get("value", math.nan), entry.get("says")
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
         if not (isinstance(name, str) and isinstance(says, str) and is_number):
             raise ValueError(f"expected name, value and says of each landmark, got {each!r:.80}")
