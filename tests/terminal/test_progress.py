@@ -101,6 +101,16 @@ def test_a_line_in_a_file_tells_all(screen, clock):
     ]
 
 
+def test_where_the_loss_stands_comes_before_the_speed(screen, clock):
+    output = screen(None)
+    with follow("simclr") as show:
+        clock.now += 20
+        show(step(0, 100, standing="12 % from chance to the floor", waiting=0.0))
+    assert output.getvalue().strip() == (
+        "simclr: 0/100 loss 12.345, 11 modes, 12 % from chance to the floor, 1234 images/s"
+    )
+
+
 def test_what_is_not_known_yet_is_left_out(screen, clock):
     output = screen(None)
     with follow("simclr") as show:

@@ -4,7 +4,17 @@ from eigenstep.analysis._analyse import Analysis, analyse
 from eigenstep.analysis._closed_form import ClosedForm, HalfTime
 from eigenstep.analysis._drift import DriftFound, drift_of
 from eigenstep.analysis._first_modes import Moment, moment_of, stand_out
+from eigenstep.analysis._landmark import (
+    CHANCE,
+    CONSTANT,
+    COPIES,
+    FLOOR,
+    NOTHING_LEARNED,
+    OF_ONE_PROCESS,
+    Landmark,
+)
 from eigenstep.analysis._learned import LearnedCount, learned_rises, summarise
+from eigenstep.analysis._loss_standing import STAYS_FOR, LossStanding, landmarks_of, loss_standing, place_loss
 from eigenstep.analysis._mode_steps import (
     ModeSteps,
     mode_steps,
@@ -43,19 +53,28 @@ from eigenstep.analysis.verdicts import Verdict, judge, judge_snapshot, judge_sp
 
 __all__ = [
     "Analysis",
+    "CHANCE",
+    "CONSTANT",
+    "COPIES",
     "ClosedForm",
     "DriftFound",
     "Estimate",
+    "FLOOR",
     "Forecast",
     "Growth",
     "HalfTime",
+    "Landmark",
     "LearnedCount",
+    "LossStanding",
     "ModeBeside",
     "ModeFit",
     "ModeHistory",
     "ModeSteps",
     "Moment",
+    "NOTHING_LEARNED",
+    "OF_ONE_PROCESS",
     "Rise",
+    "STAYS_FOR",
     "RuleName",
     "RunClock",
     "TimeComparison",
@@ -78,10 +97,13 @@ __all__ = [
     "judge",
     "judge_snapshot",
     "judge_spectra",
+    "landmarks_of",
     "learned_rises",
+    "loss_standing",
     "mode_steps",
     "modes_told",
     "moment_of",
+    "place_loss",
     "running_median",
     "separate_steps",
     "sooner",

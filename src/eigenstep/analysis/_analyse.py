@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from eigenstep.analysis._closed_form import ClosedForm, HalfTime
 from eigenstep.analysis._learned import learned_rises
+from eigenstep.analysis._loss_standing import LossStanding, loss_standing
 from eigenstep.analysis._rises import Rise, separate_steps
 from eigenstep.analysis._run_clock import RunClock
 from eigenstep.analysis.tracking import Forecast, ModeHistory, follow_modes
@@ -31,6 +32,8 @@ class Analysis:
         Its half-times, each beside the measured one if something was measured.
     clock : RunClock
         Which step is at which time, and when the run ends.
+    loss_standing : LossStanding | None
+        Where the loss stands between chance and the floor, None where its landmarks are not known.
     """
 
     rises: list[Rise]
@@ -40,6 +43,7 @@ class Analysis:
     closed_form: ClosedForm | None
     half_times: list[HalfTime]
     clock: RunClock
+    loss_standing: LossStanding | None
 
     @property
     def learned(self) -> int:
@@ -88,4 +92,5 @@ def analyse(record: RunRecord, *, rises: list[Rise] | None = None) -> Analysis:
         closed_form,
         closed_form.compare([] if record.is_prediction else rises) if closed_form else [],
         RunClock(record),
+        loss_standing(record),
     )

@@ -41,6 +41,8 @@ class PageAnalysis:
         Of the next mode; None where nothing can be said.
     rule : dict[str, str] | None
         Of the updates, its name and a sentence; None where nothing tells. The gain's curve is a measure.
+    standing : str
+        Where the loss stands, in a sentence; empty where that is not known.
     problem : str
         Why there is no analysis, in one line.
     """
@@ -50,6 +52,7 @@ class PageAnalysis:
     modes: list[dict[str, Any]] = field(default_factory=list)
     forecast: dict[str, Any] | None = None
     rule: dict[str, str] | None = None
+    standing: str = ""
     problem: str = ""
 
     @property
@@ -114,6 +117,7 @@ def _plain(found: Analysis, basis: Basis) -> PageAnalysis:
         },
         [_mode(fit, found.clock) for fit in found.history.fits],
         _forecast(found.forecast),
+        standing="" if found.loss_standing is None else f"{found.loss_standing.sentence}.",
     )
 
 

@@ -32,6 +32,7 @@ BLANK: dict[str, Any] = {
     "learned": None,
     "verdict": None,
     "forecast": None,
+    "standing": "",
     "spark": [],
     "ticks": [],
 }
@@ -72,6 +73,7 @@ class Card:
             "learned": analysis.learned if analysis.verdict else None,
             "verdict": analysis.verdict and {k: analysis.verdict[k] for k in ("state", "sentence", "alarm")},
             "forecast": analysis.forecast,
+            "standing": _short(analysis.standing),
             **self._shape(run, analysis),
         }
         changed = content != self.content

@@ -30,6 +30,8 @@ from the same sample, and also offers
 - `loss.terms(z_a, z_b)`, the terms by name, and `loss.weights`, the factor of each term: the loss is
   `sum(loss.weights[name] * term for name, term in loss.terms(z_a, z_b).items())`;
 - `loss.loss_and_terms(z_a, z_b)`, both from one computation, the terms without gradient;
+- `loss.landmarks(pairs, dim)`, the values that it has by itself, by formula: chance, constant embeddings,
+  the floor, for its value to be compared with; `named_landmarks` gives those of other libraries' losses;
 - a function twin with the same options, such as `barlow_twins_loss(z_a, z_b, lambda_param=1.0)`.
 
 `SupConLoss` and `NSCLLoss` take a third argument, `loss(z_a, z_b, labels)`, in the others and their twins
@@ -50,8 +52,10 @@ from eigenstep.losses._dcl import DCLLoss, dcl_loss
 from eigenstep.losses._frossl import FroSSLLoss, frossl_loss
 from eigenstep.losses._joint_batch import JointBatch, gather_batch
 from eigenstep.losses._labelled_loss import LabelledLoss
+from eigenstep.losses._landmarks import choice_landmarks
 from eigenstep.losses._lejepa import LeJEPALoss, lejepa_loss
 from eigenstep.losses._mmcr import MMCRLoss, mmcr_loss
+from eigenstep.losses._named_landmarks import byol_landmarks, named_landmarks
 from eigenstep.losses._negative_cosine_similarity import NegativeCosineSimilarity, negative_cosine_similarity
 from eigenstep.losses._nscl import NSCLLoss, nscl_loss
 from eigenstep.losses._nt_xent import NTXentLoss, nt_xent_loss
@@ -90,6 +94,8 @@ __all__ = [
     "VISRegLoss",
     "WMSELoss",
     "barlow_twins_loss",
+    "byol_landmarks",
+    "choice_landmarks",
     "clip_loss",
     "coding_rate_loss",
     "corinfomax_loss",
@@ -99,6 +105,7 @@ __all__ = [
     "lejepa_loss",
     "mmcr_loss",
     "negative_cosine_similarity",
+    "named_landmarks",
     "nscl_loss",
     "nt_xent_loss",
     "siglip_loss",

@@ -4,7 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from eigenstep.analysis import CHANCE, CONSTANT, COPIES, FLOOR, NOTHING_LEARNED, Landmark
 from eigenstep.losses._joint_batch import JointBatch
+from eigenstep.losses._landmarks import PERFECT
 from eigenstep.losses._two_view_loss import LOWERED_ACCURACY, TwoViewLoss, check_choice, check_positive
 
 
@@ -97,6 +99,24 @@ class BarlowTwinsLoss(TwoViewLoss):
         if self.normalize == "batch":
             return f'normalize="batch" standardises over the batch; {LOWERED_ACCURACY}'
         return None
+
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        nothing = self.scale * dim  # C = 0
+        floor = Landmark(FLOOR, 0.0, PERFECT)
+        if self.normalize == "none":
+            found = [Landmark(NOTHING_LEARNED, nothing, "embeddings have hardly any length")]
+            if self.center:
+                found.append(Landmark(CONSTANT, nothing, "all embeddings are one"))
+            return [*found, floor]
+        # Of unrelated columns the squared correlation is 1 / (n - 1) on average.
+        pairs_of_columns, noise = dim * (dim - 1), 1 / (pairs - 1)
+        off_diagonal = self.lambda_param * pairs_of_columns * noise / (2 if self.symmetrize else 1)
+        return [
+            Landmark(CHANCE, self.scale * (dim * (1 + noise) + off_diagonal), "views are unrelated"),
+            Landmark(CONSTANT, nothing, "all embeddings are one"),
+            Landmark(COPIES, self.scale * self.lambda_param * pairs_of_columns, "all columns are one"),
+            floor,
+        ]
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         a, b = self._normalized(batch.z_a, batch.z_b)

@@ -1,10 +1,13 @@
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from eigenstep.analysis import CHANCE, FLOOR, Landmark
 from eigenstep.losses._joint_batch import JointBatch
+from eigenstep.losses._landmarks import BLIND, ENDLESS, SMALL
 from eigenstep.losses._pair_logits import PairLogitsLoss, own_columns
 
 
@@ -77,6 +80,16 @@ class CLIPLoss(PairLogitsLoss):
     @property
     def weights(self) -> dict[str, float]:
         return {"alignment": 1.0, "uniformity": 1.0}
+
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        value = math.log(pairs)
+        if self.normalize == "none":
+            return [Landmark(CHANCE, value, SMALL), Landmark(FLOOR, 0.0, ENDLESS)]
+        chance = Landmark(CHANCE, value, BLIND)
+        scale = self.max_scale if self.learnable else 1 / self.temperature
+        says = "partners are one, all others at right angles"
+        says += f", at the lowest temperature that is learned, {1 / scale:g}" if self.learnable else ""
+        return [chance, Landmark(FLOOR, math.log1p((pairs - 1) * math.exp(-scale)), says)]
 
     def _loss(self, batch: JointBatch) -> Tensor:
         return self._cross_entropy(batch, self._logits(batch))

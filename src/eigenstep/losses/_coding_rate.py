@@ -1,7 +1,10 @@
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize as normalize_rows
 
+from eigenstep.analysis import CONSTANT, FLOOR, Landmark
 from eigenstep.losses._joint_batch import JointBatch
 from eigenstep.losses._two_view_loss import LOWERED_ACCURACY, TwoViewLoss, check_positive
 
@@ -61,6 +64,16 @@ class CodingRateLoss(TwoViewLoss):
     @property
     def refuses_preconditioning(self) -> str | None:
         return f"the coding rate is of normalised embeddings; {LOWERED_ACCURACY}"
+
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        def spread_over(directions: int) -> float:
+            rate = directions / 2 * math.log1p(dim / (directions * self.eps))
+            return -self.lambda_param - (dim + pairs) / (dim * pairs) * rate
+
+        return [
+            Landmark(CONSTANT, spread_over(1), "all embeddings are one"),
+            Landmark(FLOOR, spread_over(min(pairs, dim)), "views are one, and fill all directions alike"),
+        ]
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         views = normalize_rows(torch.stack([batch.z_a, batch.z_b]), dim=-1)

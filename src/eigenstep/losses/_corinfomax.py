@@ -1,7 +1,10 @@
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize as normalize_rows
 
+from eigenstep.analysis import CONSTANT, FLOOR, Landmark
 from eigenstep.losses._joint_batch import JointBatch
 from eigenstep.losses._two_view_loss import LOWERED_ACCURACY, TwoViewLoss, check_positive
 
@@ -87,6 +90,15 @@ class CorInfoMaxLoss(TwoViewLoss):
     @property
     def refuses_preconditioning(self) -> str | None:
         return f"CorInfoMax normalises each embedding and divides by the covariance; {LOWERED_ACCURACY}"
+
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        # Where the memory has settled.
+        return [
+            Landmark(CONSTANT, -2 * math.log(self.eps), "all embeddings are one"),
+            Landmark(
+                FLOOR, -2 * math.log(1 / dim + self.eps), "views are one, and fill all directions alike"
+            ),
+        ]
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         if batch.z_a.shape[1] != self.dim:

@@ -1,10 +1,13 @@
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from eigenstep.analysis import CHANCE, FLOOR, Landmark
 from eigenstep.losses._contrastive import ContrastiveLoss
 from eigenstep.losses._joint_batch import JointBatch
+from eigenstep.losses._landmarks import BLIND, SMALL
 from eigenstep.losses._two_view_loss import check_positive
 
 
@@ -75,6 +78,16 @@ class DCLLoss(ContrastiveLoss):
         if sigma is not None:
             check_positive("sigma", sigma)
         self.sigma = sigma
+
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        chance = math.log(2 * pairs - 2)  # all similarities are equal, and so are the weights
+        if self.normalize == "none":  # it falls without end
+            return [Landmark(CHANCE, chance, SMALL)]
+        floor = chance - 1 / self.temperature
+        return [
+            Landmark(CHANCE, chance, BLIND),
+            Landmark(FLOOR, floor, "partners are one, all others at right angles"),
+        ]
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         similarities = self._similarities(batch)

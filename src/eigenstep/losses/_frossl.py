@@ -1,6 +1,9 @@
+import math
+
 from torch import Tensor
 from torch.nn.functional import normalize as normalize_columns
 
+from eigenstep.analysis import CHANCE, CONSTANT, FLOOR, Landmark
 from eigenstep.losses._joint_batch import JointBatch
 from eigenstep.losses._two_view_loss import LOWERED_ACCURACY, TwoViewLoss
 
@@ -53,6 +56,15 @@ class FroSSLLoss(TwoViewLoss):
     @property
     def refuses_preconditioning(self) -> str | None:
         return f"FroSSL divides each coordinate by its norm over the batch; {LOWERED_ACCURACY}"
+
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        # Of unrelated columns of unit norm the squared product is 1 / n on average.
+        unrelated = 2 * math.log((1 + (dim - 1) / pairs) / dim) + self.invariance_weight * 2 * dim / pairs
+        return [
+            Landmark(CONSTANT, 0.0, "all embeddings lie along one direction"),
+            Landmark(CHANCE, unrelated, "views are unrelated, and columns of no mean"),
+            Landmark(FLOOR, -2 * math.log(min(pairs, dim)), "views are one, and fill all directions alike"),
+        ]
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         a, b = (normalize_columns(z, dim=0) for z in (batch.z_a, batch.z_b))

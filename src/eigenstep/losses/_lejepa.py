@@ -1,6 +1,9 @@
+import math
+
 import torch
 from torch import Tensor
 
+from eigenstep.analysis import FLOOR, NOTHING_LEARNED, Landmark
 from eigenstep.losses._joint_batch import JointBatch
 from eigenstep.losses._sliced_loss import SlicedLoss, check_share, prediction_error
 from eigenstep.losses._two_view_loss import check_positive
@@ -100,6 +103,22 @@ class LeJEPALoss(SlicedLoss):
     def weights(self) -> dict[str, float]:
         prediction = 1 - self.weight if self.prediction is None else self.prediction
         return {"prediction": prediction, "sigreg": self.weight}
+
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        copies = 2 if self.pooled else 1  # of each sample, in the sample that is tested
+        knots = [self.t_max * k / (self.knots - 1) for k in range(self.knots)]
+        step = self.t_max / (self.knots - 1)
+        weights = [2 * step * math.exp(-t * t / 2) for t in knots]
+        weights[0], weights[-1] = weights[0] / 2, weights[-1] / 2
+        normal = [math.exp(-t * t / 2) for t in knots]
+        far = sum(w * (1 - phi) ** 2 for w, phi in zip(weights, normal, strict=True))
+        # The variance of e^{itx}, which the mean over n samples has an n-th of.
+        noise = sum(w * (1 - phi**2) for w, phi in zip(weights, normal, strict=True))
+        weight = self.weights["sigreg"] * copies
+        return [
+            Landmark(NOTHING_LEARNED, weight * pairs * far, "embeddings have hardly any length"),
+            Landmark(FLOOR, weight * noise, "views are one, and as normal as random samples are"),
+        ]
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         views = torch.stack([batch.z_a, batch.z_b])

@@ -1,9 +1,11 @@
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize as normalize_rows
 
+from eigenstep.analysis import CONSTANT, FLOOR, NOTHING_LEARNED, Landmark
 from eigenstep.losses._joint_batch import JointBatch
 from eigenstep.losses._two_view_loss import LOWERED_ACCURACY, TwoViewLoss, check_choice
 
@@ -74,6 +76,16 @@ class MMCRLoss(TwoViewLoss):
         if self.normalize == "cosine":
             return f"MMCR normalises each embedding; {LOWERED_ACCURACY}"
         return "MMCR's gradient gives all modes one rate already"
+
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        if self.normalize == "none":  # it falls without end
+            return [Landmark(NOTHING_LEARNED, 0.0, "embeddings have hardly any length")]
+        manifolds = self.lambda_param * math.sqrt(2)  # of two equal views of unit length
+        filled = math.sqrt(pairs * min(pairs, dim))
+        return [
+            Landmark(CONSTANT, manifolds - math.sqrt(pairs), "all embeddings are one"),
+            Landmark(FLOOR, manifolds - filled, "views are one, and samples fill all directions alike"),
+        ]
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         views = torch.stack([batch.z_a, batch.z_b], dim=1)

@@ -1,6 +1,7 @@
 from torch import Tensor
 from torch.nn.functional import normalize as normalize_rows
 
+from eigenstep.analysis import CHANCE, CONSTANT, FLOOR, Landmark
 from eigenstep.losses._joint_batch import JointBatch
 from eigenstep.losses._two_view_loss import LOWERED_ACCURACY, TwoViewLoss, check_positive
 
@@ -61,6 +62,15 @@ class NegativeCosineSimilarity(TwoViewLoss):
     @property
     def refuses_preconditioning(self) -> str | None:
         return f"it compares by cosine; {LOWERED_ACCURACY}"
+
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        return [
+            Landmark(CHANCE, 0.0, "views are unrelated"),
+            Landmark(
+                CONSTANT, -1.0, "all embeddings are one, or views of each sample are: the loss cannot tell"
+            ),
+            Landmark(FLOOR, -1.0, "views of each sample are one"),
+        ]
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         a, b = (normalize_rows(z, eps=self.eps) for z in (batch.z_a, batch.z_b))

@@ -1,8 +1,10 @@
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from eigenstep.analysis import CHANCE, FLOOR, Landmark
 from eigenstep.losses._joint_batch import JointBatch
 from eigenstep.losses._labelled_loss import LabelledLoss, of_one_class
 
@@ -47,6 +49,18 @@ class NSCLLoss(LabelledLoss):
     >>> NSCLLoss(temperature=1.0).terms(z, z, labels)      # (4 log 2 + 2 log 4) / 6
     {'alignment': tensor(-1.), 'uniformity': tensor(0.9242)}
     """
+
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        if classes is None or classes < 2:
+            return []  # how many negatives there are is not known
+        # Equally frequent classes: as many negatives for each view.
+        chance = math.log(2 * pairs - 2 * pairs / min(classes, pairs))
+        says = "all embeddings are one, or other classes are no farther than a view's partner"
+        found = [Landmark(CHANCE, chance, says)]
+        if self.normalize == "cosine":
+            says = "partners are one, other classes at right angles"
+            found.append(Landmark(FLOOR, chance - 1 / self.temperature, says))
+        return found
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         similarities = self._similarities(batch)

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -5,8 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from eigenstep.analysis import CHANCE, FLOOR, Landmark
 from eigenstep.losses._contrastive import ContrastiveLoss, Similarities
 from eigenstep.losses._joint_batch import JointBatch
+from eigenstep.losses._landmarks import BLIND, ENDLESS, SMALL
 
 
 class NTXentLoss(ContrastiveLoss):
@@ -73,6 +76,14 @@ class NTXentLoss(ContrastiveLoss):
                 f"NTXentLoss has no memory bank, expected memory_bank_size=0, got {memory_bank_size}; for"
                 " more negatives use a larger batch, or gather_distributed=True"
             )
+
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        value = math.log(2 * pairs - 1)  # all similarities are equal
+        if self.normalize == "none":
+            return [Landmark(CHANCE, value, SMALL), Landmark(FLOOR, 0.0, ENDLESS)]
+        chance = Landmark(CHANCE, value, BLIND)
+        others = (2 * pairs - 2) * math.exp(-1 / self.temperature)
+        return [chance, Landmark(FLOOR, math.log1p(others), "partners are one, all others at right angles")]
 
     def _loss(self, batch: JointBatch) -> Tensor:
         return self._cross_entropy(batch, self._similarities(batch))

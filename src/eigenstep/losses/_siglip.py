@@ -5,7 +5,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from eigenstep.analysis import CHANCE, CONSTANT, FLOOR, Landmark
 from eigenstep.losses._joint_batch import JointBatch
+from eigenstep.losses._landmarks import BLIND, ENDLESS
 from eigenstep.losses._pair_logits import PairLogitsLoss, own_columns
 
 
@@ -89,6 +91,32 @@ class SigLIPLoss(PairLogitsLoss):
     def weights(self) -> dict[str, float]:
         return {"positives": 1.0, "negatives": 1.0}
 
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        others = pairs - 1
+        if self.learnable:  # the bias that serves unrelated embeddings best, -log(n - 1), is learned first
+            chance = math.log(pairs) + others * math.log(pairs / others)
+            return [
+                Landmark(CHANCE, chance, BLIND),
+                Landmark(FLOOR, 0.0, "approached as the scale is learned"),
+            ]
+        bias, far = self._fixed_bias, self._fixed_bias + self._fixed_scale
+        unrelated = Landmark(
+            CHANCE,
+            _softplus(-bias) + others * _softplus(bias),
+            "views are unrelated, or of hardly any length",
+        )
+        if self.normalize == "none":
+            return [unrelated, Landmark(FLOOR, 0.0, ENDLESS)]
+        return [
+            unrelated,
+            Landmark(CONSTANT, _softplus(-far) + others * _softplus(far), "all embeddings are one"),
+            Landmark(
+                FLOOR,
+                _softplus(-far) + others * _softplus(bias),
+                "partners are one, all others at right angles",
+            ),
+        ]
+
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         z_a, z_b = self._directions(batch)
         logits = z_a[batch.own_rows] @ z_b.T * self._scale()
@@ -122,3 +150,7 @@ def siglip_loss(
     tensor(2.7726)
     """
     return SigLIPLoss(temperature, bias, gather_distributed, learnable=False, normalize=normalize)(z_a, z_b)
+
+
+def _softplus(x: float) -> float:
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))

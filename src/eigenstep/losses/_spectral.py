@@ -1,7 +1,9 @@
 import torch
 from torch import Tensor
 
+from eigenstep.analysis import CONSTANT, FLOOR, NOTHING_LEARNED, Landmark
 from eigenstep.losses._joint_batch import JointBatch
+from eigenstep.losses._landmarks import PERFECT
 from eigenstep.losses._two_view_loss import TwoViewLoss, check_positive
 
 
@@ -80,6 +82,13 @@ class SpectralLoss(TwoViewLoss):
     @property
     def refuses_preconditioning(self) -> str | None:
         return "it preconditions by itself"
+
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        nothing = dim * float(self._distance(torch.zeros(1, dtype=torch.float64)))
+        found = [Landmark(NOTHING_LEARNED, nothing, "embeddings have hardly any length")]
+        if self.center:
+            found.append(Landmark(CONSTANT, nothing, "all embeddings are one"))
+        return [*found, Landmark(FLOOR, 0.0, PERFECT)]
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         a, b = batch.z_a, batch.z_b

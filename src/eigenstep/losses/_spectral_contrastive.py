@@ -3,6 +3,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from eigenstep.analysis import CONSTANT, FLOOR, NOTHING_LEARNED, Landmark
 from eigenstep.losses._joint_batch import JointBatch
 from eigenstep.losses._two_view_loss import LOWERED_ACCURACY, TwoViewLoss, check_choice, check_positive
 
@@ -82,6 +83,22 @@ class SpectralContrastiveLoss(TwoViewLoss):
         if self.normalize == "ball":
             return f'normalize="ball" shortens embeddings; {LOWERED_ACCURACY}'
         return None
+
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        # Of squared norm m, spread over r directions alike, the loss is -2 m + m^2 / r, lowest at m = r.
+        longest, divisor = (self.mu, self.mu) if self.normalize == "ball" else (float("inf"), 1.0)
+
+        def spread_over(directions: int) -> float:
+            m = min(longest, directions)
+            return (m**2 / directions - 2 * m) / divisor
+
+        found = [
+            Landmark(NOTHING_LEARNED, 0.0, "embeddings have hardly any length"),
+            Landmark(CONSTANT, spread_over(1), "all embeddings are one, of the best length"),
+        ]
+        if pairs > dim:  # fewer are made orthogonal, and the loss falls without end
+            found.append(Landmark(FLOOR, spread_over(dim), "partners are one, and fill all directions alike"))
+        return found
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         a, b, n = self._normalized(batch.z_a), self._normalized(batch.z_b), len(batch.z_a)

@@ -1,11 +1,14 @@
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from eigenstep.analysis import CHANCE, FLOOR, Landmark
 from eigenstep.losses._contrastive import Similarities
 from eigenstep.losses._joint_batch import JointBatch
 from eigenstep.losses._labelled_loss import LabelledLoss, of_one_class
+from eigenstep.losses._landmarks import BLIND
 
 
 class SupConLoss(LabelledLoss):
@@ -52,6 +55,17 @@ class SupConLoss(LabelledLoss):
     >>> SupConLoss(temperature=1.0).terms(z, z, labels)
     {'alignment': tensor(-1.), 'uniformity': tensor(2.1802)}
     """
+
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        found = [Landmark(CHANCE, math.log(2 * pairs - 1), BLIND)]
+        if self.normalize == "cosine" and classes is not None:
+            of_class = 2 * pairs / min(classes, pairs)  # views of one class, where all are equally frequent
+            apart = (2 * pairs - of_class) * math.exp(-1 / self.temperature)
+            says = (
+                "each class is one embedding, at right angles to the others, in batches that have all alike"
+            )
+            found.append(Landmark(FLOOR, math.log(of_class - 1 + apart), says))
+        return found
 
     def _loss(self, batch: JointBatch) -> Tensor:
         return self._log_loss(batch, self._similarities(batch))

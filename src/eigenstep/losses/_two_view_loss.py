@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
+from eigenstep.analysis import Landmark
 from eigenstep.embeddings import type_name, wide_type
 from eigenstep.losses._joint_batch import JointBatch, gather_batch
+from eigenstep.losses._landmarks import landmarks_over_processes
 
 # What was measured where the gradient at the embeddings is multiplied by (Cov + damping)^-power.
 LOWERED_ACCURACY = (
@@ -23,7 +25,8 @@ class TwoViewLoss(nn.Module, ABC):
 
     A subclass gives `weights` and `_terms`, which receives the checked embeddings of the whole batch,
     of all ranks if `gather_distributed`, in float32 or float64, outside autocast. Where adding the terms
-    up would lose digits it gives `_loss` and `_loss_and_terms` as well.
+    up would lose digits it gives `_loss` and `_loss_and_terms` as well. What it is by itself, constant
+    embeddings and so on, it says by `_landmarks`.
 
     With `gather_distributed` and no process group initialised, the joint batch is this process's own.
     """
@@ -63,6 +66,48 @@ class TwoViewLoss(nn.Module, ABC):
         """What the call and `terms` give, computed once; the terms carry no gradient."""
         with outside_autocast(z_a=z_a, z_b=z_b):
             return self._loss_and_terms(self._joint_batch(z_a, z_b))
+
+    def landmarks(
+        self, pairs: int, dim: int, *, processes: int = 1, classes: int | None = None
+    ) -> list[Landmark]:
+        """The values that the loss has by itself, by formula: what its value is to be compared with.
+
+        Parameters
+        ----------
+        pairs : int
+            n, of the batches of all processes together.
+        dim : int
+            d, of the embeddings.
+        processes : int
+            That share the batch evenly.
+        classes : int | None
+            How many there are, equally frequent, for losses that take labels.
+
+        Returns
+        -------
+        list[Landmark]
+            Chance, what is learned by nothing, constant embeddings, the floor, where they are known; see
+            docs/verdicts.md for the formulas. With `gather_distributed` and several processes also chance in
+            the batch of one of them.
+
+        Raises
+        ------
+        ValueError
+            For a batch that is not a multiple of the processes, or smaller than the loss needs.
+        """
+        if dim < 1:
+            raise ValueError(f"dim expects at least 1, got {dim}")
+        return landmarks_over_processes(
+            lambda seen: self._landmarks(seen, dim, classes),
+            pairs,
+            processes,
+            gathers=self.gather_distributed,
+            least=self.min_pairs,
+        )
+
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        """Of a batch that the loss sees as one; none are known unless a loss says so."""
+        return []
 
     @property
     @abstractmethod

@@ -1,7 +1,9 @@
 import torch
 from torch import Tensor
 
+from eigenstep.analysis import CONSTANT, COPIES, FLOOR, Landmark
 from eigenstep.losses._joint_batch import JointBatch
+from eigenstep.losses._landmarks import PERFECT
 from eigenstep.losses._two_view_loss import LOWERED_ACCURACY, TwoViewLoss
 
 
@@ -81,6 +83,14 @@ class VICRegLoss(TwoViewLoss):
     @property
     def refuses_preconditioning(self) -> str | None:
         return f"VICReg's gradient is divided by the batch's deviations; {LOWERED_ACCURACY}"
+
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        missing = self.mu_param * max(0.0, 1 - self.eps**0.5)
+        return [
+            Landmark(CONSTANT, missing, "all embeddings are one: only their missing deviation counts"),
+            Landmark(COPIES, 2 * self.nu_param * (dim - 1), "all columns are one, of unit deviation"),
+            Landmark(FLOOR, 0.0, PERFECT),
+        ]
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         a, b = batch.z_a, batch.z_b

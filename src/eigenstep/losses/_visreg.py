@@ -1,7 +1,9 @@
 import torch
 from torch import Tensor
 
+from eigenstep.analysis import FLOOR, NOTHING_LEARNED, Landmark
 from eigenstep.losses._joint_batch import JointBatch
+from eigenstep.losses._landmarks import PERFECT
 from eigenstep.losses._sliced_loss import SlicedLoss, check_share, prediction_error
 from eigenstep.losses._two_view_loss import check_positive
 
@@ -90,6 +92,13 @@ class VISRegLoss(SlicedLoss):
             "center": self.weight * self.lambda_center,
         }
 
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        missing = self.weights["scale"] + self.weights["shape"] * float(_quantiles(pairs).square().mean())
+        return [
+            Landmark(NOTHING_LEARNED, missing, "embeddings have hardly any length"),
+            Landmark(FLOOR, 0.0, PERFECT),
+        ]
+
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         views = torch.stack([batch.z_a, batch.z_b])
         mean = views.mean(1, keepdim=True)
@@ -146,8 +155,10 @@ def visreg_loss(
 def _wasserstein_from_normal(views: Tensor, batch: JointBatch) -> Tensor:
     """The mean square distance of views (v, n, d), sorted along each slice, from a normal's quantiles."""
     assert batch.slices is not None
-    n = views.shape[1]
-    # On the CPU: some devices have no float64.
-    quantiles = torch.special.ndtri(torch.arange(1, n + 1, dtype=torch.float64) / (n + 1))
     ordered = (views @ batch.slices).sort(1).values
-    return (ordered - quantiles.to(views)[:, None]).square().mean()
+    return (ordered - _quantiles(views.shape[1]).to(views)[:, None]).square().mean()
+
+
+def _quantiles(n: int) -> Tensor:
+    """q_i of the standard normal, (n,), on the CPU: some devices have no float64."""
+    return torch.special.ndtri(torch.arange(1, n + 1, dtype=torch.float64) / (n + 1))

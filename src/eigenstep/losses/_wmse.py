@@ -2,7 +2,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize as normalize_rows
 
+from eigenstep.analysis import CHANCE, CONSTANT, FLOOR, Landmark
 from eigenstep.losses._joint_batch import JointBatch
+from eigenstep.losses._landmarks import PERFECT
 from eigenstep.losses._two_view_loss import LOWERED_ACCURACY, TwoViewLoss
 
 
@@ -64,6 +66,12 @@ class WMSELoss(TwoViewLoss):
     @property
     def refuses_preconditioning(self) -> str | None:
         return f"W-MSE whitens the batch; {LOWERED_ACCURACY}"
+
+    def _landmarks(self, pairs: int, dim: int, classes: int | None) -> list[Landmark]:
+        found = [Landmark(CHANCE, 2.0, "views are unrelated"), Landmark(FLOOR, 0.0, PERFECT)]
+        if self.eps > 0:  # without it they cannot be whitened
+            found.append(Landmark(CONSTANT, 0.0, "all embeddings are one, or views of each sample are"))
+        return found
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
         a, b = self._whitened(batch.z_a), self._whitened(batch.z_b)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from eigenstep.losses import NegativeCosineSimilarity
+from eigenstep.analysis import Landmark
+from eigenstep.losses import NegativeCosineSimilarity, byol_landmarks
 from eigenstep.methods._method import Method
 from eigenstep.methods._objective import Embeddings, LossAndTerms, Objective
 from eigenstep.methods._predictor import build_predictor, check_hidden
@@ -38,6 +39,9 @@ class BYOL(Objective):
         assert batch.target_b is not None
         p_a, p_b = self.predictor(batch.z_a), self.predictor(batch.z_b)
         return 2 + self.loss(p_a, batch.target_b) + self.loss(p_b, batch.target_a), {}
+
+    def landmarks(self, pairs: int, dim: int, processes: int = 1) -> list[Landmark]:
+        return byol_landmarks()
 
 
 def _build(options: BYOLConfig, dim: int, classes: int) -> BYOL:

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from eigenstep.analysis import Landmark
+from eigenstep.losses import choice_landmarks
 from eigenstep.methods._method import Method, NoOptions
 from eigenstep.methods._objective import Embeddings, LossAndTerms, Objective
 
@@ -32,6 +34,10 @@ class CrossEntropy(Objective):
         with torch.autocast(batch.z_a.device.type, enabled=False):
             both: Tensor = self.classifier(torch.cat([batch.z_a, batch.z_b]))
             return cross_entropy(both, batch.labels.repeat(2)), {}
+
+    def landmarks(self, pairs: int, dim: int, processes: int = 1) -> list[Landmark]:
+        classes = self.classifier.out_features
+        return choice_landmarks(classes, "every class is as likely, whatever the image")
 
 
 def _build(options: NoOptions, dim: int, classes: int) -> CrossEntropy:

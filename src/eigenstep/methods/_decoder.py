@@ -27,7 +27,9 @@ class DecoderConfig:
 class Reconstruction(Objective):
     """A decoder g of the embeddings z gives back views: its mean squared error is the loss.
 
-    The embedding is the code, so that what is recorded of it compares with the other methods'.
+    The embedding is the code, so that what is recorded of it compares with the other methods'. Without it
+    the loss is the variance of the views' numbers about their mean view, which no formula has: there are no
+    landmarks.
     """
 
     needs_views = True

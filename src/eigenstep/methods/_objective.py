@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from eigenstep.analysis import Landmark
 from eigenstep.losses import LabelledLoss, SlicedLoss, TwoViewLoss
 
 LossAndTerms = tuple[Tensor, dict[str, Tensor]]
@@ -83,6 +84,18 @@ class Objective(nn.Module, ABC):
         There are no terms, {}, where the loss has only one.
         """
 
+    def landmarks(self, pairs: int, dim: int, processes: int = 1) -> list[Landmark]:
+        """The values that the loss has by itself, as `landmarks` of a loss; none unless an objective says so.
+
+        Parameters
+        ----------
+        pairs : int
+            Of the batches of all processes together.
+        dim : int
+            Of the embeddings.
+        """
+        return []
+
     def begin(self, shape: tuple[int, ...]) -> None:
         """Make what depends on the shape of one view, such as (C, H, W), before the first step.
 
@@ -115,6 +128,9 @@ class TwoViewObjective(Objective):
     def forward(self, batch: Embeddings) -> LossAndTerms:
         return self.loss.loss_and_terms(batch.z_a, batch.z_b)
 
+    def landmarks(self, pairs: int, dim: int, processes: int = 1) -> list[Landmark]:
+        return self.loss.landmarks(pairs, dim, processes=processes)
+
 
 class SlicedObjective(Objective):
     """A loss of the two views' embeddings along random directions, which the step's generator draws.
@@ -134,6 +150,9 @@ class SlicedObjective(Objective):
     def forward(self, batch: Embeddings) -> LossAndTerms:
         return self.loss.loss_and_terms(batch.z_a, batch.z_b, batch.generator)
 
+    def landmarks(self, pairs: int, dim: int, processes: int = 1) -> list[Landmark]:
+        return self.loss.landmarks(pairs, dim, processes=processes)
+
 
 class LabelledObjective(Objective):
     """A loss of the two views' embeddings and the images' classes.
@@ -149,13 +168,16 @@ class LabelledObjective(Objective):
 
     needs_labels = True
 
-    def __init__(self, loss: LabelledLoss) -> None:
+    def __init__(self, loss: LabelledLoss, classes: int | None = None) -> None:
         super().__init__()
-        self.loss = loss
+        self.loss, self.classes = loss, classes
 
     def forward(self, batch: Embeddings) -> LossAndTerms:
         assert batch.labels is not None
         return self.loss.loss_and_terms(batch.z_a, batch.z_b, batch.labels)
+
+    def landmarks(self, pairs: int, dim: int, processes: int = 1) -> list[Landmark]:
+        return self.loss.landmarks(pairs, dim, processes=processes, classes=self.classes)
 
 
 def of_two_views(kind: Callable[..., TwoViewLoss]) -> Callable[[Any, int, int], Objective]:
@@ -180,7 +202,7 @@ def of_labels(kind: Callable[..., LabelledLoss]) -> Callable[[Any, int, int], Ob
     """The same for a loss that takes labels."""
 
     def build(options: Any, dim: int, classes: int) -> Objective:
-        return LabelledObjective(kind(gather_distributed=True, **dataclasses.asdict(options)))
+        return LabelledObjective(kind(gather_distributed=True, **dataclasses.asdict(options)), classes)
 
     return build
 

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
+from eigenstep.analysis import Landmark
 from eigenstep.losses import TwoViewLoss, gather_batch
 from eigenstep.methods._method import Method, NoOptions
 from eigenstep.methods._objective import Embeddings, LossAndTerms, Objective, check_loss
@@ -44,6 +45,13 @@ class PluggedObjective(Objective):
             name = python_name(self.loss).removeprefix(PYTHON)
             check_loss(loss, name, z_a.requires_grad and torch.is_grad_enabled())
             return loss, self._terms(z_a, z_b)
+
+    def landmarks(self, pairs: int, dim: int, processes: int = 1) -> list[Landmark]:
+        """Those that the loss has a method for, as the losses of `eigenstep.losses` have."""
+        find = getattr(self.loss, "landmarks", None)
+        # One that does not gather is given the joint batch.
+        gathers = getattr(self.loss, "gather_distributed", False)
+        return list(find(pairs, dim, processes=processes if gathers else 1)) if callable(find) else []
 
     @torch.no_grad()
     def _terms(self, z_a: Tensor, z_b: Tensor) -> dict[str, Tensor]:

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from eigenstep.analysis import Landmark
+from eigenstep.losses import choice_landmarks
 from eigenstep.methods._method import Method, NoOptions
 from eigenstep.methods._objective import Embeddings, LossAndTerms, Objective
 
@@ -56,6 +58,9 @@ class Rotation(Objective):
         with torch.autocast(batch.z_a.device.type, enabled=False):
             both: Tensor = self.classifier(torch.cat([batch.z_a, batch.z_b]))
             return cross_entropy(both, _turns(torch.cat([batch.drawn_a, batch.drawn_b]))), {}
+
+    def landmarks(self, pairs: int, dim: int, processes: int = 1) -> list[Landmark]:
+        return choice_landmarks(_TURNS, "every turn is as likely, whatever the view")
 
 
 def _turns(drawn: Tensor) -> Tensor:

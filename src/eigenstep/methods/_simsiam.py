@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from eigenstep.analysis import Landmark
 from eigenstep.losses import NegativeCosineSimilarity
 from eigenstep.methods._method import Method
 from eigenstep.methods._objective import Embeddings, LossAndTerms, Objective
@@ -42,6 +43,9 @@ class SimSiam(Objective):
     def forward(self, batch: Embeddings) -> LossAndTerms:
         p_a, p_b = self.predictor(batch.z_a), self.predictor(batch.z_b)
         return (self.loss(p_a, batch.z_b.detach()) + self.loss(p_b, batch.z_a.detach())) / 2, {}
+
+    def landmarks(self, pairs: int, dim: int, processes: int = 1) -> list[Landmark]:
+        return self.loss.landmarks(pairs, dim)
 
 
 def _build(options: SimSiamConfig, dim: int, classes: int) -> SimSiam:

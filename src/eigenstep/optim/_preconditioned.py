@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from eigenstep.analysis import Landmark
 from eigenstep.losses import LOWERED_ACCURACY, TwoViewLoss, VICRegLoss
 from eigenstep.optim._embedding_preconditioner import EmbeddingPreconditioner
 
@@ -80,6 +81,12 @@ class Preconditioned(nn.Module):
     def terms(self) -> Callable[..., dict[str, Tensor]]:
         """The loss's own, where it has some."""
         found: Callable[..., dict[str, Tensor]] = self.loss.terms  # type: ignore[attr-defined]
+        return found
+
+    @property
+    def landmarks(self) -> Callable[..., list[Landmark]]:
+        """The loss's own, where it has some: its value is that of the loss."""
+        found: Callable[..., list[Landmark]] = self.loss.landmarks  # type: ignore[attr-defined]
         return found
 
     def _try(self, z: Tensor, *others: Any) -> None:

@@ -11,6 +11,8 @@ from eigenstep.record._lock import LOCK
 
 CONFIG, SUMMARY, PREDICTION, REPORT = "config.yaml", "summary.json", "prediction.json", "report.html"
 METRICS, TIMINGS, PROBES = "metrics.jsonl", "timings.jsonl", "probes.jsonl"
+# What values its loss has by itself, as the loss said.
+LANDMARKS = "landmarks.json"
 # What its modes mean, as `eigenstep modes` found afterwards.
 MEANINGS = "modes.json"
 SPECTRUM, CHECKPOINTS, LOGGERS = "spectrum", "checkpoints", "loggers"
@@ -23,7 +25,8 @@ START = f"{SPECTRUM}/start.json"
 FOLDERS = (CHECKPOINTS, SPECTRUM, LOGGERS)
 # What is read and gone on with.
 FILES = (
-    *(LOCK, CONFIG, SUMMARY, PREDICTION, METRICS, TIMINGS, PROBES, THUMBNAILS, START_FEATURES, START),
+    *(LOCK, CONFIG, SUMMARY, PREDICTION, LANDMARKS, METRICS),
+    *(TIMINGS, PROBES, THUMBNAILS, START_FEATURES, START),
     *(f"{table}.{kind}" for table in (EIGENVALUES, PROJECTIONS) for kind in ("bin", "json")),
 )
 # What a run folder holds. The last two tell that it is one, so they are removed last.
@@ -33,6 +36,7 @@ ENTRIES = (
     TIMINGS,
     SUMMARY,
     PREDICTION,
+    LANDMARKS,
     PROBES,
     "probes.json",
     MEANINGS,

@@ -12,6 +12,7 @@ import numpy as np
 from eigenstep.record._folder import (
     CONFIG,
     EIGENVALUES,
+    LANDMARKS,
     MEANINGS,
     METRICS,
     PREDICTION,
@@ -24,6 +25,7 @@ from eigenstep.record._parsing import (
     MOST_NUMBERS,
     numbers_of,
     parse_config,
+    parse_landmarks,
     parse_object,
     parse_prediction,
 )
@@ -70,6 +72,7 @@ class FollowedRun:
         self._summary = SmallFile(path / SUMMARY, parse_object, path)
         self._prediction = SmallFile(path / PREDICTION, parse_prediction, path)
         self._meanings = SmallFile(path / MEANINGS, parse_object, path)
+        self._landmarks = SmallFile(path / LANDMARKS, parse_landmarks, path)
         self._lines = {
             name: GrowingLines(path / file, folder=path)
             for name, file in (("metrics", METRICS), ("probes", PROBES))
@@ -155,7 +158,8 @@ class FollowedRun:
             If the process can open no more files, which tells nothing of these.
         """
         problems: list[str] = []
-        for file in (self._config, self._summary, self._prediction, self._meanings):
+        small = (self._config, self._summary, self._prediction, self._meanings, self._landmarks)
+        for file in small:
             self._try(file.refresh, problems)
         replaced = [self._try(source.refresh, problems) for source in self._sources.values()]
         if any(replaced):
@@ -223,6 +227,7 @@ class FollowedRun:
             prediction=self.prediction,
             summary=self.summary,
             problems=(*self.problems, *self.damage),
+            landmarks=self._landmarks.content or (),
         )
 
     def _in_order(self, name: str, indices: Sequence[int]) -> np.ndarray | None:

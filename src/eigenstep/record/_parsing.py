@@ -4,6 +4,7 @@ Each raises ValueError, in one line and without the file's name, for what is not
 """
 
 import json
+import math
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ LINE_BYTES, MOST_NUMBERS = 2**20, 1000
 MOST_GROUPS = 4
 # Of a configuration, a table's row, and a closed form.
 CONFIG_CHARACTERS, ROW_BYTES, MOST_MODES = 2**16, 2**22, 2**14
+# Values that a loss has by itself.
+MOST_LANDMARKS = 64
 # Columns of runs made before they had the names that they have now.
 RENAMED = {"measures/learned_modes": "measures/modes_past_half"}
 
@@ -78,6 +81,31 @@ def parse_prediction(text: str) -> dict[str, Any]:
         if isinstance(value, list) and len(value) > MOST_MODES:
             raise ValueError(f"{name} has {len(value):,} entries; expected at most {MOST_MODES:,}")
     return entries
+
+
+def parse_landmarks(text: str) -> tuple[tuple[str, float, str], ...]:
+    """The values that a run's loss has by itself: of each its name, the value and what it says.
+
+    Examples
+    --------
+    >>> parse_landmarks('{"landmarks": [{"name": "floor", "value": 0, "says": "views are one"}]}')
+    (('floor', 0.0, 'views are one'),)
+    """
+    listed = parse_object(text).get("landmarks")
+    if not isinstance(listed, list) or len(listed) > MOST_LANDMARKS:
+        raise ValueError(f"expected a list of at most {MOST_LANDMARKS} landmarks")
+    found = []
+    for each in listed:
+        entry = each if isinstance(each, dict) else {}
+        name, value, says = entry.get("name"), entry.get("value", math.nan), entry.get("says")
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+        if not (isinstance(name, str) and isinstance(says, str) and is_number):
+            raise ValueError(f"expected name, value and says of each landmark, got {each!r:.80}")
+        try:
+            found.append((name, float(value), says))
+        except OverflowError as error:
+            raise ValueError(f"the value of the landmark {name!r:.80} is no float64") from error
+    return tuple(found)
 
 
 def parse_layout(text: str) -> np.dtype[Any]:

@@ -15,6 +15,7 @@ from eigenstep.record._discover import is_run
 from eigenstep.record._folder import (
     CONFIG,
     EIGENVALUES,
+    LANDMARKS,
     METRICS,
     PREDICTION,
     PROBES,
@@ -28,6 +29,7 @@ from eigenstep.record._parsing import (
     MOST_NUMBERS,
     numbers_of,
     parse_config,
+    parse_landmarks,
     parse_line,
     parse_object,
     parse_prediction,
@@ -66,6 +68,9 @@ class RunRecord:
         What the run wrote at its end, or None while it goes on.
     problems : tuple[str, ...]
         One line for each file of which something is damaged and left out.
+    landmarks : tuple[tuple[str, float, str], ...]
+        The values that the loss has by itself, each with its name and what it means; see
+        `eigenstep.analysis.Landmark`.
     """
 
     path: Path
@@ -79,6 +84,7 @@ class RunRecord:
     prediction: dict[str, Any] | None
     summary: dict[str, Any] | None
     problems: tuple[str, ...] = ()
+    landmarks: tuple[tuple[str, float, str], ...] = ()
 
     @property
     def name(self) -> str:
@@ -120,6 +126,7 @@ def read_record(path: str | Path) -> RunRecord:
         prediction=_small_file(path / PREDICTION, parse_prediction, "is no closed form"),
         summary=_small_file(path / SUMMARY, parse_object, "is not a JSON object"),
         problems=tuple(problems),
+        landmarks=_small_file(path / LANDMARKS, parse_landmarks, "holds no landmarks") or (),
     )
 
 

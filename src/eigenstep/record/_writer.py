@@ -4,7 +4,7 @@ import io
 import json
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from eigenstep.record._bounded import THUMBNAIL_BYTES
 from eigenstep.record._disk import append, atomic_write, flush, make_folder
 from eigenstep.record._folder import (
     EIGENVALUES,
+    LANDMARKS,
     METRICS,
     PREDICTION,
     PROBES,
@@ -190,6 +191,27 @@ class RecordWriter:
             For numbers that JSON does not have.
         """
         atomic_write(self.path / PREDICTION, json.dumps(prediction, indent=1, allow_nan=False))
+
+    def write_landmarks(self, loss: str, landmarks: Iterable[tuple[str, float, str]], **facts: int) -> None:
+        """Keep the values that the run's loss has by itself.
+
+        Parameters
+        ----------
+        loss : str
+            What it is called.
+        landmarks : Iterable[tuple[str, float, str]]
+            Of each its name, the value and what it means; see `eigenstep.analysis.Landmark`.
+        facts
+            What they hold for, such as the pairs of a batch.
+
+        Raises
+        ------
+        ValueError
+            For a value that is not finite.
+        """
+        listed = [{"name": name, "value": value, "says": says} for name, value, says in landmarks]
+        content = {"loss": loss, **facts, "landmarks": listed}
+        atomic_write(self.path / LANDMARKS, json.dumps(content, indent=1, allow_nan=False))
 
     def truncate(self, step: int) -> None:
         """Forget every measurement at or after `step`, as a resumed run will make it again."""

@@ -12,6 +12,7 @@ from eigenstep.analysis import (
     analyse,
     drift_of,
     find_plain,
+    landmarks_of,
 )
 from eigenstep.record import RunRecord
 from eigenstep.report import facts
@@ -133,6 +134,7 @@ class RunSection:
             "probe_drawn": SAMPLES,
             "separate": len(self.analysis.steps),
             "verdict": None if record.is_prediction else self._verdict(),
+            "standing": self._standing(),
             "start": self._start(),
             "rule": rule_words(record),
             "beside_plain": None if self.plain is None else beside_words(self.plain, record),
@@ -200,6 +202,17 @@ class RunSection:
             "evidence": [
                 (name.replace("_", " "), written(value, 4)) for name, value in verdict.evidence.items()
             ],
+        }
+
+    def _standing(self) -> dict[str, Any] | None:
+        """Where the loss stands, and between which values; None where they are not known."""
+        standing = self.analysis.loss_standing
+        if standing is None:
+            return None
+        return {
+            "sentence": f"{standing.sentence}.",
+            "short": standing.short,
+            "landmarks": [(mark.name, f"{mark.value:.4g}", mark.says) for mark in landmarks_of(self.record)],
         }
 
     def _start(self) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from eigenstep.analysis import LossStanding
 from eigenstep.embeddings import as_tensor
 from eigenstep.machine import gather_objects, is_leader, on_leader, world_size
 from eigenstep.spectrum._mean import Mean
@@ -18,6 +19,7 @@ from eigenstep.spectrum._measure import check_embeddings, principal_projections
 from eigenstep.spectrum._monitor_folder import MonitorFolder, check_folder, resumed_position
 from eigenstep.spectrum._monitor_settings import Background, LogSpaced, MonitorSettings
 from eigenstep.spectrum._spectrum import Spectrum
+from eigenstep.spectrum._told_loss import told_loss
 from eigenstep.spectrum.moments import Finish, Form, LeadingDirections
 
 
@@ -73,6 +75,16 @@ class SpectrumMonitor:
         the monitor alike; the first one writes.
     background : bool | None
         Measure in a thread beside the loop; by default if the embeddings are not on the CPU.
+    loss : str | TwoViewLoss | None
+        The loss that the loop minimises, for its values to be placed between chance and the floor: a loss of
+        `eigenstep.losses` that takes these embeddings, or a name such as "ntxent", "clip", "moco", "dino" or
+        "barlow_twins", whose options, such as temperature=0.5, are given beside it; see
+        `eigenstep.losses.named_landmarks`.
+    batch_size : int | None
+        Pairs that this loss sees at once, over all processes; by default those of the first step, or of a
+        micro-batch of it that `watch` has seen.
+    loss_options
+        Options of the loss by name.
 
     Attributes
     ----------
@@ -80,13 +92,18 @@ class SpectrumMonitor:
         Steps so far, and the sum of their learning rates.
     last : Spectrum | None
         The `Spectrum` recorded last, or None.
+    loss_standing : LossStanding | None
+        Where the loss stands by the last measurement; None where no `loss` is told, and on ranks that do not
+        write.
 
     Raises
     ------
     FileExistsError
         If the folder holds a record and `resume` is not set.
     ValueError
-        For settings that cannot be.
+        For settings that cannot be, and for a loss that is not known.
+    TypeError
+        For what is no setting.
 
     Examples
     --------
@@ -121,7 +138,11 @@ class SpectrumMonitor:
         layer: str | None = None,
         gather_distributed: bool = True,
         background: bool | None = None,
+        loss: Any = None,
+        batch_size: int | None = None,
+        **loss_options: Any,
     ) -> None:
+        self.loss = told_loss(loss, batch_size, loss_options)
         self.settings = MonitorSettings(
             every, center, form, window, half_life, stride, leading, plateau, planned_steps, directions, layer
         )
@@ -154,6 +175,7 @@ class SpectrumMonitor:
         self._recorded: tuple[int, float, Finish] | None = None
         self._folder: MonitorFolder | None = None
         self._opened = False
+        self._placed = False
         self._device = torch.device("cpu")
         self._worker = Background()
         self._told: set[str] = set()
@@ -191,6 +213,7 @@ class SpectrumMonitor:
         self._device = z_a.device
         seen = self._begun(z_a) if z_b is None else self._begun(z_a, z_b)
         assert seen is not None, "there are some"
+        self._place(len(z_a), z_b is not None)
         if self.settings.is_taken(self.step + 1, z_a.shape[1]):
             seen.update(z_a, z_b, self.step + 1)
         self._count(loss, learning_rate)
@@ -222,6 +245,10 @@ class SpectrumMonitor:
     def learned_modes(self) -> int | None:
         """How many modes the record so far shows to have been learned; None on ranks that do not write it."""
         return None if self._folder is None else self._folder.learned_modes
+
+    @property
+    def loss_standing(self) -> LossStanding | None:
+        return None if self._folder is None else self._folder.loss_standing
 
     @property
     def has_measured(self) -> bool:
@@ -360,6 +387,29 @@ class SpectrumMonitor:
         if self.thumbnails is not None:
             folder.write_thumbnails(self.thumbnails)
         self._folder = folder
+
+    def _place(self, rows: int, are_pairs: bool) -> None:
+        """Write down what values the loss has by itself, at the first step; what fails there is told."""
+        if self.loss is None or self._placed or self._folder is None:
+            return
+        self._placed = True
+        processes = world_size() if self._gathers() else 1
+        assert self.dim is not None, "there are embeddings"
+        try:
+            landmarks = self.loss.landmarks(rows, self.dim, processes)
+            pairs = self.loss.pairs(rows, processes)
+            self._folder.write_landmarks(
+                self.loss.name, landmarks, pairs=pairs, dim=self.dim, processes=processes
+            )
+        except Exception as error:
+            self._tell(self.step + 1, "it is not told where the loss stands", error)
+            return
+        if not are_pairs and self.loss.batch_size is None:
+            warnings.warn(
+                f"the loss {self.loss.name} is placed as of {self.loss.pairs(rows, processes)} pairs, by rows"
+                " of one view; if it sees more or fewer at once, say batch_size=",
+                stacklevel=3,
+            )
 
     def _gathers(self) -> bool:
         return self.gather_distributed and world_size() > 1

@@ -2,12 +2,14 @@
 
 import json
 import warnings
+from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from eigenstep.analysis import LearnedCount, summarise
+from eigenstep.analysis import STAYS_FOR, Landmark, LearnedCount, LossStanding, place_loss, summarise
 from eigenstep.record import (
     CONFIG,
     METRICS,
@@ -116,6 +118,8 @@ class MonitorFolder:
         self._shape = (dim, probe, directions)
         self._config = json.dumps({"monitor": settings}, indent=1) + "\n"
         self._thumbnails: np.ndarray | None = None
+        self._losses: deque[float] = deque(maxlen=STAYS_FOR)
+        self._loss, self._facts, self._landmarks = "", dict[str, int](), list[Landmark]()
         self._warned = False
         self._lost: list[int] = []
         self._take_over = take_over
@@ -133,11 +137,13 @@ class MonitorFolder:
             writer = RecordWriter(
                 self.path, dim, probe=probe, directions=directions, config=self._config, start=start
             )
-            before = read_record(self.path).eigenvalues
-            assert before is not None, "the writer has just made the table"
-            self._learned = LearnedCount(before["time"], before["cross_correlation"])
+            before = read_record(self.path)
+            assert before.eigenvalues is not None, "the writer has just made the table"
+            self._learned = LearnedCount(before.eigenvalues["time"], before.eigenvalues["cross_correlation"])
+            self._losses = deque(before.metrics.get("loss", ()), maxlen=STAYS_FOR)
             if self._thumbnails is not None:
                 writer.write_probe(self._thumbnails)
+            self._keep_landmarks(writer)
         except BaseException:
             lock.release()
             raise
@@ -148,6 +154,11 @@ class MonitorFolder:
     def learned_modes(self) -> int:
         """How many modes the record so far shows to have been learned."""
         return self._learned.count
+
+    @property
+    def loss_standing(self) -> LossStanding | None:
+        """Where the loss stands by the last measurement; None where its landmarks are not known."""
+        return place_loss(self._losses, self._landmarks)
 
     def append(
         self, spectrum: Spectrum, points: np.ndarray | None, loss: float, learning_rate: float
@@ -181,6 +192,7 @@ class MonitorFolder:
             )
             self._lost = []
         self._learned.add(spectrum.time, spectrum.cross_correlation)
+        self._losses.append(loss)
         if spectrum.nonfinite and not self._warned:
             self._warned = True
             warnings.warn(
@@ -194,6 +206,16 @@ class MonitorFolder:
         """Keep pictures of the probe batch, uint8 (n, height, width, 3)."""
         self._thumbnails = thumbnails
         self._writer.write_probe(thumbnails)
+
+    def write_landmarks(self, loss: str, landmarks: Sequence[Landmark], **facts: int) -> None:
+        """Keep the values that the loss has by itself, and for what they hold."""
+        self._loss, self._facts, self._landmarks = loss, facts, list(landmarks)
+        self._keep_landmarks(self._writer)
+
+    def _keep_landmarks(self, writer: RecordWriter) -> None:
+        if self._landmarks:
+            listed = ((mark.name, mark.value, mark.says) for mark in self._landmarks)
+            writer.write_landmarks(self._loss, listed, **self._facts)
 
     def close(self, state: str, step: int) -> None:
         """Write the summary, and give the folder back."""

@@ -124,6 +124,7 @@ def _notes(progress: "Progress") -> list[str]:
         "" if loss is None else f"loss {loss:.3f}" if 0.1 <= abs(loss) < 1e5 else f"loss {loss:.3g}",
         "" if modes is None else f"{modes} mode{'s' * (modes != 1)}",
         "probing" if progress.stage == "probing" else "",
+        progress.standing,
         f"{speed:.{0 if speed >= 10 else 1}f} images/s" if speed else "",
         f"{progress.waiting:.0%} waiting for data" if (progress.waiting or 0) > NOTABLE_WAIT else "",
     ]

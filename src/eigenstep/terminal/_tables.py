@@ -48,10 +48,10 @@ def print_prediction(record: RunRecord) -> None:
 def print_runs(records: list[RunRecord]) -> None:
     """Print what each run learned.
 
-    At which step each of its modes reached half of its plateau, and how many more steps the next one would
-    take.
+    At which step each of its modes reached half of its plateau, where its loss stands, and how many more
+    steps the next mode would take.
     """
-    rows, ahead = [], []
+    rows, said = [], []
     for record in records:
         found, loss = analyse(record), record.metrics["loss"]
         steps = np.interp(
@@ -65,8 +65,10 @@ def print_runs(records: list[RunRecord]) -> None:
                 " ".join(f"{step:.0f}" for step in steps),
             ]
         )
+        if found.loss_standing is not None:
+            said.append(f"{record.name}: loss {found.loss_standing.sentence}")
         if found.forecast.steps_more is not None:
-            ahead.append(f"{record.name}: {found.forecast.sentence}")
+            said.append(f"{record.name}: {found.forecast.sentence}")
     print_table("What was learned", ["run", "loss", "learned modes", "steps at which they rose"], rows)
-    for sentence in ahead:
+    for sentence in said:
         console.print(sentence, soft_wrap=True)

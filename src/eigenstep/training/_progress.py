@@ -23,6 +23,8 @@ class Progress:
         Share of the time that was spent waiting for images.
     said : str
         A line on what the run starts from.
+    standing : str
+        Where the loss stands between chance and its floor, in a few words; empty where that is not known.
     """
 
     stage: str
@@ -33,3 +35,4 @@ class Progress:
     learned_modes: int | None = None
     waiting: float | None = None
     said: str = ""
+    standing: str = ""

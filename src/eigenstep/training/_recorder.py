@@ -3,6 +3,7 @@
 import math
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eigenstep.analysis import LearnedCount, summarise
+from eigenstep.analysis import STAYS_FOR, Landmark, LearnedCount, place_loss, summarise
 from eigenstep.encoders import Encoder
-from eigenstep.methods import is_centered
+from eigenstep.methods import is_centered, title_of
 from eigenstep.record import RecordWriter, read_record
 from eigenstep.spectrum import Spectrum, covariance_eigenvalues, principal_projections, spectrum_of
 from eigenstep.spectrum.moments import pair_moments_of_rows
@@ -95,11 +96,27 @@ class Recorder:
         before = read_record(out)
         assert before.eigenvalues is not None, "the writer has just made the table"
         self._learned = LearnedCount(before.eigenvalues["time"], before.eigenvalues["cross_correlation"])
+        self.standing = ""
+        self._landmarks: list[Landmark] = []
+        self._losses = deque(before.metrics.get("loss", ()), maxlen=STAYS_FOR)
         accuracies = before.probes.get("knn_features", np.zeros(0))
         self._best = float(accuracies.max()) if len(accuracies) else -1.0
         if len(thumbnails):
             self.writer.write_probe(thumbnails.permute(0, 2, 3, 1).numpy())
         self.drift = self._follow_drift() if drift and len(probe_images) else None
+
+    def place_losses(self, landmarks: list[Landmark], processes: int) -> None:
+        """Keep the values that the loss has by itself, by which each measurement's is placed from now on."""
+        if not landmarks:
+            return
+        self._landmarks = landmarks
+        self.writer.write_landmarks(
+            title_of(self.config.loss),
+            ((mark.name, mark.value, mark.says) for mark in landmarks),
+            pairs=self.config.batch_size,
+            dim=self.config.projector.dim,
+            processes=processes,
+        )
 
     def images_per_second(self, step: int) -> float:
         """Images trained on since this process began, each counted once, over its time; 0 without any."""
@@ -160,6 +177,9 @@ class Recorder:
             drift=drift,
             **metrics,
         )
+        self._losses.append(metrics.get("loss", math.nan))
+        place = place_loss(self._losses, self._landmarks)
+        self.standing = place.short if place else ""
         self.learned_modes = self._learned.add(learning_time, eigenvalues["cross_correlation"])
         if last:
             self.learned_modes = self._learned.latest()

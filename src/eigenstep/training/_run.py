@@ -12,6 +12,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from eigenstep.analysis import Landmark
 from eigenstep.encoders import (
     Checkpoint,
     Weights,
@@ -132,8 +133,22 @@ class Run:
                 None if checkpoint is None else checkpoint.measurements,
                 drift=self.config.record.drift or self.beginning.weights is not None,
             )
+            self.recorder.place_losses(self._landmarks(), self.fabric.world_size)
             if self.beginning.weights is not None and checkpoint is None:
                 self.recorder.writer.write_start(self.beginning.weights.facts())
+
+    def _landmarks(self) -> list[Landmark]:
+        """The values that the loss has by itself; what fails there ends no training."""
+        shape = self.config.batch_size, self.config.projector.dim, self.fabric.world_size
+        try:
+            return self.learner.objective.landmarks(*shape)
+        except Exception as error:
+            warnings.warn(
+                f"it is not told where the loss stands: its landmarks failed ({type(error).__name__}:"
+                f" {error})",
+                stacklevel=2,
+            )
+            return []
 
     @contextmanager
     def told_if_unwritable(self) -> Iterator[None]:
@@ -211,8 +226,9 @@ class Run:
     def _tell(self, stage: str, step: int) -> None:
         if self.recorder:
             speed, waiting = self.recorder.images_per_second(step), self.recorder.share(self.images.waited)
-            modes = self.recorder.learned_modes
-            self.tell(Progress(stage, step, self.steps, self.loss, speed, modes, waiting))
+            modes, standing = self.recorder.learned_modes, self.recorder.standing
+            told = Progress(stage, step, self.steps, self.loss, speed, modes, waiting, standing=standing)
+            self.tell(told)
 
     def _measure(self, step: int, passed: ForwardPass) -> None:
         """Record the joint batch of all processes."""

@@ -23,9 +23,14 @@ def test_the_pages_python_runs(tmp_path, monkeypatch, capsys):
     with SpectrumMonitor("runs/mine", every=1) as monitor:
         for _ in range(30):
             monitor.update(torch.randn(64, 8))
-    (block,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
-    exec(compile(block, "docs/verdicts.md", "exec"), {})
+    verdict, placed = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    exec(compile(verdict, "docs/verdicts.md", "exec"), {})
     assert capsys.readouterr().out.startswith("saturated False\nSaturated: 8 of 8 directions")
+    exec(compile(placed, "docs/verdicts.md", "exec"), {})
+    assert [line.split(",")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "4.60: 82 % of the way from chance",
+        "7.20: 78 % of the way from chance",
+    ]
 
 
 @pytest.mark.slow

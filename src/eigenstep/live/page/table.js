@@ -70,6 +70,7 @@ export class TableView {
     write(find(".step .value"), axis === "step" ? whole(card.step) : shortNumber(card.time));
     write(find(".step .of"), card.planned && axis === "step" ? `of ${whole(card.planned)}` : "");
     write(find(".loss .value"), card.loss === null ? "–" : shortNumber(card.loss));
+    find(".loss").title = card.standing || "";
     write(find(".modes-count .value"), card.learned === null ? "–" : String(card.learned));
     write(find(".modes-count .of"), card.dimension ? `of ${card.dimension}` : "");
     write(find(".verdict .word"), card.problem ? "" : card.verdict?.state ?? "–");

@@ -51,6 +51,10 @@ class Views:
         kept = [output for output, with_gradient in zip(outputs, trained, strict=True) if with_gradient]
         return kept if self.is_guessed and _pair_up(kept) and not _pair_up(outputs) else outputs
 
+    def samples_of(self, output: Tensor) -> int:
+        """How many samples one call is of, which a loss sees at once."""
+        return len(output) // (self.views if isinstance(self.views, int) else 1)
+
     def of_step(self, outputs: list[Tensor], layer: str) -> "Batch":
         """One micro-batch or several, from the outputs (n, d) of a layer.
 

@@ -83,7 +83,8 @@ def watch(
         A fixed batch for the model, or a function that is given the model and passes one; evaluated at each
         measurement in evaluation mode, its principal projections are recorded.
     options
-        Of `SpectrumMonitor`: every, center, form, planned_steps, resume, ...
+        Of `SpectrumMonitor`: every, center, form, planned_steps, resume, ...; and for the values told to
+        `log` to be placed between chance and the floor, the loss: loss="ntxent", temperature=0.5.
 
     Raises
     ------

@@ -78,6 +78,8 @@ class WatchedLayer:
         if self.pooling.doubt:
             self.tell("rows", self.pooling.doubt)
         outputs = self.views.counted(outputs, trained)
+        if outputs and self.monitor.loss is not None:
+            self.monitor.loss.at_once = self.views.samples_of(outputs[0])
         batch = self.views.of_step(outputs, self.name)
         if not len(batch[0]):  # an empty batch
             return
