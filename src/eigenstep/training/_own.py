@@ -19,6 +19,7 @@ from eigenstep.encoders import (
     try_network,
 )
 from eigenstep.images import Images, Source, own_data
+from eigenstep.methods import Method, Objective
 from eigenstep.spelling import PYTHON, absent_object, is_python, python_name
 from eigenstep.training._resolve_images import resolve_images
 from eigenstep.training._seeds import derived_seed
@@ -94,6 +95,9 @@ class Own:
             return config
         return dataclasses.replace(config, projector=stored.projector)
 
+    def check_objective(self, method: Method[Any], objective: Objective) -> None:
+        """Refuse what cannot be trained by on what was given."""
+
     def resolve_images(self, config: TrainConfig, images: Images) -> TrainConfig:
         """The configuration with what the images tell of it; any tensors tell nothing."""
         return config if images.pixels is None else resolve_images(config, images)
@@ -122,7 +126,7 @@ class Own:
         """
         if encoder is not None and self.views is None:
             return encoder, config, (channels_of(config), config.images.size, config.images.size)
-        sample = self._sample(fabric, config, images)
+        sample = torch.cat(self._views(fabric, config, images))
         view = tuple(sample.shape[1:])
         if encoder is not None:
             try_network(encoder, sample, config.backbone)
@@ -150,12 +154,13 @@ class Own:
                 " method plain(batch) that gives views which the encoder takes"
             ) from error
 
-    def _sample(self, fabric: Fabric, config: TrainConfig, images: Images) -> torch.Tensor:
+    def _views(self, fabric: Fabric, config: TrainConfig, images: Images) -> tuple[torch.Tensor, ...]:
+        """The views of two items."""
         stored = images.probe(2).to(fabric.device)
         views = self.views or TwoViews(config.views, config.images.size)
         with torch.random.fork_rng():
             generator = torch.Generator().manual_seed(derived_seed(config.seed, 1, 0))
-            return torch.cat(views(stored, generator))
+            return views(stored, generator)
 
 
 def _refuse_for_own_encoder(config: TrainConfig) -> None:
