@@ -92,6 +92,24 @@ def own(folder, steps):
     return found | {"first views": first[1]}
 
 
+def pairs(folder):
+    """A run on pairs, with encoders that differ between the processes."""
+    from own_objects import paired, two_networks
+
+    from eigenstep.images import Pairs
+    from eigenstep.losses import SigLIPLoss
+    from eigenstep.training import RecordConfig, TrainConfig
+
+    encoder = two_networks()
+    if int(os.environ.get("RANK", 0)):
+        with torch.no_grad():
+            encoder[1][0].weight.add_(1)
+    record = RecordConfig(every=2, probe=12, directions=4)
+    config = TrainConfig(steps=8, batch_size=16, threads=1, device="cpu", precision="64-true", record=record)
+    run = {"images": Pairs(*paired()), "encoder": encoder, "objective": SigLIPLoss()}
+    return {"state": train(config, Path(folder) / "run", **run).summary["state"]}
+
+
 def preconditioned(pairs, powers):
     """For each power the gradients at this process's share of the batches, and the state after the last."""
     from eigenstep.optim import EmbeddingPreconditioner
@@ -122,6 +140,6 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     sys.path.insert(0, str(Path(__file__).parent))
     job = torch.load(folder / "job.pt")
-    jobs = {"sync_batch_norm": sync_batch_norm, "runs": runs, "own": own, "preconditioned": preconditioned}
+    jobs = {each.__name__: each for each in (sync_batch_norm, runs, own, pairs, preconditioned)}
     result = jobs[job["name"]](**job["arguments"])
     torch.save(result, folder / f"rank{os.environ['RANK']}.pt")

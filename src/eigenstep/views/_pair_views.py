@@ -16,7 +16,7 @@ Augmentation = ViewsConfig | Callable[..., Tensor] | None
 
 
 class PairViews(OwnViews):
-    """Both sides of pairs as the two views, in float32: uint8 divided by 255, uint16 by 65535.
+    """Both sides of pairs as the two views, in float32, uint8 divided by 255.
 
     Parameters
     ----------
