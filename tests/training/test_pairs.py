@@ -15,6 +15,7 @@ from eigenstep.analysis import analyse
 from eigenstep.cli import main
 from eigenstep.encoders import ProjectorConfig, TwoEncoders, load_encoder
 from eigenstep.images import ImagesConfig, Pairs
+from eigenstep.live import RunsFolder, detail
 from eigenstep.losses import BarlowTwinsLoss, CLIPLoss, SigLIPLoss
 from eigenstep.record import read_record
 from eigenstep.report import write_report
@@ -234,11 +235,14 @@ def test_what_reads_runs_reads_one_of_pairs(small_config, tmp_path, capsys):
     record = read_record(tmp_path / "run0")
     assert analyse(record).verdict.sentence.split(" encoder: ")[0] in ("First", "Second")
     assert "one singular value of the cross-covariance" in write_report(tmp_path / "run0").read_text()
-    [entry] = [each for each in RunsFolder(tmp_path).entries() if each.name == "run0"]
-    assert detail(entry, {"cloud": {}})
-    for command in (["compare", "run0", "run1"], ["embed", "run0", "--out", "z.npz"]):
-        assert main([command[0], *(str(tmp_path / each) if each[0] in "rz" else each for each in command[1:])]) == 2
-        assert "is a Python object of the program" in capsys.readouterr().err
+    folder = RunsFolder(tmp_path)
+    folder.refresh()
+    assert detail(next(iter(folder.entries.values())), {"cloud": {}})["cloud"]["thumbnails"] is None
+    run0, run1 = str(tmp_path / "run0"), str(tmp_path / "run1")
+    for command in (["compare", run0, run1], ["embed", run0, "--out", str(tmp_path / "z.npz")]):
+        capsys.readouterr()
+        assert main(command) == 2
+        assert "is a Python object" in capsys.readouterr().err
 
 
 def test_singular_values_are_recorded_of_two_views_where_they_are_asked_for(small_config, tmp_path):
