@@ -177,6 +177,14 @@ def test_names_are_encoders_of_what_the_pairs_are_and_come_back(small_config, tm
         assert torch.equal(again.get_parameter(name), trained), name
 
 
+def test_encoders_by_name_that_are_made_go_on_from_their_weights(small_config, tmp_path):
+    pair, config = TwoEncoders("convnet", "mlp"), small_config(steps=1, loss="vicreg")
+    train(config, tmp_path / "run", images=Pairs(*paired()), encoder=pair)
+    made = pair.first, pair.second
+    train(config, tmp_path / "again", images=Pairs(*paired()), encoder=pair)
+    assert (pair.first, pair.second) == made
+
+
 def test_data_sets_and_images_of_pil_are_pairs_too(small_config, tmp_path):
     x, y = paired()
     images = [Image.fromarray(np.moveaxis(np.repeat(each[:1], 3, axis=0), 0, 2)) for each in x]
@@ -357,3 +365,6 @@ def test_a_run_goes_on_with_its_pairs_alone(small_config, tmp_path):
     begin(images=Pairs(*paired()), encoder=("convnet", "linear"))
     with pytest.raises(ValueError, match=r"the encoder python:\(convnet, linear\) is a Python object"):
         begin(images=Pairs(*paired()), encoder=("convnet", "mlp"), resume=True)
+    other = small_config(steps=2, projector=ProjectorConfig(dim=3))
+    with pytest.raises(ValueError, match=r"another configuration \(projector.dim"):
+        train(other, tmp_path / "run", images=Pairs(*paired()), encoder=("convnet", "linear"), resume=True)

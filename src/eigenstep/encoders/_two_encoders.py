@@ -70,7 +70,7 @@ class TwoEncoders(nn.Module):
     def build(
         self, shapes: tuple[tuple[int, ...], tuple[int, ...]], projector: ProjectorConfig, seed: int = 0
     ) -> None:
-        """Make those that were named, from the seed; modules stay as they are.
+        """Make those that were named and are not made yet, from the seed; modules stay as they are.
 
         Parameters
         ----------
@@ -85,7 +85,7 @@ class TwoEncoders(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             for place, shape in zip(("first", "second"), shapes, strict=True):
-                if place in self._named:
+                if place in self._named and not hasattr(self, place):
                     self.add_module(place, _built(self._named[place], shape, projector))
 
     def forward(self, views: Sides) -> tuple[Sides, Sides]:

@@ -122,7 +122,8 @@ def train(
     own = OwnPairs.of(images, views, encoder) if of_pairs else Own.of(images, views, encoder)
     method = method_named(config.loss) if objective is None else plugged(objective)
     config = resolve(own.named_in(dataclasses.replace(config, loss=method.name)), method)
-    own.check_objective(method, _build(method, config))
+    if isinstance(own, OwnPairs):
+        own.check_objective(method, _build(method, config))
     if resume:
         config = own.with_projector_of(out, config)
         config = with_more_steps(config, out, _build(method, config).target_momentum is not None)

@@ -19,7 +19,6 @@ from eigenstep.encoders import (
     try_network,
 )
 from eigenstep.images import Images, Source, own_data
-from eigenstep.methods import Method, Objective
 from eigenstep.spelling import PYTHON, absent_object, is_python, python_name
 from eigenstep.training._resolve_images import resolve_images
 from eigenstep.training._seeds import derived_seed
@@ -94,9 +93,6 @@ class Own:
         if stored.backbone != config.backbone:
             return config
         return dataclasses.replace(config, projector=stored.projector)
-
-    def check_objective(self, method: Method[Any], objective: Objective) -> None:
-        """Refuse what cannot be trained by on what was given."""
 
     def resolve_images(self, config: TrainConfig, images: Images) -> TrainConfig:
         """The configuration with what the images tell of it; any tensors tell nothing."""

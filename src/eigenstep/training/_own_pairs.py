@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
@@ -58,7 +59,13 @@ class OwnPairs(Own):
         record = dataclasses.replace(config.record, modes="singular_values")
         return super().named_in(dataclasses.replace(config, record=record))
 
+    def with_projector_of(self, out: Path, config: TrainConfig) -> TrainConfig:
+        """As `Own.with_projector_of`; encoders by name have the projector that the configuration says."""
+        by_name = self.encoder is not None and self.encoder.has_names
+        return config if by_name else super().with_projector_of(out, config)
+
     def check_objective(self, method: Method[Any], objective: Objective) -> None:
+        """Raises ValueError in one line for a loss that needs more than two embeddings."""
         needs = {
             "labels": objective.needs_labels,
             "the views themselves": objective.needs_views,

@@ -32,7 +32,9 @@ class Side(NamedTuple):
 class Pairs:
     """Pairs (x_i, y_i) of two kinds of data, for two encoders: images of two sensors, images and vectors.
 
-    To be given as `train(config, out, images=Pairs(x, y), encoder=(of_x, of_y))`.
+    To be given as `train(config, out, images=Pairs(x, y), encoder=(of_x, of_y))`. Items of a side are
+    tensors or arrays of one type and shape, images (C, H, W) or vectors (k,), or images of PIL of one size.
+    No label is read.
 
     Parameters
     ----------
@@ -42,15 +44,12 @@ class Pairs:
     second : Any
         The same of y, as many, in the same order.
 
-    Items are tensors or arrays of one type and shape on each side, images (C, H, W) or vectors (k,), or
-    images of PIL of one size. A label is not read.
-
     Raises
     ------
     TypeError
         For what is no data set.
     ValueError
-        If there are not as many x as y.
+        If there are not as many x as y, or none.
 
     Examples
     --------

@@ -40,7 +40,7 @@ class TwoSides:
             About the mean of each side, or about zero.
         """
         moments = self.joint.covariance
-        if center is False:
+        if not center:
             moments = moments + torch.outer(self.joint.mean, self.joint.mean)
         basis = self.joint.lift(torch.eye(len(moments), dtype=moments.dtype))
         first, second = basis.split(self.dims)
