@@ -343,10 +343,12 @@ class SpectrumMonitor:
             alike = next((each for each in gather_objects(first) if each), None) if self._gathers() else first
             if alike is None:
                 return None
-            self.dim, count, dtype, device = alike
-            self._seen = self.settings.make_form(self.dim, gather=self._gathers())
+            known, count, dtype, device = alike
+            assert known is not None, "embeddings that are taken have one"
+            self.dim = known
+            self._seen = self.settings.make_form(known, gather=self._gathers())
             if not views:
-                dims = self.dim if isinstance(self.dim, tuple) else (self.dim,) * count
+                dims = known if isinstance(known, tuple) else (known,) * count
                 nothing = [torch.zeros(0, each, dtype=dtype, device=device) for each in dims]
                 self._device = nothing[0].device
                 self._seen.update(nothing[0], nothing[1] if count == 2 else None, self.step + 1)

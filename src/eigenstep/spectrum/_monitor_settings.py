@@ -100,7 +100,7 @@ class MonitorSettings:
         """
         two = isinstance(dim, tuple | list)
         dims = tuple(dim) if two else (dim,)
-        if len(dims) != 1 + two or not all(isinstance(each, Integral) and each >= 1 for each in dims):
+        if len(dims) != 1 + two or not all(isinstance(each, Integral) and int(each) >= 1 for each in dims):
             expected = "two positive numbers as dim, (d_a, d_b)" if two else "a positive dim"
             raise ValueError(f"expected {expected}, got {dim}")
         if self.modes == ("eigenvalues" if two else "singular_values"):

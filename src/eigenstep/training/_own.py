@@ -45,7 +45,7 @@ class Own:
     encoder: nn.Module | None = None
 
     @classmethod
-    def of(cls, images: Any, views: Any, encoder: nn.Module | None) -> "Own":
+    def of(cls, images: Any, views: Any, encoder: Any) -> "Own":
         """Raises TypeError for what is no data set, no callable or no module."""
         if encoder is not None and not isinstance(encoder, nn.Module):
             raise TypeError(f"encoder: expected a torch.nn.Module, got {type(encoder).__name__}")

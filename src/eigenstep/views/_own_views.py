@@ -106,7 +106,7 @@ class OwnViews:
         return self.name.removeprefix(PYTHON)
 
 
-def takes_generator(views: Views) -> bool:
+def takes_generator(views: Callable[..., Any]) -> bool:
     """Whether the callable is to be given a generator: whether it takes two positional arguments."""
     try:
         signature = inspect.signature(views.forward if isinstance(views, nn.Module) else views)

@@ -1,7 +1,7 @@
 """The views of pairs of two kinds of data: each side is a view, augmented only where that is asked for."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -114,4 +114,4 @@ class _OneSide:
                 f"views: {name} must return a tensor ({len(batch)}, ...) for a batch of {len(batch)}, got"
                 f" {described(view)}"
             )
-        return cast(Tensor, view)
+        return view
