@@ -1,10 +1,15 @@
 """Data sets, views and encoders of the tests' own, also for processes that import them."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
+
+from eigenstep.images import Pairs
+from eigenstep.losses import SigLIPLoss
+from eigenstep.training import RecordConfig, TrainConfig, train
 
 LENGTH, CHANNELS, COUNT = 24, 2, 48
 PAIRS = 64
@@ -89,3 +94,15 @@ def two_networks(dim=4):
         torch.manual_seed(3)
         first = nn.Sequential(nn.Conv2d(2, 4, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(36, dim))
         return first, nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, dim))
+
+
+def train_on_pairs(folder, rank=0):
+    """A run in `folder`, in one process or several, whose encoders differ between these before it."""
+    encoder = two_networks()
+    if rank:
+        with torch.no_grad():
+            encoder[1][0].weight.add_(1)
+    record = RecordConfig(every=2, probe=12, directions=4)
+    config = TrainConfig(steps=8, batch_size=16, threads=1, device="cpu", precision="64-true", record=record)
+    images, objective = Pairs(*paired()), SigLIPLoss()
+    return train(config, Path(folder) / "run", images=images, encoder=encoder, objective=objective)

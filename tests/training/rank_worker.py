@@ -93,21 +93,10 @@ def own(folder, steps):
 
 
 def pairs(folder):
-    """A run on pairs, with encoders that differ between the processes."""
-    from own_objects import paired, two_networks
+    """A run on pairs."""
+    from own_objects import train_on_pairs
 
-    from eigenstep.images import Pairs
-    from eigenstep.losses import SigLIPLoss
-    from eigenstep.training import RecordConfig, TrainConfig
-
-    encoder = two_networks()
-    if int(os.environ.get("RANK", 0)):
-        with torch.no_grad():
-            encoder[1][0].weight.add_(1)
-    record = RecordConfig(every=2, probe=12, directions=4)
-    config = TrainConfig(steps=8, batch_size=16, threads=1, device="cpu", precision="64-true", record=record)
-    run = {"images": Pairs(*paired()), "encoder": encoder, "objective": SigLIPLoss()}
-    return {"state": train(config, Path(folder) / "run", **run).summary["state"]}
+    return {"state": train_on_pairs(folder, int(os.environ["RANK"])).summary["state"]}
 
 
 def preconditioned(pairs, powers):

@@ -24,7 +24,7 @@ from eigenstep.views import ViewsConfig
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from own_objects import PAIRS, paired, two_networks
+from own_objects import PAIRS, paired, train_on_pairs, two_networks
 
 pytestmark = pytest.mark.slow
 
@@ -151,10 +151,7 @@ def test_pairs_that_processes_fetch_are_those_in_memory(small_config, tmp_path):
 
 def test_two_processes_learn_what_one_does(small_config, tmp_path, two_ranks):
     said = two_ranks("pairs", {"folder": str(tmp_path / "two")})
-    from rank_worker import pairs
-
-    pairs(str(tmp_path / "one"))
-    one, two = (read_record(tmp_path / name / "run") for name in ("one", "two"))
+    one, two = train_on_pairs(tmp_path / "one"), read_record(tmp_path / "two" / "run")
     assert [each["state"] for each in said] == ["finished", "finished"]
     np.testing.assert_allclose(two.metrics["loss"], one.metrics["loss"], rtol=1e-9)
     for column in ("cross_correlation", "covariance_a", "covariance_b"):
