@@ -37,7 +37,9 @@ def main(rank: int, folder: Path) -> None:
 
 
 def taken(form: str, batches: list) -> list:
-    """Both views of the batches, or one."""
+    """Both views of the batches, or one, or the second with fewer dimensions."""
+    if form.startswith("two-encoders"):
+        return [[batch[0], batch[1][:, :4]] for batch in batches]
     return [batch[:1] for batch in batches] if form == "one-view" else batches
 
 

@@ -20,6 +20,8 @@ FORMS = {
     "exponential": {"form": "exponential", "half_life": 2.0},
     "all": {"form": "all"},
     "one-view": {"form": "all"},
+    "two-encoders": {"form": "all"},
+    "two-encoders-window": {},
 }
 STEPS = 5
 
@@ -33,8 +35,10 @@ def batches(n, seed):
 
 def joint(pair, form):
     """The views of both ranks, one below the other."""
-    views = [torch.cat(parts) for parts in zip(*pair, strict=True)]
-    return views[:1] if form == "one-view" else views
+    z_a, z_b = [torch.cat(parts) for parts in zip(*pair, strict=True)]
+    if form.startswith("two-encoders"):
+        return [z_a, z_b[:, :4]]
+    return [z_a] if form == "one-view" else [z_a, z_b]
 
 
 @pytest.fixture(scope="module")

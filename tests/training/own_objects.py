@@ -1,12 +1,18 @@
 """Data sets, views and encoders of the tests' own, also for processes that import them."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
+from eigenstep.images import Pairs
+from eigenstep.losses import SigLIPLoss
+from eigenstep.training import RecordConfig, TrainConfig, train
+
 LENGTH, CHANNELS, COUNT = 24, 2, 48
+PAIRS = 64
 
 
 def waves(seed=0, count=COUNT):
@@ -70,3 +76,33 @@ class Net(nn.Module):
         features = self.body(x)
         embeddings = self.head(self.drop(features))
         return (features, embeddings) if self.both else embeddings
+
+
+def paired(seed=0):
+    """Images uint8 (64, 2, 8, 8) and vectors float32 (64, 5) that share three numbers."""
+    generator = np.random.default_rng(seed)
+    shared = generator.normal(size=(PAIRS, 3))
+    x = shared @ generator.normal(size=(3, 128)) + 0.3 * generator.normal(size=(PAIRS, 128))
+    y = shared @ generator.normal(size=(3, 5)) + 0.3 * generator.normal(size=(PAIRS, 5))
+    images = np.clip(127 + 30 * x, 0, 255).astype(np.uint8).reshape(PAIRS, 2, 8, 8)
+    return images, y.astype(np.float32)
+
+
+def two_networks(dim=4):
+    """Small networks of both sides of `paired`, the same whenever they are made."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        first = nn.Sequential(nn.Conv2d(2, 4, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(36, dim))
+        return first, nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, dim))
+
+
+def train_on_pairs(folder, rank=0):
+    """A run in `folder`, in one process or several, whose encoders differ between these before it."""
+    encoder = two_networks()
+    if rank:
+        with torch.no_grad():
+            encoder[1][0].weight.add_(1)
+    record = RecordConfig(every=2, probe=12, directions=4)
+    config = TrainConfig(steps=8, batch_size=16, threads=1, device="cpu", precision="64-true", record=record)
+    images, objective = Pairs(*paired()), SigLIPLoss()
+    return train(config, Path(folder) / "run", images=images, encoder=encoder, objective=objective)

@@ -92,6 +92,13 @@ def own(folder, steps):
     return found | {"first views": first[1]}
 
 
+def pairs(folder):
+    """A run on pairs."""
+    from own_objects import train_on_pairs
+
+    return {"state": train_on_pairs(folder, int(os.environ["RANK"])).summary["state"]}
+
+
 def preconditioned(pairs, powers):
     """For each power the gradients at this process's share of the batches, and the state after the last."""
     from eigenstep.optim import EmbeddingPreconditioner
@@ -122,6 +129,6 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     sys.path.insert(0, str(Path(__file__).parent))
     job = torch.load(folder / "job.pt")
-    jobs = {"sync_batch_norm": sync_batch_norm, "runs": runs, "own": own, "preconditioned": preconditioned}
+    jobs = {each.__name__: each for each in (sync_batch_norm, runs, own, pairs, preconditioned)}
     result = jobs[job["name"]](**job["arguments"])
     torch.save(result, folder / f"rank{os.environ['RANK']}.pt")

@@ -35,6 +35,7 @@ from eigenstep.encoders._trained_encoder import (
     load_encoder,
     prepare_images,
 )
+from eigenstep.encoders._two_encoders import TwoEncoders
 from eigenstep.encoders.features import BackboneFeatures, ImageFeatures, PatchFeatures, RandomConvFeatures
 from eigenstep.encoders.weights import Start, other_scale, read_weights
 
@@ -53,6 +54,7 @@ __all__ = [
     "RandomConvFeatures",
     "Start",
     "TrainedEncoder",
+    "TwoEncoders",
     "Weights",
     "all_finite",
     "as_input",

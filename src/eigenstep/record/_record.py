@@ -95,6 +95,11 @@ class RunRecord:
         """Whether the folder holds what `eigenstep predict` computed, and nothing that was measured."""
         return self.config.get("kind") == "prediction"
 
+    @property
+    def is_rectangular(self) -> bool:
+        """Whether modes are singular values of two encoders' cross-covariance, not eigenvalues of C."""
+        return self.eigenvalues is not None and "covariance_b" in (self.eigenvalues.dtype.names or ())
+
 
 def read_record(path: str | Path) -> RunRecord:
     """Read a run folder; torn last lines and rows are left out, and damaged ones, as `problems` says.

@@ -43,8 +43,9 @@ class RecordWriter:
     ----------
     path : str | Path
         The run folder, made if need be.
-    dim : int
-        Dimension d of the embeddings.
+    dim : int | tuple[int, int]
+        Dimension d of the embeddings; of two encoders (d_a, d_b), with `covariance_a` and `covariance_b` in
+        the place of `covariance`.
     features : int
         How many eigenvalues of the backbone's features are kept.
     probe : int
@@ -81,7 +82,7 @@ class RecordWriter:
     def __init__(
         self,
         path: str | Path,
-        dim: int,
+        dim: int | tuple[int, int],
         features: int = 0,
         probe: int = 0,
         directions: int = 0,
@@ -91,7 +92,11 @@ class RecordWriter:
     ) -> None:
         self.path = Path(path)
         make_folder(self.path / SPECTRUM)
-        columns = {"cross_correlation": dim, "covariance": dim} | ({"features": features} if features else {})
+        if isinstance(dim, tuple):
+            columns = {"cross_correlation": min(dim), "covariance_a": dim[0], "covariance_b": dim[1]}
+        else:
+            columns = {"cross_correlation": dim, "covariance": dim}
+        columns |= {"features": features} if features else {}
         self._eigenvalues = Table(
             self.path / EIGENVALUES, {name: ("<f8", (n,)) for name, n in columns.items()}
         )

@@ -148,6 +148,7 @@ class RunSection:
             "notes": self._notes(),
             "rises": [] if self.beside else [self._rise_row(rise) for rise in self.rises[:ROWS]],
             "rows_left_out": max(0, len(self.comparison or self.rises) - ROWS),
+            "rectangular": record.is_rectangular,
             "has_eigenvalues": rows is not None and len(rows) > 0,
             "configuration": facts.configuration(record),
             "counts": facts.counts(record),

@@ -5,11 +5,13 @@ from eigenstep.record import RecordWriter, RunRecord, StepClock, append_line, fi
 from eigenstep.spectrum._measure import (
     covariance_eigenvalues,
     cross_correlation_eigenvalues,
+    cross_covariance_singular_values,
     principal_projections,
 )
 from eigenstep.spectrum._measure_file import FileSpectrum, measure_file
 from eigenstep.spectrum._monitor import SpectrumMonitor
 from eigenstep.spectrum._monitor_settings import LogSpaced
+from eigenstep.spectrum._rectangular import RectangularSpectrum, rectangular_spectrum_of
 from eigenstep.spectrum._spectrum import Spectrum, spectrum_of
 from eigenstep.spectrum.watching import Hook, Watch, watch
 
@@ -20,6 +22,7 @@ __all__ = [
     "measure_file",
     "ModeHistory",
     "RecordWriter",
+    "RectangularSpectrum",
     "Rise",
     "RunRecord",
     "Spectrum",
@@ -29,12 +32,14 @@ __all__ = [
     "append_line",
     "covariance_eigenvalues",
     "cross_correlation_eigenvalues",
+    "cross_covariance_singular_values",
     "find_rises",
     "find_runs",
     "follow_modes",
     "is_run",
     "principal_projections",
     "read_record",
+    "rectangular_spectrum_of",
     "separate_steps",
     "spectrum_of",
     "watch",

@@ -52,6 +52,46 @@ def covariance_eigenvalues(
     return _descending(torch.linalg.eigvalsh(gram / len(views)).clamp(min=0), dim)
 
 
+def cross_covariance_singular_values(
+    z_a: ArrayLike | Tensor, z_b: ArrayLike | Tensor, *, center: bool = True
+) -> np.ndarray:
+    """Singular values of 1/n sum_i a_i b_i^T, the cross-covariance of two encoders' embeddings.
+
+    Parameters
+    ----------
+    z_a, z_b : ArrayLike | Tensor
+        (n, d_a) and (n, d_b), row i of both of one pair.
+    center : bool
+        Subtract the mean of each side first.
+
+    Returns
+    -------
+    np.ndarray
+        (min(d_a, d_b),), descending.
+
+    Raises
+    ------
+    ValueError
+        For other shapes.
+
+    Examples
+    --------
+    >>> a, b = torch.eye(4)[:, :3] * 2, torch.eye(4)[:, :2] * 3
+    >>> cross_covariance_singular_values(a, b, center=False).round(6)
+    array([1.5, 1.5])
+    """
+    a, b = as_float64(z_a), as_float64(z_b)
+    if a.ndim != 2 or b.ndim != 2 or len(a) != len(b):
+        raise ValueError(f"expected (n, d_a) and (n, d_b), got {tuple(a.shape)} and {tuple(b.shape)}")
+    if center:
+        a, b = a - a.mean(0), b - b.mean(0)
+    count, kept = len(a), min(a.shape[1], b.shape[1])
+    # What lies outside the span of the rows, which are fewer then, has no part in it.
+    a, b = (torch.linalg.qr(z.T, mode="r").R.T if count < z.shape[1] else z for z in (a, b))
+    values = torch.linalg.svdvals(a.T @ b / count)
+    return _descending(values, max(kept, len(values)))[:kept]
+
+
 def principal_projections(embeddings: ArrayLike | Tensor, count: int) -> np.ndarray:
     """Centred embeddings (n, d) on their first `count` principal directions.
 
@@ -68,14 +108,41 @@ def principal_projections(embeddings: ArrayLike | Tensor, count: int) -> np.ndar
     return points
 
 
-def check_embeddings(z_a: Tensor, z_b: Tensor | None, dim: int | None) -> None:
-    """Raise ValueError unless one view or both are (n, dim), not empty and of a floating-point type."""
+def check_embeddings(z_a: Tensor, z_b: Tensor | None, dim: int | tuple[int, int] | None) -> None:
+    """Raise ValueError unless one view or both are (n, dim), not empty and of a floating-point type.
+
+    Of two encoders, whose dimensions are `dim`, the first is (n, dim[0]) and the second (n, dim[1]).
+    """
+    if isinstance(dim, tuple):
+        _check_sides(z_a, z_b, dim)
+        return
     given = [tuple(z.shape) for z in (z_a, z_b) if z is not None]
     wanted = dim or (given[0][1] if len(given[0]) == 2 else "d")
     if len(set(given)) > 1 or len(given[0]) != 2 or given[0][1] != wanted or 0 in given[0]:
         raise ValueError(f"expected embeddings of shape (n, {wanted}), got {' and '.join(map(str, given))}")
     if not z_a.is_floating_point():
         raise ValueError(f"expected embeddings of a floating-point type, got {z_a.dtype}")
+
+
+def _check_sides(z_a: Tensor, z_b: Tensor | None, dims: tuple[int, int]) -> None:
+    if z_b is None:
+        raise ValueError(f"expected embeddings of two encoders, {_sides(*dims)}, got z_a alone; give z_b too")
+    given = f"got {tuple(z_a.shape)} and {tuple(z_b.shape)}"
+    shapes = [tuple(z.shape[1:]) for z in (z_a, z_b)]
+    if shapes != [(dims[0],), (dims[1],)] or not len(z_a) or not len(z_b):
+        raise ValueError(f"expected embeddings of two encoders, {_sides(*dims)}, {given}")
+    if len(z_a) != len(z_b):
+        raise ValueError(
+            f"expected as many rows of z_a as of z_b, row i of both of one pair, {given}; give both sides of"
+            " the same samples in the same order"
+        )
+    for z in (z_a, z_b):
+        if not z.is_floating_point():
+            raise ValueError(f"expected embeddings of a floating-point type, got {z.dtype}")
+
+
+def _sides(d_a: int, d_b: int) -> str:
+    return f"(n, {d_a}) and (n, {d_b})"
 
 
 def _both(z_a: ArrayLike | Tensor, z_b: ArrayLike | Tensor, center: bool) -> Tensor:

@@ -17,7 +17,7 @@ from eigenstep.machine import gather_objects, is_leader, on_leader, world_size
 from eigenstep.spectrum._mean import Mean
 from eigenstep.spectrum._measure import check_embeddings, principal_projections
 from eigenstep.spectrum._monitor_folder import MonitorFolder, check_folder, resumed_position
-from eigenstep.spectrum._monitor_settings import Background, LogSpaced, MonitorSettings
+from eigenstep.spectrum._monitor_settings import Background, Dim, LogSpaced, MonitorSettings
 from eigenstep.spectrum._spectrum import Spectrum
 from eigenstep.spectrum._told_loss import told_loss
 from eigenstep.spectrum.moments import Finish, Form, LeadingDirections
@@ -34,8 +34,9 @@ class SpectrumMonitor:
     ----------
     out : str | Path
         The run folder to write.
-    dim : int | None
-        Dimension d of the embeddings; by default that of the first ones.
+    dim : int | tuple[int, int] | None
+        Dimension d of the embeddings, or (d_a, d_b) of those of two encoders; by default that of the first
+        ones.
     every : int | LogSpaced | None
         Steps between two measurements, by default 10, above 1,024 dimensions 20; or `LogSpaced(per_decade)`.
     center : bool
@@ -70,6 +71,10 @@ class SpectrumMonitor:
         Pictures of the probe batch, uint8 (n, height, width, 3), for the report.
     layer : str | None
         Name of what is watched, for the record.
+    modes : str | None
+        "eigenvalues": those of C, of embeddings of one dimension. "singular_values": those of the
+        cross-covariance of two encoders' embeddings, each about its own mean; with measures of each side.
+        By default singular values where the dimensions of z_a and z_b differ.
     gather_distributed : bool
         If a process group is initialised, measure the joint batch of all ranks, every one of which must call
         the monitor alike; the first one writes.
@@ -119,7 +124,7 @@ class SpectrumMonitor:
     def __init__(
         self,
         out: str | Path,
-        dim: int | None = None,
+        dim: Dim | None = None,
         *,
         every: int | LogSpaced | None = None,
         center: bool = True,
@@ -136,6 +141,7 @@ class SpectrumMonitor:
         directions: int = 8,
         thumbnails: np.ndarray | None = None,
         layer: str | None = None,
+        modes: str | None = None,
         gather_distributed: bool = True,
         background: bool | None = None,
         loss: Any = None,
@@ -144,22 +150,33 @@ class SpectrumMonitor:
     ) -> None:
         self.loss = told_loss(loss, batch_size, loss_options)
         self.settings = MonitorSettings(
-            every, center, form, window, half_life, stride, leading, plateau, planned_steps, directions, layer
+            every=every,
+            center=center,
+            form=form,
+            window=window,
+            half_life=half_life,
+            stride=stride,
+            leading=leading,
+            plateau=plateau,
+            planned_steps=planned_steps,
+            directions=directions,
+            layer=layer,
+            modes=modes,
         )
         self.out = Path(out).absolute()  # the loop may change its folder
         self._goes_on = resume is not False
         self._take_over = take_over
         if is_leader():
             check_folder(self.out, self._goes_on)
-        if dim is not None and dim < 1:
-            raise ValueError(f"expected a positive dim, got {dim}")
+        if dim is not None:
+            dim = self.settings.checked_dim(dim)
         if resume < 0:
             raise ValueError(f"expected resume to be True, False or a step, got {resume}")
         if probe is not None and not callable(probe):
             raise TypeError(
                 f"expected probe to be a function that gives embeddings, got {type(probe).__name__}"
             )
-        self.dim = dim
+        self.dim: Dim | None = dim
         self.probe = probe
         self.thumbnails = thumbnails
         self.background = background
@@ -190,6 +207,8 @@ class SpectrumMonitor:
     ) -> None:
         """Add one step's embeddings (n, d), of one view or two, on any device and of any floating type.
 
+        Of two encoders they may be (n, d_a) and (n, d_b), row i of both of one pair.
+
         What then fails as they are measured or written is told once, as a warning, and left out.
 
         Parameters
@@ -208,13 +227,15 @@ class SpectrumMonitor:
             For embeddings of another shape or type.
         """
         z_a, z_b = as_tensor(z_a, "z_a"), None if z_b is None else as_tensor(z_b, "z_b")
-        check_embeddings(z_a, z_b, self.dim)
+        dim = self.settings.dim_of(z_a, z_b) if self.dim is None else self.dim
+        check_embeddings(z_a, z_b, dim)
         _check_rate(learning_rate)
         self._device = z_a.device
         seen = self._begun(z_a) if z_b is None else self._begun(z_a, z_b)
         assert seen is not None, "there are some"
+        assert dim is not None, "the check would have refused them"
         self._place(len(z_a), z_b is not None)
-        if self.settings.is_taken(self.step + 1, z_a.shape[1]):
+        if self.settings.is_taken(self.step + 1, dim):
             seen.update(z_a, z_b, self.step + 1)
         self._count(loss, learning_rate)
 
@@ -311,14 +332,16 @@ class SpectrumMonitor:
             raise ValueError(f"expected what state_dict gave, got no {', '.join(sorted(missing))}")
         if self.dim is not None and state["dim"] not in (None, self.dim):
             raise ValueError(f"expected the state of a monitor of dim {self.dim}, got {state['dim']}")
-        self.step, self.time, self.dim = int(state["step"]), float(state["time"]), state["dim"]
+        self.step, self.time = int(state["step"]), float(state["time"])
+        self.dim = None if state["dim"] is None else self.settings.checked_dim(state["dim"])
         self._last = self._recorded = self._folder = None
         self._opened, self._goes_on = False, True
         self._losses.load_state_dict(state["loss"])
         self._leading.load_state_dict(state["directions"])
         self._seen = None
         if state["seen"] is not None:
-            self._seen = self.settings.make_form(state["dim"], gather=self._gathers())
+            assert self.dim is not None, "embeddings have one"
+            self._seen = self.settings.make_form(self.dim, gather=self._gathers())
             self._seen.load_state_dict(state["seen"])
 
     def close(self, state: str = "finished") -> None:
@@ -350,16 +373,22 @@ class SpectrumMonitor:
         if self._opened:
             return self._seen
         if self._seen is None:
-            first = (views[0].shape[1], len(views), views[0].dtype, views[0].device.type) if views else None
+            first = None
+            if views:
+                dim = self.dim or self.settings.dim_of(*views, *(None,) * (2 - len(views)))
+                first = (dim, len(views), views[0].dtype, views[0].device.type)
             alike = next((each for each in gather_objects(first) if each), None) if self._gathers() else first
             if alike is None:
                 return None
-            self.dim, count, dtype, device = alike
-            self._seen = self.settings.make_form(self.dim, gather=self._gathers())
+            known, count, dtype, device = alike
+            assert known is not None, "embeddings that are taken have one"
+            self.dim = known
+            self._seen = self.settings.make_form(known, gather=self._gathers())
             if not views:
-                nothing = torch.zeros(0, self.dim, dtype=dtype, device=device)
-                self._device = nothing.device
-                self._seen.update(nothing, nothing if count == 2 else None, self.step + 1)
+                dims = known if isinstance(known, tuple) else (known,) * count
+                nothing = [torch.zeros(0, each, dtype=dtype, device=device) for each in dims]
+                self._device = nothing[0].device
+                self._seen.update(nothing[0], nothing[1] if count == 2 else None, self.step + 1)
         self._opened = True
         if self._gathers():
             if self._resumed:  # only the first rank is sure to see the folder
@@ -376,7 +405,7 @@ class SpectrumMonitor:
         probe = self._probe_embeddings()
         folder = MonitorFolder(
             self.out,
-            self.settings.kept(self.dim),
+            self.settings.kept_of(self.dim),
             0 if probe is None else len(probe),
             self.settings.directions,
             self.settings.as_config(self.dim),
@@ -395,12 +424,11 @@ class SpectrumMonitor:
         self._placed = True
         processes = world_size() if self._gathers() else 1
         assert self.dim is not None, "there are embeddings"
+        dim = max(self.dim) if isinstance(self.dim, tuple) else self.dim
         try:
-            landmarks = self.loss.landmarks(rows, self.dim, processes)
+            landmarks = self.loss.landmarks(rows, dim, processes)
             pairs = self.loss.pairs(rows, processes)
-            self._folder.write_landmarks(
-                self.loss.name, landmarks, pairs=pairs, dim=self.dim, processes=processes
-            )
+            self._folder.write_landmarks(self.loss.name, landmarks, pairs=pairs, dim=dim, processes=processes)
         except Exception as error:
             self._tell(self.step + 1, "it is not told where the loss stands", error)
             return

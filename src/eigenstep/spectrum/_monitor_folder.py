@@ -82,8 +82,8 @@ class MonitorFolder:
     ----------
     path : Path
         The run folder.
-    dim : int
-        Eigenvalues kept of each kind.
+    dim : int | tuple[int, int]
+        Eigenvalues kept of each kind, or of each side.
     probe, directions : int
         Embeddings in the probe batch, 0 for none, and their principal directions kept.
     settings : dict[str, Any]
@@ -105,7 +105,7 @@ class MonitorFolder:
     def __init__(
         self,
         path: Path,
-        dim: int,
+        dim: int | tuple[int, int],
         probe: int,
         directions: int,
         settings: dict[str, Any],
@@ -173,7 +173,7 @@ class MonitorFolder:
             self._writer.append(
                 spectrum.step,
                 spectrum.time,
-                {"cross_correlation": spectrum.cross_correlation, "covariance": spectrum.covariance},
+                spectrum.columns,
                 points,
                 measures=spectrum.measures,
                 loss=loss,

@@ -6,15 +6,24 @@ from dataclasses import asdict, dataclass
 from numbers import Integral
 from typing import Any
 
+from torch import Tensor
+
+from eigenstep.spectrum._rectangular import rectangular_spectrum_of
 from eigenstep.spectrum._spectrum import Spectrum, spectrum_of
 from eigenstep.spectrum.moments import (
     FORMS,
     LARGEST_DENSE,
     Form,
     PairMoments,
+    TwoSides,
+    TwoSidesForm,
     default_window,
     make_form,
 )
+
+# Of the embeddings: of one encoder, or of two, each with its own.
+Dim = int | tuple[int, int]
+MODES = ("eigenvalues", "singular_values")
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,7 @@ class MonitorSettings:
     directions: int
     layer: str | None
     layout: str | None = None
+    modes: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("every", "window", "stride", "leading", "planned_steps", "directions"):
@@ -77,14 +87,53 @@ class MonitorSettings:
             raise ValueError(f"expected a positive half_life, got {self.half_life}")
         if self.form not in FORMS:
             raise ValueError(f"expected form to be one of {', '.join(FORMS)}, got {self.form!r}")
+        if self.modes not in (None, *MODES):
+            raise ValueError(f"expected modes to be one of {', '.join(MODES)} or None, got {self.modes!r}")
 
-    def is_due(self, step: int, dim: int) -> bool:
+    def checked_dim(self, dim: Any) -> Dim:
+        """A dimension that is given, in the form in which it is kept.
+
+        Raises
+        ------
+        ValueError
+            For what is no dimension, and for one or two that do not go with `modes`.
+        """
+        two = isinstance(dim, tuple | list)
+        dims = tuple(dim) if two else (dim,)
+        if len(dims) != 1 + two or not all(isinstance(each, Integral) and int(each) >= 1 for each in dims):
+            expected = "two positive numbers as dim, (d_a, d_b)" if two else "a positive dim"
+            raise ValueError(f"expected {expected}, got {dim}")
+        if self.modes == ("eigenvalues" if two else "singular_values"):
+            expected = "one dimension d" if two else "two dimensions (d_a, d_b)"
+            raise ValueError(f"expected {expected} as dim with modes={self.modes!r}, got {dim}")
+        return (int(dims[0]), int(dims[1])) if two else int(dims[0])
+
+    def dim_of(self, z_a: Tensor, z_b: Tensor | None) -> Dim | None:
+        """The dimension of embeddings, or of each side's where singular values are measured; None: unknown.
+
+        Raises
+        ------
+        ValueError
+            For one view where singular values are asked for.
+        """
+        if z_a.ndim != 2 or (z_b is not None and z_b.ndim != 2):
+            return None
+        if z_b is None:
+            if self.modes == "singular_values":
+                raise ValueError("expected z_a and z_b, whose singular values are asked for, got z_a alone")
+            return z_a.shape[1]
+        dims = z_a.shape[1], z_b.shape[1]
+        if self.modes == "singular_values" or (self.modes is None and dims[0] != dims[1]):
+            return dims
+        return None if dims[0] != dims[1] else dims[0]
+
+    def is_due(self, step: int, dim: Dim) -> bool:
         """Whether a measurement is made at that step."""
         every = self._every(dim)
         regular = every.is_due(step) if isinstance(every, LogSpaced) else step % every == 0
         return regular or step == self.planned_steps
 
-    def is_taken(self, step: int, dim: int) -> bool:
+    def is_taken(self, step: int, dim: Dim) -> bool:
         """Whether that step's embeddings enter."""
         return step % self.stride == 1 % self.stride or self.is_due(step, dim)
 
@@ -92,14 +141,31 @@ class MonitorSettings:
         """How many eigenvalues of `dim` are kept."""
         return dim if dim <= LARGEST_DENSE else min(self.leading, dim)
 
-    def make_form(self, dim: int, *, gather: bool) -> Form:
+    def kept_of(self, dim: Dim) -> Dim:
+        """The same of each side."""
+        return (self.kept(dim[0]), self.kept(dim[1])) if isinstance(dim, tuple) else self.kept(dim)
+
+    def make_form(self, dim: Dim, *, gather: bool) -> Form:
         """The form that gathers embeddings of `dim` dimensions."""
+        if isinstance(dim, tuple):
+            return TwoSidesForm(self.form, dim, window=self.window, half_life=self.half_life, gather=gather)
         return make_form(self.form, dim, window=self.window, half_life=self.half_life, gather=gather)
 
     def spectrum(
-        self, moments: PairMoments, step: int, time: float, *, eigenvectors: bool = False
+        self, moments: PairMoments | TwoSides, step: int, time: float, *, eigenvectors: bool = False
     ) -> Spectrum:
         """The spectrum of moments, as it is recorded."""
+        if isinstance(moments, TwoSides):
+            first, second = moments.dims
+            return rectangular_spectrum_of(
+                moments,
+                step=step,
+                time=time,
+                center=self.center,
+                kept=(self.kept(first), self.kept(second)),
+                plateau=self.plateau,
+                eigenvectors=eigenvectors,
+            )
         return spectrum_of(
             moments,
             step=step,
@@ -110,18 +176,25 @@ class MonitorSettings:
             eigenvectors=eigenvectors,
         )
 
-    def as_config(self, dim: int) -> dict[str, Any]:
+    def as_config(self, dim: Dim) -> dict[str, Any]:
         """As they stand in the run's config.yaml."""
         config, every = asdict(self), self._every(dim)
+        del config["modes"]  # eigenvalues, unless they are said to be singular values
         config["every"] = {"log_spaced": asdict(every)} if isinstance(every, LogSpaced) else every
         config["window"] = (
-            (self.window or default_window(dim)) if self.form in ("window", "sliding") else None
+            (self.window or default_window(_width(dim))) if self.form in ("window", "sliding") else None
         )
         config["half_life"] = self.half_life if self.form == "exponential" else None
+        config |= {"modes": "singular_values"} if isinstance(dim, tuple) else {}
         return {"dim": dim, **config}
 
-    def _every(self, dim: int) -> int | LogSpaced:
-        return self.every or (10 if dim <= 1024 else 20)
+    def _every(self, dim: Dim) -> int | LogSpaced:
+        return self.every or (10 if _width(dim) <= 1024 else 20)
+
+
+def _width(dim: Dim) -> int:
+    """Of what is measured together: both sides of a pair in a row."""
+    return sum(dim) if isinstance(dim, tuple) else dim
 
 
 class Background:

@@ -54,6 +54,11 @@ class Spectrum:
     measures: dict[str, float]
     nonfinite: int = 0
 
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """The eigenvalues by the names that they have in a record."""
+        return {"cross_correlation": self.cross_correlation, "covariance": self.covariance}
+
 
 def spectrum_of(
     moments: PairMoments,

@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from eigenstep.encoders import Encoder, as_input
+from eigenstep.encoders import Encoder, TwoEncoders, as_input
 from eigenstep.methods import Embeddings, Objective, TargetNetwork, check_outcome
 from eigenstep.optim import EmbeddingPreconditioner
 from eigenstep.training._compile import compile_network
@@ -241,9 +241,17 @@ class Learner:
     def _encode(
         self, model: nn.Module, step: int, index: int, views: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Features and embeddings of both views, which pass as one batch, in float32 or better."""
+        """Features and embeddings of both views, in float32 or better.
+
+        They pass one encoder as one batch, or two encoders, each its own.
+        """
         # The same random state in both passes of a part, and after a run is resumed.
         torch.manual_seed(derived_seed(self.seed, 2, step, index, self.fabric.global_rank))
+        if isinstance(self.encoder.backbone, TwoEncoders):
+            with self.fabric.autocast():
+                sides = model(tuple(as_input(view, self.dtype) for view in views))
+            f_a, f_b, z_a, z_b = (_wide(each) for pair in sides for each in pair)
+            return f_a, f_b, z_a, z_b
         with self.fabric.autocast():
             features, embeddings = model(as_input(torch.cat(views), self.dtype))
         f_a, f_b = _wide(features).chunk(2)

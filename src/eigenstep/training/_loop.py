@@ -10,8 +10,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from eigenstep.encoders import Encoder, channels_of, freeze, other_scale
-from eigenstep.images import open_images
+from eigenstep.encoders import Encoder, TwoEncoders, channels_of, freeze, other_scale
+from eigenstep.images import Pairs, open_images
 from eigenstep.machine import on_leader, set_threads
 from eigenstep.methods import Method, Objective, TargetNetwork, method_named, plugged
 from eigenstep.optim import said_of_optimizer
@@ -21,6 +21,7 @@ from eigenstep.training._learner import Learner
 from eigenstep.training._loggers import check_loggers
 from eigenstep.training._more_steps import check_schedule, constant_from, with_more_steps
 from eigenstep.training._own import Own, check_same_objects
+from eigenstep.training._own_pairs import OwnPairs
 from eigenstep.training._preconditioning import build_preconditioner
 from eigenstep.training._preemption import StopRequest, heed_sigterm
 from eigenstep.training._probing import Probe
@@ -33,6 +34,7 @@ from eigenstep.training._run_folder import OwnFolder
 from eigenstep.training._seeds import derived_seed
 from eigenstep.training._sync_batch_norm import synchronize_batch_norms
 from eigenstep.training.config import TrainConfig
+from eigenstep.views import Augmentation
 
 
 def train(
@@ -44,8 +46,8 @@ def train(
     take_over: bool = False,
     progress: Callable[[Progress], None] | None = None,
     images: Any = None,
-    views: Callable[..., tuple[Tensor, Tensor]] | None = None,
-    encoder: nn.Module | None = None,
+    views: Callable[..., tuple[Tensor, Tensor]] | tuple[Augmentation, Augmentation] | None = None,
+    encoder: nn.Module | tuple[nn.Module | str, nn.Module | str] | None = None,
     objective: Callable[[Tensor, Tensor], Tensor] | Objective | None = None,
 ) -> RunRecord:
     """Train an encoder and record the spectrum of its embeddings into the folder `out`.
@@ -73,14 +75,17 @@ def train(
     images : Any
         A data set of one's own, in the place of `config.data`: an array, a tensor, any object with
         `__len__` and `__getitem__`, or a mapping of splits to those; see `eigenstep.images.own_data`. Without
-        `views` its items are images; with `views` they are any tensors of one shape.
-    views : Callable[..., tuple[Tensor, Tensor]] | None
+        `views` its items are images; with `views` they are any tensors of one shape. Or
+        `eigenstep.images.Pairs(x, y)` of two kinds of data, for two encoders.
+    views : Callable[..., tuple[Tensor, Tensor]] | tuple | None
         Views of one's own, in the place of `config.views`: `views(batch, generator) -> (view_a, view_b)`; see
-        `eigenstep.views.OwnViews`. Batches are what the items are stacked to.
-    encoder : nn.Module | None
+        `eigenstep.views.OwnViews`. Batches are what the items are stacked to. Of pairs, how each side is
+        augmented, `(of_x, of_y)`, see `eigenstep.views.PairViews`; by default not at all.
+    encoder : nn.Module | tuple | None
         An encoder of one's own, in the place of `config.backbone` and `config.projector`: any module that
         gives embeddings (B, d), or features (B, p) and embeddings (B, d). It is trained itself, from the
-        weights that it has.
+        weights that it has. Of pairs two, `(of_x, of_y)`: modules or names, see
+        `eigenstep.encoders.TwoEncoders`.
     objective : Callable[[Tensor, Tensor], Tensor] | Objective | None
         a loss of one's own, in the place of `config.loss`: any callable (z_a, z_b) -> scalar of two (batch,
         dim) tensors, row i of both from one image. It sees the joint batch of all processes, in float32 or
@@ -113,9 +118,12 @@ def train(
     ('python:distance_and_spread', True)
     """
     out = Path(out)
-    own = Own.of(images, views, encoder)
+    of_pairs = isinstance(images, Pairs) or isinstance(encoder, TwoEncoders | tuple)
+    own = OwnPairs.of(images, views, encoder) if of_pairs else Own.of(images, views, encoder)
     method = method_named(config.loss) if objective is None else plugged(objective)
     config = resolve(own.named_in(dataclasses.replace(config, loss=method.name)), method)
+    if isinstance(own, OwnPairs):
+        own.check_objective(method, _build(method, config))
     if resume:
         config = own.with_projector_of(out, config)
         config = with_more_steps(config, out, _build(method, config).target_momentum is not None)

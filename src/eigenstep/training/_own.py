@@ -45,7 +45,7 @@ class Own:
     encoder: nn.Module | None = None
 
     @classmethod
-    def of(cls, images: Any, views: Any, encoder: nn.Module | None) -> "Own":
+    def of(cls, images: Any, views: Any, encoder: Any) -> "Own":
         """Raises TypeError for what is no data set, no callable or no module."""
         if encoder is not None and not isinstance(encoder, nn.Module):
             raise TypeError(f"encoder: expected a torch.nn.Module, got {type(encoder).__name__}")
@@ -122,7 +122,7 @@ class Own:
         """
         if encoder is not None and self.views is None:
             return encoder, config, (channels_of(config), config.images.size, config.images.size)
-        sample = self._sample(fabric, config, images)
+        sample = torch.cat(self._views(fabric, config, images))
         view = tuple(sample.shape[1:])
         if encoder is not None:
             try_network(encoder, sample, config.backbone)
@@ -150,12 +150,13 @@ class Own:
                 " method plain(batch) that gives views which the encoder takes"
             ) from error
 
-    def _sample(self, fabric: Fabric, config: TrainConfig, images: Images) -> torch.Tensor:
+    def _views(self, fabric: Fabric, config: TrainConfig, images: Images) -> tuple[torch.Tensor, ...]:
+        """The views of two items."""
         stored = images.probe(2).to(fabric.device)
         views = self.views or TwoViews(config.views, config.images.size)
         with torch.random.fork_rng():
             generator = torch.Generator().manual_seed(derived_seed(config.seed, 1, 0))
-            return torch.cat(views(stored, generator))
+            return views(stored, generator)
 
 
 def _refuse_for_own_encoder(config: TrainConfig) -> None:

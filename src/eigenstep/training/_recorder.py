@@ -17,8 +17,15 @@ from eigenstep.analysis import STAYS_FOR, Landmark, LearnedCount, place_loss, su
 from eigenstep.encoders import Encoder
 from eigenstep.methods import is_centered, title_of
 from eigenstep.record import RecordWriter, read_record
-from eigenstep.spectrum import Spectrum, covariance_eigenvalues, principal_projections, spectrum_of
-from eigenstep.spectrum.moments import pair_moments_of_rows
+from eigenstep.spectrum import (
+    Spectrum,
+    covariance_eigenvalues,
+    cross_covariance_singular_values,
+    principal_projections,
+    rectangular_spectrum_of,
+    spectrum_of,
+)
+from eigenstep.spectrum.moments import pair_moments_of_rows, two_sides_of_rows
 from eigenstep.training._drift import Drift
 from eigenstep.training._loggers import Loggers
 from eigenstep.training.config import TrainConfig
@@ -42,8 +49,8 @@ class Recorder:
         Makes the context in which the encoder computes in the run's precision.
     thumbnails : Tensor
         (n, C, S, S), the probe batch as it is stored; n = 0 for none.
-    probe_images : Tensor
-        (n, C, H, W), the same as the encoder takes them, on its device.
+    probe_images : Tensor | tuple[Tensor, ...]
+        (n, C, H, W), the same as the encoder takes them, on its device; of pairs those of each side.
     loggers : Loggers
         Where measurements go besides the folder.
     start : int
@@ -61,7 +68,7 @@ class Recorder:
         encoder: Encoder,
         autocast: Callable[[], AbstractContextManager[None]],
         thumbnails: Tensor,
-        probe_images: Tensor,
+        probe_images: Tensor | tuple[Tensor, ...],
         loggers: Loggers,
         start: int,
         measurements: int | None = None,
@@ -73,6 +80,9 @@ class Recorder:
         self.encoder = encoder
         self.autocast = autocast
         self.probe_images = probe_images
+        self.probed = len(probe_images if isinstance(probe_images, Tensor) else probe_images[0])
+        dim = config.projector.dim
+        self._rectangular = config.record.modes == "singular_values"
         self.loggers = loggers
         self.seconds = 0.0
         self.began = time.perf_counter()
@@ -80,9 +90,9 @@ class Recorder:
         self.learned_modes: int | None = None
         self.writer = RecordWriter(
             out,
-            config.projector.dim,
+            (dim, dim) if self._rectangular else dim,
             features=min(encoder.num_features, FEATURES_KEPT),
-            probe=len(probe_images),
+            probe=self.probed,
             directions=config.record.directions,
             start=start,
         )
@@ -103,7 +113,7 @@ class Recorder:
         self._best = float(accuracies.max()) if len(accuracies) else -1.0
         if len(thumbnails):
             self.writer.write_probe(thumbnails.permute(0, 2, 3, 1).numpy())
-        self.drift = self._follow_drift() if drift and len(probe_images) else None
+        self.drift = self._follow_drift() if drift and self.probed else None
 
     def place_losses(self, landmarks: list[Landmark], processes: int) -> None:
         """Keep the values that the loss has by itself, by which each measurement's is placed from now on."""
@@ -149,21 +159,11 @@ class Recorder:
             Whether it is the run's last, of which the modes are counted whatever that takes.
         """
         began = time.perf_counter()
+        spectrum, of_features = self._spectra(step, learning_time, features, embeddings)
         kept = min(self.encoder.num_features, FEATURES_KEPT)
-        spectrum = spectrum_of(
-            pair_moments_of_rows(torch.stack(embeddings)),
-            step=step,
-            time=learning_time,
-            center=is_centered(self.config),
-            kept=self.config.projector.dim,
-        )
-        eigenvalues = {
-            "cross_correlation": spectrum.cross_correlation,
-            "covariance": spectrum.covariance,
-            "features": covariance_eigenvalues(*features)[:kept],
-        }
+        eigenvalues = spectrum.columns | {"features": of_features[:kept]}
         points, drift = None, {}
-        if len(self.probe_images):
+        if self.probed:
             probed, embedded = self._embed_probe()
             drift = self.drift.measure(probed) if self.drift else {}
             points = principal_projections(embedded, self.config.record.directions)
@@ -209,12 +209,32 @@ class Recorder:
         self.writer.finish(state, step, **summarise(read_record(self.out)), images=images, **facts)
         self.loggers.close(state)
 
+    def _spectra(
+        self, step: int, time: float, features: tuple[Tensor, Tensor], embeddings: tuple[Tensor, Tensor]
+    ) -> tuple[Spectrum, np.ndarray]:
+        """Of the embeddings, and eigenvalues or singular values of the features."""
+        dim = self.config.projector.dim
+        if self._rectangular:
+            spectrum: Spectrum = rectangular_spectrum_of(
+                two_sides_of_rows(*embeddings), step=step, time=time, center=True, kept=(dim, dim)
+            )
+            return spectrum, cross_covariance_singular_values(*features)
+        spectrum = spectrum_of(
+            pair_moments_of_rows(torch.stack(embeddings)),
+            step=step,
+            time=time,
+            center=is_centered(self.config),
+            kept=dim,
+        )
+        return spectrum, covariance_eigenvalues(*features)
+
     def _embed_probe(self) -> tuple[Tensor, Tensor]:
-        """Features (n, p) and embeddings (n, d) of the probe batch."""
+        """Features (n, p) and embeddings (n, d) of the probe batch; of pairs those of both sides in a row."""
         self.encoder.eval()
         with torch.no_grad(), self.autocast():
-            features, embeddings = self.encoder(self.probe_images)
+            passed = self.encoder(self.probe_images)
         self.encoder.train()
+        features, embeddings = (each if isinstance(each, Tensor) else torch.cat(each, 1) for each in passed)
         return features, embeddings
 
     def _follow_drift(self) -> Drift | None:

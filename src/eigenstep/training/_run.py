@@ -47,7 +47,7 @@ from eigenstep.training._recorder import Recorder
 from eigenstep.training._run_folder import OwnFolder
 from eigenstep.training._seeds import derived_seed
 from eigenstep.training.config import TrainConfig
-from eigenstep.views import OwnViews, TwoViews
+from eigenstep.views import OwnViews, PairViews, TwoViews
 
 
 class Unwritable(Stopped):
@@ -303,10 +303,13 @@ class Run:
             + "; try a smaller --optimizer.lr"
         )
 
-    def _plain(self, images: Tensor) -> Tensor:
-        """Images as the encoder takes them, on its device."""
+    def _plain(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Images as the encoder takes them, on its device; of pairs those of each side."""
         if not len(images):
             return images
+        if isinstance(self.views, PairViews):
+            sides = self.views.plain(images)
+            return tuple(as_input(side.to(self.fabric.device), self.learner.dtype) for side in sides)
         if isinstance(self.views, OwnViews):
             plain = self.views.plain(images)
         else:

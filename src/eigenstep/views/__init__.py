@@ -10,15 +10,18 @@ from eigenstep.views._config import IMAGENET_MEAN, IMAGENET_STD, Normalize, View
 from eigenstep.views._images import float_images, highest_value
 from eigenstep.views._jitter import color_jitter
 from eigenstep.views._own_views import OwnViews
+from eigenstep.views._pair_views import Augmentation, PairViews
 from eigenstep.views._parameters import ViewParameters, sample_parameters
 from eigenstep.views._resample import gaussian_blur, quarter_turns, resized_crop
 from eigenstep.views._two_views import TwoViews
 
 __all__ = [
+    "Augmentation",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "Normalize",
     "OwnViews",
+    "PairViews",
     "TwoViews",
     "ViewParameters",
     "ViewsConfig",

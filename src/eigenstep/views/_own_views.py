@@ -44,11 +44,11 @@ class OwnViews:
     def __init__(self, views: Views) -> None:
         if not callable(views) or inspect.isclass(views):
             raise TypeError(
-                f"views: expected a callable (batch, generator) -> (view_a, view_b), got {_described(views)}"
+                f"views: expected a callable (batch, generator) -> (view_a, view_b), got {described(views)}"
             )
         self.name = python_name(views)
         self._views = views
-        self._takes_generator = _takes(views)
+        self._takes_generator = takes_generator(views)
 
     def __call__(
         self, batch: Tensor, generator: torch.Generator, part: int = 0, parts: int = 1
@@ -78,14 +78,14 @@ class OwnViews:
         if not isinstance(plain, Tensor) or plain.ndim == 0 or len(plain) != len(batch):
             raise ValueError(
                 f"views: {self._bare}.plain must return a tensor of {len(batch)} rows for a batch of"
-                f" {len(batch)}, got {_described(plain)}"
+                f" {len(batch)}, got {described(plain)}"
             )
         return plain
 
     def _check(self, views: Any, batch: Tensor) -> None:
         if not isinstance(views, tuple | list) or len(views) != 2:
             raise ValueError(
-                f"views: {self._bare} must return two views (view_a, view_b), got {_described(views)}"
+                f"views: {self._bare} must return two views (view_a, view_b), got {described(views)}"
             )
         a, b = views
         rows = len(batch)
@@ -93,12 +93,12 @@ class OwnViews:
             if not isinstance(view, Tensor) or view.ndim < 2 or len(view) != rows:
                 raise ValueError(
                     f"views: {self._bare} must return tensors ({rows}, ...) for a batch of {rows}, got"
-                    f" {_described(view)}"
+                    f" {described(view)}"
                 )
         if a.shape != b.shape or a.dtype != b.dtype:
             raise ValueError(
                 f"views: {self._bare} must return two views of one shape and type, which pass the encoder as"
-                f" one batch, got {_described(a)} and {_described(b)}"
+                f" one batch, got {described(a)} and {described(b)}"
             )
 
     @property
@@ -106,7 +106,7 @@ class OwnViews:
         return self.name.removeprefix(PYTHON)
 
 
-def _takes(views: Views) -> bool:
+def takes_generator(views: Callable[..., Any]) -> bool:
     """Whether the callable is to be given a generator: whether it takes two positional arguments."""
     try:
         signature = inspect.signature(views.forward if isinstance(views, nn.Module) else views)
@@ -124,7 +124,7 @@ def _takes(views: Views) -> bool:
     )
 
 
-def _described(value: Any) -> str:
+def described(value: Any) -> str:
     if isinstance(value, Tensor):
         return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
     if isinstance(value, tuple | list):

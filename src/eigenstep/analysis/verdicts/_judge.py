@@ -1,6 +1,6 @@
 """The verdict on a run, by its record or by arrays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,6 +33,7 @@ STATES = (
     "exploding",
 )
 ALARMS = STATES[3:]
+_MORE_TO_SAY = (*reversed(ALARMS), "growing", "too early", "saturated")
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,20 @@ class Verdict:
 def judge(record: RunRecord) -> Verdict:
     """What has become of the embedding of a run, whether or not the run goes on.
 
-    As `judge_spectra`; measures that the record lacks are done without.
+    As `judge_spectra`; measures that the record lacks are done without. Of two encoders the verdict is that
+    on the one of which there is more to be said, the worse one first.
     """
-    signals = signals_of_record(record)
+    if record.is_rectangular:
+        sides = [_judge_record(record, side) for side in ("_a", "_b")]
+        worst = min(range(2), key=lambda side: _MORE_TO_SAY.index(sides[side].state))
+        said = sides[worst].sentence
+        sentence = f"{('First', 'Second')[worst]} encoder: {said[0].lower()}{said[1:]}"
+        return replace(sides[worst], sentence=sentence)
+    return _judge_record(record)
+
+
+def _judge_record(record: RunRecord, side: str = "") -> Verdict:
+    signals = signals_of_record(record, side)
     if signals is None:
         return Verdict("too early", "Too early to tell: nothing has been measured yet.", {"records": 0.0})
     if (record.summary or {}).get("state") == "diverged":

@@ -119,8 +119,14 @@ def signals_of(
     )
 
 
-def signals_of_record(record: RunRecord) -> Signals | None:
-    """Signals of a run folder's record; None if it holds no eigenvalues yet."""
+def signals_of_record(record: RunRecord, side: str = "") -> Signals | None:
+    """Signals of a run folder's record; None if it holds no eigenvalues yet.
+
+    Parameters
+    ----------
+    side : str
+        "_a" or "_b" of the record of two encoders.
+    """
     table, metrics = record.eigenvalues, record.metrics
     if table is not None:  # a row's metrics follow it: those of the last one may not be there yet
         table = table[np.isin(table["step"], metrics.get("step", []))]
@@ -128,19 +134,21 @@ def signals_of_record(record: RunRecord) -> Signals | None:
         return None
     return signals_of(
         table["time"],
-        table["covariance"],
-        _dimension(record.config),
+        table[f"covariance{side}"],
+        _dimension(record.config, side),
         _rows(record),
         loss=_at(table["step"], metrics, "loss"),
-        mean_norm=_at(table["step"], metrics, "measures/mean_norm"),
-        cosine_concentration=_at(table["step"], metrics, "measures/cosine_concentration"),
+        mean_norm=_at(table["step"], metrics, f"measures/mean_norm{side}"),
+        cosine_concentration=_at(table["step"], metrics, f"measures/cosine_concentration{side}"),
     )
 
 
-def _dimension(config: dict[str, Any]) -> int | None:
+def _dimension(config: dict[str, Any], side: str) -> int | None:
     """Of the embeddings, as a monitor tells it."""
     monitor = config.get("monitor")
     found = monitor.get("dim") if isinstance(monitor, dict) else None
+    if side and isinstance(found, list) and len(found) == 2:
+        found = found[side == "_b"]
     return found if isinstance(found, int) else None
 
 

@@ -3,6 +3,7 @@
 from eigenstep.images.sources._find_source import find_source, find_test_split, never_has_labels
 from eigenstep.images.sources._inventory import Inventory, SplitInventory, take_inventory
 from eigenstep.images.sources._own import OwnData, OwnItems, own_data
+from eigenstep.images.sources._pairs import Pairs
 from eigenstep.images.sources._passed_over import Passed, PassedOver
 from eigenstep.images.sources._photographs import is_photographs, photo_patches
 from eigenstep.images.sources._samples import UNLABELLED, Labels, Sample, Value, read_labels
@@ -13,6 +14,7 @@ __all__ = [
     "Labels",
     "OwnData",
     "OwnItems",
+    "Pairs",
     "Passed",
     "PassedOver",
     "RandomAccess",

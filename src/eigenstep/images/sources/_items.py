@@ -20,6 +20,10 @@ from eigenstep.images.sources._samples import Value
 CONTENT, LABEL = ("image", "x"), ("label", "y")
 
 
+class MixedItems(ValueError):
+    """An item that is of another shape or type than the first: of the data set, not of one broken item."""
+
+
 class Items:
     """A split: what stands for x, or (x, label), or {"image": x, "label": label} in each item.
 
@@ -51,6 +55,8 @@ class Items:
         """
         try:
             item = self._get(row)
+        except MixedItems:
+            raise
         except Exception as error:  # a data set may raise anything
             return FailedItem(_in_one_line(error))
         content, label = self._split(item)

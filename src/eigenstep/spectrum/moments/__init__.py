@@ -1,10 +1,12 @@
-"""Streaming moments of two views' embeddings, and what spectra are computed from."""
+"""Streaming moments of two views' or two encoders' embeddings, and what spectra are computed from."""
 
 from eigenstep.spectrum.moments._across_ranks import joint_moments
 from eigenstep.spectrum.moments._forms import FORMS, EmbeddingWindow, Finish, Form, default_window, make_form
 from eigenstep.spectrum.moments._leading import LARGEST_DENSE, LeadingDirections, LeadingPairs, leading_pairs
 from eigenstep.spectrum.moments._moments import Moments, full_precision, half_life_decay
 from eigenstep.spectrum.moments._pair_moments import PairMoments, pair_moments, pair_moments_of_rows
+from eigenstep.spectrum.moments._two_sides import TwoSides, two_sides_of_rows
+from eigenstep.spectrum.moments._two_sides_form import TwoSidesForm
 
 __all__ = [
     "FORMS",
@@ -16,6 +18,8 @@ __all__ = [
     "LeadingPairs",
     "Moments",
     "PairMoments",
+    "TwoSides",
+    "TwoSidesForm",
     "default_window",
     "full_precision",
     "half_life_decay",
@@ -24,4 +28,5 @@ __all__ = [
     "make_form",
     "pair_moments",
     "pair_moments_of_rows",
+    "two_sides_of_rows",
 ]

@@ -17,6 +17,7 @@ from eigenstep.spectrum.moments._across_ranks import joint_moments
 from eigenstep.spectrum.moments._leading import LARGEST_DENSE, LeadingDirections
 from eigenstep.spectrum.moments._moments import Moments, half_life_decay
 from eigenstep.spectrum.moments._pair_moments import PairMoments
+from eigenstep.spectrum.moments._two_sides import TwoSides
 
 FORMS = ("window", "sliding", "exponential", "all")
 # What a default window holds: enough samples to see the leading modes, and little enough that decomposing
@@ -24,7 +25,7 @@ FORMS = ("window", "sliding", "exponential", "all")
 NUMBERS_IN_WINDOW, FEWEST_SAMPLES = 2**18, 256
 
 # What is left to do with a snapshot of the embeddings: it changes nothing and may run in another thread.
-Finish = Callable[[LeadingDirections], PairMoments]
+Finish = Callable[[LeadingDirections], PairMoments | TwoSides]
 
 
 def default_window(dim: int) -> int:

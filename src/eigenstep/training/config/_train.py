@@ -23,6 +23,9 @@ class RecordConfig:
     size if that is smaller."""
     directions: int = 8
     """Principal directions of the probe batch that are kept."""
+    modes: Literal["eigenvalues", "singular_values"] = "eigenvalues"
+    """What the spectrum is of: eigenvalues of the cross-correlation C of both views, or singular values of
+    their cross-covariance, each view about its own mean; two encoders of pairs always have these."""
     drift: bool = False
     """Follow how far the probe batch's features move from the start; a run that starts from weights always
     does."""
