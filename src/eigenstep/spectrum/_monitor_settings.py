@@ -65,6 +65,7 @@ class MonitorSettings:
     directions: int
     layer: str | None
     layout: str | None = None
+    views: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("every", "window", "stride", "leading", "planned_steps", "directions"):
