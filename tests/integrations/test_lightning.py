@@ -157,7 +157,9 @@ def test_further_crops_are_passed_over(pytorch_lightning, joint, tmp_path, eigen
     module, choice = Crops(), {"per_call": 6} if joint else {}
     fit(pytorch_lightning, module, tmp_path, callback(views=(0, 1), **choice))
     for row, window in zip(
-        read_record(tmp_path / "eigenstep").eigenvalues["cross_correlation"], windows(module.seen), strict=True
+        read_record(tmp_path / "eigenstep").eigenvalues["cross_correlation"],
+        windows(module.seen),
+        strict=True,
     ):
         np.testing.assert_allclose(row, eigenvalues(window), rtol=1e-9, atol=1e-9)
 

@@ -109,7 +109,9 @@ def test_two_views_are_the_call_to_the_bit(kind):
 
 def test_every_loss_says_what_it_makes_of_more_views():
     kinds = {value for value in vars(losses).values() if isinstance(value, type)}
-    concrete = {kind for kind in kinds if issubclass(kind, losses.TwoViewLoss) and not kind.__abstractmethods__}
+    concrete = {
+        kind for kind in kinds if issubclass(kind, losses.TwoViewLoss) and not kind.__abstractmethods__
+    }
     expected = {"by_pairs": BY_PAIRS, "together": TOGETHER, "refused": REFUSED}
     assert concrete == BY_PAIRS | TOGETHER | REFUSED
     for how, kinds in expected.items():

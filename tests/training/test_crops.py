@@ -115,7 +115,9 @@ def test_the_record_is_of_the_first_two_global_views(small_config, tmp_path):
     """Their spectrum before the first step is that of a run of two views, to the bit."""
     config = small_config(loss="lejepa", steps=1)
     two = train(config, tmp_path / "two")
-    crops = train(dataclasses.replace(config, views=dataclasses.replace(CROPS, global_views=2)), tmp_path / "crops")
+    crops = train(
+        dataclasses.replace(config, views=dataclasses.replace(CROPS, global_views=2)), tmp_path / "crops"
+    )
     for name in ("cross_correlation", "covariance", "features"):
         assert np.array_equal(crops.eigenvalues[name][0], two.eigenvalues[name][0])
     assert crops.metrics["loss"][0] != two.metrics["loss"][0]

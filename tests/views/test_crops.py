@@ -55,9 +55,7 @@ def test_local_crops_have_their_own_area_and_the_same_other_operations():
         found = areas(view)
         assert lowest - 0.04 < found.min() < found.max() < highest + 0.01
     flipped = Crops(dataclasses.replace(config, flip_probability=1.0), 64)(images, seeded())
-    assert all(
-        torch.equal(one.flip(3), other) for one, other in zip((*whole, local), flipped, strict=True)
-    )
+    assert all(torch.equal(one.flip(3), other) for one, other in zip((*whole, local), flipped, strict=True))
 
 
 def test_parts_of_a_batch_get_the_views_of_the_whole_batch():

@@ -130,9 +130,7 @@ def _sees_small_images(model: ResNet) -> bool:
     return isinstance(model.maxpool, nn.Identity)
 
 
-def _output_dimension(
-    backbone: str, model: nn.Module, image_size: int, channels: int, role: str = ""
-) -> int:
+def _output_dimension(backbone: str, model: nn.Module, image_size: int, channels: int, role: str = "") -> int:
     model.eval()
     try:
         with torch.no_grad():

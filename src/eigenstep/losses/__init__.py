@@ -30,8 +30,8 @@ from the same sample, and also offers
 - `loss.terms(z_a, z_b)`, the terms by name, and `loss.weights`, the factor of each term: the loss is
   `sum(loss.weights[name] * term for name, term in loss.terms(z_a, z_b).items())`;
 - `loss.loss_and_terms(z_a, z_b)`, both from one computation, the terms without gradient;
-- `loss.of_views([z_a, z_b, z_c, ...], n_global=2)`, the same of more than two views of a sample, such as local
-  crops: of all at once where the loss is defined so (LeJEPA, VISReg, MMCR), else the mean over pairs;
+- `loss.of_views([z_a, z_b, z_c, ...], n_global=2)`, the same of more than two views of a sample, such as
+  local crops: of all at once where the loss is defined so (LeJEPA, VISReg, MMCR), else the mean over pairs;
 - a function twin with the same options, such as `barlow_twins_loss(z_a, z_b, lambda_param=1.0)`.
 
 `SupConLoss` and `NSCLLoss` take a third argument, `loss(z_a, z_b, labels)`, in the others and their twins

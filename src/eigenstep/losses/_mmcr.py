@@ -16,7 +16,8 @@ class MMCRLoss(TwoViewLoss):
         L = centroids + lambda_param manifolds
 
     ||.||_*: the nuclear norm, the sum of the singular values. Views have unit length. V = 2: z_a and z_b;
-    `of_views` takes more. The terms have these names. Yerxa, Kuang, Simoncelli and Chung 2023, arXiv:2303.03307.
+    `of_views` takes more. The terms have these names. Yerxa, Kuang, Simoncelli and Chung 2023,
+    arXiv:2303.03307.
 
     Parameters
     ----------

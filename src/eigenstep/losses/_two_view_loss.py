@@ -72,9 +72,7 @@ class TwoViewLoss(nn.Module, ABC):
         with outside_autocast(z_a=z_a, z_b=z_b):
             return self._loss_and_terms(self._joint_batch(z_a, z_b))
 
-    def of_views(
-        self, views: Sequence[Tensor], n_global: int = 2
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def of_views(self, views: Sequence[Tensor], n_global: int = 2) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of two views or more, and its terms without gradient.
 
         Parameters

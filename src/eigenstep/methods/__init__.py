@@ -192,9 +192,7 @@ def check_views(config: Any, objective: Objective) -> None:
     """
     if not config.views.crops or objective.takes_crops:
         return
-    takers = [
-        name for name, method in METHODS.items() if method.build(method.options(), 8, 2).takes_crops
-    ]
+    takers = [name for name, method in METHODS.items() if method.build(method.options(), 8, 2).takes_crops]
     own = "; an Objective says that it takes more by takes_crops" if is_python(config.loss) else ""
     raise ValueError(
         f"{config.views.crops}: {config.loss.removeprefix(PYTHON)} is of two views; expected --loss"

@@ -21,9 +21,7 @@ def check_hidden(name: str, hidden: int) -> None:
         raise ValueError(f"{name} is too small: expected at least 1, got {hidden}")
 
 
-def predictions(
-    predicted: Sequence[Tensor], targets: Sequence[Tensor]
-) -> list[tuple[Tensor, Tensor]]:
+def predictions(predicted: Sequence[Tensor], targets: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
     """Every view's prediction, (b, d), with the embedding of every global view but its own.
 
     Examples

@@ -134,7 +134,7 @@ class Learner:
         return named | {name: module for name, module in others.items() if module and module.state_dict()}
 
     def forward(self, step: int, views: tuple[Tensor, ...], labels: Tensor | None = None) -> ForwardPass:
-        """The loss of views, each (b, C, H, W), of this process's images: two, or the global and local ones."""
+        """The loss of views, each (b, C, H, W), of this process's images: two, or global and local ones."""
         views, given = self._altered(step, views)
         micro = self._micro_batches(views)
         if len(micro) == 1:
@@ -310,7 +310,7 @@ class Learner:
 
 
 class _Passes(nn.Module):
-    """Batches of several sizes through the encoder, in one call: then DistributedDataParallel sees one pass."""
+    """Batches of several sizes pass the encoder in one call, as DistributedDataParallel needs it."""
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()

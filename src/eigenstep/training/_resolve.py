@@ -71,8 +71,8 @@ def _check_crops(config: TrainConfig) -> None:
     views = config.views
     if not views.local_views and views.local_size is not None:
         raise ValueError(
-            f"views.local_size {views.local_size}: expected local views, got none; set --views.local-views, or"
-            " --views.local-size None"
+            f"views.local_size {views.local_size}: expected local views, got none; set --views.local-views,"
+            " or --views.local-size None"
         )
     if views.own is not None:
         views.refuse_crops(f"views of one's own, {views.own}, are")

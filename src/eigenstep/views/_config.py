@@ -87,9 +87,9 @@ class ViewsConfig:
     global_views: int = 2
     """How many views of an image are large crops, by crop_scale; the first two are measured."""
     local_views: int = 0
-    """How many further views are small crops, for the losses that take them (SwAV's and DINO's recipes: 6)."""
+    """How many further views are small crops, for the losses that take them (SwAV and DINO: 6)."""
     local_size: int | None = None
-    """Side of local views in pixels; default: 96/224 of that of the others, as in SwAV's and DINO's recipes."""
+    """Side of local views in pixels; default: 96/224 of that of the others, as of SwAV and DINO."""
     local_area: tuple[float, float] = (0.05, 0.4)
     """Area of a local crop as a fraction of the image, (min, max); DINO's, with crop_scale (0.4, 1)."""
     own: str | None = None

@@ -105,11 +105,16 @@ def test_the_spectrum_is_that_of_the_two_global_crops(tmp_path, layer, joint, mi
         (
             "head",
             False,
-            r"gave 8 outputs before the step, taken for 4 micro-batches of two views, \(0, 1\), \(2, 3\), \.\.\.;"
-            r".* global crops: views=\(0, 1\)",
+            r"gave 8 outputs before the step, taken for 4 micro-batches of two views, \(0, 1\), \(2, 3\),"
+            r" \.\.\.; .* global crops: views=\(0, 1\)",
             "(0, 1), (2, 3), (4, 5), (6, 7) of the calls",
         ),
-        ("backbone", True, r"gave 2 outputs .* do not pair up .* views=\(0, 1\), and by per_call", "one view"),
+        (
+            "backbone",
+            True,
+            r"gave 2 outputs .* do not pair up .* views=\(0, 1\), and by per_call",
+            "one view",
+        ),
         ("head", True, r"with 8 rows for each sample .* views=\(0, 1\), per_call=8", "one view"),
     ],
 )
@@ -139,7 +144,10 @@ def test_one_view_a_step_is_one_view_without_a_word(tmp_path):
         ({"per_call": 8}, r"per_call=8 goes with views=\(i, j\), such as \(0, 1\), got None"),
         ({"per_call": (2, 0), "views": (0, 1)}, r"or for each call \(2, 6\), got \(2, 0\)"),
         ({"per_call": (), "views": (0, 1)}, r"got \(\)"),
-        ({"per_call": (2, 6), "views": (0, 8)}, r"expected views below 8, of per_call=\(2, 6\), got \(0, 8\)"),
+        (
+            {"per_call": (2, 6), "views": (0, 8)},
+            r"expected views below 8, of per_call=\(2, 6\), got \(0, 8\)",
+        ),
         ({"per_call": (2, 6), "views": (0, 1), "calls": 3}, r"expected calls=2, or none, .* got 3"),
         ({"views": [0, 1]}, r"two numbers of calls, got \[0, 1\]"),
     ],

@@ -40,8 +40,8 @@ class Views:
         counts = per_call if isinstance(per_call, tuple) else (per_call,)
         if not counts or not all(isinstance(count, int) and count >= 1 for count in counts):
             raise ValueError(
-                "expected per_call to say how many views a call holds, such as 8, or for each call (2, 6), got"
-                f" {per_call}"
+                "expected per_call to say how many views a call holds, such as 8, or for each call (2, 6),"
+                f" got {per_call}"
             )
         if not isinstance(self.views, tuple):
             raise ValueError(f"per_call={per_call} goes with views=(i, j), such as (0, 1), got {self.views}")
@@ -52,7 +52,9 @@ class Views:
                 f"expected calls={len(per_call)}, or none, with per_call={per_call}, got {self.calls}"
             )
         if max(self.views) >= sum(per_call):
-            raise ValueError(f"expected views below {sum(per_call)}, of per_call={per_call}, got {self.views}")
+            raise ValueError(
+                f"expected views below {sum(per_call)}, of per_call={per_call}, got {self.views}"
+            )
 
     @property
     def is_guessed(self) -> bool:
@@ -103,7 +105,10 @@ class Views:
         if self.views is not None and self.views > 1:
             return f"0 and 1 of {self.views} in each call"
         if self.views is None and _pair_up(outputs):
-            return ", ".join(f"({number}, {number + 1})" for number in range(0, len(outputs), 2)) + " of the calls"
+            return (
+                ", ".join(f"({number}, {number + 1})" for number in range(0, len(outputs), 2))
+                + " of the calls"
+            )
         return "one view"
 
     def _pair(self, outputs: list[Tensor], layer: str) -> "Batch":
@@ -170,7 +175,9 @@ class Kind:
 def _split(output: Tensor, views: int, layer: str) -> tuple[Tensor, ...]:
     """The views (n, d) that a call holds one after the other."""
     if len(output) % views:
-        raise ValueError(f"layer {layer!r} gave {len(output)} embeddings, expected {views} views of equal size")
+        raise ValueError(
+            f"layer {layer!r} gave {len(output)} embeddings, expected {views} views of equal size"
+        )
     return output.chunk(views) if len(output) else (output,) * views
 
 

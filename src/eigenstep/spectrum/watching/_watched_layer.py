@@ -159,14 +159,14 @@ class WatchedLayer:
         elif not paired and calls > 1:
             self.tell(
                 "guessed",
-                f"{gave}, which do not pair up by their shapes, and all are taken for samples of one view; say"
-                f" views=1 if they are, or {choice}, and by per_call how many views each call holds",
+                f"{gave}, which do not pair up by their shapes, and all are taken for samples of one view;"
+                f" say views=1 if they are, or {choice}, and by per_call how many views each call holds",
             )
         elif not paired and self._stacked > 1:
             self.tell(
                 "guessed",
-                f"{gave}, with {self._stacked} rows for each sample of the model, and all are taken for samples"
-                f" of one view; say views=1 if they are, or {choice}, per_call={self._stacked}",
+                f"{gave}, with {self._stacked} rows for each sample of the model, and all are taken for"
+                f" samples of one view; say views=1 if they are, or {choice}, per_call={self._stacked}",
             )
 
     def _tell_held(self) -> None:
