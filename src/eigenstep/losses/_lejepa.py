@@ -16,9 +16,9 @@ class LeJEPALoss(SlicedLoss):
 
     T is the statistic of Epps and Pulley: the squared distance of the sample's characteristic function from
     the standard normal's, phi_k = exp(-t_k^2 / 2), integrated over [-t_max, t_max] with the weight
-    exp(-t^2 / 2) by the trapezoid rule on `knots` points t_k from 0 to t_max. V = 2: z_a and z_b, both global;
-    `of_views` takes more, of which the first ones are. The terms have these names and weights. Balestriero
-    and LeCun 2025, arXiv:2511.08544.
+    exp(-t^2 / 2) by the trapezoid rule on `knots` points t_k from 0 to t_max. V = 2: z_a and z_b, both
+    global; `of_views` takes more, of which the first ones are. The terms have these names and weights.
+    Balestriero and LeCun 2025, arXiv:2511.08544.
 
     Parameters
     ----------

@@ -149,12 +149,12 @@ class Learner:
         z_a, z_b, *crops = z
         with self.fabric.autocast():
             to_a, to_b = self.preconditioner(z_a, z_b) if self.preconditioner else (z_a, z_b)
-            target_a, target_b, *others = self._target_embeddings(micro)
+            targets = self._target_embeddings(micro)
             batch = Embeddings(
-                *(to_a, to_b, labels, target_a, target_b, *given, step, self._generator(step)),
+                *(to_a, to_b, labels, *(targets[:2] or (None, None)), *given, step, self._generator(step)),
                 crops=tuple(crops),
                 n_global=self.global_views,
-                crop_targets=tuple(others),
+                crop_targets=targets[2:],
             )
             loss, terms = self._evaluate(self._objective, batch)
         return ForwardPass(loss, terms, (f_a.detach(), f_b.detach()), tuple(z), batch, step, views)
@@ -283,10 +283,10 @@ class Learner:
         embeddings = [_wide(z).chunk(len(group)) for (_, z), group in zip(passed, alike, strict=True)]
         return f_a, f_b, *itertools.chain.from_iterable(embeddings)
 
-    def _target_embeddings(self, micro: list[tuple[Tensor, ...]]) -> tuple[Tensor | None, ...]:
-        """Of the global views."""
+    def _target_embeddings(self, micro: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+        """Of the global views; none where there is no target network."""
         if self.target is None:
-            return None, None
+            return ()
         count = self.global_views
         passed = [_wide(self.target(as_input(torch.cat(part[:count]), self.dtype))) for part in micro]
         return tuple(torch.cat(rows) for rows in zip(*(z.chunk(count) for z in passed), strict=True))
