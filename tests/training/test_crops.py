@@ -10,6 +10,7 @@ from torch import nn
 
 from eigenstep.losses import CorInfoMaxLoss
 from eigenstep.methods import METHODS, Embeddings, Objective, TargetNetwork, build_objective
+from eigenstep.optim import Preconditioned
 from eigenstep.training import (
     CheckpointConfig,
     EmbeddingPreconditionerConfig,
@@ -158,8 +159,9 @@ def test_a_loss_of_ones_own_is_of_pairs_and_an_objective_says_what_it_takes(smal
 
     with pytest.raises(ValueError, match=r"Mine is of two views.*an Objective says .* by takes_crops$"):
         train(config, tmp_path / "mine", objective=Mine())
-    with pytest.raises(ValueError, match="CorInfoMaxLoss is of two views"):
-        train(config, tmp_path / "mine", objective=CorInfoMaxLoss(8))
+    for loss in (CorInfoMaxLoss(8), Preconditioned(distance)):
+        with pytest.raises(ValueError, match=f"{type(loss).__name__} is of two views"):
+            train(config, tmp_path / "mine", objective=loss)
     Mine.takes_crops = True
     assert train(config, tmp_path / "mine", objective=Mine()).summary["state"] == "finished"
 

@@ -19,7 +19,8 @@ class PluggedObjective(Objective):
 
     It is called with the joint batch of all processes, in float32 or better. One that gathers by itself,
     and says so by an attribute `gather_distributed`, is called with this process's embeddings. Of more than
-    two views the loss is the mean over pairs, see `eigenstep.losses.mean_over_pairs`.
+    two views the loss is the mean over pairs, see `eigenstep.losses.mean_over_pairs`, unless its attribute
+    `more_views` is "refused".
 
     Examples
     --------
@@ -32,7 +33,7 @@ class PluggedObjective(Objective):
     def __init__(self, loss: Loss) -> None:
         super().__init__()
         self.loss = loss
-        self.takes_crops = not isinstance(loss, TwoViewLoss) or loss.more_views != "refused"
+        self.takes_crops = getattr(loss, "more_views", "by_pairs") != "refused"
 
     def forward(self, batch: Embeddings) -> LossAndTerms:
         z_a, z_b, crops = batch.z_a, batch.z_b, list(batch.crops)

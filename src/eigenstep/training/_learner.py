@@ -150,12 +150,9 @@ class Learner:
         with self.fabric.autocast():
             to_a, to_b = self.preconditioner(z_a, z_b) if self.preconditioner else (z_a, z_b)
             targets = self._target_embeddings(micro)
-            batch = Embeddings(
-                *(to_a, to_b, labels, *(targets[:2] or (None, None)), *given, step, self._generator(step)),
-                crops=tuple(crops),
-                n_global=self.global_views,
-                crop_targets=targets[2:],
-            )
+            target_a, target_b = targets[:2] if targets else (None, None)
+            seen = (to_a, to_b, labels, target_a, target_b, *given, step, self._generator(step))
+            batch = Embeddings(*seen, tuple(crops), self.global_views, targets[2:])
             loss, terms = self._evaluate(self._objective, batch)
         return ForwardPass(loss, terms, (f_a.detach(), f_b.detach()), tuple(z), batch, step, views)
 
