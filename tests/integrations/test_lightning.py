@@ -145,6 +145,25 @@ def test_accumulated_batches_make_one_step(pytorch_lightning, views, tmp_path, e
     np.testing.assert_allclose(record.metrics["loss"], np.mean(module.losses), rtol=1e-5)
 
 
+@pytest.mark.parametrize("joint", [False, True])
+def test_further_crops_are_passed_over(pytorch_lightning, joint, tmp_path, eigenvalues):
+    class Crops(two_views(pytorch_lightning)):
+        def training_step(self, batch, batch_index):
+            views = [*batch, *(each + torch.randn(each.shape) for each in batch * 2)]
+            z = self(torch.cat(views)).chunk(6) if joint else [self(view) for view in views]
+            self.seen.append((z[0].detach().clone(), z[1].detach().clone()))
+            return sum((each - z[0].detach()).square().mean() + each.square().mean() for each in z)
+
+    module, choice = Crops(), {"per_call": 6} if joint else {}
+    fit(pytorch_lightning, module, tmp_path, callback(views=(0, 1), **choice))
+    for row, window in zip(
+        read_record(tmp_path / "eigenstep").eigenvalues["cross_correlation"],
+        windows(module.seen),
+        strict=True,
+    ):
+        np.testing.assert_allclose(row, eigenvalues(window), rtol=1e-9, atol=1e-9)
+
+
 def test_one_view_a_batch_is_not_paired_with_the_next_batch(pytorch_lightning, tmp_path, eigenvalues):
     class OneView(two_views(pytorch_lightning)):
         def training_step(self, batch, batch_index):

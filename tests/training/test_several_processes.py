@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 STEPS = 10
 LOSSES = tuple(name for name, method in METHODS.items() if not method.needs_labels)
-OTHERS = ("adamw", "lars", "muon", "preconditioned", "in parts", "norms apart")
+OTHERS = ("adamw", "lars", "muon", "preconditioned", "in parts", "norms apart", "crops", "crops by pairs")
 RATES = {"barlow_twins": 0.01, "spectral_contrastive": 0.01, "vicreg": 0.005, "visreg": 0.005}
 
 
@@ -53,6 +53,9 @@ def cases(small_config):
     configs["preconditioned"] = dataclasses.replace(
         configs["barlow_twins"], embedding_preconditioner=preconditioned
     )
+    crops = dataclasses.replace(base.views, global_views=3, local_views=2)
+    configs["crops"] = dataclasses.replace(configs["lejepa"], views=crops)
+    configs["crops by pairs"] = dataclasses.replace(configs["vicreg"], views=crops)
     configs["norms apart"] = dataclasses.replace(simclr, sync_batch_norm=False)
     configs["odd"] = dataclasses.replace(simclr, batch_size=15)
     configs["diverged"] = dataclasses.replace(

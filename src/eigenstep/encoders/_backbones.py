@@ -1,5 +1,6 @@
 """Backbones by name: the small convnet, any model of timm without its classifier, and small ResNets."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,9 @@ from eigenstep.spelling import is_python, nearest
 SMALL_IMAGE = 64
 
 
-def build_backbone(backbone: str, image_size: int, channels: int = 3) -> tuple[nn.Module, int]:
+def build_backbone(
+    backbone: str, image_size: int, channels: int = 3, local_size: int | None = None
+) -> tuple[nn.Module, int]:
     """The network that `backbone` names, and how many features it gives; see `build_encoder`."""
     if backbone == "convnet":
         return convnet(channels), 256
@@ -32,13 +35,25 @@ def build_backbone(backbone: str, image_size: int, channels: int = 3) -> tuple[n
     _check_tag(backbone)
     # timm's default is left to it, for models that others register may not know the argument.
     options: dict[str, Any] = {} if channels == 3 else {"in_chans": channels}
-    try:
-        model = timm.create_model(backbone, num_classes=0, img_size=image_size, **options)
-    except TypeError:  # convolutional models take any size and do not know the argument
-        model = timm.create_model(backbone, num_classes=0, **options)
+    # Transformers of one size interpolate their positions for others where they are told that there are.
+    sizes = [{"img_size": image_size}, {}]
+    if local_size not in (None, image_size):
+        sizes.insert(0, {"img_size": image_size, "dynamic_img_size": True})
+    model = _first_that_is_made(backbone, [options | size for size in sizes])
     if image_size <= SMALL_IMAGE and isinstance(model, ResNet) and not _sees_small_images(model):
         _use_small_stem(model)
-    return model, _output_dimension(backbone, model, image_size, channels)
+    features = _output_dimension(backbone, model, image_size, channels)
+    if local_size is not None:
+        _output_dimension(backbone, model, local_size, channels, " as local views; set --views.local-size")
+    return model, features
+
+
+def _first_that_is_made(backbone: str, choices: list[dict[str, Any]]) -> nn.Module:
+    """timm's model by the first options that it knows; convolutional models take any size, and know none."""
+    for options in choices[:-1]:
+        with contextlib.suppress(TypeError):
+            return timm.create_model(backbone, num_classes=0, **options)
+    return timm.create_model(backbone, num_classes=0, **choices[-1])
 
 
 def convnet(channels: int = 3, width: int = 16) -> nn.Sequential:
@@ -115,13 +130,14 @@ def _sees_small_images(model: ResNet) -> bool:
     return isinstance(model.maxpool, nn.Identity)
 
 
-def _output_dimension(backbone: str, model: nn.Module, image_size: int, channels: int) -> int:
+def _output_dimension(backbone: str, model: nn.Module, image_size: int, channels: int, role: str = "") -> int:
     model.eval()
     try:
         with torch.no_grad():
             features = model(torch.zeros(1, channels, image_size, image_size))
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"{backbone} does not take images of {image_size} px: {error}") from error
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(f"{backbone} does not take images of {image_size} px{role}: {reason}") from error
     model.train()
     if features.ndim != 2:
         raise ValueError(

@@ -44,6 +44,7 @@ def build_encoder(
     weights: str | Path | None = None,
     weights_prefix: str | None = None,
     pretrained: bool = False,
+    local_size: int | None = None,
 ) -> Encoder:
     """`convnet` or a timm model without its classifier, and a projector.
 
@@ -63,6 +64,9 @@ def build_encoder(
         What stands before the backbone's names in that file; default: the prefix by which most match.
     pretrained : bool
         Start from timm's pretrained weights of that name instead, see `pretrained_weights`.
+    local_size : int | None
+        Side of local views that the encoder is to take as well. Transformers of one size interpolate their
+        positions for it (timm's `dynamic_img_size`), where they can.
 
     Raises
     ------
@@ -79,7 +83,7 @@ def build_encoder(
     """
     if pretrained and weights is not None:
         raise ValueError(f"expected --pretrained or --backbone-weights, got both ({weights})")
-    model, features = build_backbone(backbone, image_size, channels)
+    model, features = build_backbone(backbone, image_size, channels, local_size)
     encoder = Encoder(model, features, projector)
     if pretrained or weights is not None:
         tensors = pretrained_weights(backbone) if weights is None else read_weights(weights)

@@ -85,6 +85,8 @@ def initial_encoder(config: EncoderSettings, started: Start | None = None) -> En
             "weights_prefix": config.weights_prefix,
             "pretrained": config.pretrained,
         }
+    if config.views.local_views:
+        options["local_size"] = config.views.side_of_local(config.images.size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         encoder = build_encoder(

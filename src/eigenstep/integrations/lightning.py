@@ -41,7 +41,7 @@ class SpectrumCallback(*_callback_classes()):  # type: ignore[misc]
     log : bool
         Whether values go to the loggers.
     options
-        As of `eigenstep.watch`: every, views, pool, probe, center, form, ...
+        As of `eigenstep.watch`: every, views, calls, per_call, pool, probe, center, form, ...
 
     Attributes
     ----------

@@ -40,7 +40,7 @@ class SpectrumCallback(TrainerCallback):
     log : bool
         Whether values go to where the Trainer reports to.
     options
-        As of `eigenstep.watch`: every, views, pool, probe, center, form, ...
+        As of `eigenstep.watch`: every, views, calls, per_call, pool, probe, center, form, ...
 
     Attributes
     ----------

@@ -32,6 +32,8 @@ from the same sample, and also offers
 - `loss.loss_and_terms(z_a, z_b)`, both from one computation, the terms without gradient;
 - `loss.landmarks(pairs, dim)`, the values that it has by itself, by formula: chance, constant embeddings,
   the floor, for its value to be compared with; `named_landmarks` gives those of other libraries' losses;
+- `loss.of_views([z_a, z_b, z_c, ...], n_global=2)`, the same of more than two views of a sample, such as
+  local crops: of all at once where the loss is defined so (LeJEPA, VISReg, MMCR), else the mean over pairs;
 - a function twin with the same options, such as `barlow_twins_loss(z_a, z_b, lambda_param=1.0)`.
 
 `SupConLoss` and `NSCLLoss` take a third argument, `loss(z_a, z_b, labels)`, in the others and their twins
@@ -50,7 +52,7 @@ from eigenstep.losses._coding_rate import CodingRateLoss, coding_rate_loss
 from eigenstep.losses._corinfomax import CorInfoMaxLoss, corinfomax_loss
 from eigenstep.losses._dcl import DCLLoss, dcl_loss
 from eigenstep.losses._frossl import FroSSLLoss, frossl_loss
-from eigenstep.losses._joint_batch import JointBatch, gather_batch
+from eigenstep.losses._joint_batch import JointBatch, gather_batch, gather_views
 from eigenstep.losses._labelled_loss import LabelledLoss
 from eigenstep.losses._landmarks import choice_landmarks
 from eigenstep.losses._lejepa import LeJEPALoss, lejepa_loss
@@ -59,6 +61,7 @@ from eigenstep.losses._named_landmarks import byol_landmarks, named_landmarks
 from eigenstep.losses._negative_cosine_similarity import NegativeCosineSimilarity, negative_cosine_similarity
 from eigenstep.losses._nscl import NSCLLoss, nscl_loss
 from eigenstep.losses._nt_xent import NTXentLoss, nt_xent_loss
+from eigenstep.losses._pairs_of_views import mean_over_pairs
 from eigenstep.losses._siglip import SigLIPLoss, siglip_loss
 from eigenstep.losses._sliced_loss import SlicedLoss
 from eigenstep.losses._spectral import SpectralLoss, spectral_loss
@@ -102,7 +105,9 @@ __all__ = [
     "dcl_loss",
     "frossl_loss",
     "gather_batch",
+    "gather_views",
     "lejepa_loss",
+    "mean_over_pairs",
     "mmcr_loss",
     "negative_cosine_similarity",
     "named_landmarks",

@@ -58,6 +58,7 @@ class CorInfoMaxLoss(TwoViewLoss):
     """
 
     min_pairs = 2
+    more_views = "refused"  # each of two views has a memory of its own
     mean: Tensor
     covariance: Tensor
 

@@ -1,5 +1,6 @@
 """Embeddings of all ranks as one batch, with exact gradients."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -14,6 +15,8 @@ class JointBatch:
 
     `own_rows` says where this rank's pairs lie among them. `labels`, (batch,), are the samples' classes
     for a loss that takes them; `slices`, (dim, slices), unit columns along which a loss looks at embeddings.
+    `further`, each (batch, dim), are the views beyond two of a loss that takes all at once, and `n_global` is
+    how many of all, the first ones, are of large crops.
     """
 
     z_a: Tensor
@@ -22,6 +25,13 @@ class JointBatch:
     world_size: int = 1
     labels: Tensor | None = None
     slices: Tensor | None = None
+    further: tuple[Tensor, ...] = ()
+    n_global: int = 2
+
+    @property
+    def views(self) -> list[Tensor]:
+        """The embeddings of all views, each (batch, dim)."""
+        return [self.z_a, self.z_b, *self.further]
 
     def joint_mean(self, own_total: Tensor, count: int) -> Tensor:
         """The share of this rank in the mean of `count` items, from its sum over its own ones.
@@ -61,3 +71,10 @@ def gather_batch(z_a: Tensor, z_b: Tensor, labels: Tensor | None = None) -> Join
     if labels is not None:
         labels = gather_rows(labels, counts)
     return JointBatch(gathered_a, gathered_b, slice(first, first + own), len(counts), labels)
+
+
+def gather_views(views: Sequence[Tensor]) -> list[Tensor]:
+    """Join each of several views, (batch, dim), with that of the other ranks, as `gather_batch` does."""
+    if not views or world_size() == 1:
+        return list(views)
+    return list(gather_rows(torch.stack(list(views), dim=1)).unbind(1))

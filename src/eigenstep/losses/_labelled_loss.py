@@ -13,6 +13,8 @@ from eigenstep.losses._two_view_loss import outside_autocast
 class LabelledLoss(ContrastiveLoss):
     """A contrastive loss that is called with labels, `loss(z_a, z_b, labels)`; any integer is a class."""
 
+    more_views = "refused"
+
     def __init__(
         self,
         temperature: float = 0.1,

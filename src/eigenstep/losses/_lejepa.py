@@ -12,15 +12,16 @@ from eigenstep.losses._two_view_loss import check_positive
 class LeJEPALoss(SlicedLoss):
     r"""LeJEPA: views predict their mean, and embeddings are Gaussian along random directions (SIGReg).
 
-        prediction = 1/(V n d) sum_v sum_i |z_vi - c_i|^2                  c_i: the mean over the V views
+        prediction = 1/(V n d) sum_v sum_i |z_vi - c_i|^2                  c_i: the mean over the global views
         sigreg     = 1/V sum_v 1/S sum_s T(z_v u_s)                        u_s: S random unit vectors
         T(x) = n sum_k w_k [ (1/n sum_i cos t_k x_i - phi_k)^2 + (1/n sum_i sin t_k x_i)^2 ]
         loss = (1 - weight) prediction + weight sigreg
 
     T is the statistic of Epps and Pulley: the squared distance of the sample's characteristic function from
     the standard normal's, phi_k = exp(-t_k^2 / 2), integrated over [-t_max, t_max] with the weight
-    exp(-t^2 / 2) by the trapezoid rule on `knots` points t_k from 0 to t_max. V = 2: z_a and z_b. The terms
-    have these names and weights. Balestriero and LeCun 2025, arXiv:2511.08544.
+    exp(-t^2 / 2) by the trapezoid rule on `knots` points t_k from 0 to t_max. V = 2: z_a and z_b, both
+    global; `of_views` takes more, of which the first ones are. The terms have these names and weights.
+    Balestriero and LeCun 2025, arXiv:2511.08544.
 
     Parameters
     ----------
@@ -121,9 +122,9 @@ class LeJEPALoss(SlicedLoss):
         ]
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
-        views = torch.stack([batch.z_a, batch.z_b])
+        views = torch.stack(batch.views)
         return {
-            "prediction": prediction_error(views, n_global=len(views)),
+            "prediction": prediction_error(views, batch.n_global),
             "sigreg": self._sigreg(views, batch),
         }
 

@@ -17,8 +17,9 @@ class MMCRLoss(TwoViewLoss):
         manifolds = 1/n sum_i ||Z_i||_*                 Z_i: (V, d), the views of sample i
         L = centroids + lambda_param manifolds
 
-    ||.||_*: the nuclear norm, the sum of the singular values. Views have unit length. V = 2: z_a and z_b. The
-    terms have these names. Yerxa, Kuang, Simoncelli and Chung 2023, arXiv:2303.03307.
+    ||.||_*: the nuclear norm, the sum of the singular values. Views have unit length. V = 2: z_a and z_b;
+    `of_views` takes more. The terms have these names. Yerxa, Kuang, Simoncelli and Chung 2023,
+    arXiv:2303.03307.
 
     Parameters
     ----------
@@ -52,6 +53,7 @@ class MMCRLoss(TwoViewLoss):
     """
 
     min_pairs = 2
+    more_views = "together"
 
     def __init__(
         self,
@@ -88,7 +90,7 @@ class MMCRLoss(TwoViewLoss):
         ]
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
-        views = torch.stack([batch.z_a, batch.z_b], dim=1)
+        views = torch.stack(batch.views, dim=1)
         if self.normalize == "cosine":
             views = normalize_rows(views, dim=-1)
         return {

@@ -28,6 +28,7 @@ class PairLogitsLoss(TwoViewLoss):
     """
 
     min_pairs = 2
+    more_views = "refused"  # two kinds of data, one each
     # Largest 1 / temperature that is learned.
     max_scale = math.inf
 

@@ -1,12 +1,14 @@
 """Losses that look at the embeddings along random directions, slices, drawn anew at each call."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from eigenstep.losses._joint_batch import JointBatch
-from eigenstep.losses._two_view_loss import TwoViewLoss, outside_autocast
+from eigenstep.losses._pairs_of_views import check_global
+from eigenstep.losses._two_view_loss import TwoViewLoss, named_views, outside_autocast
 from eigenstep.machine import same_everywhere
 
 
@@ -17,10 +19,12 @@ class SlicedLoss(TwoViewLoss):
     they are drawn from torch's random state. With `gather_distributed` all ranks must look along the same
     slices: they bring generators in the same state, or bring none and get the first rank's.
 
-    A subclass finds them in the batch that `_terms` receives, as `batch.slices`.
+    A subclass finds them in the batch that `_terms` receives, as `batch.slices`, and the views as
+    `batch.views`: two, or as many as `of_views` is given.
     """
 
     min_pairs = 2
+    more_views = "together"
 
     def __init__(self, slices: int, gather_distributed: bool) -> None:
         super().__init__(gather_distributed)
@@ -56,8 +60,23 @@ class SlicedLoss(TwoViewLoss):
         with outside_autocast(z_a=z_a, z_b=z_b):
             return self._loss_and_terms(self._sliced_batch(z_a, z_b, generator))
 
+    def of_views(
+        self, views: Sequence[Tensor], n_global: int = 2, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of two views or more along the same slices, and its terms without gradient.
+
+        All views are predicted from the mean of the first `n_global`, those of large crops, and each is held
+        to the distribution. Arguments and errors otherwise as of the call.
+        """
+        check_global(n_global, len(views))
+        with outside_autocast(**named_views(views)):
+            batch = self._joint_batch_of(views, n_global)
+            return self._loss_and_terms(self._with_slices(batch, generator))
+
     def _sliced_batch(self, z_a: Tensor, z_b: Tensor, generator: torch.Generator | None) -> JointBatch:
-        batch = self._joint_batch(z_a, z_b)
+        return self._with_slices(self._joint_batch(z_a, z_b), generator)
+
+    def _with_slices(self, batch: JointBatch, generator: torch.Generator | None) -> JointBatch:
         directions = torch.randn(batch.z_a.shape[1], self.slices, generator=generator).to(batch.z_a)
         if generator is None and batch.world_size > 1:
             directions = same_everywhere(directions)

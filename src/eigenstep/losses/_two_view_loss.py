@@ -1,7 +1,9 @@
 """What all losses of two views share: the call, the checks, the precision and the joint batch."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -9,8 +11,9 @@ from torch import distributed as dist
 
 from eigenstep.analysis import Landmark
 from eigenstep.embeddings import type_name, wide_type
-from eigenstep.losses._joint_batch import JointBatch, gather_batch
+from eigenstep.losses._joint_batch import JointBatch, gather_batch, gather_views
 from eigenstep.losses._landmarks import landmarks_over_processes
+from eigenstep.losses._pairs_of_views import check_global, mean_over_pairs
 
 # What was measured where the gradient at the embeddings is multiplied by (Cov + damping)^-power.
 LOWERED_ACCURACY = (
@@ -29,9 +32,14 @@ class TwoViewLoss(nn.Module, ABC):
     embeddings and so on, it says by `_landmarks`.
 
     With `gather_distributed` and no process group initialised, the joint batch is this process's own.
+
+    Of more than two views, see `of_views`, the loss is the mean over pairs of them. A subclass whose
+    definition is of any number of views sets `more_views` to "together" and finds them in the batch's
+    `views`; one that knows two alone sets it to "refused".
     """
 
     min_pairs = 1
+    more_views: ClassVar[Literal["by_pairs", "together", "refused"]] = "by_pairs"
 
     def __init__(self, gather_distributed: bool) -> None:
         super().__init__()
@@ -109,6 +117,39 @@ class TwoViewLoss(nn.Module, ABC):
         """Of a batch that the loss sees as one; none are known unless a loss says so."""
         return []
 
+    def of_views(self, views: Sequence[Tensor], n_global: int = 2) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of two views or more, and its terms without gradient.
+
+        Parameters
+        ----------
+        views : Sequence[Tensor]
+            Embeddings (batch, dim), row i of all from the same sample.
+        n_global : int
+            How many of them, the first ones, are of large crops, at least two; see `mean_over_pairs`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As the call; ValueError also for a loss that takes two views alone.
+
+        Examples
+        --------
+        >>> from eigenstep.losses import BarlowTwinsLoss
+        >>> a, b, c = torch.randn(3, 8, 2, generator=torch.Generator().manual_seed(0))
+        >>> loss = BarlowTwinsLoss()
+        >>> bool(torch.isclose(loss.of_views([a, b, c])[0], (2 * loss(a, b) + loss(a, c) + loss(b, c)) / 4))
+        True
+        """
+        if len(views) > 2 and self.more_views == "refused":
+            raise ValueError(f"{type(self).__name__} takes two views, got {len(views)}")
+        check_global(n_global, len(views))
+        if self.more_views == "together":
+            with outside_autocast(**named_views(views)):
+                return self._loss_and_terms(self._joint_batch_of(views, n_global))
+        if len(views) == 2:
+            return self.loss_and_terms(*views)
+        return mean_over_pairs(self.loss_and_terms, views, n_global)
+
     @property
     @abstractmethod
     def weights(self) -> Mapping[str, float]:
@@ -147,6 +188,19 @@ class TwoViewLoss(nn.Module, ABC):
                 f"got {len(batch.z_a)}; use a larger batch or drop the last, incomplete one"
             )
         return batch
+
+    def _joint_batch_of(self, views: Sequence[Tensor], n_global: int) -> JointBatch:
+        """The joint batch of two views or more."""
+        z_a, z_b, *others = views
+        further = tuple(_checked(z_a, other)[1] for other in others)
+        if self.gather_distributed:
+            further = tuple(gather_views(further))
+        return replace(self._joint_batch(z_a, z_b), further=further, n_global=n_global)
+
+
+def named_views(views: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Views under the names that errors have for them."""
+    return {f"view {number}": view for number, view in enumerate(views)}
 
 
 def outside_autocast(**given: Tensor) -> torch.autocast:

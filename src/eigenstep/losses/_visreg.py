@@ -11,14 +11,15 @@ from eigenstep.losses._two_view_loss import check_positive
 class VISRegLoss(SlicedLoss):
     r"""VISReg: views predict their mean; embeddings are centred, of unit deviation and Gaussian shape.
 
-        prediction = 1/(V n d) sum_v sum_i |z_vi - c_i|^2              c_i: the mean over the V views
+        prediction = 1/(V n d) sum_v sum_i |z_vi - c_i|^2              c_i: mean over the global views
         scale      = 1/(V d) sum_v sum_j (1 - sigma_vj)^2              sigma, mean: of the batch
         shape      = 1/(V S n) sum_v sum_s sum_i (sort_i(zbar_v u_s) - q_i)^2
         center     = 1/(V d) sum_v |mean_v|^2
         zbar = (z - mean) / (stop(sigma) + eps),    q_i = Phi^{-1}(i / (n + 1))
 
     u_s: S random unit vectors; q_i: quantiles of the standard normal, so shape is a sliced Wasserstein
-    distance; stop: taken as a constant, through which no gradient flows. V = 2: z_a and z_b. The loss is
+    distance; stop: taken as a constant, through which no gradient flows. V = 2: z_a and z_b, both global;
+    `of_views` takes more, of which the first ones are. The loss is
 
         (1 - weight) prediction + weight (lambda_scale scale + lambda_shape shape + lambda_center center)
 
@@ -100,12 +101,12 @@ class VISRegLoss(SlicedLoss):
         ]
 
     def _terms(self, batch: JointBatch) -> dict[str, Tensor]:
-        views = torch.stack([batch.z_a, batch.z_b])
+        views = torch.stack(batch.views)
         mean = views.mean(1, keepdim=True)
         deviation = views.std(1, correction=0, keepdim=True)
         standard = (views - mean) / (deviation.detach() + self.eps)
         return {
-            "prediction": prediction_error(views, n_global=len(views)),
+            "prediction": prediction_error(views, batch.n_global),
             "scale": (1 - deviation).square().mean(),
             "shape": _wasserstein_from_normal(standard, batch),
             "center": mean.square().mean(),

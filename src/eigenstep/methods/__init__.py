@@ -91,6 +91,7 @@ __all__ = [
     "WMSEConfig",
     "build_objective",
     "check_outcome",
+    "check_views",
     "default_rate",
     "is_centered",
     "method_named",
@@ -179,6 +180,24 @@ def method_named(loss: str) -> Method[Any]:
     if loss not in METHODS:
         raise ValueError(f"unknown loss {loss!r}: expected {', '.join(METHODS)}." + nearest(loss, METHODS))
     return METHODS[loss]
+
+
+def check_views(config: Any, objective: Objective) -> None:
+    """Refuse more than two views for an objective of two.
+
+    Raises
+    ------
+    ValueError
+        In one line that names the losses that take more.
+    """
+    if not config.views.crops or objective.takes_crops:
+        return
+    takers = [name for name, method in METHODS.items() if method.build(method.options(), 8, 2).takes_crops]
+    own = "; an Objective says that it takes more by takes_crops" if is_python(config.loss) else ""
+    raise ValueError(
+        f"{config.views.crops}: {config.loss.removeprefix(PYTHON)} is of two views; expected --loss"
+        f" {listed(takers)}, or --views.global-views 2 --views.local-views 0{own}"
+    )
 
 
 def title_of(loss: str) -> str:

@@ -36,6 +36,13 @@ class Embeddings:
     generator : torch.Generator
         On the CPU, for what is random in a loss: determined by the run's seed and the step, and the same in
         every process.
+    crops : tuple[Tensor, ...]
+        (b, d) embeddings of the views beyond the two, for objectives that take them: the other global ones,
+        then the local ones.
+    n_global : int
+        How many of all views are global ones, `z_a` and `z_b` among them.
+    crop_targets : tuple[Tensor, ...]
+        (b, d) what the target network makes of the other global ones.
     """
 
     z_a: Tensor
@@ -49,6 +56,14 @@ class Embeddings:
     drawn_b: Tensor | None = None
     step: int = 0
     generator: torch.Generator = field(default_factory=torch.Generator)
+    crops: tuple[Tensor, ...] = ()
+    n_global: int = 2
+    crop_targets: tuple[Tensor, ...] = ()
+
+    @property
+    def z(self) -> tuple[Tensor, ...]:
+        """The embeddings of all views, (b, d) each, the global ones first."""
+        return self.z_a, self.z_b, *self.crops
 
 
 class Objective(nn.Module, ABC):
@@ -67,6 +82,8 @@ class Objective(nn.Module, ABC):
     target_momentum : float | None
         a slowly following copy of the encoder is kept and embeds the views too; how much of itself it keeps
         at each step at first (see `TargetNetwork`). None: there is no such copy.
+    takes_crops : bool
+        More than two views are taken, see `Embeddings.crops`; otherwise there are never any.
     fixed_rate : bool
         The objective's own parameters keep the rate that the schedule starts from.
     """
@@ -75,6 +92,7 @@ class Objective(nn.Module, ABC):
     needs_views: bool = False
     draws: int = 0
     target_momentum: float | None = None
+    takes_crops: bool = False
     fixed_rate: bool = False
 
     @abstractmethod
@@ -111,7 +129,7 @@ class Objective(nn.Module, ABC):
 
 
 class TwoViewObjective(Objective):
-    """A loss of the two views' embeddings alone.
+    """A loss of the two views' embeddings alone; of more views what its `of_views` gives.
 
     Examples
     --------
@@ -124,16 +142,17 @@ class TwoViewObjective(Objective):
     def __init__(self, loss: TwoViewLoss) -> None:
         super().__init__()
         self.loss = loss
+        self.takes_crops = loss.more_views != "refused"
 
     def forward(self, batch: Embeddings) -> LossAndTerms:
-        return self.loss.loss_and_terms(batch.z_a, batch.z_b)
+        return self.loss.of_views(batch.z, batch.n_global)
 
     def landmarks(self, pairs: int, dim: int, processes: int = 1) -> list[Landmark]:
         return self.loss.landmarks(pairs, dim, processes=processes)
 
 
 class SlicedObjective(Objective):
-    """A loss of the two views' embeddings along random directions, which the step's generator draws.
+    """A loss of the views' embeddings along random directions, which the step's generator draws.
 
     Examples
     --------
@@ -143,12 +162,14 @@ class SlicedObjective(Objective):
     ['prediction', 'sigreg']
     """
 
+    takes_crops = True
+
     def __init__(self, loss: SlicedLoss) -> None:
         super().__init__()
         self.loss = loss
 
     def forward(self, batch: Embeddings) -> LossAndTerms:
-        return self.loss.loss_and_terms(batch.z_a, batch.z_b, batch.generator)
+        return self.loss.of_views(batch.z, batch.n_global, batch.generator)
 
     def landmarks(self, pairs: int, dim: int, processes: int = 1) -> list[Landmark]:
         return self.loss.landmarks(pairs, dim, processes=processes)

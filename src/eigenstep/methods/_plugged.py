@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from eigenstep.analysis import Landmark
-from eigenstep.losses import TwoViewLoss, gather_batch
+from eigenstep.losses import TwoViewLoss, gather_batch, gather_views, mean_over_pairs
 from eigenstep.methods._method import Method, NoOptions
 from eigenstep.methods._objective import Embeddings, LossAndTerms, Objective, check_loss
 from eigenstep.spelling import PYTHON, absent_object, python_name
@@ -19,7 +19,9 @@ class PluggedObjective(Objective):
     """Any callable of the two views' embeddings; of a module the parameters are trained too.
 
     It is called with the joint batch of all processes, in float32 or better. One that gathers by itself,
-    and says so by an attribute `gather_distributed`, is called with this process's embeddings.
+    and says so by an attribute `gather_distributed`, is called with this process's embeddings. Of more than
+    two views the loss is the mean over pairs, see `eigenstep.losses.mean_over_pairs`, unless its attribute
+    `more_views` is "refused".
 
     Examples
     --------
@@ -32,19 +34,25 @@ class PluggedObjective(Objective):
     def __init__(self, loss: Loss) -> None:
         super().__init__()
         self.loss = loss
+        self.takes_crops = getattr(loss, "more_views", "by_pairs") != "refused"
 
     def forward(self, batch: Embeddings) -> LossAndTerms:
-        z_a, z_b = batch.z_a, batch.z_b
+        z_a, z_b, crops = batch.z_a, batch.z_b, list(batch.crops)
         if not getattr(self.loss, "gather_distributed", False):
             joint = gather_batch(z_a, z_b)
-            z_a, z_b = joint.z_a, joint.z_b
+            z_a, z_b, crops = joint.z_a, joint.z_b, gather_views(crops)
         with torch.autocast(z_a.device.type, enabled=False):
             if isinstance(self.loss, TwoViewLoss):
-                return self.loss.loss_and_terms(z_a, z_b)
-            loss = self.loss(z_a, z_b)
-            name = python_name(self.loss).removeprefix(PYTHON)
-            check_loss(loss, name, z_a.requires_grad and torch.is_grad_enabled())
-            return loss, self._terms(z_a, z_b)
+                return self.loss.of_views([z_a, z_b, *crops], batch.n_global)
+            if crops:
+                return mean_over_pairs(self._of_two, [z_a, z_b, *crops], batch.n_global)
+            return self._of_two(z_a, z_b)
+
+    def _of_two(self, z_a: Tensor, z_b: Tensor) -> LossAndTerms:
+        loss = self.loss(z_a, z_b)
+        name = python_name(self.loss).removeprefix(PYTHON)
+        check_loss(loss, name, z_a.requires_grad and torch.is_grad_enabled())
+        return loss, self._terms(z_a, z_b)
 
     def landmarks(self, pairs: int, dim: int, processes: int = 1) -> list[Landmark]:
         """Those that the loss has a method for, as the losses of `eigenstep.losses` have."""

@@ -1,6 +1,8 @@
 """The predictor of SimSiam and BYOL."""
 
-from torch import nn
+from collections.abc import Sequence
+
+from torch import Tensor, nn
 
 
 def build_predictor(dim: int, hidden: int) -> nn.Sequential:
@@ -17,3 +19,21 @@ def check_hidden(name: str, hidden: int) -> None:
     """See that an option, the width of a predictor's hidden layer, is one."""
     if hidden < 1:
         raise ValueError(f"{name} is too small: expected at least 1, got {hidden}")
+
+
+def predictions(predicted: Sequence[Tensor], targets: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    """Every view's prediction, (b, d), with the embedding of every global view but its own.
+
+    Examples
+    --------
+    >>> import torch
+    >>> a, b, c = torch.zeros(3, 4, 2)
+    >>> len(predictions([a, b, c], [a, b]))     # a of b, b of a, c of both
+    4
+    """
+    return [
+        (prediction, target)
+        for view, prediction in enumerate(predicted)
+        for place, target in enumerate(targets)
+        if place != view
+    ]

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+import torch
+
 from eigenstep.analysis import Landmark
 from eigenstep.losses import NegativeCosineSimilarity
 from eigenstep.methods._method import Method
 from eigenstep.methods._objective import Embeddings, LossAndTerms, Objective
-from eigenstep.methods._predictor import build_predictor, check_hidden
+from eigenstep.methods._predictor import build_predictor, check_hidden, predictions
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,17 @@ class SimSiam(Objective):
 
         L = -1/2 mean_i [ cos(p(a_i), stop(b_i)) + cos(p(b_i), stop(a_i)) ]          p: the predictor
 
-    Chen and He 2021, arXiv:2011.10566.
+    Of more views the mean is over every view's prediction of each global one but itself. Chen and He 2021,
+    arXiv:2011.10566.
 
     Examples
     --------
-    >>> import torch
     >>> loss, terms = SimSiam(dim=3, predictor_hidden=8)(Embeddings(torch.randn(4, 3), torch.randn(4, 3)))
     >>> loss.shape, terms
     (torch.Size([]), {})
     """
+
+    takes_crops = True
 
     def __init__(self, dim: int, predictor_hidden: int = 512, fixed_predictor_rate: bool = True) -> None:
         super().__init__()
@@ -41,8 +45,10 @@ class SimSiam(Objective):
         self.loss = NegativeCosineSimilarity()
 
     def forward(self, batch: Embeddings) -> LossAndTerms:
-        p_a, p_b = self.predictor(batch.z_a), self.predictor(batch.z_b)
-        return (self.loss(p_a, batch.z_b.detach()) + self.loss(p_b, batch.z_a.detach())) / 2, {}
+        predicted = [self.predictor(z) for z in batch.z]
+        targets = [z.detach() for z in batch.z[: batch.n_global]]
+        losses = [self.loss(p, z) for p, z in predictions(predicted, targets)]
+        return torch.stack(losses).sum() / len(losses), {}
 
     def landmarks(self, pairs: int, dim: int, processes: int = 1) -> list[Landmark]:
         return self.loss.landmarks(pairs, dim)

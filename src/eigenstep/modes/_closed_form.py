@@ -86,6 +86,7 @@ def closed_form_modes(
         raise ValueError(f"--backbone has no effect with --kernel {options.kernel}; set --kernel features")
     if options.views.own is not None:
         raise ValueError(f"--views.own {options.views.own} has no effect here; set --views by its operations")
+    options.views.refuse_crops("these modes are of")
     judged = images[thirds.judged]
     tell(f"solving for the modes of {len(thirds.first):,} images")
     values, strengths = _fit(images[thirds.first], judged, options, seed)

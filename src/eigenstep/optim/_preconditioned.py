@@ -52,6 +52,8 @@ class Preconditioned(nn.Module):
     >>> loss(z, z).backward()
     """
 
+    more_views = "refused"  # each call moves the covariance on
+
     def __init__(self, loss: Callable[..., Tensor], *, check: bool = True, **options: Any) -> None:
         super().__init__()
         if not callable(loss):

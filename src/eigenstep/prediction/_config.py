@@ -83,6 +83,9 @@ class PredictConfig(SmallStartNodes, Setup):  # the fields of the last base come
         default_factory=EmbeddingPreconditionerConfig
     )
 
+    def __post_init__(self) -> None:
+        self.views.refuse_crops("a prediction is of")
+
     @property
     def in_steps(self) -> bool:
         """Whether the course is that of the linear model trained step by step."""

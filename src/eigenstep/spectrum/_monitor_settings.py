@@ -75,6 +75,7 @@ class MonitorSettings:
     layer: str | None
     layout: str | None = None
     modes: str | None = None
+    views: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("every", "window", "stride", "leading", "planned_steps", "directions"):

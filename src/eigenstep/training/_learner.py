@@ -2,8 +2,9 @@
 
 import contextlib
 import copy
+import itertools
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -32,8 +33,8 @@ class ForwardPass:
         Of the loss, by name, each a scalar before its weight and without gradient.
     features : tuple[Tensor, Tensor]
         Of the two views, each (b, p).
-    embeddings : tuple[Tensor, Tensor]
-        Of the two views as the encoder gave them, each (b, d).
+    embeddings : tuple[Tensor, ...]
+        Of all views as the encoder gave them, each (b, d).
     batch : Embeddings
         What the objective was given: the same numbers, behind the preconditioner where there is one.
     step, views
@@ -43,10 +44,10 @@ class ForwardPass:
     loss: Tensor
     terms: dict[str, Tensor]
     features: tuple[Tensor, Tensor]
-    embeddings: tuple[Tensor, Tensor]
+    embeddings: tuple[Tensor, ...]
     batch: Embeddings
     step: int
-    views: tuple[Tensor, Tensor]
+    views: tuple[Tensor, ...]
 
 
 class Learner:
@@ -57,6 +58,8 @@ class Learner:
     at each embedding; and each part passes once more, with its graph, to take its share of the gradient
     on to the weights (gradient caching, Gao et al. 2021, arXiv:2101.06983). This is the gradient of the
     whole batch's loss, but for batch normalisation, which sees a part at a time.
+
+    Views of one size pass the encoder as one batch, local ones, which are smaller, as a batch of their own.
 
     Parameters
     ----------
@@ -76,6 +79,10 @@ class Learner:
         Compile the encoder.
     preconditioner : EmbeddingPreconditioner | None
         Between the encoder and the objective, if the gradient at the embeddings is preconditioned.
+    global_views : int
+        How many of the views are global ones; the first two are measured.
+    local_views : int
+        How many further ones there are.
     """
 
     def __init__(
@@ -89,8 +96,11 @@ class Learner:
         seed: int = 0,
         compiled: bool = False,
         preconditioner: EmbeddingPreconditioner | None = None,
+        global_views: int = 2,
+        local_views: int = 0,
     ) -> None:
         self.fabric = fabric
+        self.global_views, self.local_views = global_views, local_views
         self.micro_batch_size = micro_batch_size
         self.seed = seed
         self.encoder = self._to_device(encoder)
@@ -98,7 +108,8 @@ class Learner:
         self.target = self._to_device(target) if target else None
         self.preconditioner = self._to_device(preconditioner) if preconditioner else None
         self._objective_is_trained = any(True for _ in objective.parameters())
-        self._model: nn.Module = fabric.strategy.setup_module(self.encoder)
+        self._passes = _Passes(self.encoder)
+        self._model: nn.Module = fabric.strategy.setup_module(self._passes)
         self._objective: nn.Module = (
             fabric.strategy.setup_module(self.objective) if self._objective_is_trained else self.objective
         )
@@ -122,41 +133,43 @@ class Learner:
         }
         return named | {name: module for name, module in others.items() if module and module.state_dict()}
 
-    def forward(self, step: int, views: tuple[Tensor, Tensor], labels: Tensor | None = None) -> ForwardPass:
-        """The loss of two views, each (b, C, H, W), of this process's images."""
+    def forward(self, step: int, views: tuple[Tensor, ...], labels: Tensor | None = None) -> ForwardPass:
+        """The loss of views, each (b, C, H, W), of this process's images: two, or global and local ones."""
         views, given = self._altered(step, views)
         micro = self._micro_batches(views)
         if len(micro) == 1:
             encoded = [self._encode(self._model, step, 0, micro[0])]
         else:
             with torch.no_grad():
-                encoded = [self._encode(self.encoder, step, index, part) for index, part in enumerate(micro)]
-        f_a, f_b, z_a, z_b = (
-            torch.cat(rows) if len(rows) > 1 else rows[0] for rows in zip(*encoded, strict=True)
-        )
+                encoded = [self._encode(self._passes, step, index, part) for index, part in enumerate(micro)]
+        f_a, f_b, *z = (torch.cat(rows) if len(rows) > 1 else rows[0] for rows in zip(*encoded, strict=True))
         if len(micro) > 1:
-            z_a.requires_grad_()
-            z_b.requires_grad_()
+            for each in z:
+                each.requires_grad_()
+        z_a, z_b, *crops = z
         with self.fabric.autocast():
             to_a, to_b = self.preconditioner(z_a, z_b) if self.preconditioner else (z_a, z_b)
             targets = self._target_embeddings(micro)
-            batch = Embeddings(to_a, to_b, labels, *targets, *given, step, self._generator(step))
+            target_a, target_b = targets[:2] if targets else (None, None)
+            seen = (to_a, to_b, labels, target_a, target_b, *given, step, self._generator(step))
+            batch = Embeddings(*seen, tuple(crops), self.global_views, targets[2:])
             loss, terms = self._evaluate(self._objective, batch)
-        return ForwardPass(loss, terms, (f_a.detach(), f_b.detach()), (z_a, z_b), batch, step, views)
+        return ForwardPass(loss, terms, (f_a.detach(), f_b.detach()), tuple(z), batch, step, views)
 
-    def _altered(self, step: int, views: tuple[Tensor, Tensor]) -> tuple[tuple[Tensor, Tensor], _Given]:
+    def _altered(self, step: int, views: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], _Given]:
         """What the encoder sees of the views, and what the objective is told of them: views and numbers."""
         if not self.objective.needs_views:
             return views, (None,) * 4
+        view_a, view_b = views  # objectives that are given views take two
         if not self.objective.draws:
-            return views, (*views, None, None)
+            return views, (view_a, view_b, None, None)
         shape = (2, self.fabric.world_size, len(views[0]), self.objective.draws)
         generator = torch.Generator().manual_seed(derived_seed(self.seed, 7, step))
         # All processes draw for the joint batch, as one process would.
         drawn = torch.rand(shape, generator=generator)[:, self.fabric.global_rank].to(views[0].device)
         with torch.no_grad():
             first, second = (self.objective.alter(*each) for each in zip(views, drawn, strict=True))
-        return (first, second), (*views, drawn[0], drawn[1])
+        return (first, second), (view_a, view_b, drawn[0], drawn[1])
 
     def gains(self) -> dict[str, float]:
         """How much the gradient at the embeddings was multiplied since the last call, nothing of plain runs.
@@ -204,9 +217,21 @@ class Learner:
             target_b if self.target else None,
             *given,
             generator=generator,
+            n_global=self.global_views,
+            **self._tried_crops(pairs, dim, generator),
         )
         with self.fabric.autocast():
             self._evaluate(copy.deepcopy(self.objective), batch)
+
+    def _tried_crops(self, pairs: int, dim: int, generator: torch.Generator) -> dict[str, Any]:
+        """Embeddings that mean nothing of the views beyond two, and targets of the global ones."""
+        others = self.global_views - 2
+        counts = {"crops": others + self.local_views, "crop_targets": others if self.target else 0}
+        drawn = {
+            name: torch.randn(count, pairs, dim, generator=generator).to(self.fabric.device, self.dtype)
+            for name, count in counts.items()
+        }
+        return {name: tuple(z.unbind()) for name, z in drawn.items()}
 
     def backward(self, passed: ForwardPass) -> None:
         """Add the loss's gradient to that of all trained parameters; over the processes, its mean."""
@@ -224,8 +249,9 @@ class Learner:
         gradients = self._micro_batches(at_embeddings)
         for index, (part, gradient) in enumerate(zip(micro, gradients, strict=True)):
             with self._no_sync(index + 1 < len(micro)):
-                *_, z_a, z_b = self._encode(self._model, passed.step, index, part)
-                self.fabric.backward((z_a * gradient[0]).sum() + (z_b * gradient[1]).sum())
+                _, _, *z = self._encode(self._model, passed.step, index, part)
+                shares = [(each * at_each).sum() for each, at_each in zip(z, gradient, strict=True)]
+                self.fabric.backward(torch.stack(shares).sum())
         for buffer, value in zip(buffers, before, strict=True):
             buffer.copy_(value)
 
@@ -239,33 +265,35 @@ class Learner:
         return torch.Generator().manual_seed(derived_seed(self.seed, 5, step))
 
     def _encode(
-        self, model: nn.Module, step: int, index: int, views: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Features and embeddings of both views, in float32 or better.
+        self, model: nn.Module, step: int, index: int, views: tuple[Tensor, ...]
+    ) -> tuple[Tensor, ...]:
+        """Features of the two first views and embeddings of all, in float32 or better.
 
-        They pass one encoder as one batch, or two encoders, each its own.
+        Views of one size pass as one batch; of two encoders, each its own.
         """
         # The same random state in both passes of a part, and after a run is resumed.
         torch.manual_seed(derived_seed(self.seed, 2, step, index, self.fabric.global_rank))
         if isinstance(self.encoder.backbone, TwoEncoders):
             with self.fabric.autocast():
-                sides = model(tuple(as_input(view, self.dtype) for view in views))
+                (sides,) = model(tuple(as_input(view, self.dtype) for view in views))
             f_a, f_b, z_a, z_b = (_wide(each) for pair in sides for each in pair)
             return f_a, f_b, z_a, z_b
+        alike = [list(group) for _, group in itertools.groupby(views, key=lambda view: view.shape)]
         with self.fabric.autocast():
-            features, embeddings = model(as_input(torch.cat(views), self.dtype))
-        f_a, f_b = _wide(features).chunk(2)
-        z_a, z_b = _wide(embeddings).chunk(2)
-        return f_a, f_b, z_a, z_b
+            passed = model(*(as_input(torch.cat(group), self.dtype) for group in alike))
+        f_a, f_b = _wide(passed[0][0]).chunk(len(alike[0]))[:2]
+        embeddings = [_wide(z).chunk(len(group)) for (_, z), group in zip(passed, alike, strict=True)]
+        return f_a, f_b, *itertools.chain.from_iterable(embeddings)
 
-    def _target_embeddings(self, micro: list[tuple[Tensor, Tensor]]) -> tuple[Tensor | None, Tensor | None]:
+    def _target_embeddings(self, micro: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+        """Of the global views; none where there is no target network."""
         if self.target is None:
-            return None, None
-        passed = [_wide(self.target(as_input(torch.cat(part), self.dtype))) for part in micro]
-        first, second = zip(*(z.chunk(2) for z in passed), strict=True)
-        return torch.cat(first), torch.cat(second)
+            return ()
+        count = self.global_views
+        passed = [_wide(self.target(as_input(torch.cat(part[:count]), self.dtype))) for part in micro]
+        return tuple(torch.cat(rows) for rows in zip(*(z.chunk(count) for z in passed), strict=True))
 
-    def _micro_batches(self, views: tuple[Tensor, ...]) -> list[tuple[Tensor, Tensor]]:
+    def _micro_batches(self, views: tuple[Tensor, ...]) -> list[tuple[Tensor, ...]]:
         size = self.micro_batch_size or len(views[0])
         return list(zip(*(view.split(size) for view in views), strict=True))
 
@@ -281,6 +309,17 @@ class Learner:
         self.fabric.strategy.module_to_device(module)
         volumes = any(parameter.ndim == 5 for parameter in module.parameters())
         return module if volumes else module.to(memory_format=torch.channels_last)
+
+
+class _Passes(nn.Module):
+    """Batches of several sizes pass the encoder in one call, as DistributedDataParallel needs it."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, *batches: Tensor) -> list[tuple[Tensor, Tensor]]:
+        return [self.encoder(batch) for batch in batches]
 
 
 def _wide(values: Tensor) -> Tensor:

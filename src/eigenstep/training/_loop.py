@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from eigenstep.encoders import Encoder, TwoEncoders, channels_of, freeze, other_scale
 from eigenstep.images import Pairs, open_images
 from eigenstep.machine import on_leader, set_threads
-from eigenstep.methods import Method, Objective, TargetNetwork, method_named, plugged
+from eigenstep.methods import Method, Objective, TargetNetwork, check_views, method_named, plugged
 from eigenstep.optim import said_of_optimizer
 from eigenstep.record import RunRecord, read_record
 from eigenstep.training._beginning import Beginning, kept_start
@@ -55,7 +55,7 @@ def train(
     A run is determined by its configuration: on CPUs, with one thread count and one number of processes,
     two runs of it are equal bit by bit, also if one was killed and resumed. All randomness of a step is
     derived from the seed and the step's number. Both views pass the encoder as one batch, so batch
-    normalisation sees 2B images.
+    normalisation sees 2B images; of more views those of one size do. The record is of the first two.
 
     Under torchrun the batch is shared among all processes; the first one reads and writes the folder. What
     is learned is what one process would learn from the joint batch, batch normalisation included unless
@@ -209,7 +209,9 @@ def _check(folder: OwnFolder) -> None:
 
 
 def _build(method: Method[Any], config: TrainConfig, classes: int | None = None) -> Objective:
-    return method.build(method.options_in(config), config.projector.dim, classes or 1)
+    objective = method.build(method.options_in(config), config.projector.dim, classes or 1)
+    check_views(config, objective)
+    return objective
 
 
 def _build_learner(
@@ -238,6 +240,8 @@ def _build_learner(
         seed=config.seed,
         compiled=config.compile,
         preconditioner=build_preconditioner(config, method),
+        global_views=config.views.global_views,
+        local_views=config.views.local_views,
     )
 
 

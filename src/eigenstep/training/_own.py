@@ -23,7 +23,7 @@ from eigenstep.spelling import PYTHON, absent_object, is_python, python_name
 from eigenstep.training._resolve_images import resolve_images
 from eigenstep.training._seeds import derived_seed
 from eigenstep.training.config import TrainConfig, load_config
-from eigenstep.views import OwnViews, TwoViews
+from eigenstep.views import Crops, OwnViews
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Own:
         """
         if encoder is not None and self.views is None:
             return encoder, config, (channels_of(config), config.images.size, config.images.size)
-        sample = torch.cat(self._views(fabric, config, images))
+        sample = torch.cat(self._views(fabric, config, images)[:2])
         view = tuple(sample.shape[1:])
         if encoder is not None:
             try_network(encoder, sample, config.backbone)
@@ -130,6 +130,8 @@ class Own:
             return encoder, config, view
         assert self.encoder is not None, "there is one of the two"
         own, dim = try_encoder(self.encoder, sample)
+        if config.views.local_views:
+            try_network(own, self._views(fabric, config, images)[-1], config.backbone.removeprefix(PYTHON))
         self._try_plain(own, fabric, config, images)
         if fabric.world_size > 1:
             own.load_state_dict(fabric.broadcast(own.state_dict()))
@@ -153,7 +155,7 @@ class Own:
     def _views(self, fabric: Fabric, config: TrainConfig, images: Images) -> tuple[torch.Tensor, ...]:
         """The views of two items."""
         stored = images.probe(2).to(fabric.device)
-        views = self.views or TwoViews(config.views, config.images.size)
+        views = self.views or Crops(config.views, config.images.size)
         with torch.random.fork_rng():
             generator = torch.Generator().manual_seed(derived_seed(config.seed, 1, 0))
             return views(stored, generator)

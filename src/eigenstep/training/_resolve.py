@@ -10,6 +10,7 @@ from eigenstep.optim import with_defaults
 from eigenstep.training._preconditioning import check_preconditioner
 from eigenstep.training._processes import best_precision
 from eigenstep.training.config import OptimizerConfig, Precision, TrainConfig
+from eigenstep.views import ViewsConfig
 
 
 def resolve(config: TrainConfig, method: Method[Any] | None = None) -> TrainConfig:
@@ -39,6 +40,7 @@ def resolve(config: TrainConfig, method: Method[Any] | None = None) -> TrainConf
     for each in {**METHODS, config.loss: method}.values():
         each.check(each.options_in(config))
     check_preconditioner(config, method)
+    _check_crops(config)
     if method.needs_labels and never_has_labels(config.data):
         raise ValueError(f"{config.loss} learns from labels, {config.data} has none; set --data")
     if config.images.channels is not None:
@@ -50,12 +52,32 @@ def resolve(config: TrainConfig, method: Method[Any] | None = None) -> TrainConf
         steps=300 if config.steps is None and config.epochs is None else config.steps,
         precision=_precision(config),
         optimizer=with_defaults(dataclasses.replace(config.optimizer, lr=lr)),
+        views=_with_side(config.views, config.images.size),
         record=dataclasses.replace(config.record, probe=probe),
     )
 
 
+def _with_side(views: ViewsConfig, image_size: int) -> ViewsConfig:
+    if not views.local_views:
+        return views
+    return dataclasses.replace(views, local_size=views.side_of_local(image_size))
+
+
 def _precision(config: TrainConfig) -> Precision:
     return best_precision(config.device) if config.precision == "auto" else config.precision
+
+
+def _check_crops(config: TrainConfig) -> None:
+    views = config.views
+    if not views.local_views and views.local_size is not None:
+        raise ValueError(
+            f"views.local_size {views.local_size}: expected local views, got none; set --views.local-views,"
+            " or --views.local-size None"
+        )
+    if views.own is not None:
+        views.refuse_crops(f"views of one's own, {views.own}, are")
+    if config.embedding_preconditioner.power is not None:
+        views.refuse_crops("embedding_preconditioner.power takes")
 
 
 def _check_counts(config: TrainConfig) -> None:

@@ -1,4 +1,4 @@
-"""The training loop: two views, a loss, a step, and what is kept of it."""
+"""The training loop: views, a loss, a step, and what is kept of it."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ from eigenstep.training._recorder import Recorder
 from eigenstep.training._run_folder import OwnFolder
 from eigenstep.training._seeds import derived_seed
 from eigenstep.training.config import TrainConfig
-from eigenstep.views import OwnViews, PairViews, TwoViews
+from eigenstep.views import Crops, OwnViews, PairViews
 
 
 class Unwritable(Stopped):
@@ -92,7 +92,7 @@ class Run:
         self.steps = _number_of_steps(config, steps_per_epoch)
         self.rates = learning_rates(config.optimizer, self.steps, steps_per_epoch)
         self.times = np.concatenate([[0.0], np.cumsum(self.rates)])
-        self.views = own_views or TwoViews(config.views, config.images.size)
+        self.views = own_views or Crops(config.views, config.images.size)
         self.start = 0
         self.recorder: Recorder | None = None
         self.loss: float | None = None

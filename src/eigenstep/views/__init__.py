@@ -1,4 +1,4 @@
-"""Two random views of every image of a batch, made on the batch's own device.
+"""Two random views of every image of a batch, or more, made on the batch's own device.
 
 Each operation of SimCLR's augmentation takes a whole batch of images of any number of channels, stored as
 uint8, uint16 or floats, and one parameter per sample, and equals torchvision's operation of the same name
@@ -7,6 +7,7 @@ applied to each sample with that sample's parameter. Operations on colours are f
 
 from eigenstep.views._color import gaussian_noise, grayscale, normalize, solarize
 from eigenstep.views._config import IMAGENET_MEAN, IMAGENET_STD, Normalize, ViewsConfig
+from eigenstep.views._crops import Crops
 from eigenstep.views._images import float_images, highest_value
 from eigenstep.views._jitter import color_jitter
 from eigenstep.views._own_views import OwnViews
@@ -19,6 +20,7 @@ __all__ = [
     "Augmentation",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
+    "Crops",
     "Normalize",
     "OwnViews",
     "PairViews",

@@ -15,6 +15,9 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 COLOR_DEFAULTS = {"saturation": 0.4, "hue": 0.1, "grayscale_probability": 0.2}
 COLOR_OPERATIONS = (*COLOR_DEFAULTS, "solarize_probability")
 
+# The side of local views over that of global ones: 96 over 224 pixels, as in SwAV's and DINO's recipes.
+LOCAL_SHARE = 96 / 224
+
 
 @dataclass(frozen=True)
 class ViewsConfig:
@@ -81,6 +84,14 @@ class ViewsConfig:
     """Mean of each channel in [0, 1], for normalize=data; default: that of the data set, computed once."""
     std: tuple[float, ...] | None = None
     """Standard deviation of each channel, for normalize=data; default: that of the data set."""
+    global_views: int = 2
+    """How many views of an image are large crops, by crop_scale; the first two are measured."""
+    local_views: int = 0
+    """How many further views are small crops, for the losses that take them (SwAV and DINO: 6)."""
+    local_size: int | None = None
+    """Side of local views in pixels; default: 96/224 of that of the others, as of SwAV and DINO."""
+    local_area: tuple[float, float] = (0.05, 0.4)
+    """Area of a local crop as a fraction of the image, (min, max); DINO's, with crop_scale (0.4, 1)."""
     own: str | None = None
     """Not to be set: what a run calls the views that `train(views=...)` was given in place of these."""
 
@@ -92,6 +103,10 @@ class ViewsConfig:
         _check_within("hue", self.hue, 0.0, 0.5)
         _check_within("solarize_threshold", self.solarize_threshold, 0.0, 1.0)
         _check_range("crop_scale", self.crop_scale, highest=1.0)
+        _check_range("local_area", self.local_area, highest=1.0)
+        for count, least in (("global_views", 2), ("local_views", 0), ("local_size", 1)):
+            if (value := getattr(self, count)) is not None and value < least:
+                raise ValueError(f"{count}: expected at least {least}, got {value}")
         _check_range("crop_ratio", self.crop_ratio, highest=math.inf)
         _check_range("blur_sigma", self.blur_sigma, highest=math.inf)
         _check_range("noise_std", self.noise_std, highest=1.0)
@@ -157,6 +172,35 @@ class ViewsConfig:
                 f" {len(self.mean)}; leave both out and they are those of the data set"
             )
         return dataclasses.replace(self, normalize=normalize, **changes)
+
+    @property
+    def crops(self) -> str | None:
+        """What there are of views beside two, in words for an error; None where there are two.
+
+        Examples
+        --------
+        >>> ViewsConfig(global_views=3, local_views=6).crops, ViewsConfig().crops
+        ('views.global_views 3, views.local_views 6', None)
+        """
+        more = {"global_views": self.global_views > 2, "local_views": self.local_views > 0}
+        return ", ".join(f"views.{name} {getattr(self, name)}" for name in more if more[name]) or None
+
+    def refuse_crops(self, what: str) -> None:
+        """Raise ValueError, in one line, if there are more than two views; `what` knows two."""
+        if self.crops:
+            raise ValueError(
+                f"{self.crops}: {what} two views alone; expected --views.global-views 2 --views.local-views 0"
+            )
+
+    def side_of_local(self, image_size: int) -> int:
+        """The side of local views in pixels, beside global ones of `image_size`.
+
+        Examples
+        --------
+        >>> ViewsConfig(local_views=6).side_of_local(224)
+        96
+        """
+        return self.local_size or max(1, round(LOCAL_SHARE * image_size))
 
     @property
     def needs_statistics(self) -> bool:

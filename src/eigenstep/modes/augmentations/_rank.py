@@ -123,6 +123,7 @@ def rank_augmentations(
     for each in chosen:
         try:
             each.views.for_channels(channels)
+            each.views.refuse_crops("a set is of")
         except ValueError as error:
             raise ValueError(f"set {each.name!r}: {error}") from error
         if each.views.own is not None:

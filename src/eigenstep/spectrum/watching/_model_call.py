@@ -51,6 +51,12 @@ class ModelCall:
         """Whether so many rows can be the samples of one of the tensors or of several."""
         return not self.samples or (rows % self.samples == 0 and rows <= self.samples * self.tensors)
 
+    def stacked(self, rows: int) -> int:
+        """How many of the tensors such rows can be of, one after the other; 1 where that cannot be told."""
+        if not self.samples or rows % self.samples or self.tensors < 2:
+            return 1
+        return rows // self.samples
+
 
 class CallInProgress:
     """The forward pass of the model that is under way, if one is.

@@ -37,6 +37,7 @@ def watch(
     optimizer: Optimizer | None = None,
     views: int | tuple[int, int] | None = None,
     calls: int | None = None,
+    per_call: int | tuple[int, ...] | None = None,
     pool: Callable[..., Tensor] | None = None,
     layout: str | Mapping[str, str] | None = None,
     probe: Tensor | Callable[[nn.Module], Any] | None = None,
@@ -68,9 +69,13 @@ def watch(
         None: two calls of a layer with one shape are two views, a single call is one; 1: each call is a batch
         of its own; 2 or more: each call holds that many views one after the other, and the first two are
         taken; (i, j): of the calls of a micro-batch, counted from 0, these two are the views, and the others,
-        such as further crops, are passed over.
+        such as further crops, are passed over. What None took for views is told once where there was more
+        than one way, and stands in the record.
     calls : int | None
         How many calls of a layer make a micro-batch; by default all those of a step.
+    per_call : int | tuple[int, ...] | None
+        How many views a call holds one after the other, where (i, j) are numbers of views and not of calls:
+        8 of each call, or (2, 6) of a micro-batch's first call and of its second.
     pool : Callable[..., Tensor] | None
         Makes embeddings (n, d) of a layer's output; if it has a parameter `attention_mask` it is given which
         tokens are no padding, (n, t) of bool, or None.
@@ -112,7 +117,14 @@ def watch(
     if optimizer is not None and not isinstance(optimizer, Optimizer):
         raise TypeError(f"expected optimizer to be a torch.optim.Optimizer, got {type(optimizer).__name__}")
     watched = Watch(
-        model, layers, out, views=views, calls=calls, pool=pool, layout=layout, probe=probe, **options
+        *(model, layers, out),
+        views=views,
+        calls=calls,
+        per_call=per_call,
+        pool=pool,
+        layout=layout,
+        probe=probe,
+        **options,
     )
     watched.follow(optimizer)
     return watched
@@ -138,6 +150,7 @@ class Watch:
         *,
         views: int | tuple[int, int] | None = None,
         calls: int | None = None,
+        per_call: int | tuple[int, ...] | None = None,
         pool: Callable[..., Tensor] | None = None,
         layout: str | Mapping[str, str] | None = None,
         probe: Tensor | Callable[[nn.Module], Any] | None = None,
@@ -145,7 +158,7 @@ class Watch:
     ) -> None:
         names = [layers] if isinstance(layers, str) else list(layers)
         found = find_layers(model, names)
-        told = Views(views, calls)
+        told = Views(views, calls, per_call)
         axes = dict(layout) if isinstance(layout, Mapping) else dict.fromkeys(names, layout)
         if unknown := sorted(set(axes) - set(names)):
             raise ValueError(f"expected layouts of {', '.join(names)}, got one of {', '.join(unknown)}")

@@ -33,6 +33,7 @@ class WatchedLayer:
         self._batches: list[Batch] = []
         self._held = 0
         self._kind = Kind()
+        self._stacked = 1
         self._spoiled = False
         self._told: set[str] = set()
 
@@ -55,7 +56,9 @@ class WatchedLayer:
             self._outputs.add_compiled(embeddings)
             return
         self._outputs.add(embeddings, call, output)
-        if self._outputs.let_go(self.views.calls or 2):
+        if self.views.is_guessed and self.count == 1:
+            self._stacked = call.stacked(len(embeddings))
+        if self._outputs.let_go(self.views.size or 2):
             self._tell_held()
 
     def expect(self, call: ModelCall) -> None:
@@ -83,13 +86,10 @@ class WatchedLayer:
         batch = self.views.of_step(outputs, self.name)
         if not len(batch[0]):  # an empty batch
             return
-        if self.views.is_guessed and batch[1] is not None and len(outputs) > 2:
-            self.tell(
-                "guessed",
-                f"layer {self.name!r} gave {len(outputs)} outputs before the step, taken for"
-                f" {len(outputs) // 2} micro-batches of two views; say calls=2 if they are, or which of"
-                " the calls are two views of the same samples: views=(0, 1)",
-            )
+        if self.monitor.settings.views is None:
+            self.monitor.settings = replace(self.monitor.settings, views=self.views.in_words(outputs))
+        if self.views.is_guessed:
+            self._tell_guessed(len(outputs), batch[1] is not None)
         self._batches.append(batch)
         self._held += sum(part.numel() for part in batch if part is not None)
         while self._held > MOST_HELD and len(self._batches) > 1:
@@ -147,6 +147,29 @@ class WatchedLayer:
         if kind not in self._told:
             self._told.add(kind)
             warnings.warn(message, stacklevel=2)
+
+    def _tell_guessed(self, calls: int, paired: bool) -> None:
+        """Which outputs are taken for two views, where there are several and nothing was said."""
+        choice = "say which are two views of the same samples, such as the global crops: views=(0, 1)"
+        gave = f"layer {self.name!r} gave {calls} outputs before the step"
+        if paired and calls > 2:
+            self.tell(
+                "guessed",
+                f"{gave}, taken for {calls // 2} micro-batches of two views, (0, 1), (2, 3)"
+                f"{', ...' if calls > 4 else ''}; say calls=2 if they are, or {choice}",
+            )
+        elif not paired and calls > 1:
+            self.tell(
+                "guessed",
+                f"{gave}, which do not pair up by their shapes, and all are taken for samples of one view;"
+                f" say views=1 if they are, or {choice}, and by per_call how many views each call holds",
+            )
+        elif not paired and self._stacked > 1:
+            self.tell(
+                "guessed",
+                f"{gave}, with {self._stacked} rows for each sample of the model, and all are taken for"
+                f" samples of one view; say views=1 if they are, or {choice}, per_call={self._stacked}",
+            )
 
     def _tell_held(self) -> None:
         self.tell(
