@@ -2,12 +2,12 @@
 
 import math
 
-from eigenstep.advice.checks._finding import Check, Finding, doubtful, not_checked, passed, wrong
+from eigenstep.advice.checks._finding import Check, Finding, doubtful, not_checked, passed
 from eigenstep.advice.checks._known import Known
 from eigenstep.spectrum.measures import modes_above_noise
 
-# Losses that invert a covariance, or whiten by one, of the batch alone.
-WHITENING = ("WMSELoss", "WMSE")
+# Dimensions a pair of a batch: published settings end here (Barlow Twins of lightly: 8192 of 256 pairs).
+MOST_DIMENSIONS_A_PAIR = 32
 # An eigenvalue of B rows has a relative error of sqrt(2 / B).
 LARGEST_ERROR = 0.25
 
@@ -17,10 +17,10 @@ def _rows(known: Known) -> Finding:
         return not_checked("no embeddings could be computed")
     rows, dim = known.batch_size, known.embeddings[0].shape[1]
     words = f"{rows} pairs a batch, {dim} dimensions"
-    if type(known.loop.loss).__name__ in WHITENING and 2 * rows <= dim:
-        return wrong(
-            f"{words}: the loss whitens, and so many rows do not span the dimensions",
-            known.option("give a larger --batch-size or a smaller --projector.dim", "take a larger batch"),
+    if dim > MOST_DIMENSIONS_A_PAIR * rows:
+        return doubtful(
+            f"{words}: more than {MOST_DIMENSIONS_A_PAIR} a pair, which is where published settings end",
+            known.option("give a larger --batch-size or a smaller --projector.dim", "take more pairs a batch"),
         )
     if rows <= dim:
         return passed(f"{words}: a batch shows {rows - 1} directions of them at most; several batches show more")

@@ -1,11 +1,13 @@
 """Checks of the loss: its sign, where its value stands, the weights of its terms, and several processes."""
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from eigenstep.advice.checks._finding import Check, Finding, doubtful, not_checked, passed, wrong
 from eigenstep.advice.checks._known import Known
@@ -17,8 +19,11 @@ SHARES = {"BarlowTwinsLoss": ("invariance", "redundancy"), "VICRegLoss": ("invar
 SOUND_SHARES = {"BarlowTwinsLoss": (0.03, 4.0), "VICRegLoss": (0.002, 1.0)}
 # So far, of the loss's own size, the joint batch's loss and gradient may differ between one process and several.
 SAME = 1e-4
-# Rows and dimensions of the embeddings that a loss is tried on.
-_ROWS, _DIM = 32, 16
+# Mean cosine of embeddings, of whatever images, above which they are next to equal.
+ALIKE = 0.999
+# Pairs and dimensions of the embeddings that a loss is tried on: more pairs than dimensions, as of few the
+# coordinates of random rows are correlated by chance.
+_ROWS, _DIM = 64, 16
 # Methods in which something else than the loss keeps embeddings apart.
 _KEPT_APART = ("NegativeCosineSimilarity",)
 
@@ -30,17 +35,16 @@ def _sign(known: Known) -> Finding:
     loss = known.loop.loss
     if loss is None:
         return not_checked(known.loop.why_no_loss)
-    generator = torch.Generator().manual_seed(0)
-    dim = known.embeddings[0].shape[1] if known.embeddings else _DIM
-    z = torch.randn(_ROWS, dim, generator=generator)
-    z = z.to(known.batches[0][0].device)
-    near = z + 0.1 * torch.randn(_ROWS, dim, generator=generator).to(z)
+    z, near = (each.to(known.batches[0][0].device) for each in _spread_pairs())
+    constant_rows = z[:1].expand_as(z)
     try:
         agreeing, strange, constant = (
-            _value(loss, *pair) for pair in ((z, near), (z, near.roll(1, 0)), (z[:1].expand_as(z), z[:1].expand_as(z)))
+            _value(loss, *pair) for pair in ((z, near), (z, near.roll(1, 0)), (constant_rows, constant_rows))
         )
     except (RuntimeError, ValueError, TypeError) as error:
-        return not_checked(f"the loss does not take embeddings of {_ROWS} pairs: {error}")
+        return not_checked(f"the loss does not take {_ROWS} pairs of {_DIM} dimensions that may be equal: {error}")
+    if not all(math.isfinite(value) for value in (agreeing, strange, constant)):
+        return not_checked("the loss is not finite where it is tried")
     words = f"{agreeing:.3g} where views agree, {strange:.3g} where they are of other images, {constant:.3g} where all"
     words += " embeddings are equal"
     if not agreeing < strange:
@@ -59,16 +63,32 @@ def _place(known: Known) -> Finding:
     if loss is None:
         return not_checked(known.loop.why_no_loss if trial.passed else "nothing could be run")
     if not bool(torch.isfinite(loss)):
-        return wrong(f"the loss is {float(loss):g}", "see the first tensor that is not finite, above")
+        return not_checked("the loss is not finite")
     values = [float(each.loss) for each in trial.passed if each.loss is not None]
     words = "the first steps' losses are " + ", ".join(f"{value:.4g}" for value in values)
-    stands = place_of(known, values[0])
-    return passed(words + (f"; {stands}" if stands else ""))
+    z = normalize(torch.cat([trial.passed[0].z_a, trial.passed[0].z_b]).double(), dim=1)
+    alike = float((z @ z.T).mean())
+    at_constant = of_constant_embeddings(known)
+    if alike > ALIKE and at_constant is not None and abs(values[0] - at_constant) < 1e-3 * abs(at_constant):
+        return doubtful(
+            f"{words}: that of embeddings which are all equal, {at_constant:.4g}, and they nearly are (mean cosine"
+            f" {alike:.5f})",
+            known.option(
+                "give --projector.batch-norm", "normalise in the head, and take away what adds the same to all embeddings"
+            ),
+        )
+    return passed(words)
 
 
-def place_of(known: Known, value: float) -> str:
-    """Where a loss stands between trivial values, in words; nothing yet: those are the losses' own to give."""
-    return ""
+def of_constant_embeddings(known: Known) -> float | None:
+    """The loss where all embeddings are equal, of as many as passed; None where the loss does not take them."""
+    if known.loop.loss is None or known.embeddings is None:
+        return None
+    z = torch.ones_like(known.trial.passed[0].z_a)
+    try:
+        return _value(known.loop.loss, z, z)
+    except (RuntimeError, ValueError, TypeError):
+        return None
 
 
 def _shares(known: Known) -> Finding:
@@ -80,6 +100,9 @@ def _shares(known: Known) -> Finding:
         return not_checked("of embeddings that are not normalised the shares change as modes are learned")
     if known.embeddings is None:
         return not_checked("no embeddings could be computed")
+    rows, dim = known.embeddings[0].shape
+    if rows < min(dim, known.batch_size):
+        return not_checked(f"{rows} pairs passed in the time; of {dim} dimensions it takes as many, or a whole batch")
     first, second = SHARES[name]
     z_a, z_b = (each.clone().requires_grad_() for each in _scaled(*known.embeddings))
     terms: Mapping[str, Tensor] = _alone(loss).terms(z_a, z_b)
@@ -87,7 +110,9 @@ def _shares(known: Known) -> Finding:
     for term in (first, second):
         parts = torch.autograd.grad(loss.weights[term] * terms[term], (z_a, z_b), retain_graph=True)
         sizes[term] = float(sum(part.square().sum() for part in parts) ** 0.5)
-    share = sizes[second] / sizes[first] if sizes[first] else float("inf")
+    if not all(math.isfinite(size) for size in sizes.values()) or sizes[first] < sizes[second] * 1e-6:
+        return not_checked("the embeddings are not finite, or those of the two views are equal")
+    share = sizes[second] / sizes[first]
     low, high = SOUND_SHARES[name]
     words = f"{second} pulls on the embeddings {share:.3g} times as much as {first}"
     if low <= share <= high:
@@ -134,6 +159,14 @@ def _processes(known: Known) -> Finding:
             "give the loss gather_distributed=True, or gather embeddings by eigenstep.losses.gather_batch",
         )
     return passed(words)
+
+
+def _spread_pairs() -> tuple[Tensor, Tensor]:
+    """Uncorrelated coordinates of mean 0 and deviation 1, (n, d), and second views near them."""
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.randn(_ROWS, _DIM, generator=generator)
+    z = torch.linalg.qr(drawn - drawn.mean(0))[0] * math.sqrt(_ROWS)
+    return z, z + 0.3 * torch.randn(_ROWS, _DIM, generator=generator)
 
 
 def _value(loss: Loss, z_a: Tensor, z_b: Tensor) -> float:

@@ -45,16 +45,17 @@ def _update(known: Known) -> Finding:
     updates = known.trial.updates
     if not updates:
         return not_checked("no step could be run with an optimizer")
-    sizes = [size for _, size in updates]
-    words = "a step changes the weights by " + ", ".join(f"{size:.1e} of their size" for size in sorted(set(sizes))[:3])
-    name, largest = max(updates, key=lambda each: each[1])
+    if known.trial.non_finite:
+        return not_checked("not everything is finite")
+    words = "a step changes the weights by " + ", ".join(f"{size:.1e} of their size" for size in sorted(set(updates.values()))[:3])
+    name, largest = max(updates.items(), key=lambda each: each[1])
     if largest > LARGE_UPDATE:
         judge = wrong if largest > LARGEST_UPDATE else doubtful
         return judge(
             f"{words}: too much (the group of {name})",
             known.option("give a smaller --optimizer.lr", "lower the rate of this group, or warm it up"),
         )
-    name, least = min(updates, key=lambda each: each[1])
+    name, least = min(updates.items(), key=lambda each: each[1])
     if least < LEAST_UPDATE:
         return doubtful(
             f"{words}: next to nothing (the group of {name})",

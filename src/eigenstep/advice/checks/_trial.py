@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from eigenstep.advice.checks._batches import Pair
+from eigenstep.advice.checks._batches import BATCHES, Pair
 from eigenstep.advice.checks._loop import Loop, Passed
 
 # Seconds that the three steps may take, and the pairs that a step has at least and at most.
@@ -39,9 +39,9 @@ class Trial:
         By parameter: whether a gradient that is not zero reached it in any of the steps.
     held : set[str]
         Parameters that the optimiser holds at a rate above zero.
-    updates : list[tuple[str, float]]
-        Of each group of the optimiser: its first weight, and the size of the last step's change of its
-        weights over theirs. Weights are what has more than one dimension.
+    updates : dict[str, float]
+        Of each group of the optimiser, by its first weight: the largest change of its weights by a step, over
+        their size. Weights are what has more than one dimension.
     non_finite : str
         The first tensor that was not finite.
     maps : dict[str, tuple[int, int]]
@@ -57,7 +57,7 @@ class Trial:
     gradients: tuple[Tensor, Tensor] | None = None
     reached: dict[str, bool] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
-    updates: list[tuple[str, float]] = field(default_factory=list)
+    updates: dict[str, float] = field(default_factory=dict)
     non_finite: str = ""
     maps: dict[str, tuple[int, int]] = field(default_factory=dict)
     silent: int = 0
@@ -70,7 +70,8 @@ def try_steps(loop: Loop, batches: Sequence[Pair]) -> Trial:
     trial = Trial()
     with _told(trial, "copy"):
         mine = loop.copied()
-        mine.model.train(True) if not loop.model.training else None
+        if not loop.model.training:  # it will be when it is trained
+            mine.model.train()
     if trial.failed_at:
         return trial
     seen = _Seen(mine.model)
@@ -131,11 +132,11 @@ def _step(
         ]
         before = [[each.detach().clone() for each in group] for group in groups]
         loop.optimizer.step()
-        trial.updates = [
-            (names[id(now[0])], _size([n.detach() - w for n, w in zip(now, was, strict=True)]) / (_size(was) or 1.0))
-            for now, was in zip(groups, before, strict=True)
-            if now
-        ]
+        for now, was in zip(groups, before, strict=True):
+            if now:
+                change = _size([new.detach() - old for new, old in zip(now, was, strict=True)])
+                name = names[id(now[0])]
+                trial.updates[name] = max(trial.updates.get(name, 0.0), change / (_size(was) or 1.0))
 
 
 def _begin(loop: Loop) -> None:
@@ -154,10 +155,18 @@ def _affordable(loop: Loop, views: Pair) -> int:
     """So many pairs that three steps keep to their time."""
     total = min(len(views[0]), MOST_ROWS)
     few = min(LEAST_ROWS, total)
-    began = time.perf_counter()
-    loop.forward((views[0][:few], views[1][:few]), 0)
+    while True:
+        began = time.perf_counter()
+        try:
+            loop.forward((views[0][:few], views[1][:few]), 0)
+        except Exception:  # some losses need more rows; what fails with all of them is told by the steps
+            if few == len(views[0]):
+                return few
+            few = min(2 * few, len(views[0]))
+        else:
+            break
     each = (time.perf_counter() - began) / few
-    return max(few, min(total, int(SECONDS / (3 * PASSES_A_STEP * each))))
+    return max(few, min(total, int(SECONDS / (BATCHES * PASSES_A_STEP * each))))
 
 
 def _size(tensors: Sequence[Tensor]) -> float:

@@ -15,6 +15,8 @@ from eigenstep.advice.checks._known import Known
 # strength), crops of .2 to 1 with brightness alone .40, a flip alone .76, crops of .95 to 1 alone .95, noise alone
 # .98, crops of .02 to .05 with solarisation .05 to .09, partners of other images -.05 to .03.
 AGREEMENT_OF_STRANGERS, AGREEMENT_OF_STRONG_VIEWS, AGREEMENT_OF_WEAK_VIEWS = 0.03, 0.12, 0.9
+# In the embeddings of untrained networks .12 to .6 of these; they are those of fewer pairs, so chance reaches higher.
+AGREEMENT_OF_STRANGERS_IN_EMBEDDINGS = 0.06
 # Views that agree so far are one view.
 AGREEMENT_OF_ONE_VIEW = 0.9999
 # Values of images that were normalised lie within a few deviations; those of bytes do not.
@@ -46,18 +48,21 @@ def _agreement(known: Known) -> Finding:
     if len(known.pixels[0]) < 4:
         return not_checked("there are fewer than four pairs to compare")
     partners, strangers = agreement(*known.pixels)
-    found, words = [partners - strangers], f"partners agree by {partners:.2f}, strangers by {strangers:.2f} in pixels"
-    if known.embeddings is not None and all(torch.isfinite(each).all() for each in known.embeddings):
-        in_features = agreement(*known.embeddings)
-        found.append(in_features[0] - in_features[1])
-        words += f"; by {in_features[0]:.2f} and {in_features[1]:.2f} in the network's embeddings"
+    found = partners - strangers
+    words = f"partners agree by {partners:.2f}, strangers by {strangers:.2f} in pixels"
+    in_embeddings = [agreement(each.z_a.double(), each.z_b.double()) for each in known.trial.passed]
+    shared = 0.0
+    if in_embeddings and all(math.isfinite(value) for pair in in_embeddings for value in pair):
+        near, far = (sum(values) / len(in_embeddings) for values in zip(*in_embeddings, strict=True))
+        shared = near - far
+        words += f"; by {near:.2f} and {far:.2f} in the network's embeddings"
     if partners > AGREEMENT_OF_ONE_VIEW:
         return wrong(
             f"{words}: both views are one",
             known.option("give --views.crop-scale 0.08 1 or other --views", "augment the two views each by itself"),
         )
     # Of shifted series and the like only features agree.
-    if max(found) < AGREEMENT_OF_STRANGERS:
+    if found < AGREEMENT_OF_STRANGERS and shared < AGREEMENT_OF_STRANGERS_IN_EMBEDDINGS:
         return wrong(
             f"{words}: the two views of a row have no more in common than those of two rows",
             known.option(
@@ -67,12 +72,12 @@ def _agreement(known: Known) -> Finding:
         )
     if not known.is_images:
         return passed(words)
-    if found[0] < AGREEMENT_OF_STRONG_VIEWS:
+    if found < AGREEMENT_OF_STRONG_VIEWS:
         return doubtful(
             f"{words}: the augmentation leaves little in common (sound ones .2 to .4)",
             known.option("raise the first number of --views.crop-scale", "augment less: larger crops, milder colours"),
         )
-    if found[0] > AGREEMENT_OF_WEAK_VIEWS:
+    if found > AGREEMENT_OF_WEAK_VIEWS:
         return doubtful(
             f"{words}: the augmentation changes little (sound ones agree by .2 to .4)",
             known.option("give --views.crop-scale 0.08 1", "augment more: random resized crops and colours"),
@@ -94,7 +99,7 @@ def _repetition(known: Known) -> Finding:
                 " seed that one in worker_init_fn by torch.initial_seed()",
             ),
         )
-    return passed(f"{again.by} gave other views of the same {len(same)} samples, but {int(same.sum())}")
+    return passed(f"{again.by} gave {len(same) - int(same.sum())} of {len(same)} views anew")
 
 
 def _duplicates(known: Known) -> Finding:
