@@ -45,8 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     0: done; 1: `check` has found something wrong; 2: input that cannot be used; 75: stopped by SIGTERM, as of
     a preempted job, by a full disk, or since a process that decodes images was lost: the same can be done
-    later, and a training that has a checkpoint goes on; 130: interrupted; 141: nobody reads what it prints any
-    more.
+    later, and a training that has a checkpoint goes on; 130: interrupted; 141: nobody reads what it
+    prints any more.
 
     EIGENSTEP_DEBUG=1 in the environment shows the traceback behind an error's line.
     """

@@ -11,14 +11,16 @@ MODEL = nn.Linear(8, 4)
 
 
 @pytest.mark.parametrize(
-    "batch", [(A, B), [A, B], ([A, B], "labels", "names"), {"views": [A, B]}, {"views": [{"image": A}, {"image": B}]}]
+    "batch",
+    [(A, B), [A, B], ([A, B], "labels", "names"), {"views": [A, B]}, {"views": [{"image": A}, {"image": B}]}],
 )
 def test_batches_are_taken_as_loaders_give_them(batch):
     assert check(MODEL, [batch])["runs"].state == "passed"
 
 
 @pytest.mark.parametrize(
-    ("batch", "came"), [((A, torch.zeros(32)), r"tensor \(32,\)"), (A, r"tensor \(32, 8\)"), ({"x": A}, "mapping of x")]
+    ("batch", "came"),
+    [((A, torch.zeros(32)), r"tensor \(32,\)"), (A, r"tensor \(32, 8\)"), ({"x": A}, "mapping of x")],
 )
 def test_other_batches_are_refused_by_what_came(batch, came):
     with pytest.raises(ValueError, match=rf"expected batches .*{came}"):

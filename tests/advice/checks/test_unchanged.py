@@ -16,7 +16,7 @@ from eigenstep.losses import BarlowTwinsLoss, CorInfoMaxLoss
 def state_of(*modules, optimizer):
     """Everything that a step changes, as bytes."""
     kept = [torch.get_rng_state().numpy().tobytes(), pickle.dumps(random.getstate())]
-    kept.append(pickle.dumps(np.random.get_state()))
+    kept.append(pickle.dumps(np.random.get_state()))  # noqa: NPY002
     for module in modules:
         kept += [(name, value.numpy().tobytes()) for name, value in module.state_dict().items()]
         kept += [(name, each.training) for name, each in module.named_modules()]

@@ -20,10 +20,14 @@ def _rows(known: Known) -> Finding:
     if dim > MOST_DIMENSIONS_A_PAIR * rows:
         return doubtful(
             f"{words}: more than {MOST_DIMENSIONS_A_PAIR} a pair, which is where published settings end",
-            known.option("give a larger --batch-size or a smaller --projector.dim", "take more pairs a batch"),
+            known.option(
+                "give a larger --batch-size or a smaller --projector.dim", "take more pairs a batch"
+            ),
         )
     if rows <= dim:
-        return passed(f"{words}: a batch shows {rows - 1} directions of them at most; several batches show more")
+        return passed(
+            f"{words}: a batch shows {rows - 1} directions of them at most; several batches show more"
+        )
     return passed(words)
 
 
@@ -34,7 +38,8 @@ def _tells(known: Known) -> Finding:
     if known.embeddings is not None and len(known.embeddings[0]) > 1:
         shown = modes_above_noise(known.embeddings[0].cpu())
         if math.isfinite(shown):
-            words += f"; {shown:.0f} of {known.embeddings[0].shape[1]} stand above noise in {known.trial.rows} of them now"
+            dim = known.embeddings[0].shape[1]
+            words += f"; {shown:.0f} of {dim} stand above noise in {known.trial.rows} of them now"
     if error > LARGEST_ERROR:
         return doubtful(
             f"{words}: two modes of nearly equal strength cannot be told apart in one batch",

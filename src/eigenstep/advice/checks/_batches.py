@@ -19,7 +19,7 @@ AGAIN = 16
 
 @dataclass(frozen=True)
 class Again:
-    """Two views of the same samples as another worker, or another pass, makes them; or why they are not known.
+    """The same view of the same samples as two workers, or two passes, make it; or why that is not known.
 
     Attributes
     ----------
@@ -57,7 +57,8 @@ def read_pair(batch: Any) -> Pair:
         if tensors and first.ndim >= 2 and first.shape == second.shape and len(first):
             return first, second
     raise ValueError(
-        "views: expected batches (v0, v1), (views, ...) or {'views': ...} of two tensors (n, ...) of one shape,"
+        "views: expected batches (v0, v1), (views, ...) or {'views': ...} of two tensors (n, ...) of one"
+        " shape,"
         f" got {_in_words(batch)}"
     )
 

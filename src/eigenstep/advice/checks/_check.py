@@ -36,23 +36,24 @@ def check(
 ) -> Checked:
     """Check a training loop before its first step, on its first three batches.
 
-    Three steps are made on a copy of model, loss and optimiser. Weights, running statistics, gradients, modes,
-    the optimiser's state and the random states of Python, NumPy and torch stay as they are; no file is written.
-    A generator given as `views` loses three batches. Of several processes all call this.
+    Three steps are made on a copy of model, loss and optimiser. Weights, running statistics, gradients,
+    modes, the optimiser's state and the random states of Python, NumPy and torch stay as they are; no file is
+    written. A generator given as `views` loses three batches. Of several processes all call this.
 
     Parameters
     ----------
     model : nn.Module
         Gives embeddings (n, d) of a view (n, ...); of several outputs the last one is taken.
     views : Iterable[Any]
-        Batches of two views, `(v0, v1)`, `(views, ...)` or `{"views": ...}`: a list, a generator, or a DataLoader,
-        which is asked for the same samples twice as well.
+        Batches of two views, `(v0, v1)`, `(views, ...)` or `{"views": ...}`: a list, a generator, or a
+        DataLoader, which is asked for the same samples twice as well.
     loss : Callable[[Tensor, Tensor], Tensor] | None
         (z_a, z_b) -> scalar. What it keeps beside itself, as a closure may, is not copied.
     optimizer : Optimizer | None
         Of the model's parameters.
     teacher : nn.Module | None
-        The copy that follows the model; by default a module of the model named so (teacher, target, momentum, ema).
+        The copy that follows the model; by default a module of the model named so (teacher, target, momentum,
+        ema).
     layer : str | None
         The module whose output is the embedding, as in `model.named_modules()`; default: the model itself.
 
@@ -103,4 +104,6 @@ def _judge(check: Check, known: Known) -> Finding:
     try:
         return check.judge(known)
     except Exception as error:  # a loop of one's own may raise anything
-        return Finding("not checked", f"broke off by {type(error).__name__}: {' '.join(str(error).split())[:200]}")
+        return Finding(
+            "not checked", f"broke off by {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        )

@@ -13,11 +13,13 @@ from eigenstep.advice.checks._finding import Check, Finding, doubtful, not_check
 from eigenstep.advice.checks._known import Known
 from eigenstep.machine import gather_rows, mean_over_processes, world_size
 
-# The terms of two losses, the second's gradient over the first's, at the embeddings scaled to unit deviation, and
-# the range in which it is sound. Barlow Twins: .3 to .4 sound, 8 to 10 and .005 to .02 ill; VICReg: about .05 sound.
+# The terms of two losses, the second's gradient over the first's, at the embeddings scaled to unit
+# deviation, and the range in which it is sound. Barlow Twins: .3 to .4 sound, 8 to 10 and .005 to .02 ill;
+# VICReg: about .05 sound.
 SHARES = {"BarlowTwinsLoss": ("invariance", "redundancy"), "VICRegLoss": ("invariance", "covariance")}
 SOUND_SHARES = {"BarlowTwinsLoss": (0.03, 4.0), "VICRegLoss": (0.002, 1.0)}
-# So far, of the loss's own size, the joint batch's loss and gradient may differ between one process and several.
+# So far, of the loss's own size, the joint batch's loss and gradient may differ between one process and
+# several.
 SAME = 1e-4
 # Mean cosine of embeddings, of whatever images, above which they are next to equal.
 ALIKE = 0.999
@@ -42,17 +44,24 @@ def _sign(known: Known) -> Finding:
             _value(loss, *pair) for pair in ((z, near), (z, near.roll(1, 0)), (constant_rows, constant_rows))
         )
     except (RuntimeError, ValueError, TypeError) as error:
-        return not_checked(f"the loss does not take {_ROWS} pairs of {_DIM} dimensions that may be equal: {error}")
+        return not_checked(
+            f"the loss does not take {_ROWS} pairs of {_DIM} dimensions that may be equal: {error}"
+        )
     if not all(math.isfinite(value) for value in (agreeing, strange, constant)):
         return not_checked("the loss is not finite where it is tried")
-    words = f"{agreeing:.3g} where views agree, {strange:.3g} where they are of other images, {constant:.3g} where all"
-    words += " embeddings are equal"
+    words = (
+        f"{agreeing:.3g} where views agree, {strange:.3g} where they are of other images, {constant:.3g}"
+        " where all embeddings are equal"
+    )
     if not agreeing < strange:
-        return wrong(f"{words}: to minimise it drives views apart", "turn the loss's sign, and see the labels of pairs")
+        return wrong(
+            f"{words}: to minimise it drives views apart", "turn the loss's sign, and see the labels of pairs"
+        )
     if constant <= agreeing and known.loop.teacher is None and type(loss).__name__ not in _KEPT_APART:
         return wrong(
             f"{words}: equal embeddings cost least, and nothing keeps them apart",
-            "add what keeps embeddings apart: negatives, variance or decorrelation, or a teacher with a predictor",
+            "add what keeps embeddings apart: negatives, variance or decorrelation, or a teacher with a"
+            " predictor",
         )
     return passed(words)
 
@@ -71,17 +80,19 @@ def _place(known: Known) -> Finding:
     at_constant = of_constant_embeddings(known)
     if alike > ALIKE and at_constant is not None and abs(values[0] - at_constant) < 1e-3 * abs(at_constant):
         return doubtful(
-            f"{words}: that of embeddings which are all equal, {at_constant:.4g}, and they nearly are (mean cosine"
+            f"{words}: that of embeddings which are all equal, {at_constant:.4g}, and they nearly are"
+            " (mean cosine"
             f" {alike:.5f})",
             known.option(
-                "give --projector.batch-norm", "normalise in the head, and take away what adds the same to all embeddings"
+                "give --projector.batch-norm",
+                "normalise in the head, and take away what adds the same to all embeddings",
             ),
         )
     return passed(words)
 
 
 def of_constant_embeddings(known: Known) -> float | None:
-    """The loss where all embeddings are equal, of as many as passed; None where the loss does not take them."""
+    """The loss where as many embeddings as passed are all equal; None where it does not take them."""
     if known.loop.loss is None or known.embeddings is None:
         return None
     z = torch.ones_like(known.trial.passed[0].z_a)
@@ -95,14 +106,18 @@ def _shares(known: Known) -> Finding:
     loss: Any = known.loop.loss
     name = type(loss).__name__
     if name not in SHARES or not callable(getattr(loss, "terms", None)):
-        return not_checked("sound shares of terms were measured of this package's Barlow Twins and VICReg alone")
+        return not_checked(
+            "sound shares of terms were measured of this package's Barlow Twins and VICReg alone"
+        )
     if name == "BarlowTwinsLoss" and loss.normalize != "batch":
         return not_checked("of embeddings that are not normalised the shares change as modes are learned")
     if known.embeddings is None:
         return not_checked("no embeddings could be computed")
     rows, dim = known.embeddings[0].shape
     if rows < min(dim, known.batch_size):
-        return not_checked(f"{rows} pairs passed in the time; of {dim} dimensions it takes as many, or a whole batch")
+        return not_checked(
+            f"{rows} pairs passed in the time; of {dim} dimensions it takes as many, or a whole batch"
+        )
     first, second = SHARES[name]
     z_a, z_b = (each.clone().requires_grad_() for each in _scaled(*known.embeddings))
     terms: Mapping[str, Tensor] = _alone(loss).terms(z_a, z_b)
@@ -131,7 +146,9 @@ def _processes(known: Known) -> Finding:
     loss = known.loop.loss
     count = world_size()
     if count == 1:
-        return not_checked("there is one process; under torchrun the joint loss is compared with one process's")
+        return not_checked(
+            "there is one process; under torchrun the joint loss is compared with one process's"
+        )
     if loss is None:
         return not_checked(known.loop.why_no_loss)
     generator = torch.Generator().manual_seed(0)
@@ -150,7 +167,8 @@ def _processes(known: Known) -> Finding:
     of_loss = float((mean_over_processes(value.detach()) - expected.detach()).abs() / expected.detach().abs())
     of_gradient = float((found - wanted).norm() / wanted.norm())
     words = (
-        f"over {count} processes the loss differs by {of_loss:.1e} from one process's of the joint batch, the gradient"
+        f"over {count} processes the loss differs by {of_loss:.1e} from one process's of the joint batch,"
+        " the gradient"
         f" by {of_gradient:.1e}"
     )
     if max(of_loss, of_gradient) > SAME:

@@ -9,8 +9,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from eigenstep.advice.checks._finding import Check, Finding, doubtful, not_checked, passed, wrong
 from eigenstep.advice.checks._known import Known
 
-# Of rectified units so many may be silent at the start: sound networks had at most .02 (resnet18, test_resnet and
-# convnet on CIFAR-10 and Imagenette at 32 px, by `eigenstep check`).
+# Of rectified units so many may be silent at the start: sound networks had at most .03 (resnet18,
+# test_resnet and convnet on CIFAR-10 and Imagenette at 32 px, by `eigenstep check`).
 SILENT_SHARE = 0.1
 # Losses without anything that keeps embeddings apart learn by batch normalisation in the head.
 NEEDS_NORM_IN_HEAD = ("BYOL", "SimSiam", "NegativeCosineSimilarity")
@@ -37,13 +37,19 @@ def _moves(known: Known) -> Finding:
         return not_checked("no steps could be run")
     if loop.optimizer is None or trial.passed[0].loss is None:
         return not_checked("needs a loss and an optimizer")
-    rates = [float(group.get("lr", 1.0)) or float(group.get("initial_lr", 0.0)) for group in loop.optimizer.param_groups]
+    rates = [
+        float(group.get("lr", 1.0)) or float(group.get("initial_lr", 0.0))
+        for group in loop.optimizer.param_groups
+    ]
     if not any(rates):
         return wrong("every learning rate is 0", "give the optimizer a rate above 0")
     frozen = known.config is not None and known.config.freeze != "none"
     still: dict[str, str] = {}
     for name, module in loop.model.named_modules():
-        own = {f"{name}.{each}" if name else each: value for each, value in module.named_parameters(recurse=False)}
+        own = {
+            f"{name}.{each}" if name else each: value
+            for each, value in module.named_parameters(recurse=False)
+        }
         if not own or _is_teacher(known, module):
             continue
         learns = [each for each in own if trial.reached.get(each) and each in trial.held]
@@ -56,14 +62,18 @@ def _moves(known: Known) -> Finding:
         else:
             still[name] = "no gradient reaches it"
     if not still:
-        return passed("gradients reach every part, and the optimizer holds them" + (", but what is frozen" if frozen else ""))
+        return passed(
+            "gradients reach every part, and the optimizer holds them"
+            + (", but what is frozen" if frozen else "")
+        )
     words = "; ".join(f"{name or 'the model'}: {why}" for name, why in list(still.items())[:_NAMED])
     more = f"; and {len(still) - _NAMED} more" if len(still) > _NAMED else ""
     return wrong(
         f"{len(still)} parts of the network never move: {words}{more}",
         known.option(
             "leave out what freezes them, or say --freeze",
-            "torch.optim.SGD(model.parameters(), ...) after the model is whole, requires_grad_(True) on all parts, no"
+            "torch.optim.SGD(model.parameters(), ...) after the model is whole, requires_grad_(True) on"
+            " all parts, no"
             " .detach() between them and the loss",
         ),
     )
@@ -82,7 +92,9 @@ def _norms(known: Known) -> Finding:
             f"{len(still)} of {len(norms)} batch norms are in evaluation mode ({', '.join(still[:_NAMED])})",
             "call model.train() before the loop; of weights that are to stay use requires_grad_(False)",
         )
-    return passed(f"{len(norms)} batch norms, in training mode" + (" where they are not frozen" if still else ""))
+    return passed(
+        f"{len(norms)} batch norms, in training mode" + (" where they are not frozen" if still else "")
+    )
 
 
 def _head(known: Known) -> Finding:
@@ -99,12 +111,17 @@ def _head(known: Known) -> Finding:
         layers = "the projector"
     else:
         after = _after_the_last_of(known.loop.model, (nn.Conv1d, nn.Conv2d, nn.Conv3d))
-        with_norm, layers = any(isinstance(each, _BatchNorm) for each in after), "the layers behind the convolutions"
+        with_norm, layers = (
+            any(isinstance(each, _BatchNorm) for each in after),
+            "the layers behind the convolutions",
+        )
     if with_norm:
         return passed(f"{name} needs batch normalisation in the head, and {layers} have it")
     return doubtful(
         f"{name} collapses without batch normalisation in the head, and {layers} have none",
-        known.option("give --projector.batch-norm", "put torch.nn.BatchNorm1d behind the head's hidden layers"),
+        known.option(
+            "give --projector.batch-norm", "put torch.nn.BatchNorm1d behind the head's hidden layers"
+        ),
     )
 
 
@@ -121,7 +138,11 @@ def _teacher(known: Known) -> Finding:
         return passed("there is no teacher")
     inside = {id(each) for each in teacher.modules()}
     students = [module for module in loop.model.modules() if id(module) not in inside]
-    own = {each.data_ptr() for module in students for each in module.parameters(recurse=False)} if students else set()
+    own = (
+        {each.data_ptr() for module in students for each in module.parameters(recurse=False)}
+        if students
+        else set()
+    )
     if teacher is loop.model:
         own = {each.data_ptr() for each in teacher.parameters()}
     shared = [each for each, value in teacher.named_parameters() if value.data_ptr() in own]
@@ -130,11 +151,19 @@ def _teacher(known: Known) -> Finding:
             f"{name} shares {len(shared)} weights with the student ({shared[0]}): it is the student",
             "make it by copy.deepcopy(student).requires_grad_(False)",
         )
-    held = {id(each) for group in (loop.optimizer.param_groups if loop.optimizer else []) for each in group["params"]}
+    held = {
+        id(each)
+        for group in (loop.optimizer.param_groups if loop.optimizer else [])
+        for each in group["params"]
+    }
     if any(id(each) in held for each in teacher.parameters()):
-        return wrong(f"the optimizer holds weights of {name}", "give the optimizer the student's parameters alone")
+        return wrong(
+            f"the optimizer holds weights of {name}", "give the optimizer the student's parameters alone"
+        )
     if any(each.requires_grad for each in teacher.parameters()):
-        return doubtful(f"gradients are kept of {name}", "teacher.requires_grad_(False), and torch.no_grad() around it")
+        return doubtful(
+            f"gradients are kept of {name}", "teacher.requires_grad_(False), and torch.no_grad() around it"
+        )
     return passed(f"{name} is a copy of its own, without gradients")
 
 
@@ -146,10 +175,12 @@ def _maps(known: Known) -> Finding:
     if small:
         first, (side, kernel) = next(iter(small.items()))
         return doubtful(
-            f"{len(small)} of {len(maps)} convolutions see a map of one pixel, from {first} on ({kernel} px wide on"
+            f"{len(small)} of {len(maps)} convolutions see a map of one pixel, from {first} on ({kernel}"
+            " px wide on"
             f" {side}): the strides are made for larger images",
             known.option(
-                "give a larger --images.size, or a --backbone with a stem for small images, such as resnet18_small",
+                "give a larger --images.size, or a --backbone with a stem for small images, such as"
+                " resnet18_small",
                 "use a stem of stride 1 without pooling for small images, or larger images",
             ),
         )
@@ -166,7 +197,8 @@ def _silent(known: Known) -> Finding:
             return wrong(
                 "the embeddings of all samples are equal",
                 known.option(
-                    "take --projector.init-scale above 0", "see that the last layers are not zero and the input arrives"
+                    "take --projector.init-scale above 0",
+                    "see that the last layers are not zero and the input arrives",
                 ),
             )
         if constant:
@@ -177,18 +209,24 @@ def _silent(known: Known) -> Finding:
     if not trial.units:
         return not_checked("no rectifier was seen to run as a module")
     share = trial.silent / trial.units
-    words = f"{trial.silent} of {trial.units} rectified units, in {trial.rectifiers} layers, are 0 for every sample"
+    words = f"{trial.silent} of {trial.units} rectified units, in {trial.rectifiers} layers, are always 0"
     if share > SILENT_SHARE:
         return doubtful(
             words,
-            known.option("give a smaller --optimizer.lr, or other weights", "lower the rate; see how biases begin"),
+            known.option(
+                "give a smaller --optimizer.lr, or other weights", "lower the rate; see how biases begin"
+            ),
         )
     return passed(words)
 
 
 def _is_teacher(known: Known, module: nn.Module) -> bool:
     teachers: Iterable[nn.Module] = [known.loop.teacher] if known.loop.teacher else []
-    named = [each for name, each in known.loop.model.named_modules() if any(word in name.lower() for word in TEACHERS)]
+    named = [
+        each
+        for name, each in known.loop.model.named_modules()
+        if any(word in name.lower() for word in TEACHERS)
+    ]
     return any(module is each for top in [*teachers, *named] for each in top.modules())
 
 

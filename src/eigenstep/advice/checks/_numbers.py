@@ -18,10 +18,15 @@ def _types(known: Known) -> Finding:
     words = f"weights of {', '.join(weights) or 'no type'}, views of {views}"
     low = [name for name in weights if name in ("float16", "bfloat16") or name.startswith("float8")]
     if low:
-        digits = {"float16": "its small gradients and updates vanish", "bfloat16": "it keeps 3 digits, so small updates vanish"}
+        digits = {
+            "float16": "its small gradients and updates vanish",
+            "bfloat16": "it keeps 3 digits, so small updates vanish",
+        }
         return doubtful(
             f"{words}: of {low[0]}, {digits.get(low[0], 'small updates vanish')}",
-            known.option("give --precision bf16-mixed", "keep weights in float32, and compute under torch.autocast"),
+            known.option(
+                "give --precision bf16-mixed", "keep weights in float32, and compute under torch.autocast"
+            ),
         )
     if views not in weights and known.trial.failed_at == "forward" and weights:
         return wrong(f"{words}: the network does not take them", f"convert them: view.to(torch.{weights[0]})")
@@ -29,7 +34,7 @@ def _types(known: Known) -> Finding:
 
 
 def _logit(known: Known) -> Finding:
-    """Whether the loss is finite where it is sharpest: partners equal, unit vectors, the largest logit 1/T."""
+    """Whether the loss is finite where it is sharpest: of unit vectors whose partners are equal."""
     if known.loop.loss is None:
         return not_checked(known.loop.why_no_loss)
     if known.embeddings is None:
@@ -52,7 +57,8 @@ def _logit(known: Known) -> Finding:
     if not (bool(torch.isfinite(loss)) and bool(torch.isfinite(gradient).all())):
         return wrong(
             f"the loss of embeddings whose views agree is not finite: {words}",
-            "compute it in float32, by torch.logsumexp or cross_entropy in the place of exp and log, or raise the"
+            "compute it in float32, by torch.logsumexp or cross_entropy in the place of exp and log, or"
+            " raise the"
             " temperature",
         )
     return passed(f"{words}; the loss is finite where views agree")
@@ -61,7 +67,9 @@ def _logit(known: Known) -> Finding:
 def _anchors(known: Known) -> Finding:
     found = known.trial.gradients
     if found is None:
-        return not_checked(known.loop.why_no_loss if known.loop.loss is None else "no gradient at the embeddings")
+        return not_checked(
+            known.loop.why_no_loss if known.loop.loss is None else "no gradient at the embeddings"
+        )
     still = sum(int((gradient == 0).all(1).sum()) for gradient in found)
     total = sum(len(gradient) for gradient in found)
     if still == len(found[1]) and bool((found[1] == 0).all()):
@@ -79,7 +87,9 @@ def _finite(known: Known) -> Finding:
     if trial.non_finite:
         return wrong(
             f"not finite first: {trial.non_finite}",
-            known.option("give --precision 32-true, or a smaller --optimizer.lr", "look at what feeds this tensor"),
+            known.option(
+                "give --precision 32-true, or a smaller --optimizer.lr", "look at what feeds this tensor"
+            ),
         )
     if not trial.passed:
         return not_checked("nothing could be run")

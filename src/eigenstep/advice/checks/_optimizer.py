@@ -3,12 +3,12 @@
 from eigenstep.advice.checks._finding import Check, Finding, doubtful, not_checked, passed, wrong
 from eigenstep.advice.checks._known import Known
 
-# A step's change of a group's weights over the weights themselves. Sound first steps lie between 1e-6 (a small start
-# at a small rate, warmed up) and .1 (Muon, AdamW); see the table in docs/advice.md.
+# A step's change of a group's weights over the weights themselves. Sound first steps lie between 1e-6 (a
+# small start at a small rate, warmed up) and .1 (Muon, AdamW); see the table in docs/advice.md.
 LEAST_UPDATE, LARGE_UPDATE, LARGEST_UPDATE = 1e-7, 0.3, 1.0
-# Adam moves each weight by about its rate, and weights are a few hundredths: published rates end at .01. LARS moves
-# a layer by its rate times the trust coefficient, usually .001 to .02, times the layer's size: published ones begin
-# at .2.
+# Adam moves each weight by about its rate, and weights are a few hundredths: published rates end at .01.
+# LARS moves a layer by its rate times the trust coefficient, usually .001 to .02, times the layer's size:
+# published ones begin at .2.
 LARGEST_ADAM_RATE, LEAST_LARS_RATE = 0.03, 0.01
 
 
@@ -19,7 +19,10 @@ def _kind(known: Known) -> str:
 def _peak(known: Known) -> float:
     """The rate, or the one that is warmed up to."""
     assert known.loop.optimizer is not None
-    rates = [max(float(g.get("lr", 0.0)), float(g.get("initial_lr", 0.0))) for g in known.loop.optimizer.param_groups]
+    rates = [
+        max(float(g.get("lr", 0.0)), float(g.get("initial_lr", 0.0)))
+        for g in known.loop.optimizer.param_groups
+    ]
     return max(rates)
 
 
@@ -35,8 +38,11 @@ def _rate(known: Known) -> Finding:
         )
     if "lars" in kind.lower() and rate < LEAST_LARS_RATE:
         return doubtful(
-            f"{words}: a rate of Adam; LARS moves a layer by its rate times a trust coefficient of about .001",
-            known.option("give --optimizer.lr 1", "give LARS the published rate, such as 0.3 times batch size / 256"),
+            f"{words}: a rate of Adam; LARS moves a layer by its rate times a trust coefficient of about"
+            " .001",
+            known.option(
+                "give --optimizer.lr 1", "give LARS the published rate, such as 0.3 times batch size / 256"
+            ),
         )
     return passed(words)
 
@@ -47,7 +53,9 @@ def _update(known: Known) -> Finding:
         return not_checked("no step could be run with an optimizer")
     if known.trial.non_finite:
         return not_checked("not everything is finite")
-    words = "a step changes the weights by " + ", ".join(f"{size:.1e} of their size" for size in sorted(set(updates.values()))[:3])
+    words = "a step changes the weights by " + ", ".join(
+        f"{size:.1e} of their size" for size in sorted(set(updates.values()))[:3]
+    )
     name, largest = max(updates.items(), key=lambda each: each[1])
     if largest > LARGE_UPDATE:
         judge = wrong if largest > LARGEST_UPDATE else doubtful
@@ -59,7 +67,9 @@ def _update(known: Known) -> Finding:
     if least < LEAST_UPDATE:
         return doubtful(
             f"{words}: next to nothing (the group of {name})",
-            known.option("give a larger --optimizer.lr", "raise the rate of this group; see what scales its gradient"),
+            known.option(
+                "give a larger --optimizer.lr", "raise the rate of this group; see what scales its gradient"
+            ),
         )
     return passed(words)
 
@@ -77,7 +87,7 @@ def _decay(known: Known) -> Finding:
         if each.ndim <= 1 and id(each) in names
     ]
     if not flat:
-        return passed("biases and norms are not decayed" + (", nor rescaled" if "lars" in _kind(known).lower() else ""))
+        return passed("biases and norms are not decayed")
     groups = (
         "two groups of parameters: [{'params': [p for p in ps if p.ndim > 1]},"
         " {'params': [p for p in ps if p.ndim <= 1], 'weight_decay': 0}]"

@@ -218,7 +218,9 @@ class _Seen:
                     self.maps[name] = (min(came.shape[-len(module.kernel_size) :]), kernel)
             if isinstance(module, _RECTIFIERS) and isinstance(output, Tensor) and output.ndim > 1:
                 axes = [axis for axis in range(output.ndim) if axis != 1]
-                zero = output.detach().eq(0).all(dim=axes[0]) if len(axes) == 1 else _all(output.detach(), axes)
+                zero = (
+                    output.detach().eq(0).all(dim=axes[0]) if len(axes) == 1 else _all(output.detach(), axes)
+                )
                 self.zero[name] = zero & self.zero[name] if name in self.zero else zero
 
         return see

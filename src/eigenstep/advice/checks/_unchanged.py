@@ -15,13 +15,13 @@ def random_state_kept(loader: Any = None) -> Iterator[None]:
     parts = [loader, getattr(loader, "sampler", None), getattr(loader, "batch_sampler", None)]
     generators = [getattr(part, "generator", None) for part in parts]
     own = [(each, each.get_state()) for each in generators if isinstance(each, torch.Generator)]
-    python, numpy = random.getstate(), np.random.get_state()
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     try:
         with torch.random.fork_rng(devices):
             yield
     finally:
         random.setstate(python)
-        np.random.set_state(numpy)
+        np.random.set_state(numpy)  # noqa: NPY002
         for generator, state in own:
             generator.set_state(state)

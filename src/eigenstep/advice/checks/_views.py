@@ -1,4 +1,4 @@
-"""Checks of the views: whether two belong together, differ enough, and are in the range that a network expects."""
+"""Checks of the views: whether two belong together, differ enough, and are as a network expects."""
 
 import math
 
@@ -10,12 +10,14 @@ from eigenstep.advice.checks._batches import repeated_rows, same_rows
 from eigenstep.advice.checks._finding import Check, Finding, doubtful, not_checked, passed, wrong
 from eigenstep.advice.checks._known import Known
 
-# How much closer two views of an image are than views of two images, see `agreement`. Measured in pixels, on 256
-# images of CIFAR-10 and Imagenette at 32 and 64 px: SimCLR's augmentation .28 (.18 with blur and colours at full
-# strength), crops of .2 to 1 with brightness alone .40, a flip alone .76, crops of .95 to 1 alone .95, noise alone
-# .98, crops of .02 to .05 with solarisation .05 to .09, partners of other images -.05 to .03.
+# How much closer two views of an image are than views of two images, see `agreement`. Measured in pixels, on
+# 256 images of CIFAR-10 and Imagenette at 32 and 64 px: SimCLR's augmentation .28 (.18 with blur and colours
+# at full strength), crops of .2 to 1 with brightness alone .40, a flip alone .76, crops of .95 to 1 alone
+# .95, noise alone .98, crops of .02 to .05 with solarisation .05 to .09, partners of other images -.05 to
+# .03.
 AGREEMENT_OF_STRANGERS, AGREEMENT_OF_STRONG_VIEWS, AGREEMENT_OF_WEAK_VIEWS = 0.03, 0.12, 0.9
-# In the embeddings of untrained networks .12 to .6 of these; they are those of fewer pairs, so chance reaches higher.
+# In the embeddings of untrained networks .12 to .6 of these; they are those of fewer pairs, so chance
+# reaches higher.
 AGREEMENT_OF_STRANGERS_IN_EMBEDDINGS = 0.06
 # Views that agree so far are one view.
 AGREEMENT_OF_ONE_VIEW = 0.9999
@@ -23,8 +25,8 @@ AGREEMENT_OF_ONE_VIEW = 0.9999
 LARGEST_VALUE, LARGEST_MEAN, LEAST_SPREAD, LARGEST_SPREAD = 20.0, 2.0, 0.05, 3.0
 # Sides, in pixels of the image as it is stored, below which a crop shows no object (SimCLR at 32 px: 9).
 LEAST_CROP = 8.0
-# Up to this side published settings blur nothing (SimCLR, appendix B.9).
-SIDE_WITHOUT_BLUR = 32
+# Up to this side SimCLR blurs nothing (appendix B.9), and other published settings at most half of the views.
+SIDE_WITHOUT_BLUR, MOST_BLUR = 32, 0.5
 
 
 def agreement(a: Tensor, b: Tensor) -> tuple[float, float]:
@@ -59,7 +61,9 @@ def _agreement(known: Known) -> Finding:
     if partners > AGREEMENT_OF_ONE_VIEW:
         return wrong(
             f"{words}: both views are one",
-            known.option("give --views.crop-scale 0.08 1 or other --views", "augment the two views each by itself"),
+            known.option(
+                "give --views.crop-scale 0.08 1 or other --views", "augment the two views each by itself"
+            ),
         )
     # Of shifted series and the like only features agree.
     if found < AGREEMENT_OF_STRANGERS and shared < AGREEMENT_OF_STRANGERS_IN_EMBEDDINGS:
@@ -75,7 +79,9 @@ def _agreement(known: Known) -> Finding:
     if found < AGREEMENT_OF_STRONG_VIEWS:
         return doubtful(
             f"{words}: the augmentation leaves little in common (sound ones .2 to .4)",
-            known.option("raise the first number of --views.crop-scale", "augment less: larger crops, milder colours"),
+            known.option(
+                "raise the first number of --views.crop-scale", "augment less: larger crops, milder colours"
+            ),
         )
     if found > AGREEMENT_OF_WEAK_VIEWS:
         return doubtful(
@@ -95,7 +101,8 @@ def _repetition(known: Known) -> Finding:
             f"{again.by} gave the same views of the same {len(same)} samples, bit by bit",
             known.option(
                 "give --views that draw at random",
-                "draw views from torch's random state in the data set, not from a generator that workers copy, or"
+                "draw views from torch's random state in the data set, not from a generator that workers"
+                " copy, or"
                 " seed that one in worker_init_fn by torch.initial_seed()",
             ),
         )
@@ -128,20 +135,28 @@ def _range(known: Known) -> Finding:
             "convert them: view.float() / 255, then subtract the mean and divide by the deviation",
         )
     if not bool(torch.isfinite(views).all()):
-        return wrong("some values of the views are not finite", "find the images that they are of and leave them out")
-    low, high, mean, spread = (float(value) for value in (views.min(), views.max(), views.mean(), views.std()))
+        return wrong(
+            "some values of the views are not finite", "find the images that they are of and leave them out"
+        )
+    low, high, mean, spread = (
+        float(value) for value in (views.min(), views.max(), views.mean(), views.std())
+    )
     words = f"values from {low:.3g} to {high:.3g}, mean {mean:.2g}, deviation {spread:.2g}"
     if spread == 0:
         return wrong(f"{words}: all views are one colour", "see what the loader reads")
     if max(abs(low), abs(high)) > LARGEST_VALUE and known.is_images:
         return wrong(
             f"{words}: these are not normalised",
-            known.option("give --views.normalize data", "divide by 255, subtract the mean, divide by the deviation"),
+            known.option(
+                "give --views.normalize data", "divide by 255, subtract the mean, divide by the deviation"
+            ),
         )
     if abs(mean) > LARGEST_MEAN * max(spread, 1) or not LEAST_SPREAD <= spread <= LARGEST_SPREAD:
         return doubtful(
             f"{words}: networks expect about mean 0 and deviation 1",
-            known.option("give --views.normalize data", "subtract the mean and divide by the deviation of the data"),
+            known.option(
+                "give --views.normalize data", "subtract the mean and divide by the deviation of the data"
+            ),
         )
     wanted = _of_pretrained(known)
     if wanted and low >= 0 and high <= 1:
@@ -169,7 +184,9 @@ def _crops(known: Known) -> Finding:
     words = f"the smallest crop is {least:.0f} px wide, of images of {side} px"
     if least < LEAST_CROP:
         share = min(1.0, (LEAST_CROP / side) ** 2)
-        return doubtful(f"{words}: too few to show what an image is of", f"give --views.crop-scale {share:.2f} 1")
+        return doubtful(
+            f"{words}: too few to show what an image is of", f"give --views.crop-scale {share:.2f} 1"
+        )
     return passed(words)
 
 
@@ -177,9 +194,11 @@ def _blur(known: Known) -> Finding:
     if known.config is None or known.config.views.own is not None:
         return not_checked("whether views are blurred is known of a configuration's own views only")
     size, chance = known.config.images.size, known.config.views.blur_probability
-    if chance and size <= SIDE_WITHOUT_BLUR:
+    if chance > MOST_BLUR and size <= SIDE_WITHOUT_BLUR:
         return doubtful(
-            f"views of {size} px are blurred with probability {chance:g}; at this size published settings blur none",
+            f"views of {size} px are blurred with probability {chance:g}; at this size published settings"
+            " blur none"
+            f" or up to {MOST_BLUR:g}",
             "give --views.blur-probability 0",
         )
     return passed(f"blurred with probability {chance:g} at {size} px")

@@ -44,7 +44,9 @@ class ConfiguredLoop:
     def loss(self) -> Callable[..., Any] | None:
         """The loss of two views' embeddings where the objective is no more than one."""
         found: Any = getattr(self.learner.objective, "loss", None)
-        plain = isinstance(found, nn.Module) and not self.learner.objective.needs_labels and self.teacher is None
+        plain = (
+            isinstance(found, nn.Module) and not self.learner.objective.needs_labels and self.teacher is None
+        )
         own = any(True for _ in self.learner.objective.parameters())
         return found if plain and not own else None
 

@@ -221,7 +221,7 @@ class Watch:
         optimizer: Optimizer | None = None,
         **options: Any,
     ) -> Any:
-        """Check the loop before its first step, see `eigenstep.check`; the first watched layer is the embedding.
+        """Check the loop before its first step: `eigenstep.check`, of the first watched layer's output.
 
         The watch sees nothing of it, as copies of its model are not watched.
         """
