@@ -16,7 +16,8 @@ from eigenstep.advice import CHECKS
 from eigenstep.advice.checks.configured import check_config
 from eigenstep.images import ImagesConfig
 from eigenstep.losses import BarlowTwinsLoss, NegativeCosineSimilarity, NTXentLoss, VICRegLoss
-from eigenstep.training import OptimizerConfig, ProjectorConfig, TrainConfig
+from eigenstep.training import OptimizerConfig, ProbesConfig, ProjectorConfig, TrainConfig
+from eigenstep.training.recipes import load_recipe
 from eigenstep.views import ViewsConfig
 
 OF_CONFIGURATIONS = {"crops", "blur"}
@@ -347,6 +348,26 @@ def test_muon_and_small_starts_of_a_configuration_pass():
         batch_size=64, threads=1, images=ImagesConfig(patches=192), optimizer=OptimizerConfig(name="muon")
     )
     assert not failed(check_config(config))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["barlow_twins", "simclr", "vicreg", "byol", "simsiam", "w_mse"])
+def test_recipes_pass_on_a_small_network(loss):
+    recipe = load_recipe(f"{loss}/cifar10-resnet18")
+    config = dataclasses.replace(
+        recipe,
+        data="photos",
+        backbone="convnet",
+        batch_size=128,
+        precision="32-true",
+        device="cpu",
+        threads=1,
+        images=ImagesConfig(size=32, patches=400),
+        projector=dataclasses.replace(recipe.projector, hidden=(128,), dim=64),
+        probes=ProbesConfig(),
+    )
+    found = check_config(config)
+    assert not failed(found), str(found)
 
 
 def test_a_model_that_cannot_be_copied_is_said_and_not_run(sound):

@@ -53,9 +53,9 @@ def read_pair(batch: Any) -> Pair:
         views = views[0]
     if _is_sequence(views) and len(views) >= 2:
         first, second = (each.get("image") if isinstance(each, Mapping) else each for each in views[:2])
-        tensors = isinstance(first, Tensor) and isinstance(second, Tensor)
-        if tensors and first.ndim >= 2 and first.shape == second.shape and len(first):
-            return first, second
+        if isinstance(first, Tensor) and isinstance(second, Tensor) and first.shape == second.shape:
+            if first.ndim >= 2 and len(first):
+                return first, second
     raise ValueError(
         "views: expected batches (v0, v1), (views, ...) or {'views': ...} of two tensors (n, ...) of one"
         " shape,"
@@ -81,13 +81,14 @@ def ask_again(views: Iterable[Any]) -> Again:
     """Views of the same samples by two workers of a loader, or by two passes where it has none."""
     if not isinstance(views, DataLoader):
         return Again("only a DataLoader can be asked for the same samples once more")
-    if isinstance(views.dataset, IterableDataset) or not hasattr(views.dataset, "__getitem__"):
+    data: Any = views.dataset
+    if isinstance(data, IterableDataset) or not (hasattr(data, "__getitem__") and hasattr(data, "__len__")):
         return Again("a data set that is read in order cannot be asked for the same samples once more")
-    rows = list(range(min(AGAIN, len(views.dataset), views.batch_size or AGAIN)))
+    rows = list(range(min(AGAIN, len(data), views.batch_size or AGAIN)))
     workers = min(views.num_workers, 2)
     options: dict[str, Any] = {"multiprocessing_context": views.multiprocessing_context} if workers else {}
     twin: DataLoader[Any] = DataLoader(
-        views.dataset,
+        data,
         batch_sampler=[rows, rows],
         num_workers=workers,
         collate_fn=views.collate_fn,

@@ -35,13 +35,20 @@ class Loop(Protocol):
         Of two embeddings, (z_a, z_b) -> scalar; None where it needs more than these.
     why_no_loss : str
         Why `loss` is None.
+    optimizer : Optimizer | None
+        Of the model's parameters.
     """
 
-    model: nn.Module
-    teacher: nn.Module | None
-    loss: Callable[..., Any] | None
-    why_no_loss: str
-    optimizer: Optimizer | None
+    @property
+    def model(self) -> nn.Module: ...
+    @property
+    def teacher(self) -> nn.Module | None: ...
+    @property
+    def loss(self) -> Callable[..., Any] | None: ...
+    @property
+    def why_no_loss(self) -> str: ...
+    @property
+    def optimizer(self) -> Optimizer | None: ...
 
     def forward(self, views: Pair, index: int) -> Passed:
         """The pass of a batch in training, the `index`th."""

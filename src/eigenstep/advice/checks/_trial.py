@@ -115,7 +115,7 @@ def _step(
             found = torch.autograd.grad(loss, (z_a, z_b), retain_graph=True, allow_unused=True)
             if found[0] is not None and found[1] is not None:
                 trial.gradients = (found[0], found[1])
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         for name, each in named.items():
             if each.grad is None:
                 continue

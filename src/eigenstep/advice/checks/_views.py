@@ -10,11 +10,10 @@ from eigenstep.advice.checks._batches import repeated_rows, same_rows
 from eigenstep.advice.checks._finding import Check, Finding, doubtful, not_checked, passed, wrong
 from eigenstep.advice.checks._known import Known
 
-# How much closer two views of an image are than views of two images, see `agreement`. Measured in pixels, on
-# 256 images of CIFAR-10 and Imagenette at 32 and 64 px: SimCLR's augmentation .28 (.18 with blur and colours
-# at full strength), crops of .2 to 1 with brightness alone .40, a flip alone .76, crops of .95 to 1 alone
-# .95, noise alone .98, crops of .02 to .05 with solarisation .05 to .09, partners of other images -.05 to
-# .03.
+# How much closer two views of an image are than views of two images, see `agreement`. In pixels, by
+# benchmarks/agreement_of_views.py on CIFAR-10 and Imagenette: SimCLR's augmentation .29 to .31, .18 with blur
+# and colours at full strength; a flip alone .76, crops of .95 to 1 alone .95; solarised crops of .02 to .05
+# -.03 to .06, and partners of other images 0.
 AGREEMENT_OF_STRANGERS, AGREEMENT_OF_STRONG_VIEWS, AGREEMENT_OF_WEAK_VIEWS = 0.03, 0.12, 0.9
 # In the embeddings of untrained networks .12 to .6 of these; they are those of fewer pairs, so chance
 # reaches higher.
