@@ -1,4 +1,4 @@
-"""How much closer two views of an image are than views of two images, in pixels, for sound views and ill ones.
+"""How much closer two views of an image are than views of two images, in pixels, of sound views and ill.
 
     python benchmarks/agreement_of_views.py FOLDER [--size 32] [--images 256]
 

@@ -52,10 +52,11 @@ def read_pair(batch: Any) -> Pair:
     if _is_sequence(views) and len(views) and _is_sequence(views[0]):
         views = views[0]
     if _is_sequence(views) and len(views) >= 2:
-        first, second = (each.get("image") if isinstance(each, Mapping) else each for each in views[:2])
-        if isinstance(first, Tensor) and isinstance(second, Tensor) and first.shape == second.shape:
-            if first.ndim >= 2 and len(first):
-                return first, second
+        pair: list[Any] = [each.get("image") if isinstance(each, Mapping) else each for each in views[:2]]
+        first, second = pair
+        tensors = isinstance(first, Tensor) and isinstance(second, Tensor)
+        if tensors and first.shape == second.shape and first.ndim >= 2 and len(first):
+            return first, second
     raise ValueError(
         "views: expected batches (v0, v1), (views, ...) or {'views': ...} of two tensors (n, ...) of one"
         " shape,"
