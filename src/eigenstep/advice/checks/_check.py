@@ -78,8 +78,8 @@ def check(
     >>> batches = [(each + torch.randn(64, 16), each + torch.randn(64, 16)) for each in x]
     >>> model = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 8))
     >>> found = check(model, batches, BarlowTwinsLoss(), torch.optim.Adam(model.parameters(), lr=0.3))
-    >>> found.ok, list(found.of("wrong"))
-    (False, ['rate'])
+    >>> found.ok, found["rate"].action
+    (False, 'torch.optim.Adam(..., lr=1e-3)')
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from eigenstep.advice.checks._batches import BATCHES, Pair
 from eigenstep.advice.checks._loop import Loop, Passed
+from eigenstep.machine import gather_objects
 
 # Seconds that the three steps may take, and the pairs that a step has at least and at most.
 SECONDS, LEAST_ROWS, MOST_ROWS = 12.0, 16, 128
@@ -111,6 +112,8 @@ def _step(
     with _told(trial, "backward"):
         for each in named.values():
             each.grad = None
+        if loop.optimizer is not None:  # which may hold parameters of the loss too
+            loop.optimizer.zero_grad()
         if index == 0 and z_a.requires_grad and z_b.requires_grad:
             found = torch.autograd.grad(loss, (z_a, z_b), retain_graph=True, allow_unused=True)
             if found[0] is not None and found[1] is not None:
@@ -152,9 +155,10 @@ def _held(loop: Loop, named: dict[str, nn.Parameter]) -> set[str]:
 
 
 def _affordable(loop: Loop, views: Pair) -> int:
-    """So many pairs that three steps keep to their time."""
+    """So many pairs that three steps keep to their time; of several processes the same in all."""
     total = min(len(views[0]), MOST_ROWS)
     few = min(LEAST_ROWS, total)
+    warm = False
     while True:
         began = time.perf_counter()
         try:
@@ -163,10 +167,13 @@ def _affordable(loop: Loop, views: Pair) -> int:
             if few == len(views[0]):
                 return few
             few = min(2 * few, len(views[0]))
-        else:
+            continue
+        if warm:  # a first pass takes longer
             break
+        warm = True
     each = (time.perf_counter() - began) / few
-    return max(few, min(total, int(SECONDS / (BATCHES * PASSES_A_STEP * each))))
+    rows = max(few, min(total, int(SECONDS / (BATCHES * PASSES_A_STEP * each))))
+    return min(gather_objects(rows))
 
 
 def _size(tensors: Sequence[Tensor]) -> float:
@@ -217,17 +224,11 @@ class _Seen:
                 if kernel > 1:
                     self.maps[name] = (min(came.shape[-len(module.kernel_size) :]), kernel)
             if isinstance(module, _RECTIFIERS) and isinstance(output, Tensor) and output.ndim > 1:
-                axes = [axis for axis in range(output.ndim) if axis != 1]
-                zero = (
-                    output.detach().eq(0).all(dim=axes[0]) if len(axes) == 1 else _all(output.detach(), axes)
-                )
+                others = [axis for axis in range(output.ndim) if axis != 1]
+                zero = output.detach().abs().amax(others).eq(0)
                 self.zero[name] = zero & self.zero[name] if name in self.zero else zero
 
         return see
-
-
-def _all(output: Tensor, axes: Sequence[int]) -> Tensor:
-    return output.abs().amax(list(axes)).eq(0)
 
 
 def _is_finite(values: Tensor) -> bool:
