@@ -16,6 +16,7 @@ SILENT_SHARE = 0.1
 NEEDS_NORM_IN_HEAD = ("BYOL", "SimSiam", "NegativeCosineSimilarity")
 # Names that copies of an encoder go by.
 TEACHERS = ("teacher", "target", "momentum", "ema")
+FROZEN = "requires_grad is off"
 _NAMED = 3
 
 
@@ -56,7 +57,7 @@ def _moves(known: Known) -> Finding:
         if learns or (frozen and not any(value.requires_grad for value in own.values())):
             continue
         if not any(value.requires_grad for value in own.values()):
-            still[name] = "requires_grad is off"
+            still[name] = FROZEN
         elif not any(each in trial.held for each in own):
             still[name] = "not in the optimizer"
         else:
@@ -68,13 +69,17 @@ def _moves(known: Known) -> Finding:
         )
     words = "; ".join(f"{name or 'the model'}: {why}" for name, why in list(still.items())[:_NAMED])
     more = f"; and {len(still) - _NAMED} more" if len(still) > _NAMED else ""
+    if set(still.values()) == {FROZEN}:
+        return doubtful(
+            f"{len(still)} parts of the network are frozen: {words}{more}",
+            known.option("say --freeze", "requires_grad_(True) on these parts, unless it is meant"),
+        )
     return wrong(
         f"{len(still)} parts of the network never move: {words}{more}",
         known.option(
             "leave out what freezes them, or say --freeze",
-            "torch.optim.SGD(model.parameters(), ...) after the model is whole, requires_grad_(True) on"
-            " all parts, no"
-            " .detach() between them and the loss",
+            "give the optimizer model.parameters() after the model is whole; let no .detach() stand between"
+            " the parts and the loss",
         ),
     )
 
@@ -101,14 +106,14 @@ def _head(known: Known) -> Finding:
     loss, config = known.loop.loss, known.config
     name = type(loss).__name__
     if config is not None:
-        from eigenstep.methods import method_named
+        from eigenstep.methods import method_named  # needs what training needs
 
         name = method_named(config.loss).title
     if name not in NEEDS_NORM_IN_HEAD:
         return passed("the loss keeps embeddings apart by itself" if loss or config else "no loss was given")
     if config is not None:
         with_norm = config.projector.batch_norm
-        layers = "the projector"
+        layers = "the projector's layers"
     else:
         after = _after_the_last_of(known.loop.model, (nn.Conv1d, nn.Conv2d, nn.Conv3d))
         with_norm, layers = (

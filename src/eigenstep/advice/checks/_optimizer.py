@@ -3,9 +3,9 @@
 from eigenstep.advice.checks._finding import Check, Finding, doubtful, not_checked, passed, wrong
 from eigenstep.advice.checks._known import Known
 
-# A step's change of a group's weights over the weights themselves. Sound first steps lie between 1e-6 (a
-# small start at a small rate, warmed up) and .1 (Muon, AdamW); see the table in docs/advice.md.
-LEAST_UPDATE, LARGE_UPDATE, LARGEST_UPDATE = 1e-7, 0.3, 1.0
+# A step's change of a group's weights over the weights themselves. Sound first steps lie between 2e-7 (a
+# small start of resnet18 at a small rate) and .2 (test_resnet, BYOL); below 1e-8 they vanish in float32.
+LEAST_UPDATE, LARGE_UPDATE, LARGEST_UPDATE = 1e-8, 0.3, 1.0
 # Adam moves each weight by about its rate, and weights are a few hundredths: published rates end at .01.
 # LARS moves a layer by its rate times the trust coefficient, usually .001 to .02, times the layer's size:
 # published ones begin at .2.
