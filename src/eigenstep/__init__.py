@@ -19,17 +19,8 @@ _HOMES = {
     "watch": "spectrum",
 }
 _ROOMS = (
-    *(
-        "advice",
-        "analysis",
-        "comparison",
-        "embeddings",
-        "encoders",
-        "export",
-        "images",
-        "integrations",
-        "kernel",
-    ),
+    *("advice", "analysis", "comparison", "embeddings", "encoders", "export", "images", "integrations"),
+    "kernel",
     *("live", "losses", "machine", "methods", "modes", "optim", "pages", "prediction", "probes", "record"),
     *("report", "reproduce", "spectrum", "terminal", "theory", "training", "views"),
 )

@@ -80,6 +80,13 @@ def first_batches(views: Iterable[Any]) -> list[Pair]:
 
 def ask_again(views: Iterable[Any]) -> Again:
     """Views of the same samples by two workers of a loader, or by two passes where it has none."""
+    try:
+        return _asked(views)
+    except Exception as error:  # a data set of one's own may raise anything
+        return Again(f"the data set could not be asked for the same samples once more: {error}")
+
+
+def _asked(views: Iterable[Any]) -> Again:
     if not isinstance(views, DataLoader):
         return Again("only a DataLoader can be asked for the same samples once more")
     data: Any = views.dataset

@@ -81,8 +81,7 @@ def _place(known: Known) -> Finding:
     if alike > ALIKE and at_constant is not None and abs(values[0] - at_constant) < 1e-3 * abs(at_constant):
         return doubtful(
             f"{words}: that of embeddings which are all equal, {at_constant:.4g}, and they nearly are"
-            " (mean cosine"
-            f" {alike:.5f})",
+            f" (mean cosine {alike:.5f})",
             known.option(
                 "give --projector.batch-norm",
                 "normalise in the head, and take away what adds the same to all embeddings",
