@@ -73,7 +73,7 @@ def options(text):
 
 def test_help_lists_every_subcommand(shown):
     text = shown(["--help"])
-    for command in ("demo", "train", "report", "version"):
+    for command in ("demo", "check", "train", "report", "version"):
         assert re.search(rf"\b{command}\b", text)
 
 
@@ -99,6 +99,15 @@ def test_the_options_of_train_are_the_names_of_the_configuration(shown):
         for last in [name.split(".")[-1]]
     }
     assert options(text) - negations == own | {f"--{name}" for name in names}
+
+
+@pytest.mark.slow
+def test_check_takes_the_options_of_train_but_for_those_of_its_folder(shown):
+    of_the_folder = {"--out", "--resume", "--no-resume", "--overwrite", "--take-over", "--quiet"}
+    assert (
+        options(shown(["check", "--help"])) - {"--json"}
+        == options(shown(["train", "--help"])) - of_the_folder
+    )
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ except ModuleNotFoundError:  # the base install serves as a library
     )
 
 from eigenstep.cli._augmentations import augmentations_command
+from eigenstep.cli._check import check_command
 from eigenstep.cli._compare import compare
 from eigenstep.cli._embed import embed
 from eigenstep.cli._export import export
@@ -42,9 +43,10 @@ BROKEN_PIPE = 141
 def main(arguments: list[str] | None = None) -> int:
     """Run a subcommand; returns its exit code.
 
-    0: done; 2: input that cannot be used; 75: stopped by SIGTERM, as of a preempted job, by a full disk, or
-    since a process that decodes images was lost: the same can be done later, and a training that has a
-    checkpoint goes on; 130: interrupted; 141: nobody reads what it prints any more.
+    0: done; 1: `check` has found something wrong; 2: input that cannot be used; 75: stopped by SIGTERM, as of
+    a preempted job, by a full disk, or since a process that decodes images was lost: the same can be done
+    later, and a training that has a checkpoint goes on; 130: interrupted; 141: nobody reads what it
+    prints any more.
 
     EIGENSTEP_DEBUG=1 in the environment shows the traceback behind an error's line.
     """
@@ -57,6 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
                 {
                     "demo": demo,
                     "images": images_command(arguments),
+                    "check": check_command(arguments),
                     "train": train_command(arguments),
                     "recipes": recipes,
                     "predict": predict_command(arguments),
@@ -74,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
                 },
                 arguments,
             )
-            job()
+            return int(job() or 0)
     except BrokenPipeError:  # whoever read has gone, as of `eigenstep recipes | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is written at the end
         return BROKEN_PIPE
@@ -93,7 +96,6 @@ def main(arguments: list[str] | None = None) -> int:
             "eigenstep: interrupted; a training goes on by --resume from its last checkpoint", file=sys.stderr
         )
         return 130
-    return 0
 
 
 @contextmanager

@@ -5,12 +5,16 @@ import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from eigenstep.cli._parse import Flag
 from eigenstep.spelling import printable
+
+if TYPE_CHECKING:
+    from eigenstep.optim import OptimizerConfig
+    from eigenstep.training import TrainConfig
 
 # A file of augmentations, which stands beside the options that change it.
 SetOption = Annotated[Path | None, tyro.conf.arg(name="views.set")]
@@ -21,36 +25,11 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
     if arguments[:1] != ["train"]:
         return _train_in_short  # the list of subcommands is shown without loading what training needs
     from eigenstep.analysis import update_rule
-    from eigenstep.optim import for_another_optimizer
     from eigenstep.record import claim_folder, remove_if_empty
     from eigenstep.terminal import console, follow, print_runs
-    from eigenstep.training import TrainConfig, load_config, train
-    from eigenstep.training.recipes import load_recipe
+    from eigenstep.training import TrainConfig, train
 
-    chosen, named, resumed = (
-        option_value(arguments, "--recipe"),
-        option_value(arguments, "--config"),
-        option_value(arguments, "--out") if "--resume" in arguments else None,
-    )
-    if chosen and named:
-        raise ValueError("--recipe and --config both set the defaults of all options; give one of them")
-    if resumed and not (chosen or named) and (Path(resumed) / "config.yaml").is_file():
-        named = str(Path(resumed) / "config.yaml")
-    defaults = load_recipe(chosen) if chosen else load_config(named) if named else TrainConfig()
-    if option_value(
-        arguments, "--steps"
-    ):  # a number of steps takes the place of the recipe's or file's epochs
-        defaults = dataclasses.replace(defaults, epochs=None)
-    elif option_value(arguments, "--epochs"):
-        defaults = dataclasses.replace(defaults, steps=None)
-    chosen_set = option_value(arguments, "--views.set")
-    if chosen_set:
-        from eigenstep.modes.augmentations import read_set
-
-        defaults = dataclasses.replace(defaults, views=read_set(chosen_set).views)
-    former, optimizer = defaults.optimizer, option_value(arguments, "--optimizer.name")
-    if optimizer and optimizer != former.name:  # whose rate and momentum are not the recipe's or file's
-        defaults = dataclasses.replace(defaults, optimizer=for_another_optimizer(former))
+    defaults, former = named_defaults(arguments)
 
     def run(
         settings: Annotated[TrainConfig, tyro.conf.arg(name="")] = defaults,
@@ -157,6 +136,47 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
 
 def _train_in_short() -> None:
     """Train an encoder on unlabelled images and record the spectrum of its embeddings."""
+
+
+def named_defaults(arguments: list[str]) -> tuple["TrainConfig", "OptimizerConfig"]:
+    """The defaults of all options, of the recipe, configuration file or run that a line names.
+
+    Returns
+    -------
+    defaults : TrainConfig
+        The configuration.
+    former : OptimizerConfig
+        The optimiser that was named there; the defaults have another where the line says so.
+    """
+    from eigenstep.optim import for_another_optimizer
+    from eigenstep.training import TrainConfig, load_config
+    from eigenstep.training.recipes import load_recipe
+
+    chosen, named, resumed = (
+        option_value(arguments, "--recipe"),
+        option_value(arguments, "--config"),
+        option_value(arguments, "--out") if "--resume" in arguments else None,
+    )
+    if chosen and named:
+        raise ValueError("--recipe and --config both set the defaults of all options; give one of them")
+    if resumed and not (chosen or named) and (Path(resumed) / "config.yaml").is_file():
+        named = str(Path(resumed) / "config.yaml")
+    defaults = load_recipe(chosen) if chosen else load_config(named) if named else TrainConfig()
+    if option_value(
+        arguments, "--steps"
+    ):  # a number of steps takes the place of the recipe's or file's epochs
+        defaults = dataclasses.replace(defaults, epochs=None)
+    elif option_value(arguments, "--epochs"):
+        defaults = dataclasses.replace(defaults, steps=None)
+    chosen_set = option_value(arguments, "--views.set")
+    if chosen_set:
+        from eigenstep.modes.augmentations import read_set
+
+        defaults = dataclasses.replace(defaults, views=read_set(chosen_set).views)
+    former, optimizer = defaults.optimizer, option_value(arguments, "--optimizer.name")
+    if optimizer and optimizer != former.name:  # whose rate and momentum are not the recipe's or file's
+        defaults = dataclasses.replace(defaults, optimizer=for_another_optimizer(former))
+    return defaults, former
 
 
 def option_value(arguments: list[str], option: str) -> str | None:

@@ -25,9 +25,10 @@ from eigenstep.training._loggers import build_loggers, check_loggers
 from eigenstep.training._loop import train
 from eigenstep.training._preemption import Preempted
 from eigenstep.training._probing import Probe
+from eigenstep.training._processes import launch
 from eigenstep.training._progress import Progress
 from eigenstep.training._resolve import resolve
-from eigenstep.training._resolve_images import resolve_images
+from eigenstep.training._resolve_images import resolve_images, views_for
 from eigenstep.training._run import Unwritable
 from eigenstep.training._run_folder import check_folder
 from eigenstep.training._seeds import derived_seed
@@ -77,6 +78,7 @@ __all__ = [
     "compile_network",
     "derived_seed",
     "dump_config",
+    "launch",
     "learning_rates",
     "load_config",
     "load_images",
@@ -85,4 +87,5 @@ __all__ = [
     "resolve_images",
     "synchronize_batch_norms",
     "train",
+    "views_for",
 ]

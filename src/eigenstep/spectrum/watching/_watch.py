@@ -228,6 +228,21 @@ class Watch:
                 raise
             self._tell("loss", f"step {self._steps + 1}: no loss is recorded ({error}); training goes on")
 
+    def check(
+        self,
+        views: Iterable[Any],
+        loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+        optimizer: Optimizer | None = None,
+        **options: Any,
+    ) -> Any:
+        """Check the loop before its first step: `eigenstep.check`, of the first watched layer's output.
+
+        The watch sees nothing of it, as copies of its model are not watched.
+        """
+        from eigenstep import check  # whose room stands above this one
+
+        return check(self._model, views, loss, optimizer, **({"layer": next(iter(self._layers))} | options))
+
     def end_batch(self) -> None:
         """What the layers gave since the last call is one micro-batch, to be paired as `views` says.
 

@@ -1,0 +1,142 @@
+"""The checks of a configuration of `eigenstep train`."""
+
+import copy
+import dataclasses
+import itertools
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Self
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from eigenstep.advice.checks._batches import BATCHES, Again, Pair
+from eigenstep.advice.checks._check import judged
+from eigenstep.advice.checks._finding import Checked
+from eigenstep.advice.checks._known import Known
+from eigenstep.advice.checks._loop import Passed
+from eigenstep.advice.checks._unchanged import random_state_kept
+from eigenstep.encoders import freeze, initial_encoder
+from eigenstep.images import open_images
+from eigenstep.methods import Objective, TargetNetwork, method_named
+from eigenstep.optim import build_optimizer
+from eigenstep.training import Learner, TrainConfig, derived_seed, launch, resolve, resolve_images, views_for
+from eigenstep.views import TwoViews
+
+
+class ConfiguredLoop:
+    """The loop of `eigenstep train`: a learner, and the optimiser of its configuration."""
+
+    def __init__(self, learner: Learner, optimizer: torch.optim.Optimizer, labels: list[Any]) -> None:
+        self.learner, self.optimizer, self.labels = learner, optimizer, labels
+
+    @property
+    def model(self) -> nn.Module:
+        return self.learner.encoder
+
+    @property
+    def teacher(self) -> nn.Module | None:
+        return self.learner.target
+
+    @property
+    def loss(self) -> Callable[..., Any] | None:
+        """The loss of two views' embeddings where the objective is no more than one."""
+        found: Any = getattr(self.learner.objective, "loss", None)
+        plain = (
+            isinstance(found, nn.Module) and not self.learner.objective.needs_labels and self.teacher is None
+        )
+        own = any(True for _ in self.learner.objective.parameters())
+        return found if plain and not own else None
+
+    @property
+    def why_no_loss(self) -> str:
+        return f"{type(self.learner.objective).__name__} needs more than two views' embeddings"
+
+    def forward(self, views: Pair, index: int) -> Passed:
+        labels = self.labels[index]
+        passed = self.learner.forward(index, views, None if labels is None else labels[: len(views[0])])
+        return Passed(*passed.embeddings, passed.loss)
+
+    def copied(self) -> Self:
+        fabric = self.learner.fabric
+        return copy.deepcopy(self, {id(fabric): fabric})
+
+
+def check_config(config: TrainConfig) -> Checked:
+    """Check what `eigenstep train` would do, on its first three batches; see `check`.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As `eigenstep.training.train`, for a configuration that cannot be run.
+
+    Examples
+    --------
+    >>> from eigenstep.images import ImagesConfig
+    >>> config = TrainConfig(batch_size=64, threads=1, images=ImagesConfig(patches=256))
+    >>> check_config(config).ok
+    True
+    """
+    began = time.perf_counter()
+    method = method_named(config.loss)
+    config = resolve(config, method)
+    fabric = launch(config)
+    with random_state_kept():
+        # Three batches are enough: no more images are decoded.
+        most = BATCHES * config.batch_size
+        limit = min(config.images.limit or most, most)
+        images = open_images(
+            config.data,
+            dataclasses.replace(config.images, limit=limit),
+            seed=config.seed,
+            batch_size=config.batch_size,
+            device=fabric.device,
+            rank=fabric.global_rank,
+            processes=fabric.world_size,
+            labels=method.needs_labels,
+            check=partial(views_for, config),
+        )
+        try:
+            config = resolve_images(config, images)
+            batches = list(itertools.islice(images.batches(0), BATCHES))
+        finally:
+            images.close()
+        views = TwoViews(config.views, config.images.size)
+        part, parts = fabric.global_rank, fabric.world_size
+        drawn = [
+            views(batch.images, _generator(config, index), part, parts) for index, batch in enumerate(batches)
+        ]
+        later = views(batches[0].images, _generator(config, BATCHES), part, parts)
+        learner = _learner(fabric, config, images.classes)
+        optimizer = build_optimizer(
+            learner.encoder, config.optimizer, learner.objective, learner.objective.fixed_rate
+        )
+        known = Known(
+            ConfiguredLoop(learner, optimizer, [batch.labels for batch in batches]),
+            drawn,
+            Again("two passes", drawn[0][0], later[0]),
+            batch_size=config.batch_size,
+            config=config,
+            images=[batch.images for batch in batches],
+        )
+        return judged(known, began)
+
+
+def _generator(config: TrainConfig, step: int) -> torch.Generator:
+    return torch.Generator().manual_seed(derived_seed(config.seed, 1, step))
+
+
+def _learner(fabric: Fabric, config: TrainConfig, classes: int | None) -> Learner:
+    """What a run would train, without its folder."""
+    method = method_named(config.loss)
+    encoder = initial_encoder(config)
+    freeze(encoder, config.freeze)
+    torch.manual_seed(derived_seed(config.seed, 3))
+    objective: Objective = method.build(method.options_in(config), config.projector.dim, classes or 1)
+    if objective.needs_views:
+        objective.begin((config.images.channels or 3, config.images.size, config.images.size))
+    momentum = objective.target_momentum
+    target = None if momentum is None else TargetNetwork(encoder, momentum)
+    return Learner(fabric, encoder, objective, target, seed=config.seed)
