@@ -72,10 +72,11 @@ def hypothesis(choices: Choices, folder: Path) -> Outcome:
     return Outcome(
         "e7",
         "Whether ways of learning come to agree",
-        f"{config.backbone} on {reading.limit:,} images of {choices.data_or('cifar10')}, {len(ways)} ways with"
-        f" {SEEDS} seeds each, {config.steps} steps of batch {config.batch_size}, Muon at {RATE:g}; of one seed"
-        " all have the same first weights, images, batches and random views. Compared are the backbone's features of"
-        f" {HELD_OUT} other images, by debiased linear CKA, of networks of different seeds unless it is said.",
+        f"{config.backbone} on {reading.limit:,} images of {config.data}, {len(ways)} ways with {SEEDS}"
+        f" seeds each, {config.steps} steps of batch {config.batch_size}, Muon at {RATE:g}; of one seed all"
+        " have the same first weights, images, batches and random views. Compared are the backbone's features"
+        f" of {HELD_OUT} other images, by debiased linear CKA, of networks of different seeds where nothing"
+        " else is said.",
         _rows(courses[CKA][-1]),
         tables,
         notes,
@@ -143,7 +144,7 @@ def _references(trained: Tensor, held_out: Tensor, seed: int) -> dict[str, NDArr
 
 
 def _features(run: Path, step: int, images: Tensor) -> NDArray[np.float32]:
-    """(n, p) of the backbone of a run after so many steps; before the first, normalised by the images themselves."""
+    """(n, p) of a run's backbone after so many steps; untrained it is normalised by the images themselves."""
     config = load_config(run / "config.yaml")
     stored = as_stored(images, config)
     if step:

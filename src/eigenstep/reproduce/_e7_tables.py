@@ -20,7 +20,7 @@ from eigenstep.reproduce._outcome import Cell, OutcomeTable
 def judged(
     ways: Sequence[Way], steps: Sequence[int], course: Sequence[WaysAgreement], by_neighbours: WaysAgreement
 ) -> tuple[list[OutcomeTable], list[str]]:
-    """Tables and sentences of the agreement at each snapshot, and of that by nearest neighbours at the end."""
+    """Tables and sentences of the agreement at each snapshot, and by nearest neighbours at the end."""
     end = course[-1]
     verdicts = [[together(found, *pair) for found in course] for pair in family_pairs(end)]
     changed = {ways.index(Way(way.loss)): place for place, way in enumerate(ways) if way.views == CROPS}
@@ -40,10 +40,10 @@ def judged(
                 for family in families
             ),
             augmentations_sentence(end, changed),
-            "The rule: families go together whose ways agree more with each other than with what nobody trained (an"
-            " untrained network of another seed, or the pixels, whichever is more), by more than the standard"
-            " deviation of that difference over seeds; as one, if networks of one way and two seeds do not agree"
-            " more, by as much.",
+            "The rule: families go together whose ways agree more with each other than with what nobody"
+            " trained (an untrained network of another seed, or the pixels, whichever is more), by more than"
+            " the standard deviation of that difference over seeds; as one, if networks of one way and two"
+            " seeds do not agree more, by as much.",
         ],
     )
 
@@ -57,16 +57,8 @@ def _families(
         numbers = [end.across, end.floor, end.ceiling]
         told = [str(end.above_floor), end.word, f"{since(each, steps)}"]
         rows.append([end.name, *map(_two, numbers), *told, together(by_neighbours, *end.families).word])
-    header = (
-        "families",
-        "agree",
-        "nobody trained",
-        "other seeds",
-        "above",
-        "verdict",
-        "from step",
-        "by neighbours",
-    )
+    numbers_of = ("agree", "nobody trained", "seeds of one way", "above nobody trained")
+    header = ("families", *numbers_of, "verdict", "from step", "by neighbours")
     return OutcomeTable("Which families go together", header, rows)
 
 
@@ -75,9 +67,7 @@ def _ways(title: str, ways: Sequence[Way], found: WaysAgreement, changed: dict[i
     full = [place for place, way in enumerate(ways) if way.views == FULL]
     rows: list[list[Cell]] = []
     for place, way in enumerate(ways):
-        nearest = max(
-            (other for other in full if other != place), key=lambda other: float(agreement[place, other])
-        )
+        nearest = max((agreement[place, other], other) for other in full if other != place)[1]
         crops = _two(agreement[place, changed[place]]) if place in changed else None
         beside = [_two(float(each[:, place].mean())) for each in found.references.values()]
         near = f"{ways[nearest].title} {_two(agreement[place, nearest])}"

@@ -1,4 +1,4 @@
-"""Which families of ways of learning go together, by a fixed rule, from agreements of networks with each other."""
+"""Which families of ways of learning go together, by a fixed rule."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,8 +41,8 @@ class WaysAgreement:
         way with itself.
         """
         seeds = len(self.values)
-        others = self.values.sum(axis=1) - self.values[range(seeds), range(seeds)]
-        mean: Array = others / (seeds - 1)
+        others = np.where(np.eye(seeds, dtype=bool)[..., None, None], 0.0, self.values)
+        mean: Array = others.sum(axis=1) / (seeds - 1)
         return (mean + mean.transpose(0, 2, 1)) / 2
 
     def of_same_start(self) -> Array:
@@ -171,8 +171,8 @@ def since(verdicts: Sequence[Together], steps: Sequence[int]) -> int:
     Examples
     --------
     >>> even, more, less = Difference(0.0, 0.1), Difference(0.3, 0.1), Difference(-0.3, 0.1)
-    >>> verdicts = [Together(("a", "b"), 0.8, 0.5, 0.9, each, more) for each in (less, more, even, more, more)]
-    >>> since(verdicts, [0, 10, 20, 30, 40])
+    >>> course = [less, more, even, more, more]
+    >>> since([Together(("a", "b"), 0.8, 0.5, 0.9, each, more) for each in course], [0, 10, 20, 30, 40])
     30
     """
     first = len(verdicts) - 1
@@ -211,8 +211,9 @@ def augmentations_sentence(found: WaysAgreement, changed: Mapping[int, int]) -> 
     gap = Difference.of(by_method - by_views)
     word = {1: "matter more than", 0: "cannot be told from", -1: "matter less than"}[gap.sign]
     return (
-        f"Augmentations {word} the method: with another set a way agrees with itself by {by_views.mean():.2f},"
-        f" with the same set ways agree with other ways by {by_method.mean():.2f} ({gap})."
+        f"Augmentations {word} the method: with another set a way agrees with itself by"
+        f" {by_views.mean():.2f}, with the same set ways agree with other ways by {by_method.mean():.2f}"
+        f" ({gap})."
     )
 
 

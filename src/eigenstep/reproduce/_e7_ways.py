@@ -1,4 +1,4 @@
-"""The ways of learning that E7 compares: which there are, of which family, and how a network is trained by each."""
+"""The ways of learning that E7 compares: their families, and how a network is trained by each."""
 
 import dataclasses
 
@@ -45,6 +45,8 @@ class Way:
     @property
     def title(self) -> str:
         title = METHODS[self.loss].title
+        for article in ("an ", "a ", "the "):
+            title = title.removeprefix(article)
         return title if self.views == FULL else f"{title}, {self.views}"
 
     def run(self, seed: int) -> str:
@@ -73,7 +75,8 @@ def hypothesis_images(choices: Choices) -> ImagesConfig:
     least = BATCH[choices.full] + HELD_OUT
     if opened.count() < least:
         raise ValueError(
-            f"expected at least {least} images, {HELD_OUT} of them to judge by, got {opened.count()} from {data}"
+            f"expected at least {least} images, {HELD_OUT} of them to judge by, got {opened.count()} from"
+            f" {data}"
         )
     return dataclasses.replace(images, limit=opened.count() - HELD_OUT)
 
