@@ -33,8 +33,8 @@ def reproduce_command(
     experiment : tyro.conf.Positional[Literal['e1', 'e2', 'e3', 'e4', 'e5', 'e6', 'e7', 'all']]
         Which one, or all.
     size : Literal['small', 'medium', 'full']
-        Small takes about 10 minutes in all on two cores; full is the paper's size and needs a GPU. Medium is
-        of e2 alone: ResNet-50 by SGD and by Muon, 1,000 steps a run, hours on two cores.
+        Small takes minutes on two cores, and e7 about half an hour; full is the paper's size and needs a GPU.
+        Medium is of e2 alone: ResNet-50 by SGD and by Muon, 1,000 steps a run, hours on two cores.
     data : str | None
         Images, as `eigenstep train --data` takes them; default: patches of scikit-learn's photographs for
         small, CIFAR-10 and STL-10 from the Hugging Face hub for the others.

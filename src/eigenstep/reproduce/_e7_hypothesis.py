@@ -44,6 +44,10 @@ from eigenstep.training import load_config
 CKA, KNN = MEASURES = ("cka_linear_debiased", "mutual_knn_cosine")
 # Of the closed form so many modes, from so many of the images that the networks are trained on.
 MODES, MODE_IMAGES = 16, 2000
+CLOSED_FORMS = {
+    "gamma-modes": ClosedForm(components=MODES),
+    "rho-modes": ClosedForm(components=MODES, order="invariance"),
+}
 
 
 def hypothesis(choices: Choices, folder: Path) -> Outcome:
@@ -136,8 +140,7 @@ def _images(choices: Choices, reading: ImagesConfig) -> tuple[Tensor, Tensor]:
 def _references(trained: Tensor, held_out: Tensor, seed: int) -> dict[str, NDArray[np.float32]]:
     """The pixels of the images, and the first modes of the full set of augmentations in closed form."""
     found = {"pixels": held_out.flatten(1).numpy().astype(np.float32)}
-    for name, order in (("gamma-modes", "gamma"), ("rho-modes", "invariance")):
-        form = ClosedForm(components=MODES, order=order)
+    for name, form in CLOSED_FORMS.items():
         values, _ = modes_on(trained.numpy(), held_out.numpy(), form, seed)
         found[name] = (values / values.std(axis=0)).astype(np.float32)
     return found
@@ -147,9 +150,8 @@ def _features(run: Path, step: int, images: Tensor) -> NDArray[np.float32]:
     """(n, p) of a run's backbone after so many steps; untrained it is normalised by the images themselves."""
     config = load_config(run / "config.yaml")
     stored = as_stored(images, config)
-    if step:
-        encoder = load_encoder(run, step)
-    else:
-        encoder = initial_encoder(config)
+    encoder = load_encoder(run, step) if step else initial_encoder(config)
+    if not step:
         settle_statistics(encoder, prepare_images(stored, config))
-    return encode(encoder, stored, config)[0].numpy()
+    features, _ = encode(encoder, stored, config)
+    return features.numpy()

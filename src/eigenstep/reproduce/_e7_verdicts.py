@@ -159,7 +159,9 @@ def together(found: WaysAgreement, first: str, second: str) -> Together:
     ceiling = found.ceiling(first, second)
     return Together(
         (first, second),
-        *(float(each.mean()) for each in (across, floor, ceiling)),
+        float(across.mean()),
+        float(floor.mean()),
+        float(ceiling.mean()),
         Difference.of(across - floor),
         Difference.of(ceiling - across),
     )

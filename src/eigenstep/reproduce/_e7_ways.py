@@ -3,7 +3,7 @@
 import dataclasses
 
 from eigenstep.images import ImagesConfig, find_source
-from eigenstep.methods import METHODS
+from eigenstep.methods import METHODS, BYOLConfig
 from eigenstep.modes.augmentations import standard_sets
 from eigenstep.reproduce._choices import Choices
 from eigenstep.training import CheckpointConfig, OptimizerConfig, ProjectorConfig, RecordConfig, TrainConfig
@@ -97,10 +97,6 @@ def why_unlabelled(choices: Choices, images: ImagesConfig) -> str | None:
 
 def way_configuration(way: Way, seed: int, choices: Choices, images: ImagesConfig) -> TrainConfig:
     """A training of E7: of one seed all ways have the same backbone at the start, batches and views."""
-    recipe = f"{way.loss}/cifar10-resnet18"
-    options = getattr(load_recipe(recipe) if recipe in recipe_names() else TrainConfig(), way.loss, None)
-    if way.loss == "byol":
-        options = dataclasses.replace(options, predictor_hidden=256)
     steps = 5000 if choices.full else 400
     config = TrainConfig(
         data=choices.data_or("cifar10"),
@@ -117,7 +113,13 @@ def way_configuration(way: Way, seed: int, choices: Choices, images: ImagesConfi
         checkpoint=CheckpointConfig(every=steps // 8, keep=8, best=False),
         images=images,
     )
-    return config if options is None else dataclasses.replace(config, **{way.loss: options})
+    recipe = f"{way.loss}/cifar10-resnet18"
+    if recipe not in recipe_names() or not hasattr(config, way.loss):
+        return config
+    options = getattr(load_recipe(recipe), way.loss)
+    if isinstance(options, BYOLConfig):  # as wide as the projector's hidden layer
+        options = dataclasses.replace(options, predictor_hidden=256)
+    return dataclasses.replace(config, **{way.loss: options})
 
 
 def _views(name: str) -> ViewsConfig:
