@@ -11,6 +11,7 @@ from eigenstep.reproduce import (
     Way,
     WaysAgreement,
     augmentations_sentence,
+    course_sentence,
     hypothesis_images,
     pixels_sentence,
     together,
@@ -88,6 +89,19 @@ def test_the_spread_is_that_of_the_difference_and_not_of_its_parts():
 )
 def test_a_family_stays_with_the_pixels_that_agrees_with_nothing_more(changes, words):
     assert pixels_sentence(agreement(**changes, spread=0.01), "joint", ["supervised"]).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("end", "spread", "words"),
+    [
+        (0.8, 0.0, "come closer: two different ones agree by 0.40 untrained, 0.60 at step 5 and 0.80"),
+        (0.5, 0.0, "part: two different ones"),
+        (0.61, 0.2, "neither come closer nor part"),
+    ],
+)
+def test_ways_come_closer_whose_agreement_rises_from_the_first_snapshot_on(end, spread, words):
+    course = [agreement(across=across) for across in (0.4, 0.6, 0.7)] + [agreement(end, spread=spread)]
+    assert words in course_sentence(course, [0, 5, 10, 20])
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from eigenstep.reproduce._e7_verdicts import (
     Together,
     WaysAgreement,
     augmentations_sentence,
+    course_sentence,
     pixels_sentence,
     together,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "Way",
     "WaysAgreement",
     "augmentations_sentence",
+    "course_sentence",
     "demonstrate",
     "hypothesis_images",
     "kernel_change",

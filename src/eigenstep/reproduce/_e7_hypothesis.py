@@ -73,6 +73,8 @@ def hypothesis(choices: Choices, folder: Path) -> Outcome:
     tables, notes = judged(ways, steps, courses[CKA], courses[KNN][-1])
     if unlabelled:
         notes.append(f"Ways that need labels are left out: {unlabelled}.")
+    if choices.on_photographs:
+        notes.append("Each seed is trained on patches of its own; those that judge are the first seed's.")
     return Outcome(
         "e7",
         "Whether ways of learning come to agree",

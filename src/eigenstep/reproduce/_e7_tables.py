@@ -8,6 +8,7 @@ from eigenstep.reproduce._e7_verdicts import (
     Together,
     WaysAgreement,
     augmentations_sentence,
+    course_sentence,
     family_pairs,
     pixels_sentence,
     since,
@@ -34,6 +35,7 @@ def judged(
             _course(verdicts, steps),
         ],
         [
+            course_sentence(course, steps),
             *(each[-1].sentence for each in verdicts),
             *(
                 pixels_sentence(end, family, [other for other in families if other != family])

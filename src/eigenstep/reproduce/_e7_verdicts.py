@@ -65,6 +65,13 @@ class WaysAgreement:
         found = self.of_other_seeds()[:, rows[different], columns[different]]
         return found.mean(axis=1) if found.size else np.full(len(found), np.nan)
 
+    def among_all(self) -> Array:
+        """(S,) mean agreement of all different ways that have the first set of augmentations."""
+        places = np.flatnonzero(np.array(self.families) != CROPS)
+        found = self.of_other_seeds()[:, places[:, None], places]
+        mean: Array = found[:, ~np.eye(len(places), dtype=bool)].mean(axis=1)
+        return mean
+
     def ceiling(self, *families: str) -> Array:
         """(S,) mean agreement of the families' ways with themselves, of other seeds."""
         places = self.places(*families)
@@ -181,6 +188,17 @@ def since(verdicts: Sequence[Together], steps: Sequence[int]) -> int:
     while first and verdicts[first - 1].word == verdicts[-1].word:
         first -= 1
     return steps[first]
+
+
+def course_sentence(course: Sequence[WaysAgreement], steps: Sequence[int]) -> str:
+    """Say whether all ways come closer to each other or part, from the first snapshot that is trained on."""
+    untrained, first, *_, end = (found.among_all() for found in course)
+    change = Difference.of(end - first)
+    word = {1: "come closer", 0: "neither come closer nor part", -1: "part"}[change.sign]
+    return (
+        f"Over training all ways {word}: two different ones agree by {untrained.mean():.2f} untrained,"
+        f" {first.mean():.2f} at step {steps[1]} and {end.mean():.2f} at step {steps[-1]} ({change})."
+    )
 
 
 def pixels_sentence(found: WaysAgreement, family: str, others: Sequence[str]) -> str:
