@@ -31,30 +31,23 @@ def modes_table(pair: str, letters: tuple[str, str], found: ModesBeside) -> Text
         [
             *(f"{rank} (step {step})" for rank, step in zip(each.ranks, each.steps, strict=True)),
             f"{each.correlation:.3f}",
-            *(f"step {step}" for step in each.itself_from),
+            *(str(step) for step in each.itself_from),
             each.which_first(letters),
         ]
         for each in found.same
     ]
-    images = len(found.runs[0].scores[0])
-    others = [
-        f"{letters[place]} has {len(run.last_seen) - len(found.same)} that are none of the other's"
-        for place, run in enumerate(found.runs)
-    ]
+    by_chance = np.sqrt(2 / np.pi / len(found.runs[0].scores[0]))
     note = (
         "a mode is taken from the last checkpoint at which its variance is apart from its neighbours', and"
         f" compared by its values on the images: the same from |correlation| {SAME} on (by chance"
-        f" {np.sqrt(2 / np.pi / images):.2f}), itself from the first checkpoint with {ITSELF}; "
-        + ", ".join(others)
+        f" {by_chance:.2f}), itself from the first step at which a checkpoint holds it with {ITSELF}"
     )
-    first, second = letters
-    header = [f"{first}'s mode", f"{second}'s mode", "|correlation|"]
-    return TextTable(
-        f"{pair}, mode by mode",
-        [*header, f"{first} itself from", f"{second} itself from", "first"],
-        rows,
-        note,
-    )
+    for letter, run in zip(letters, found.runs, strict=True):
+        if alone := len(run.last_seen) - len(found.same):
+            note += f"; {letter} has {alone} that the other has not"
+    one, other = letters
+    header = [f"{one}'s mode", f"{other}'s mode", "|corr.|", f"{one} from", f"{other} from", "first"]
+    return TextTable(f"{pair}, mode by mode", header, rows, note)
 
 
 def modes_json(found: ModesBeside, letters: tuple[str, str]) -> dict[str, Any]:
