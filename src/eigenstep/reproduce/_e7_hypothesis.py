@@ -25,8 +25,6 @@ from eigenstep.reproduce._e7_figure import hypothesis_figure
 from eigenstep.reproduce._e7_tables import judged
 from eigenstep.reproduce._e7_verdicts import WaysAgreement, family_pairs, together
 from eigenstep.reproduce._e7_ways import (
-    CROPS,
-    FULL,
     HELD_OUT,
     RATE,
     SEEDS,
@@ -125,7 +123,7 @@ def ways_agreement(
     starts = by_seed[..., -seeds:]
     others = starts.sum(axis=2) - starts[range(seeds), :, range(seeds)]
     return WaysAgreement(
-        tuple(way.family if way.views == FULL else CROPS for way in ways),
+        tuple(way.family for way in ways),
         values[:, :count].reshape(seeds, len(ways), seeds, len(ways)).transpose(0, 2, 1, 3),
         {"untrained": others / (seeds - 1), **named},
     )
