@@ -69,9 +69,10 @@ def main() -> None:
 def measure(options, training, loss, seed):
     """Train, predict and compare, or read what was found before; a record for each course."""
     run = options.out / f"{training}-{loss}-{seed}"
+    trained = configuration(training, loss, seed, options.threads)
     if not (run / "summary.json").exists():
         with follow(run.name) as progress:
-            train(configuration(training, loss, seed, options.threads), run, resume=True, progress=progress)
+            train(trained, run, resume=True, progress=progress)
     records = []
     for course in COURSES[loss]:
         name = f"{run.name}-{course}"
@@ -79,10 +80,9 @@ def measure(options, training, loss, seed):
         if not path.exists():
             folder = options.out / f"{name}-predicted"
             if not is_prediction(folder):
-                config = config_of_run(run)
                 # What LeJEPA learns depends on the batch, and a prediction's pairs are one.
-                pairs = config.batch_size if loss == "lejepa" else options.pairs
-                config = dataclasses.replace(config, kernel="ntk", pairs=pairs, course=course)
+                pairs = trained.batch_size if loss == "lejepa" else options.pairs
+                config = dataclasses.replace(config_of_run(run), kernel="ntk", pairs=pairs, course=course)
                 console.print(f"predicting {name}")
                 predict(config, folder, run=run)
             content = compare([folder, run], resamples=100).as_json()["pairs"][0]
