@@ -1,6 +1,7 @@
 """How well the tangent kernel at initialisation foretells the learning of the demo's convnet: what and when.
 
     python benchmarks/prediction_quality.py                    # the demo's three runs: 5 minutes on two cores
+    python benchmarks/prediction_quality.py --losses lejepa    # LeJEPA, of which the start alone is foretold
     python benchmarks/prediction_quality.py --full --seeds 3   # gentle training too, three seeds: hours
 
 Under three losses the small convolutional network is trained on patches of two photographs (as in the demo,
@@ -20,10 +21,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-from eigenstep.cli._demonstrate import VIEWS
 
 from eigenstep.comparison import compare
 from eigenstep.prediction import config_of_run, is_prediction, predict
+from eigenstep.reproduce import GENTLE_VIEWS
 from eigenstep.terminal import console, follow, print_table
 from eigenstep.training import (
     CheckpointConfig,
@@ -36,8 +37,13 @@ from eigenstep.training import (
 
 LOSSES = ("barlow_twins", "simclr", "vicreg")
 # Learning rate and steps of the gentle training, without momentum, from embeddings a hundred times smaller.
-GENTLE = {"barlow_twins": (0.02, 900), "simclr": (0.04, 900), "vicreg": (0.002, 1500)}
-COURSES = {"barlow_twins": ("closed", "steps"), "simclr": ("closed", "steps"), "vicreg": ("steps",)}
+GENTLE = {"barlow_twins": (0.02, 900), "simclr": (0.04, 900), "vicreg": (0.002, 1500), "lejepa": (0.02, 900)}
+COURSES = {
+    "barlow_twins": ("closed", "steps"),
+    "simclr": ("closed", "steps"),
+    "vicreg": ("steps",),
+    "lejepa": ("steps",),
+}
 PROBE = 256
 
 
@@ -49,7 +55,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=500)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--losses", nargs="+", default=LOSSES, choices=LOSSES)
+    parser.add_argument("--losses", nargs="+", default=LOSSES, choices=COURSES)
     parser.add_argument("--out", type=Path, default=Path("runs/prediction-quality"))
     options = parser.parse_args()
     found = []
@@ -63,9 +69,10 @@ def main() -> None:
 def measure(options, training, loss, seed):
     """Train, predict and compare, or read what was found before; a record for each course."""
     run = options.out / f"{training}-{loss}-{seed}"
+    trained = configuration(training, loss, seed, options.threads)
     if not (run / "summary.json").exists():
         with follow(run.name) as progress:
-            train(configuration(training, loss, seed, options.threads), run, resume=True, progress=progress)
+            train(trained, run, resume=True, progress=progress)
     records = []
     for course in COURSES[loss]:
         name = f"{run.name}-{course}"
@@ -73,9 +80,9 @@ def measure(options, training, loss, seed):
         if not path.exists():
             folder = options.out / f"{name}-predicted"
             if not is_prediction(folder):
-                config = dataclasses.replace(
-                    config_of_run(run), kernel="ntk", pairs=options.pairs, course=course
-                )
+                # What LeJEPA learns depends on the batch, and a prediction's pairs are one.
+                pairs = trained.batch_size if loss == "lejepa" else options.pairs
+                config = dataclasses.replace(config_of_run(run), kernel="ntk", pairs=pairs, course=course)
                 console.print(f"predicting {name}")
                 predict(config, folder, run=run)
             content = compare([folder, run], resamples=100).as_json()["pairs"][0]
@@ -89,7 +96,7 @@ def configuration(training, loss, seed, threads):
     shared = {
         "loss": loss,
         "seed": seed,
-        "views": VIEWS,
+        "views": GENTLE_VIEWS,
         "threads": threads,
         "record": RecordConfig(every=2, probe=PROBE, directions=16),
         "checkpoint": CheckpointConfig(every=50 if training == "demo" else 25, keep=1000),

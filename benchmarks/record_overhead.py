@@ -17,9 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from eigenstep.cli._demonstrate import VIEWS
-
 from eigenstep.machine import set_threads, share_cores
+from eigenstep.reproduce import GENTLE_VIEWS
 from eigenstep.training import ImagesConfig, ProbesConfig, Progress, RecordConfig, TrainConfig, train
 
 CIFAR10 = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar10"
@@ -43,7 +42,7 @@ def main() -> None:
     set_threads(options.threads)
     common = TrainConfig(threads=options.threads, device=options.device, batch_size=options.batch)
     runs = {
-        "convnet": (dataclasses.replace(common, views=VIEWS), options.periods),
+        "convnet": (dataclasses.replace(common, views=GENTLE_VIEWS), options.periods),
         "resnet18": (
             dataclasses.replace(common, backbone="resnet18", precision="auto", **data(options)),
             options.resnet_periods,

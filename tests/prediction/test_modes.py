@@ -76,6 +76,38 @@ def test_under_lejepa_they_grow_at_their_rates_on_average_over_its_directions(pa
     np.testing.assert_allclose(growth / last.time, rates, rtol=0.02)
 
 
+@pytest.mark.slow
+def test_under_lejepa_the_first_mode_is_learned_when_its_start_says_and_the_next_ones_are_not(pairs):
+    """A linear model's own steps: once the first mode is there, what is left grows at other rates."""
+    config = TrainConfig(loss="lejepa", batch_size=60, lejepa=LeJEPAConfig(weight=0.02, slices=64))
+    modes, _ = of_linear_kernel(pairs, config)
+    rates = small_start(config).growth_rates(modes.gamma, 3)
+    x_a, x_b = map(torch.from_numpy, pairs)
+    weights = 1e-5 * torch.from_numpy(np.random.default_rng(1).normal(size=(3, 6)))
+    objective, drawn = build_objective(config), torch.Generator().manual_seed(0)
+    rate = 0.05 / rates[0]
+    sizes, along_first = [], []
+    for _ in range(450):
+        embeddings = np.concatenate(pairs) @ weights.T.numpy()
+        sizes.append(np.linalg.norm(embeddings.T @ modes.coefficients, axis=0))
+        along_first.append(subspace_overlap(np.linalg.svd(embeddings)[0][:, :1], modes.views[:, :1]))
+        weights.requires_grad_()
+        loss, _ = objective(Embeddings(x_a @ weights.T, x_b @ weights.T, generator=drawn))
+        (gradient,) = torch.autograd.grad(loss, weights)
+        weights = weights.detach() - rate * gradient
+    measured, end = np.array(sizes), np.max(sizes, axis=0)
+
+    def ratio(share):
+        """Steps until each mode is at a share of its end, over those that its growth at the start takes."""
+        foretold = np.log(share * end / measured[0]) / np.log1p(rate * rates)
+        return np.argmax(measured >= share * end, axis=0) / foretold
+
+    assert ratio(0.1)[0] == pytest.approx(1, abs=0.03)
+    assert ratio(0.5)[0] == pytest.approx(1.08, abs=0.04)
+    assert along_first[int(np.argmax(measured[:, 0] >= 0.1 * end[0]))] > 0.99
+    assert (abs(ratio(0.1)[1:] - 1) > 0.2).all()
+
+
 def test_fewer_modes_than_dimensions_are_found_where_fewer_are_learned():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 2))

@@ -14,12 +14,15 @@ from eigenstep.reproduce import (
     Choices,
     LinearModelExperiment,
     TwoLayerExperiment,
+    hypothesis_images,
     loss_configuration,
     meanings_configuration,
     network_configuration,
     participation,
     read_outcome,
     reproduce,
+    way_configuration,
+    ways_for,
 )
 from eigenstep.training import ImagesConfig
 
@@ -33,9 +36,13 @@ def _tiny():
     """Every experiment as it is, but with fewer images, pixels, steps and runs."""
     linear, two_layers = LinearModelExperiment, TwoLayerExperiment
     configuration, network, meant = loss_configuration, network_configuration, meanings_configuration
-    e1, e2, e3, e4, e6 = (
+    of_way, judging, all_ways = way_configuration, hypothesis_images, ways_for
+    e1, e2, e3, e4, e6, e7 = (
         f"eigenstep.reproduce._{name}"
-        for name in ("e1_linear_model", "e2_three_losses", "e3_initialisation", "e4_agreement", "e6_meanings")
+        for name in (
+            *("e1_linear_model", "e2_three_losses", "e3_initialisation", "e4_agreement", "e6_meanings"),
+            "e7_hypothesis",
+        )
     )
 
     def shorter(config, steps):
@@ -47,6 +54,10 @@ def _tiny():
             images=ImagesConfig(size=16, patches=256),
             record=dataclasses.replace(config.record, every=2),
         )
+
+    def few_steps(config):
+        checkpoint = dataclasses.replace(config.checkpoint, every=1)
+        return dataclasses.replace(config, steps=8, batch_size=32, checkpoint=checkpoint)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(f"{e1}.IMAGES", 40)
@@ -74,6 +85,20 @@ def _tiny():
             f"{e6}.meanings_configuration",
             lambda loss, seed, choices: shorter(meant(loss, seed, choices), 40),
         )
+        few = ("barlow_twins", "simclr", "autoencoder")
+        patch.setattr(
+            f"{e7}.ways_for", lambda labelled: [way for way in all_ways(labelled) if way.loss in few]
+        )
+        patch.setattr(f"{e7}.SEEDS", 2)
+        patch.setattr(f"{e7}.HELD_OUT", 64)
+        patch.setattr(
+            f"{e7}.hypothesis_images",
+            lambda choices: dataclasses.replace(judging(choices), size=16, patches=192, limit=128),
+        )
+        patch.setattr(
+            f"{e7}.way_configuration",
+            lambda way, seed, choices, images: few_steps(of_way(way, seed, choices, images)),
+        )
         yield
 
 
@@ -93,7 +118,7 @@ def files(folder, pattern):
     return {path: path.stat().st_mtime_ns for path in folder.rglob(pattern)}
 
 
-@pytest.mark.parametrize("name", ["e1", "e2", "e3", "e4", "e5", "e6"])
+@pytest.mark.parametrize("name", ["e1", "e2", "e3", "e4", "e5", "e6", "e7"])
 def test_an_experiment_goes_from_data_to_figures_tables_and_a_report(name, made):
     done, told, outcomes = made
     assert told == outcomes
@@ -136,6 +161,19 @@ def test_an_interrupted_experiment_goes_on_with_the_runs_that_it_lacks(done, tmp
     assert [row.cells() for row in outcome.rows] == [row.cells() for row in first.rows]
     steps = read_record(out / "e3" / "linear-0.01").metrics["step"]
     assert len(set(steps)) == len(steps)
+
+
+def test_the_hypothesis_is_asked_of_ways_without_labels_where_there_are_none(made):
+    (outcome,) = (outcome for outcome in made[2] if outcome.name == "e7")
+    assert "Ways that need labels are left out: photos have no labels." in outcome.notes
+    table = next(table for table in outcome.tables if table.title.startswith("All with all"))
+    assert table.header[1:4] == ("Barlow Twins", "SimCLR", "autoencoder")
+    assert len(table.rows) == len(table.header) - 1
+    verdicts = next(table for table in outcome.tables if table.title.startswith("Which families"))
+    assert [row[0] for row in verdicts.rows][:2] == [
+        "within joint embedding",
+        "joint embedding and reconstruction",
+    ]
 
 
 def test_other_choices_than_those_of_the_folder_are_refused(done):
@@ -219,7 +257,7 @@ def test_a_folder_that_is_no_experiments_is_left_alone(tmp_path):
 
 
 def test_unknown_experiments_and_contradictions_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="expected experiments of e1, e2, e3, e4, e5, e6, got e9"):
+    with pytest.raises(ValueError, match="expected experiments of e1, e2, e3, e4, e5, e6, e7, got e9"):
         reproduce(["e9"], TINY, tmp_path)
     with pytest.raises(ValueError, match="expected one of --resume and --overwrite"):
         reproduce(["e1"], TINY, tmp_path, resume=True, overwrite=True)

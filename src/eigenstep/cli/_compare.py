@@ -64,7 +64,7 @@ def compare(
         Compare by debiased CKA, mutual k-NN, CKNNA, Procrustes, RSA and others, each with z and p.
     each : Literal['layers', 'checkpoints'] | None
         Compare every layer, or every checkpoint, of one with every one of the other, with p corrected for
-        the search; of checkpoints also which run came first.
+        the search; of checkpoints also which run came first, and which mode of one is which of the other.
     permutations : int
         Orders of the images, for z and p.
     device : str

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def reproduce_command(
-    experiment: tyro.conf.Positional[Literal["e1", "e2", "e3", "e4", "e5", "e6", "all"]],
+    experiment: tyro.conf.Positional[Literal["e1", "e2", "e3", "e4", "e5", "e6", "e7", "all"]],
     size: Literal["small", "medium", "full"] = "small",
     data: str | None = None,
     out: Path = Path("runs/reproduce"),
@@ -26,15 +26,15 @@ def reproduce_command(
 
     e1: the linear model; e2: a ResNet under three losses; e3: growing initialisation; e4: embeddings against
     the tangent kernel, and losses against each other; e5: principal directions over time; e6: what modes mean
-    in the order of learning.
+    in the order of learning; e7: whether ways of learning come to agree.
 
     Parameters
     ----------
-    experiment : tyro.conf.Positional[Literal['e1', 'e2', 'e3', 'e4', 'e5', 'e6', 'all']]
+    experiment : tyro.conf.Positional[Literal['e1', 'e2', 'e3', 'e4', 'e5', 'e6', 'e7', 'all']]
         Which one, or all.
     size : Literal['small', 'medium', 'full']
-        Small takes about 10 minutes in all on two cores; full is the paper's size and needs a GPU. Medium is
-        of e2 alone: ResNet-50 by SGD and by Muon, 1,000 steps a run, hours on two cores.
+        Small takes minutes on two cores, and e7 about half an hour; full is the paper's size and needs a GPU.
+        Medium is of e2 alone: ResNet-50 by SGD and by Muon, 1,000 steps a run, hours on two cores.
     data : str | None
         Images, as `eigenstep train --data` takes them; default: patches of scikit-learn's photographs for
         small, CIFAR-10 and STL-10 from the Hugging Face hub for the others.

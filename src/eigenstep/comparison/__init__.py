@@ -13,6 +13,14 @@ from eigenstep.analysis import TimeComparison, compare_times, variance_along
 from eigenstep.comparison._agreement import Agreement, compare_embeddings, overlap_of_modes
 from eigenstep.comparison._agreement_map import AgreementMap, agreement_map, came_first
 from eigenstep.comparison._calibration import Calibrated, calibrated_agreement
+from eigenstep.comparison._modes_over_training import (
+    ModesBeside,
+    RunModes,
+    SameMode,
+    modes_within,
+    run_modes,
+    same_modes,
+)
 from eigenstep.comparison._resampling import bootstrap_intervals, permutation_chance
 from eigenstep.comparison.measures import (
     AGREEMENTS,
@@ -56,7 +64,10 @@ __all__ = [
     "Input",
     "InputMap",
     "ModeOverlap",
+    "ModesBeside",
     "Pair",
+    "RunModes",
+    "SameMode",
     "SideBySide",
     "SpanOverlap",
     "Speedup",
@@ -79,6 +90,7 @@ __all__ = [
     "jaccard_knn",
     "linear_cka",
     "matrices",
+    "modes_within",
     "mutual_knn",
     "neighbour_agreement",
     "overlap_by_chance",
@@ -91,6 +103,8 @@ __all__ = [
     "procrustes_similarity",
     "rbf_cka",
     "rsa",
+    "run_modes",
+    "same_modes",
     "space_overlap",
     "variance_along",
     "write_page",

@@ -11,6 +11,7 @@ from eigenstep.comparison._calibrated_pair import Asked, calibrate_pair
 from eigenstep.comparison._common_images import common_images
 from eigenstep.comparison._embedded import EmbeddingAt, InputEmbeddings, Over, embed_input
 from eigenstep.comparison._inputs import Input, What, open_file, parse_input
+from eigenstep.comparison._modes_beside import modes_beside
 from eigenstep.comparison._null import PERMUTATIONS
 from eigenstep.comparison._result import ModeOverlap, Pair, SideBySide
 from eigenstep.comparison._speedup import ComparedRun, Overlap, Speedup, differ_by_seed_alone, speedup
@@ -68,7 +69,7 @@ def compare(
         Also compare by all of `AGREEMENTS`, each with z and p, see `calibrated_agreement`.
     each : Over | None
         Also compare every layer, or every checkpoint, of one with every one of the other, see
-        `agreement_map`.
+        `agreement_map`; of the checkpoints of two runs also mode by mode, see `same_modes`.
     permutations : int
         Orders of the images, for z and p.
 
@@ -183,6 +184,7 @@ def _pair(
         calibrated,
         maps,
         [f"{left.given.name} and {right.given.name}: {each}" for each in notes + told],
+        modes_beside(left, right, center) if asked.each == "checkpoints" else None,
     )
 
 

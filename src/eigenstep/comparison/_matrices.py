@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from eigenstep.comparison._calibrated_tables import map_cells, map_title
 from eigenstep.comparison._curves import draw_spans, draw_steps
+from eigenstep.comparison._modes_beside import modes_panels
 from eigenstep.comparison._result import TITLES, SideBySide
 from eigenstep.pages import page
 from eigenstep.record import atomic_write
@@ -108,6 +109,12 @@ def write_page(found: SideBySide, path: str | Path) -> Path:
             }
             for pair in found.pairs
             for each in pair.maps
+        ],
+        modes=[
+            panel
+            for pair in found.pairs
+            if pair.modes
+            for panel in modes_panels("–".join(found.names_of(pair)), found.names_of(pair), pair.modes)
         ],
         matrices=[{"title": TITLES[each.measure], "rows": _cells(each)} for each in matrices(found)],
         tables=found.tables(),

@@ -12,6 +12,8 @@ from eigenstep.comparison._calibrated_pair import InputMap
 from eigenstep.comparison._calibrated_tables import calibrated_table, map_json, map_table
 from eigenstep.comparison._calibration import Calibrated
 from eigenstep.comparison._inputs import Input
+from eigenstep.comparison._modes_beside import modes_json, modes_table
+from eigenstep.comparison._modes_over_training import ModesBeside
 from eigenstep.comparison._speedup import Speedup
 from eigenstep.comparison._speedup_table import speedup_table
 from eigenstep.comparison._text_table import TextTable
@@ -73,6 +75,8 @@ class Pair:
         Each layer or checkpoint with each, where that was asked for.
     notes : list[str]
         Which measures cannot tell, and why.
+    modes : ModesBeside | None
+        Which mode is which, of two runs each checkpoint of which was compared.
     """
 
     first: int
@@ -84,6 +88,7 @@ class Pair:
     calibrated: dict[str, Calibrated] = field(default_factory=dict)
     maps: list[InputMap] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    modes: ModesBeside | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +170,7 @@ class SideBySide:
                     "speedup": None if pair.speedup is None else asdict(pair.speedup),
                     "agreement": {name: asdict(each) for name, each in pair.calibrated.items()},
                     "maps": [map_json(each, self.names_of(pair)) for each in pair.maps],
+                    "modes": None if pair.modes is None else modes_json(pair.modes, self.names_of(pair)),
                 }
                 for pair in self.pairs
             ],
@@ -207,6 +213,8 @@ def _calibrated(found: SideBySide) -> list[TextTable]:
         if pair.calibrated:
             made.append(calibrated_table(f"{title} on {found.images} images, calibrated", pair.calibrated))
         made += [map_table(title, found.names_of(pair), each) for each in pair.maps]
+        if pair.modes:
+            made.append(modes_table(title, found.names_of(pair), pair.modes))
     return made
 
 

@@ -1,6 +1,6 @@
 """What modes mean and are worth: statistics of images, names that are earned, galleries."""
 
-from eigenstep.modes._closed_form import ClosedForm
+from eigenstep.modes._closed_form import ClosedForm, modes_on
 from eigenstep.modes._evaluated import EvaluatedModes, orthonormal
 from eigenstep.modes._explain import explain_modes, usual_reading
 from eigenstep.modes._explanation import Explanation, SnapshotFacts
@@ -34,6 +34,7 @@ __all__ = [
     "halves",
     "held_out_r2",
     "image_statistics",
+    "modes_on",
     "name_modes",
     "orthonormal",
     "rank_augmentations",

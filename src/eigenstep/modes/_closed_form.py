@@ -89,15 +89,38 @@ def closed_form_modes(
     options.views.refuse_crops("these modes are of")
     judged = images[thirds.judged]
     tell(f"solving for the modes of {len(thirds.first):,} images")
-    values, strengths = _fit(images[thirds.first], judged, options, seed)
+    values, strengths = modes_on(images[thirds.first], judged, options, seed)
     tell(f"finding them again from {len(thirds.second):,} other images")
-    again, _ = _fit(images[thirds.second], judged, options, seed + 1)
+    again, _ = modes_on(images[thirds.second], judged, options, seed + 1)
     return EvaluatedModes(values, strengths, again, "closed form")
 
 
-def _fit(
-    images: NDArray[Any], judged: NDArray[Any], options: ClosedForm, seed: int
+def modes_on(
+    images: NDArray[Any], new: NDArray[Any], options: ClosedForm, seed: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Modes that are found from some images, on others.
+
+    Parameters
+    ----------
+    images, new : NDArray[Any]
+        (m, C, S, S) and (n, C, S, S) as a run stores them.
+
+    Returns
+    -------
+    tuple[NDArray[np.float64], NDArray[np.float64]]
+        Their values (n, k) on the new images, and their gammas or rhos (k,), descending.
+
+    Raises
+    ------
+    ValueError
+        In one line where no mode is learned, or what the features and the kernel refuse.
+
+    Examples
+    --------
+    >>> images = np.random.default_rng(0).integers(0, 255, size=(40, 3, 8, 8), dtype=np.uint8)
+    >>> modes_on(images[:30], images[30:], ClosedForm("linear", components=2))[0].shape
+    (10, 2)
+    """
     features = kernel_features(
         options.kernel, backbone=options.backbone, weights=options.backbone_weights, random_state=seed
     )
@@ -107,13 +130,13 @@ def _fit(
     del views
     if not np.isfinite(rows).all():
         raise ValueError(f"features of --kernel {options.kernel} are not finite; images hold extreme values")
-    new: NDArray[Any] = transform(torch.from_numpy(judged))
+    judged: NDArray[Any] = transform(torch.from_numpy(new))
     gamma = None
     if options.kernel == "rbf":
         gamma = _rbf_gamma(rows)
     else:
         mean, directions = _principal_directions(rows)
-        rows, new = ((each - mean) @ directions for each in (rows, new))
+        rows, judged = ((each - mean) @ directions for each in (rows, judged))
     principal = max(1, min(PRINCIPAL, len(images) // IMAGES_EACH))
     most = principal if options.order == "invariance" else len(images) - 1
     model = ContrastiveKernelPCA(
@@ -129,7 +152,7 @@ def _fit(
     with warnings.catch_warnings():  # of modes that are fewer than were asked for
         warnings.simplefilter("ignore", UserWarning)
         model.fit(rows, groups=np.tile(np.arange(len(images)), options.n_views))
-    return np.asarray(model.transform(new), dtype=np.float64), np.asarray(
+    return np.asarray(model.transform(judged), dtype=np.float64), np.asarray(
         model.rho_ if options.order == "invariance" else model.eigenvalues_
     )
 

@@ -13,6 +13,22 @@ from eigenstep.reproduce._e3_initialisation import network_configuration
 from eigenstep.reproduce._e4_agreement import kernel_change, within_overlap
 from eigenstep.reproduce._e5_directions import participation
 from eigenstep.reproduce._e6_meanings import known_step, meanings_configuration
+from eigenstep.reproduce._e7_hypothesis import ways_agreement
+from eigenstep.reproduce._e7_verdicts import (
+    Together,
+    WaysAgreement,
+    augmentations_sentence,
+    course_sentence,
+    pixels_sentence,
+    together,
+)
+from eigenstep.reproduce._e7_ways import (
+    Way,
+    hypothesis_images,
+    way_configuration,
+    ways_for,
+    why_unlabelled,
+)
 from eigenstep.reproduce._linear_model import LinearModelExperiment, random_crops
 from eigenstep.reproduce._outcome import HEADER, Outcome, OutcomeTable, Row, markdown, read_outcome
 from eigenstep.reproduce._reproduce import EXPERIMENTS, reproduce
@@ -33,8 +49,14 @@ __all__ = [
     "Outcome",
     "OutcomeTable",
     "Row",
+    "Together",
     "TwoLayerExperiment",
+    "Way",
+    "WaysAgreement",
+    "augmentations_sentence",
+    "course_sentence",
     "demonstrate",
+    "hypothesis_images",
     "kernel_change",
     "known_step",
     "loss_configuration",
@@ -46,6 +68,7 @@ __all__ = [
     "names_of_runs",
     "network_configuration",
     "participation",
+    "pixels_sentence",
     "predicted_crossings",
     "predicted_modes",
     "random_crops",
@@ -54,5 +77,10 @@ __all__ = [
     "separate_share",
     "step_sharpness",
     "tangent_kernel",
+    "together",
+    "way_configuration",
+    "ways_agreement",
+    "ways_for",
+    "why_unlabelled",
     "within_overlap",
 ]

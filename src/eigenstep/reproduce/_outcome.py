@@ -72,7 +72,7 @@ class Outcome:
     Attributes
     ----------
     name : str
-        e1 .. e6.
+        e1 .. e7.
     title : str
         What it is about.
     setting : str

@@ -21,6 +21,7 @@ from eigenstep.reproduce._e3_initialisation import initialisation
 from eigenstep.reproduce._e4_agreement import agreement
 from eigenstep.reproduce._e5_directions import directions
 from eigenstep.reproduce._e6_meanings import meanings
+from eigenstep.reproduce._e7_hypothesis import hypothesis
 from eigenstep.reproduce._outcome import HEADER, Outcome, markdown, read_outcome
 from eigenstep.reproduce._room import NEEDS, RESULT, make_room
 
@@ -31,6 +32,7 @@ EXPERIMENTS: dict[str, Callable[[Choices, Path], Outcome]] = {
     "e4": agreement,
     "e5": directions,
     "e6": meanings,
+    "e7": hypothesis,
 }
 
 
@@ -52,7 +54,7 @@ def reproduce(
     Parameters
     ----------
     names : Iterable[str]
-        Of e1 .. e6.
+        Of e1 .. e7.
     resume : bool
         Go on with what is in `out`: finished runs and experiments are taken as they are.
     overwrite : bool

@@ -12,6 +12,7 @@ from eigenstep.reproduce._e2_three_losses import check_three_losses
 from eigenstep.reproduce._e3_initialisation import check_initialisation
 from eigenstep.reproduce._e4_agreement import agreement_images
 from eigenstep.reproduce._e6_meanings import check_meanings
+from eigenstep.reproduce._e7_hypothesis import check_hypothesis
 
 # E5 looks at E2's runs and trains them if they are not there.
 NEEDS = {"e5": "e2"}
@@ -23,6 +24,7 @@ IMAGES: dict[str, Callable[[Choices], object]] = {
     "e3": check_initialisation,
     "e4": agreement_images,
     "e6": check_meanings,
+    "e7": check_hypothesis,
 }
 
 
