@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from eigenstep.training import OptimizerConfig, ProbesConfig, ProjectorConfig, T
 from eigenstep.training.recipes import load_recipe
 from eigenstep.views import ViewsConfig
 
+PAIRS = 48  # of a batch of the sound loop
 OF_CONFIGURATIONS = {"crops", "blur"}
 OF_PROCESSES = {"processes"}
 
@@ -241,6 +243,15 @@ def test_a_sound_loop_passes_all_that_a_loop_can_be_asked(sound):
     found = check(*sound.arguments())
     assert set(found.of("not checked")) == OF_CONFIGURATIONS | OF_PROCESSES | {"repetition"}
     assert not failed(found)
+
+
+def test_the_first_loss_is_placed_where_the_loss_knows_values_of_its_own(sound):
+    sound.loss = NTXentLoss(temperature=0.5)
+    chance = math.log(2 * PAIRS - 1)
+    assert f"from chance, {chance:.2f}" in check(*sound.arguments())["place"].sentence
+    own = sound.loss
+    sound.loss = lambda z_a, z_b: own(z_a, z_b)
+    assert "chance" not in check(*sound.arguments())["place"].sentence
 
 
 @pytest.mark.parametrize(("name", "spoil"), ILL, ids=lambda each: getattr(each, "__name__", each))

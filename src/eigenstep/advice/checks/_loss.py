@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from eigenstep.advice.checks._finding import Check, Finding, doubtful, not_checked, passed, wrong
 from eigenstep.advice.checks._known import Known
+from eigenstep.analysis import Landmark, place_loss
 from eigenstep.machine import gather_rows, mean_over_processes, world_size
 
 # The terms of two losses, the second's gradient over the first's, at the embeddings scaled to unit
@@ -75,6 +76,9 @@ def _place(known: Known) -> Finding:
         return not_checked("the loss is not finite")
     values = [float(each.loss) for each in trial.passed if each.loss is not None]
     words = "the first steps' losses are " + ", ".join(f"{value:.4g}" for value in values)
+    standing = place_loss(values[:1], _landmarks(known))
+    if standing is not None:
+        words += f"; {standing.sentence}"
     z = normalize(torch.cat([trial.passed[0].z_a, trial.passed[0].z_b]).double(), dim=1)
     alike = float((z @ z.T).mean())
     at_constant = of_constant_embeddings(known)
@@ -88,6 +92,18 @@ def _place(known: Known) -> Finding:
             ),
         )
     return passed(words)
+
+
+def _landmarks(known: Known) -> list[Landmark]:
+    """The values that the loss has by itself; none of losses that do not say."""
+    find: Any = getattr(known.loop.loss, "landmarks", None)
+    if not callable(find) or known.embeddings is None:
+        return []
+    rows, dim = known.embeddings[0].shape
+    try:
+        return list(find(rows, dim, processes=world_size()))
+    except (RuntimeError, ValueError, TypeError):
+        return []
 
 
 def of_constant_embeddings(known: Known) -> float | None:
