@@ -22,7 +22,7 @@ from eigenstep.optim import (
 from eigenstep.training._compile import compile_network
 from eigenstep.training._learner import Learner
 from eigenstep.training._loggers import build_loggers, check_loggers
-from eigenstep.training._loop import train
+from eigenstep.training._loop import build_learner, train
 from eigenstep.training._preemption import Preempted
 from eigenstep.training._probing import Probe
 from eigenstep.training._processes import launch
@@ -71,6 +71,7 @@ __all__ = [
     "VICRegConfig",
     "WMSEConfig",
     "build_encoder",
+    "build_learner",
     "build_loggers",
     "build_optimizer",
     "check_folder",

@@ -179,7 +179,7 @@ def _train(
             on_leader(folder.check)
         start = Beginning(encoder.start, freeze(encoder, config.freeze))
         scale = other_scale(config.backbone, config.views.mean, config.views.std) if config.pretrained else []
-        learner = _build_learner(fabric, config, method, encoder, images.classes, view)
+        learner = build_learner(fabric, config, method, encoder, images.classes, view)
         said = said_of_optimizer(learner.encoder, config.optimizer, learner.objective)
         for line in [*start.lines, *scale, *said, *(constant_from(config) if folder.resume else [])]:
             tell(Progress("starting", 0, 0, said=line))
@@ -214,7 +214,7 @@ def _build(method: Method[Any], config: TrainConfig, classes: int | None = None)
     return objective
 
 
-def _build_learner(
+def build_learner(
     fabric: Fabric,
     config: TrainConfig,
     method: Method[Any],
@@ -222,6 +222,13 @@ def _build_learner(
     classes: int | None,
     view: tuple[int, ...],
 ) -> Learner:
+    """What a run trains, on its device; `view`: the shape of one view.
+
+    Raises
+    ------
+    ValueError
+        For what its loss refuses.
+    """
     torch.manual_seed(derived_seed(config.seed, 3))
     objective = _build(method, config, classes)
     if objective.needs_views:

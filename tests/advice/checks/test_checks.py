@@ -408,3 +408,17 @@ def test_the_loop_is_not_run(sound):
     check(*sound.arguments())
     assert all(called is not sound.model for called in calls)
     assert all(torch.equal(value, sound.model.state_dict()[name]) for name, value in before.items())
+
+
+def test_a_configuration_with_local_crops_is_checked_by_all_its_views():
+    config = TrainConfig(
+        loss="lejepa",
+        batch_size=64,
+        threads=1,
+        device="cpu",
+        images=ImagesConfig(size=32, patches=256),
+        views=ViewsConfig(local_views=2),
+    )
+    found = check_config(config)
+    assert found["runs"].state == "passed"
+    assert found["agreement"].state != "not checked"

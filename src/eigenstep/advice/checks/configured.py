@@ -20,17 +20,32 @@ from eigenstep.advice.checks._loop import Passed
 from eigenstep.advice.checks._unchanged import random_state_kept
 from eigenstep.encoders import freeze, initial_encoder
 from eigenstep.images import open_images
-from eigenstep.methods import Objective, TargetNetwork, method_named
+from eigenstep.methods import method_named
 from eigenstep.optim import build_optimizer
-from eigenstep.training import Learner, TrainConfig, derived_seed, launch, resolve, resolve_images, views_for
-from eigenstep.views import TwoViews
+from eigenstep.training import (
+    Learner,
+    TrainConfig,
+    build_learner,
+    derived_seed,
+    launch,
+    resolve,
+    resolve_images,
+    views_for,
+)
+from eigenstep.views import Crops
 
 
 class ConfiguredLoop:
     """The loop of `eigenstep train`: a learner, and the optimiser of its configuration."""
 
-    def __init__(self, learner: Learner, optimizer: torch.optim.Optimizer, labels: list[Any]) -> None:
-        self.learner, self.optimizer, self.labels = learner, optimizer, labels
+    def __init__(
+        self,
+        learner: Learner,
+        optimizer: torch.optim.Optimizer,
+        labels: list[Any],
+        crops: list[tuple[torch.Tensor, ...]],
+    ) -> None:
+        self.learner, self.optimizer, self.labels, self.crops = learner, optimizer, labels, crops
 
     @property
     def model(self) -> nn.Module:
@@ -55,9 +70,11 @@ class ConfiguredLoop:
         return f"{type(self.learner.objective).__name__} needs more than two views' embeddings"
 
     def forward(self, views: Pair, index: int) -> Passed:
-        labels = self.labels[index]
-        passed = self.learner.forward(index, views, None if labels is None else labels[: len(views[0])])
-        return Passed(*passed.embeddings, passed.loss)
+        labels, count = self.labels[index], len(views[0])
+        crops = [crop[:count] for crop in self.crops[index]]
+        passed = self.learner.forward(index, (*views, *crops), None if labels is None else labels[:count])
+        z_a, z_b = passed.embeddings[:2]
+        return Passed(z_a, z_b, passed.loss)
 
     def copied(self) -> Self:
         fabric = self.learner.fabric
@@ -103,7 +120,7 @@ def check_config(config: TrainConfig) -> Checked:
             batches = list(itertools.islice(images.batches(0), BATCHES))
         finally:
             images.close()
-        views = TwoViews(config.views, config.images.size)
+        views = Crops(config.views, config.images.size)
         part, parts = fabric.global_rank, fabric.world_size
         drawn = [
             views(batch.images, _generator(config, index), part, parts) for index, batch in enumerate(batches)
@@ -114,8 +131,10 @@ def check_config(config: TrainConfig) -> Checked:
             learner.encoder, config.optimizer, learner.objective, learner.objective.fixed_rate
         )
         known = Known(
-            ConfiguredLoop(learner, optimizer, [batch.labels for batch in batches]),
-            drawn,
+            ConfiguredLoop(
+                learner, optimizer, [batch.labels for batch in batches], [each[2:] for each in drawn]
+            ),
+            [(each[0], each[1]) for each in drawn],
             Again("two passes", drawn[0][0], later[0]),
             batch_size=config.batch_size,
             config=config,
@@ -129,14 +148,9 @@ def _generator(config: TrainConfig, step: int) -> torch.Generator:
 
 
 def _learner(fabric: Fabric, config: TrainConfig, classes: int | None) -> Learner:
-    """What a run would train, without its folder."""
-    method = method_named(config.loss)
+    """What a run would train, in one piece, without its folder."""
     encoder = initial_encoder(config)
     freeze(encoder, config.freeze)
-    torch.manual_seed(derived_seed(config.seed, 3))
-    objective: Objective = method.build(method.options_in(config), config.projector.dim, classes or 1)
-    if objective.needs_views:
-        objective.begin((config.images.channels or 3, config.images.size, config.images.size))
-    momentum = objective.target_momentum
-    target = None if momentum is None else TargetNetwork(encoder, momentum)
-    return Learner(fabric, encoder, objective, target, seed=config.seed)
+    whole = dataclasses.replace(config, micro_batch_size=None, compile=False)
+    view = (config.images.channels or 3, config.images.size, config.images.size)
+    return build_learner(fabric, whole, method_named(config.loss), encoder, classes, view)
