@@ -1,0 +1,127 @@
+"""A step's signs of health: what gradient, weights and updates are like, and what the batch is like."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from torch.nn.utils import get_total_norm
+
+from eigenstep.encoders import Encoder
+from eigenstep.training._learner import ForwardPass, Learner
+
+# Of a tensor of weights, by which an update is measured; of an image, by which equal ones are found.
+WEIGHTS_SAMPLED, PIXELS_SAMPLED = 4096, 512
+# A feature whose spread over the batch is less than this share of the largest one's is silent.
+SILENT = 1e-6
+
+
+@dataclass(frozen=True)
+class BeforeUpdate:
+    """What is known of a step when its gradient is: norms by name, and a sample of each part's weights."""
+
+    numbers: dict[str, Tensor]
+    weights: dict[str, list[Tensor]]
+
+
+class Health:
+    """Measures single steps; nothing of it is carried from one to the next, so that resumed runs agree.
+
+    Parts are the backbone, the projector and, where it is trained, the objective. docs/run-folder.md says
+    what each number is.
+    """
+
+    def __init__(self, learner: Learner, fabric: Fabric) -> None:
+        encoder = learner.encoder
+        parts: dict[str, nn.Module] = {"objective": learner.objective}
+        if isinstance(encoder, Encoder):
+            parts |= {"backbone": encoder.backbone, "projector": encoder.projector}
+        self._parts = {name: list(part.parameters()) for name, part in parts.items()}
+        self._parts = {name: weights for name, weights in self._parts.items() if weights}
+        self._scaler = getattr(fabric.strategy.precision, "scaler", None)
+        self._processes = fabric.world_size
+
+    @torch.no_grad()
+    def of_batch(self, passed: ForwardPass, images: Tensor) -> dict[str, float]:
+        """What a forward pass tells of its batch, in this process.
+
+        Parameters
+        ----------
+        images : Tensor
+            (b, ...) as they are stored, before the views.
+        """
+        z_a, z_b = (z.detach() for z in passed.embeddings)
+        f_a, f_b = passed.features
+        spread = torch.cat([f_a, f_b]).var(0)
+        found = {
+            **_agreement("embeddings", z_a, z_b),
+            **_agreement("features", f_a, f_b),
+            "features_silent": (spread <= SILENT**2 * spread.max()).float().mean(),
+            **_of_views(*passed.views),
+        }
+        numbers = _told(found)
+        sample = images.flatten(1)
+        sample = sample[:, :: max(1, sample.shape[1] // PIXELS_SAMPLED)]
+        return numbers | {
+            "images_distinct": len(torch.unique(sample, dim=0)) / len(sample),
+            "batch": float(len(images) * self._processes),
+            "processes": float(self._processes),
+        }
+
+    def before_update(self) -> BeforeUpdate:
+        """Once the gradient is there."""
+        scale = self._scaler.get_scale() if self._scaler else 1.0
+        numbers, weights = {}, {}
+        for name, part in self._parts.items():
+            gradients = [each.grad for each in part if each.grad is not None]
+            numbers[f"gradient_{name}"] = get_total_norm(gradients) / scale
+            numbers[f"weight_{name}"] = get_total_norm([each.detach() for each in part])
+            weights[name] = [_sample(each).clone() for each in part]
+        return BeforeUpdate(numbers, weights)
+
+    @torch.no_grad()
+    def of_update(self, before: BeforeUpdate) -> dict[str, float]:
+        """What a step did, once it is taken."""
+        found = dict(before.numbers)
+        for name, part in self._parts.items():
+            moved = [_sample(each) - was for each, was in zip(part, before.weights[name], strict=True)]
+            found[f"update_{name}"] = get_total_norm(moved) / get_total_norm(before.weights[name])
+        numbers = _told(found)
+        return numbers | ({"loss_scale": self._scaler.get_scale()} if self._scaler else {})
+
+
+def _agreement(what: str, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+    """Mean cosine of the two views of an image, and of views of two images, about the batch's mean."""
+    mean = torch.cat([a, b]).mean(0)
+    a, b = normalize(a - mean), normalize(b - mean)
+    return {
+        f"{what}_agreement": (a * b).sum(1).mean(),
+        f"{what}_agreement_of_others": (a * b.roll(1, 0)).sum(1).mean(),
+    }
+
+
+def _of_views(a: Tensor, b: Tensor) -> dict[str, Tensor]:
+    a, b = a.flatten(1), b.flatten(1)
+    apart, others = ((a - other).square().mean() for other in (b, b.roll(1, 0)))
+    return {
+        "views_mean": a.mean(),
+        "views_std": a.std(),
+        "views_contrast": a.std(1).mean() / a.std(),
+        "views_apart": apart / others,
+    }
+
+
+def _sample(weights: Tensor) -> Tensor:
+    flat = weights.detach().flatten()
+    return flat[:: max(1, len(flat) // WEIGHTS_SAMPLED)]
+
+
+def _told(found: dict[str, Tensor]) -> dict[str, float]:
+    """As numbers, in one transfer from the device; those that are not finite are not told."""
+    device = next((value.device for value in found.values() if value.device.type != "cpu"), None)
+    values = torch.stack([value.to(device).float() for value in found.values()]).tolist()
+    return {
+        name: value for name, value in zip(found, values, strict=True) if math.isfinite(value)
+    }
