@@ -17,8 +17,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from advice_faults import (
     FAULTS,
+    FITTED,
     HELD,
     MILD,
     PAIRS,
@@ -28,10 +30,16 @@ from advice_faults import (
     UNUSUAL,
     Context,
     Setup,
+    Views,
+    pictures,
 )
+from advice_tables import line_of, print_tables, read_lines_of
 
-from eigenstep.machine import set_threads, share_cores
+from eigenstep.encoders import load_encoder
+from eigenstep.machine import Stopped, set_threads, share_cores
+from eigenstep.probes import knn_probe, ridge_probe
 from eigenstep.training import train
+from eigenstep.views import ViewsConfig
 
 RUNS = Path("runs/advice")
 RESULTS = Path("results/advice")
@@ -66,30 +74,35 @@ class Case:
             setup = fault.change(setup, fault.value(self.half, self.severity))
         steps = setup.config.steps
         assert steps
-        return setup.with_config(probes__every=steps, record__every=max(1, steps // 30))
+        return setup.with_config(record__every=max(1, steps // 20))
 
 
 def cases(draws: int) -> Iterator[Case]:
-    """What there is to run, the most telling first."""
+    """What there is to run: of each draw the sound ones and the strong faults first."""
+    halves = (("tune", TUNE), ("held", HELD))
     for draw in range(draws):
-        for half, contexts in (("tune", TUNE), ("held", HELD)):
+        for half, contexts in halves:
+            for context in contexts:
+                yield Case(half, (), "", replace(context, seed=context.seed + 10 * draw))
+            yield from _single(half, STRONG, draw)
+        for half, contexts in halves:
             for index, context in enumerate(contexts):
-                seeded = replace(context, seed=context.seed + 10 * draw)
-                yield Case(half, (), "", seeded)
-                unusual = list(UNUSUAL)[(len(contexts) * draw + index + 7 * (half == "held")) % len(UNUSUAL)]
-                yield Case(half, (), "", context, unusual)
-                second = list(UNUSUAL)[(len(contexts) * draw + index + 7 * (half == "tune")) % len(UNUSUAL)]
-                yield Case(half, (), "", context, second)
-        for number, (name, fault) in enumerate(FAULTS.items()):
-            for half in ("tune", "held"):
-                allowed = fault.contexts(half)
-                for shift, severity in enumerate((STRONG, MILD)):
-                    yield Case(half, (name,), severity, allowed[(number + draw + shift) % len(allowed)])
+                for first in (0, 7):
+                    number = (len(contexts) * draw + index + first + (half == "held")) % len(UNUSUAL)
+                    yield Case(half, (), "", context, list(UNUSUAL)[number])
         for number, name in enumerate(UNKNOWN):
             yield Case("held", (name,), STRONG, HELD[(number + draw) % len(HELD)])
         for number, pair in enumerate(PAIRS):
             allowed = [each for each in HELD if all(each in FAULTS[name].contexts("held") for name in pair)]
             yield Case("held", pair, STRONG, allowed[(number + draw) % len(allowed)])
+        for half, _ in halves:
+            yield from _single(half, MILD, draw)
+
+
+def _single(half: str, severity: str, draw: int) -> Iterator[Case]:
+    for number, (name, fault) in enumerate(FAULTS.items()):
+        allowed = fault.contexts(half)
+        yield Case(half, (name,), severity, allowed[(number + draw + (severity == MILD)) % len(allowed)])
 
 
 def run(case: Case, folder: Path, setup: Setup | None = None) -> dict[str, Any]:
@@ -102,14 +115,52 @@ def run(case: Case, folder: Path, setup: Setup | None = None) -> dict[str, Any]:
         train(
             setup.config,
             folder,
-            images={"train": setup.images, "test": setup.test},
+            images=setup.images,
             views=setup.views,
             objective=setup.objective,
         )
     except FloatingPointError:
         state = "diverged"
+    worth = accuracy(case, setup, folder) if state == "finished" else None
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    return {"key": case.key, "state": state, "seconds": round(time.process_time() - began, 1)}
+    seconds = round(time.process_time() - began, 1)
+    return {
+        "key": case.key,
+        "half": case.half,
+        "causes": case.causes,
+        "faults": case.faults,
+        "severity": case.severity,
+        "unusual": case.unusual,
+        "context": case.context.name,
+        "state": state,
+        "accuracy": worth,
+        "seconds": seconds,
+    }
+
+
+def accuracy(case: Case, setup: Setup, folder: Path) -> float:
+    """Mean of what a k-NN and a ridge probe tell right by the features, of images that no fault has touched."""
+    encoder = load_encoder(folder)
+    images, tested = pictures(case.context.data)
+    rows = [*images[:FITTED], *tested]
+    pixels = torch.stack([torch.from_numpy(image) for image, _ in rows])
+    plain = setup.views.plain if isinstance(setup.views, Views) else Views(ViewsConfig()).plain
+    with torch.no_grad():
+        features = torch.cat([encoder(plain(part))[0] for part in pixels.split(250)])
+    labels = torch.tensor([label for _, label in rows])
+    split = features[:FITTED], labels[:FITTED], features[FITTED:], labels[FITTED:]
+    return round((knn_probe(*split, k=20).accuracy + ridge_probe(*split).accuracy) / 2, 4)
+
+
+def collect() -> None:
+    """Write a line for each run that is done, beside those of runs whose folders are gone."""
+    lines = {line["key"]: line for line in read_lines_of(RESULTS / "runs.jsonl")}
+    for done in sorted(RUNS.glob("*/done.json")):
+        found = json.loads(done.read_text())
+        lines[found["key"]] = line_of(done.parent, found)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    text = "".join(f"{json.dumps(line)}\n" for line in lines.values())
+    (RESULTS / "runs.jsonl").write_text(text)
 
 
 def main() -> None:
@@ -118,21 +169,33 @@ def main() -> None:
     )
     parser.add_argument("--draws", type=int, default=0, help="runs of each fault and severity, in other places")
     parser.add_argument("--only", default="", help="part of the keys of the runs to make")
+    parser.add_argument(
+        "--part", type=int, nargs=2, default=(0, 1), help="which of so many parts of the runs, from 0"
+    )
+    parser.add_argument("--collect", action="store_true", help="write the signs of all runs that are there")
+    parser.add_argument("--tables", action="store_true", help="print the tables of the lines that are there")
     parser.add_argument("--list", action="store_true", help="print the runs that would be made")
     options = parser.parse_args()
     share_cores()
     set_threads(1)
+    if options.collect:
+        collect()
+    if options.tables:
+        print_tables(read_lines_of(RESULTS / "runs.jsonl"))
     wanted = {case.key: case for case in cases(options.draws) if options.only in case.key}
     if options.list:
         print("\n".join(wanted), len(wanted), sep="\n")
         return
-    for key, case in wanted.items():
+    part, parts = options.part
+    for key, case in list(wanted.items())[part::parts]:
         done = RUNS / key / "done.json"
         if done.exists():
             continue
         try:
             found = run(case, RUNS / key)
-        except Exception as error:
+        except Stopped:
+            raise
+        except Exception as error:  # the others are run
             print(f"{key}: {type(error).__name__}: {error}", flush=True)
             continue
         done.write_text(json.dumps(found))

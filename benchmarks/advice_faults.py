@@ -23,7 +23,7 @@ from torch.nn.functional import avg_pool2d
 
 from eigenstep.images import ImagesConfig, load_labelled
 from eigenstep.methods import Embeddings, Objective, build_objective
-from eigenstep.training import ProbesConfig, ProjectorConfig, RecordConfig, TrainConfig, build_encoder
+from eigenstep.training import ProjectorConfig, RecordConfig, TrainConfig, build_encoder
 from eigenstep.training.config import (
     BarlowTwinsConfig,
     BYOLConfig,
@@ -33,8 +33,8 @@ from eigenstep.training.config import (
 )
 from eigenstep.views import TwoViews, ViewsConfig
 
-SIZE, STEPS, BATCH, EVERY = 16, 120, 64, 4
-TRAINED, TESTED = 6000, 2000
+SIZE, STEPS, BATCH, EVERY = 16, 80, 64, 4
+TRAINED, FITTED, TESTED = 3000, 2000, 2000
 STRONG, MILD = "strong", "mild"
 
 
@@ -51,7 +51,6 @@ class Setup:
 
     config: TrainConfig
     images: list[tuple[np.ndarray, int]]
-    test: list[tuple[np.ndarray, int]]
     views: Callable[..., tuple[Tensor, Tensor]] | None = None
     objective: Objective | None = None
 
@@ -83,7 +82,6 @@ class Context:
         return "-".join([self.data, self.network, self.loss, self.optimizer, str(self.seed)])
 
     def setup(self) -> Setup:
-        images, test = pictures(self.data)
         config = TrainConfig(
             loss=self.loss,
             backbone=self.network,
@@ -96,13 +94,12 @@ class Context:
             projector=ProjectorConfig(hidden=(128,), dim=32, init_scale=1.0, batch_norm=True),
             optimizer=OptimizerConfig(name=self.optimizer, lr=self.rate),
             record=RecordConfig(every=EVERY, probe=64),
-            probes=ProbesConfig(every=STEPS, train_limit=3000, test_limit=TESTED, test_split="test", neighbours=50),
             barlow_twins=BarlowTwinsConfig(normalize="batch", lambda_param=0.02),
             simclr=SimCLRConfig(normalize="cosine", temperature=0.5),
             simsiam=SimSiamConfig(predictor_hidden=128),
             byol=BYOLConfig(predictor_hidden=128, momentum=0.98),
         )
-        return Setup(config, images, test)
+        return Setup(config, pictures(self.data)[0])
 
 
 TUNE = [
@@ -187,9 +184,11 @@ def decayed(setup: Setup, strength: float) -> Setup:
 class Views:
     """The sound views, changed by a function of both; batches are of the items as they are, (b, H, W, C)."""
 
-    def __init__(self, config: ViewsConfig, change: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> None:
-        self.sound, self.change = TwoViews(config.for_channels(3), SIZE), change
-        self.config = config
+    def __init__(
+        self, config: ViewsConfig, change: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
+    ) -> None:
+        self.sound = TwoViews(config.for_channels(3), SIZE)
+        self.change = change or (lambda a, b: (a, b))
 
     def __call__(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         return self.change(*self.sound(batch.permute(0, 3, 1, 2), generator))

@@ -12,7 +12,7 @@ import eigenstep
 ROOMS = (
     *("machine", "spelling", "pages", "record", "theory", "kernel", "embeddings", "analysis", "losses"),
     *("spectrum", "probes", "views", "images", "encoders", "methods", "optim", "training", "export"),
-    *("integrations", "prediction", "comparison", "modes", "report", "live", "terminal", "reproduce", "cli"),
+    *("integrations", "prediction", "comparison", "modes", "advice", "report", "live", "terminal", "reproduce", "cli"),
 )
 SOURCE = Path(eigenstep.__file__).parent
 TESTS = Path(__file__).parent

@@ -14,8 +14,8 @@ from eigenstep.training._learner import ForwardPass, Learner
 
 # Of a tensor of weights, by which an update is measured; of an image, by which equal ones are found.
 WEIGHTS_SAMPLED, PIXELS_SAMPLED = 4096, 512
-# A feature whose spread over the batch is less than this share of the largest one's is silent.
-SILENT = 1e-6
+# Spreads beside the largest one: of a feature over the batch that is silent, of pixels in a view that is blank.
+SILENT, BLANK = 1e-6, 1e-3
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,14 @@ def _agreement(what: str, a: Tensor, b: Tensor) -> dict[str, Tensor]:
 
 def _of_views(a: Tensor, b: Tensor) -> dict[str, Tensor]:
     a, b = a.flatten(1), b.flatten(1)
-    apart, others = ((a - other).square().mean() for other in (b, b.roll(1, 0)))
+    apart, others = ((a - other).square().mean(1) for other in (b, b.roll(1, 0)))
+    contrast = torch.cat([a, b]).std(1)
     return {
         "views_mean": a.mean(),
         "views_std": a.std(),
-        "views_contrast": a.std(1).mean() / a.std(),
-        "views_apart": apart / others,
+        "views_blank": (contrast <= BLANK * contrast.max()).float().mean(),
+        "views_apart": apart.mean() / others.mean(),
+        "views_equal": (apart == 0).float().mean(),
     }
 
 

@@ -1,0 +1,25 @@
+"""What to do about a training: causes of bad runs, a file each, and what more steps would bring."""
+
+from eigenstep.advice._advise import Advice, Found, advise, advise_signs
+from eigenstep.advice._apply import apply_changes
+from eigenstep.advice._more_steps import Gain, MoreSteps, more_steps
+from eigenstep.advice._signs import Signs, signs_of, until
+from eigenstep.advice.causes import CAUSES, Action, Cause, Evidence
+
+__all__ = [
+    "CAUSES",
+    "Action",
+    "Advice",
+    "Cause",
+    "Evidence",
+    "Found",
+    "Gain",
+    "MoreSteps",
+    "Signs",
+    "advise",
+    "advise_signs",
+    "apply_changes",
+    "more_steps",
+    "signs_of",
+    "until",
+]

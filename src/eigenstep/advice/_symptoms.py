@@ -1,0 +1,34 @@
+"""Whether a run is ill at all, whatever the cause: what no sound run shows."""
+
+from eigenstep.advice._signs import Signs
+from eigenstep.advice.causes._cause import above, below
+from eigenstep.analysis.verdicts import ALARMS
+
+# How much nearer two views of an image are than views of two images, as a difference of mean cosines about the
+# mean: where a run has learned nothing of its images, after so many measurements.
+NO_AGREEMENT, MEASUREMENTS = 0.05, 5
+# Rise of the loss above its start beside which it is no noise.
+LOSS_ROSE = 0.5
+
+
+def symptoms_of(signs: Signs) -> list[str]:
+    """What is wrong with a run, in words; nothing of a sound one.
+
+    Examples
+    --------
+    >>> symptoms_of(Signs({"diverged": 1.0}, {}, "exploding"))
+    ['the loss is no longer finite']
+    """
+    found = []
+    if signs["diverged"]:
+        found.append("the loss is no longer finite")
+    elif signs.verdict in ALARMS:
+        found.append({"exploding": "the embeddings explode"}.get(signs.verdict, signs.verdict))
+    if signs["measurements"] >= MEASUREMENTS and below(signs["embeddings_agreement"], NO_AGREEMENT):
+        found.append(
+            "two views of an image are embedded no nearer to each other than views of two images"
+            f" (difference of mean cosines {signs['embeddings_agreement']:.2f})"
+        )
+    if above(signs["loss_worst"], LOSS_ROSE) and below(signs["loss_fall"], 0):
+        found.append("the loss is higher than it was at the start")
+    return found

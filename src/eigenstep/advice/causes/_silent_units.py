@@ -1,0 +1,28 @@
+"""Features that are zero for every image."""
+
+from eigenstep.advice._signs import Signs
+from eigenstep.advice.causes._cause import Action, Cause, Evidence, above
+
+SILENT = 0.25
+
+
+def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
+    silent = signs["features_silent_now"]
+    if not above(silent, SILENT):
+        return []
+    found = [Evidence(f"{silent:.0%} of the features are the same for every image", 1.0)]
+    if above(signs["views_blank"], 0.8) or signs["images_distinct"] < 0.05:
+        found.append(Evidence("but so are the images", -1.0))
+    if above(signs["update_backbone_most"], 0.15):
+        found.append(Evidence("but large steps kill units", -0.5))
+    return found
+
+
+def _act(signs: Signs) -> Action:
+    return Action(
+        "Begin anew with biases at 0 and batch norm before each ReLU, or GELU in its place",
+        expected="features that all vary (features_silent 0)",
+    )
+
+
+CAUSE = Cause("silent_units", "many features are silent", _weigh, _act, restart=True)
