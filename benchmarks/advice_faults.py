@@ -103,7 +103,7 @@ class Context:
 
 
 TUNE = [
-    Context("cifar10", "convnet", "barlow_twins", "sgd", 0.05, 0),
+    Context("cifar10", "convnet", "barlow_twins", "sgd", 5e-3, 0),
     Context("cifar10", "vit_16", "barlow_twins", "adamw", 2e-3, 1),
     Context("cifar10", "convnet", "simclr", "adamw", 2e-3, 2),
     Context("cifar10", "vit_16", "simclr", "sgd", 0.1, 0),
@@ -111,7 +111,7 @@ TUNE = [
     Context("cifar10", "convnet", "simsiam", "adamw", 2e-3, 2),
 ]
 HELD = [
-    Context("imagenette", "convnet", "vicreg", "sgd", 5e-3, 3),
+    Context("imagenette", "convnet", "vicreg", "sgd", 2e-3, 3),
     Context("imagenette", "vit_16", "vicreg", "adamw", 2e-3, 4),
     Context("imagenette", "convnet", "byol", "adamw", 2e-3, 5),
     Context("imagenette", "convnet", "byol", "sgd", 0.05, 3),

@@ -2,6 +2,7 @@
 
 from eigenstep.advice._advise import Advice, Found, advise, advise_signs
 from eigenstep.advice._apply import apply_changes
+from eigenstep.advice._go_on import cannot_go_on
 from eigenstep.advice._more_steps import Gain, MoreSteps, more_steps
 from eigenstep.advice._signs import Signs, signs_of, until
 from eigenstep.advice.causes import CAUSES, Action, Cause, Evidence
@@ -19,6 +20,7 @@ __all__ = [
     "advise",
     "advise_signs",
     "apply_changes",
+    "cannot_go_on",
     "more_steps",
     "signs_of",
     "until",

@@ -102,7 +102,7 @@ def _of_loss(metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
     loss = metrics.get("loss", np.zeros(0))
     rates = metrics.get("learning_rate", np.zeros(0))
     finite = loss[np.isfinite(loss)]
-    scale = abs(finite[0]) if len(finite) else math.nan
+    scale = max(abs(finite[0]), abs(_now(finite))) if len(finite) else math.nan
     return {
         "loss_first": finite[0] if len(finite) else math.nan,
         "loss_now": _now(finite),

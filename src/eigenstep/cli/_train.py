@@ -5,12 +5,15 @@ import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from eigenstep.cli._parse import Flag
 from eigenstep.spelling import printable
+
+if TYPE_CHECKING:
+    from eigenstep.record import RunRecord
 
 # A file of augmentations, which stands beside the options that change it.
 SetOption = Annotated[Path | None, tyro.conf.arg(name="views.set")]
@@ -22,7 +25,7 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
         return _train_in_short  # the list of subcommands is shown without loading what training needs
     from eigenstep.analysis import update_rule
     from eigenstep.optim import for_another_optimizer
-    from eigenstep.record import claim_folder, remove_if_empty
+    from eigenstep.record import claim_folder, read_record, remove_if_empty
     from eigenstep.terminal import console, follow, print_runs
     from eigenstep.training import TrainConfig, load_config, train
     from eigenstep.training.recipes import load_recipe
@@ -109,6 +112,10 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
                     take_over=take_over,
                     progress=progress,
                 )
+        except FloatingPointError:
+            if speaks:
+                _say_advice(read_record(folder))
+            raise
         except BaseException:
             if out is None and speaks:
                 for claimed in [folder] if began else [folder, runs]:
@@ -139,6 +146,7 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
                 name: values[-1] for name, values in record.probes.items() if name not in ("step", "time")
             }
             console.print(f"probes: {', '.join(f'{name} {value:.1%}' for name, value in found.items())}")
+        _say_advice(record)
         seconds, recording, waiting, speed = (
             record.timings[name][-1]
             for name in ("seconds", "record_seconds", "data_seconds", "images_per_second")
@@ -157,6 +165,16 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
 
 def _train_in_short() -> None:
     """Train an encoder on unlabelled images and record the spectrum of its embeddings."""
+
+
+def _say_advice(record: "RunRecord") -> None:
+    """What is wrong with the run, and what to do about it; nothing of a sound one."""
+    from eigenstep.advice import advise
+    from eigenstep.terminal import console
+
+    found = advise(record)
+    if found.ill:
+        console.print(f"{found.sentence} (eigenstep advise {record.path})", soft_wrap=True, markup=False)
 
 
 def option_value(arguments: list[str], option: str) -> str | None:

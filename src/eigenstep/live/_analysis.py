@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from eigenstep.advice import advise
 from eigenstep.analysis import (
     Analysis,
     ClosedForm,
@@ -41,6 +42,8 @@ class PageAnalysis:
         Of the next mode; None where nothing can be said.
     rule : dict[str, str] | None
         Of the updates, its name and a sentence; None where nothing tells. The gain's curve is a measure.
+    advice : str
+        What is wrong, why and what to do about it, in a sentence; empty where nothing is.
     problem : str
         Why there is no analysis, in one line.
     """
@@ -50,6 +53,7 @@ class PageAnalysis:
     modes: list[dict[str, Any]] = field(default_factory=list)
     forecast: dict[str, Any] | None = None
     rule: dict[str, str] | None = None
+    advice: str = ""
     problem: str = ""
 
     @property
@@ -71,7 +75,8 @@ def analyse_for_page(record: RunRecord, basis: Basis, rises: list[Rise] | None =
     """
     try:
         found = _plain(analyse(_without_strange_prediction(record), rises=rises), basis)
-        return dataclasses.replace(found, rule=_rule(record))
+        advice = "" if record.is_prediction else advise(record).sentence
+        return dataclasses.replace(found, rule=_rule(record), advice=advice)
     except Exception as error:  # whatever foreign numbers make of the arithmetic; the other runs go on
         text = " ".join(str(error).split()) or type(error).__name__
         return PageAnalysis(basis, problem=f"the spectrum cannot be judged ({text})")

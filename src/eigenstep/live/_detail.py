@@ -46,6 +46,7 @@ def detail(entry: Entry, cursor: Cursor) -> dict[str, Any]:
             "modes": analysis.modes,
             "forecast": analysis.forecast,
             "rule": analysis.rule,
+            "advice": analysis.advice,
         }
     version = run.facts_version
     if known.get("facts") != version:

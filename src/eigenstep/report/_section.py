@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from eigenstep.advice import advise
 from eigenstep.analysis import (
     ClosedForm,
     HalfTime,
@@ -133,6 +134,7 @@ class RunSection:
             "probe_drawn": SAMPLES,
             "separate": len(self.analysis.steps),
             "verdict": None if record.is_prediction else self._verdict(),
+            "advice": "" if record.is_prediction else advise(record).sentence,
             "start": self._start(),
             "rule": rule_words(record),
             "beside_plain": None if self.plain is None else beside_words(self.plain, record),

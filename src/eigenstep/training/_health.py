@@ -14,7 +14,8 @@ from eigenstep.training._learner import ForwardPass, Learner
 
 # Of a tensor of weights, by which an update is measured; of an image, by which equal ones are found.
 WEIGHTS_SAMPLED, PIXELS_SAMPLED = 4096, 512
-# Spreads beside the largest one: of a feature over the batch that is silent, of pixels in a view that is blank.
+# Of a silent feature, its spread over the batch beside the largest one's; of a blank view, that of its pixels
+# beside that of all views'.
 SILENT, BLANK = 1e-6, 1e-3
 
 
@@ -105,11 +106,11 @@ def _agreement(what: str, a: Tensor, b: Tensor) -> dict[str, Tensor]:
 def _of_views(a: Tensor, b: Tensor) -> dict[str, Tensor]:
     a, b = a.flatten(1), b.flatten(1)
     apart, others = ((a - other).square().mean(1) for other in (b, b.roll(1, 0)))
-    contrast = torch.cat([a, b]).std(1)
+    both = torch.cat([a, b])
     return {
-        "views_mean": a.mean(),
-        "views_std": a.std(),
-        "views_blank": (contrast <= BLANK * contrast.max()).float().mean(),
+        "views_mean": both.mean(),
+        "views_std": both.std(),
+        "views_blank": (both.std(1) <= BLANK * both.std()).float().mean(),
         "views_apart": apart.mean() / others.mean(),
         "views_equal": (apart == 0).float().mean(),
     }

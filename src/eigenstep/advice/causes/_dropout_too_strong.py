@@ -3,7 +3,7 @@
 from eigenstep.advice._signs import Signs
 from eigenstep.advice.causes._cause import Action, Cause, Evidence, above, below
 
-APART, AGREEMENT = 0.75, 0.16
+APART, AGREEMENT = 0.75, 0.07
 
 
 def _weigh(signs: Signs, ill: bool) -> list[Evidence]:

@@ -5,7 +5,7 @@ from eigenstep.advice.causes._cause import Action, Cause, Evidence, above, below
 from eigenstep.advice.causes._rates import LARGEST, OPTIMIZERS, usual_rate
 
 # An update beside its weights, at its largest; growth of variance and of weights since the start.
-UPDATE, UPDATE_SOUND = 0.15, 0.02
+UPDATE, UPDATE_SOUND = 0.1, 0.04
 VARIANCE_GREW, WEIGHTS_GREW = 100.0, 1.4
 
 

@@ -151,12 +151,14 @@ export class RunView {
   }
 
   writeAnalysis() {
-    const { verdict, forecast, rule } = this.run.analysis || {}, { section } = this;
+    const { verdict, forecast, rule, advice } = this.run.analysis || {}, { section } = this;
     const place = section.querySelector(".verdict-sentence"), evidence = section.querySelector(".evidence");
     const [state, ...rest] = (verdict?.sentence || "Nothing can be said yet.").split(/:\s/);
     place.replaceChildren(make("strong", "", rest.length ? state + "." : ""), " " + (rest.length ? capital(rest.join(": ")) : state));
     place.classList.toggle("alarm", Boolean(verdict?.alarm));
     write(section.querySelector(".forecast-sentence"), forecast?.sentence || "Nothing can be said yet.");
+    section.querySelector(".saying.advice").hidden = !advice;
+    write(section.querySelector(".advice-sentence"), advice || "");
     section.querySelector(".saying.rule").hidden = !rule;
     section.querySelector(".rule-sentence").replaceChildren(make("strong", "", rule ? capital(rule.name) + "." : ""), rule ? ` ${rule.sentence}.` : "");
     const numbers = Object.entries(verdict?.evidence || {});
