@@ -24,6 +24,7 @@ from advice_faults import (
     HELD,
     MILD,
     PAIRS,
+    SPECIAL,
     STRONG,
     TUNE,
     UNKNOWN,
@@ -82,7 +83,9 @@ def cases(draws: int) -> Iterator[Case]:
     halves = (("tune", TUNE), ("held", HELD))
     for draw in range(draws):
         for half, contexts in halves:
-            for context in contexts:
+            special = [each for found in SPECIAL.values() for each in found[half == "held"]]
+            alone = {each: None for each in special if isinstance(each, Context) and each not in contexts}
+            for context in (*contexts, *alone):
                 yield Case(half, (), "", replace(context, seed=context.seed + 10 * draw))
             yield from _single(half, STRONG, draw)
         for half, contexts in halves:

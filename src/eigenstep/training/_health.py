@@ -104,13 +104,15 @@ def _agreement(what: str, a: Tensor, b: Tensor) -> dict[str, Tensor]:
 
 
 def _of_views(a: Tensor, b: Tensor) -> dict[str, Tensor]:
+    both = torch.cat([a, b])
+    # Of a picture within each channel: one of a single colour is blank.
+    contrast = both.flatten(2).std(2).mean(1) if both.ndim > 2 else both.std(1)
     a, b = a.flatten(1), b.flatten(1)
     apart, others = ((a - other).square().mean(1) for other in (b, b.roll(1, 0)))
-    both = torch.cat([a, b])
     return {
         "views_mean": both.mean(),
         "views_std": both.std(),
-        "views_blank": (both.std(1) <= BLANK * both.std()).float().mean(),
+        "views_blank": (contrast <= BLANK * both.std()).float().mean(),
         "views_apart": apart.mean() / others.mean(),
         "views_equal": (apart == 0).float().mean(),
     }

@@ -4,7 +4,7 @@ from eigenstep.advice._signs import Signs
 from eigenstep.advice.causes._cause import Action, Cause, Evidence, above, below
 
 # Units of a hidden layer; effective rank at the start beside the dimension, and beside that of the features.
-UNITS, RANK_SHARE = 8, 0.16
+UNITS, RANK_SHARE = 8, 0.11
 
 
 def _narrowest(signs: Signs) -> int | None:
