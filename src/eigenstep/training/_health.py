@@ -12,8 +12,9 @@ from torch.nn.utils import get_total_norm
 from eigenstep.encoders import Encoder
 from eigenstep.training._learner import ForwardPass, Learner
 
-# Of a tensor of weights, by which an update is measured; of an image, by which equal ones are found.
-WEIGHTS_SAMPLED, PIXELS_SAMPLED = 4096, 512
+# Of a tensor of weights, by which an update is measured; of a batch and of an image's channel, by which views
+# are, up to twice as many.
+WEIGHTS_SAMPLED, ROWS_SAMPLED, PIXELS_SAMPLED = 4096, 64, 512
 # Of a silent feature, its spread over the batch beside the largest one's; of a blank view, that of its pixels
 # beside that of all views'.
 SILENT, BLANK = 1e-6, 1e-3
@@ -63,10 +64,10 @@ class Health:
             **_of_views(*passed.views),
         }
         numbers = _told(found)
-        sample = images.flatten(1)
-        sample = sample[:, :: max(1, sample.shape[1] // PIXELS_SAMPLED)]
+        pixels = images.flatten(1)
+        pixels = pixels[:, :: max(1, pixels.shape[1] // PIXELS_SAMPLED)].contiguous().cpu()
         return numbers | {
-            "images_distinct": len(torch.unique(sample, dim=0)) / len(sample),
+            "images_distinct": len({row.tobytes() for row in pixels.numpy()}) / len(pixels),
             "batch": float(len(images) * self._processes),
             "processes": float(self._processes),
         }
@@ -104,9 +105,9 @@ def _agreement(what: str, a: Tensor, b: Tensor) -> dict[str, Tensor]:
 
 
 def _of_views(a: Tensor, b: Tensor) -> dict[str, Tensor]:
+    a, b = _some_pixels(a), _some_pixels(b)
     both = torch.cat([a, b])
-    # Of a picture within each channel: one of a single colour is blank.
-    contrast = both.flatten(2).std(2).mean(1) if both.ndim > 2 else both.std(1)
+    contrast = both.std(2).mean(1)  # within each channel: a picture of a single colour is blank
     a, b = a.flatten(1), b.flatten(1)
     apart, others = ((a - other).square().mean(1) for other in (b, b.roll(1, 0)))
     return {
@@ -116,6 +117,13 @@ def _of_views(a: Tensor, b: Tensor) -> dict[str, Tensor]:
         "views_apart": apart.mean() / others.mean(),
         "views_equal": (apart == 0).float().mean(),
     }
+
+
+def _some_pixels(views: Tensor) -> Tensor:
+    """(rows, channels, pixels) of up to twice as many rows and pixels as are sampled, evenly spread."""
+    rows = views[:: max(1, len(views) // ROWS_SAMPLED)]
+    pixels = rows.flatten(2) if rows.ndim > 2 else rows[:, None]
+    return pixels[:, :, :: max(1, pixels.shape[2] // PIXELS_SAMPLED)].float()
 
 
 def _sample(weights: Tensor) -> Tensor:
