@@ -58,7 +58,12 @@ class Case:
 
     @property
     def key(self) -> str:
-        parts = [self.half, "+".join(self.faults) or "sound", self.severity or self.unusual, self.context.name]
+        parts = [
+            self.half,
+            "+".join(self.faults) or "sound",
+            self.severity or self.unusual,
+            self.context.name,
+        ]
         return "_".join(part for part in parts if part)
 
     @property
@@ -142,7 +147,7 @@ def run(case: Case, folder: Path, setup: Setup | None = None) -> dict[str, Any]:
 
 
 def accuracy(case: Case, setup: Setup, folder: Path) -> float:
-    """Mean of what a k-NN and a ridge probe tell right by the features, of images that no fault has touched."""
+    """Mean of what a k-NN and a ridge probe tell right by the features, of images that no fault touched."""
     encoder = load_encoder(folder)
     images, tested = pictures(case.context.data)
     rows = [*images[:FITTED], *tested]
@@ -170,7 +175,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--draws", type=int, default=0, help="runs of each fault and severity, in other places")
+    parser.add_argument(
+        "--draws", type=int, default=0, help="runs of each fault and severity, in other places"
+    )
     parser.add_argument("--only", default="", help="part of the keys of the runs to make")
     parser.add_argument(
         "--part", type=int, nargs=2, default=(0, 1), help="which of so many parts of the runs, from 0"

@@ -1,7 +1,7 @@
 """Faults of trainings injected for real, and sound trainings to inject them into, for `advice.py`.
 
-A `Context` is a sound training of seconds; a `Fault` changes one thing of it, by a value that is mild or strong.
-Values, data and methods of the half that thresholds are set on ("tune") and of the half that judges ("held")
+A `Context` is a sound training of seconds; a `Fault` changes one thing of it, by a value that is mild or
+strong. Values, data and methods of the half that thresholds are set on ("tune") and of the half that judges ("held")
 differ. What an own configuration would say is set there; what is a bug of code is done by views, images, an
 objective or a backbone of Python, of which the configuration says nothing.
 """
@@ -312,7 +312,9 @@ def attached(setup: Setup, share: float) -> Setup:
     return replace(setup, objective=Attached(objective_of(setup), share))  # type: ignore[arg-type]
 
 
-def backbone(name: str, change: Callable[[nn.Module, int, float], nn.Module]) -> Callable[[Setup, Any], Setup]:
+def backbone(
+    name: str, change: Callable[[nn.Module, int, float], nn.Module]
+) -> Callable[[Setup, Any], Setup]:
     """A backbone around the sound one, known to timm by a name that says nothing of the change."""
 
     def apply(setup: Setup, value: float) -> Setup:
@@ -363,12 +365,16 @@ FAULTS: dict[str, Fault] = {
     "temperature_high": Fault("temperature", option("x"), (5.0, 50.0), (5.0, 50.0), "temperature"),
     "temperature_low": Fault("temperature", option("x"), (0.02, 0.002), (0.01, 0.001), "temperature"),
     "weights": Fault("term_weights", options, ({}, {}), ({}, {}), "weights"),
-    "bottleneck": Fault("bottleneck", option("projector__hidden"), ((128, 4), (128, 1)), ((128, 3), (128, 2))),
+    "bottleneck": Fault(
+        "bottleneck", option("projector__hidden"), ((128, 4), (128, 1)), ((128, 3), (128, 2))
+    ),
     "small_batch": Fault("batch_too_small", option("batch_size"), (8, 4), (10, 5)),
     "stop_gradient": Fault("no_stop_gradient", attached, (0.5, 1.0), (0.7, 1.0), "predictor"),
     "target_still": Fault("target_momentum", option("byol__momentum"), (1.0, 1.0), (1.0, 1.0), "target"),
     "frozen": Fault("backbone_frozen", option("freeze"), ("1", "all"), ("1", "all"), only=is_convnet),
-    "small_start": Fault("start_too_small", option("projector__init_scale"), (1e-4, 1e-7), (1e-5, 1e-8), "start"),
+    "small_start": Fault(
+        "start_too_small", option("projector__init_scale"), (1e-4, 1e-7), (1e-5, 1e-8), "start"
+    ),
     "labels": Fault("labels_shuffled", shuffled_labels, (0.6, 1.0), (0.8, 1.0), "labels"),
     "warmup": Fault("schedule", option("optimizer__warmup_steps"), (1200, 12_000), (2400, 24_000)),
     "cosine_over": Fault(
@@ -391,7 +397,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "dead_units": Fault(
         "silent_units",
-        backbone("s", lambda module, features, bias: nn.Sequential(module, Biased(features, bias), nn.ReLU())),
+        backbone("s", lambda module, features, b: nn.Sequential(module, Biased(features, b), nn.ReLU())),
         (-1.0, -2.0),
         (-1.5, -3.0),
     ),
@@ -426,7 +432,11 @@ FAULTS["weights"] = Fault(
     ((0, {"nu_param": 0.0}), (0, {"mu_param": 0.0, "nu_param": 0.0})), "weights",
 )  # fmt: skip
 FAULTS["weights_off"] = Fault(
-    "term_weights", weighed, ((2.0, {}), (20.0, {})), ((0, {"mu_param": 0.0}), (0, {"mu_param": 1.0})), "weights"
+    "term_weights",
+    weighed,
+    ((2.0, {}), (20.0, {})),
+    ((0, {"mu_param": 0.0}), (0, {"mu_param": 1.0})),
+    "weights",
 )
 for _name in ("temperature_high", "temperature_low"):
     FAULTS[_name] = replace(FAULTS[_name], change=cooled)

@@ -105,7 +105,9 @@ def print_tables(lines: list[dict[str, Any]]) -> None:
         for line in sound:
             advice = advice_of(line)
             if advice.ill:
-                console.print(f"false alarm: {line['key']}: {named(advice)} {advice.symptoms}", soft_wrap=True)
+                console.print(
+                    f"false alarm: {line['key']}: {named(advice)} {advice.symptoms}", soft_wrap=True
+                )
 
 
 def _goals(

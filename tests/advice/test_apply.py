@@ -47,7 +47,7 @@ def test_its_change_trains_and_is_told_as_a_difference(thrown, tmp_path):
 
 def test_a_file_that_is_there_is_not_replaced(thrown, tmp_path):
     (tmp_path / "better.yaml").write_text("mine")
-    with pytest.raises(FileExistsError, match="better.yaml exists"):
+    with pytest.raises(FileExistsError, match=r"better\.yaml exists"):
         apply_changes(thrown, advise(thrown), tmp_path / "better.yaml")
     assert (tmp_path / "better.yaml").read_text() == "mine"
 

@@ -102,7 +102,7 @@ FAULTS = {
         {},
     ),
     "start_too_small": ({"variance_first": 1e-9, "variance_now": 1e-8}, {"projector.init_scale": 1e-4}),
-    "labels_shuffled": ({"loss_fall": 0.0}, {"loss": "supcon"}),
+    "labels_shuffled": ({"labels_agreement": 0.0}, {"loss": "supcon"}),
     "silent_units": ({"features_silent": 0.6, "features_silent_now": 0.6}, {}),
     "dropout_too_strong": ({"features_agreement_first": 0.04}, {}),
     "half_precision": ({"loss_scale": 2.0}, {}),

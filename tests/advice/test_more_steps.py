@@ -59,7 +59,9 @@ def test_runs_of_another_kind_tell_nothing(tmp_path):
 def test_without_labels_nothing_is_said_of_accuracy(tmp_path):
     writer = RecordWriter(tmp_path, 2)
     for step in range(3):
-        writer.append(step, float(step), {"cross_correlation": np.ones(2), "covariance": np.ones(2)}, loss=1.0)
+        writer.append(
+            step, float(step), {"cross_correlation": np.ones(2), "covariance": np.ones(2)}, loss=1.0
+        )
     found = more_steps(read_record(tmp_path))
     assert found.gains == ()
     assert "k-NN" not in found.sentence

@@ -153,16 +153,16 @@ def line_in_log_step(steps: np.ndarray, values: np.ndarray, at: float) -> tuple[
         raise ValueError(f"expected at least 3 probes after step 0, got {len(x)}")
     centre = x.mean()
     slope = ((x - centre) @ y) / ((x - centre) @ (x - centre))
-    spread = math.sqrt(max(((y - y.mean() - slope * (x - centre)) ** 2).sum() / (len(x) - 2), LEAST_SPREAD**2))
+    spread = math.sqrt(
+        max(((y - y.mean() - slope * (x - centre)) ** 2).sum() / (len(x) - 2), LEAST_SPREAD**2)
+    )
     ahead = math.log(at) - centre
     reach = math.sqrt(1 + 1 / len(x) + ahead**2 / ((x - centre) @ (x - centre)))
     error = float(stdtrit(len(x) - 2, (1 + COVER) / 2)) * spread * reach
     return float(y.mean() + slope * ahead), float(y.mean() + slope * (x[-1] - centre)), error
 
 
-def _gain(
-    name: str, steps: np.ndarray, values: np.ndarray, at: int, others: list[RunRecord]
-) -> Gain | None:
+def _gain(name: str, steps: np.ndarray, values: np.ndarray, at: int, others: list[RunRecord]) -> Gain | None:
     recent = steps >= max(steps[-1] / LAST_FACTOR, 1)
     if recent.sum() < FEWEST:
         return None

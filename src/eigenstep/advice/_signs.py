@@ -167,11 +167,13 @@ def _of_health(metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
                 found[f"{what}_{part}_most"] = np.nanmax(curve) if np.isfinite(curve).any() else math.nan
                 found[f"{what}_{part}_now"] = _now(curve)
     for name in (
-        *("features_silent", "views_mean", "views_std", "views_blank", "views_apart"),
+        *("features_silent", "features_at_rest", "views_mean", "views_std", "views_blank", "views_apart"),
         *("views_equal", "images_distinct", "batch", "processes", "loss_scale"),
     ):
         if name in health:
             found[name] = _median(health[name])
+    if "labels_agreement" in health:
+        found["labels_agreement"] = _now(health["labels_agreement"])
     if "features_silent" in health:
         found["features_silent_now"] = _now(health["features_silent"])
     return found

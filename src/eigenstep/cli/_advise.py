@@ -22,7 +22,7 @@ def advise(
     steps: int | None = None,
     json: Flag = False,
 ) -> None:
-    """Say what is wrong with a run, why, and what to do about it; of a sound run, what more steps would bring.
+    """Say what is wrong with a run, why and what to do about it; of a sound one, what more steps bring.
 
     Parameters
     ----------

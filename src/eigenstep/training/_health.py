@@ -56,13 +56,17 @@ class Health:
         """
         z_a, z_b = (z.detach() for z in passed.embeddings)
         f_a, f_b = passed.features
-        spread = torch.cat([f_a, f_b]).var(0)
+        features = torch.cat([f_a, f_b])
+        spread = features.var(0)
         found = {
             **_agreement("embeddings", z_a, z_b),
             **_agreement("features", f_a, f_b),
             "features_silent": (spread <= SILENT**2 * spread.max()).float().mean(),
+            "features_at_rest": (features == features.amin(0)).float().mean(),
             **_of_views(*passed.views),
         }
+        if passed.batch.labels is not None:
+            found["labels_agreement"] = _agreement_of_labels(z_a, passed.batch.labels)
         numbers = _told(found)
         pixels = images.flatten(1)
         pixels = pixels[:, :: max(1, pixels.shape[1] // PIXELS_SAMPLED)].contiguous().cpu()
@@ -104,6 +108,15 @@ def _agreement(what: str, a: Tensor, b: Tensor) -> dict[str, Tensor]:
     }
 
 
+def _agreement_of_labels(z: Tensor, labels: Tensor) -> Tensor:
+    """How much larger the mean cosine is of two images of a class than of two of other classes."""
+    rows = slice(None, None, max(1, len(z) // ROWS_SAMPLED))
+    z, labels = normalize(z - z.mean(0))[rows], labels[rows]
+    cosines, same = z @ z.T, labels[:, None] == labels
+    others = ~torch.eye(len(z), dtype=torch.bool, device=z.device)
+    return cosines[same & others].mean() - cosines[~same].mean()
+
+
 def _of_views(a: Tensor, b: Tensor) -> dict[str, Tensor]:
     a, b = _some_pixels(a), _some_pixels(b)
     both = torch.cat([a, b])
@@ -135,6 +148,4 @@ def _told(found: dict[str, Tensor]) -> dict[str, float]:
     """As numbers, in one transfer from the device; those that are not finite are not told."""
     device = next((value.device for value in found.values() if value.device.type != "cpu"), None)
     values = torch.stack([value.to(device).float() for value in found.values()]).tolist()
-    return {
-        name: value for name, value in zip(found, values, strict=True) if math.isfinite(value)
-    }
+    return {name: value for name, value in zip(found, values, strict=True) if math.isfinite(value)}

@@ -20,7 +20,8 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 
 def _act(signs: Signs) -> Action:
     return Action(
-        "Set --freeze none (in a loop of your own: requires_grad_(True), no no_grad around the backbone, and its"
+        "Set --freeze none (in a loop of your own: requires_grad_(True), no no_grad around the"
+        " backbone, and its"
         " parameters in the optimiser)",
         {"freeze": "none"},
         "an update_backbone above 0",

@@ -17,7 +17,9 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
     rank, bound = signs["rank_first"], min(signs["dim"], signs["batch"] or signs["dim"])
     if below(rank, RANK_SHARE * bound) and above(signs["features_rank_first"], rank):
         found.append(
-            Evidence(f"the effective rank was {rank:.1f} of {signs['dim']:.0f} before anything was learned", 0.6)
+            Evidence(
+                f"the effective rank was {rank:.1f} of {signs['dim']:.0f} before anything was learned", 0.6
+            )
         )
     if narrow is not None:
         if narrow < min(UNITS, signs["dim"]):
@@ -30,13 +32,20 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 def _act(signs: Signs) -> Action:
     hidden = signs.option("projector.hidden")
     wide = max(128, int(signs["dim"])) if signs["dim"] == signs["dim"] else 128
-    widths = tuple(each if each >= UNITS else wide for each in hidden) if isinstance(hidden, list | tuple) else (wide,)
+    widths = (
+        tuple(each if each >= UNITS else wide for each in hidden)
+        if isinstance(hidden, list | tuple)
+        else (wide,)
+    )
     return Action(
-        f"Set --projector.hidden {' '.join(map(str, widths))} (in a loop of your own: hidden layers no narrower"
+        f"Set --projector.hidden {' '.join(map(str, widths))} (in a loop of your own: hidden layers"
+        " no narrower"
         " than the embedding)",
         {"projector.hidden": widths},
         "an effective rank of a third of the dimensions or more",
     )
 
 
-CAUSE = Cause("bottleneck", "a layer of the projector lets but few directions through", _weigh, _act, restart=True)
+CAUSE = Cause(
+    "bottleneck", "a layer of the projector lets but few directions through", _weigh, _act, restart=True
+)

@@ -57,8 +57,8 @@ class Cause:
     said : str
         What is wrong, in one sentence.
     weigh : Callable[[Signs, bool], list[Evidence]]
-        What speaks for it and against it in a run's signs, and whether the run shows symptoms of any kind;
-        nothing where they do not tell. An option that is out of its published range speaks only of an ill run.
+        What speaks for it and against it in a run's signs, given whether the run shows symptoms; nothing
+        where they do not tell. An option out of its published range names a cause of an ill run alone.
     act : Callable[[Signs], Action]
         What to do about it.
     trial : str

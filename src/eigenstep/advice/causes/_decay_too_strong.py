@@ -5,7 +5,8 @@ from eigenstep.advice.causes._cause import Action, Cause, Evidence, above, below
 
 # Rate x decay x steps, over 1 - momentum for SGD: weights shrink by exp of minus that.
 PULL, PULL_SOUND = 1.5, 0.5
-WEIGHTS_SHRANK = 0.85
+FORCEFUL = 5.0
+WEIGHTS_SHRANK = 0.9
 
 
 def pull(signs: Signs) -> float:
@@ -20,7 +21,8 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
     if below(shrunk, WEIGHTS_SHRANK):
         found.append(Evidence(f"weights have shrunk to {shrunk:.2g} of their start", 0.7))
     if above(strength, PULL):
-        found.append(Evidence(f"rate x decay x steps is {strength:.2g} (sound: below {PULL_SOUND})", 0.6))
+        weight = 1.0 if strength > FORCEFUL else 0.6
+        found.append(Evidence(f"rate x decay x steps is {strength:.2g} (sound: below {PULL_SOUND})", weight))
     elif below(strength, PULL_SOUND):
         found.append(Evidence(f"rate x decay x steps is {strength:.2g}", -1.0))
     return found if any(each.weight > 0 for each in found) else []
@@ -36,5 +38,9 @@ def _act(signs: Signs) -> Action:
 
 
 CAUSE = Cause(
-    "decay_too_strong", "weight decay pulls the weights to zero faster than they learn", _weigh, _act, restart=True
+    "decay_too_strong",
+    "weight decay pulls the weights to zero faster than they learn",
+    _weigh,
+    _act,
+    restart=True,
 )

@@ -10,7 +10,9 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
     scale = signs["loss_scale"]
     if not below(scale, SCALE):
         return []
-    return [Evidence(f"the loss's scale in float16 has been halved to {scale:g}, a step skipped each time", 1.0)]
+    return [
+        Evidence(f"the loss's scale in float16 has been halved to {scale:g}, a step skipped each time", 1.0)
+    ]
 
 
 def _act(signs: Signs) -> Action:

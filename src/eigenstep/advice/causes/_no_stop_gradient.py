@@ -13,10 +13,14 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
         return []
     found = []
     if above(signs["mean_cosine"], ONE_DIRECTION):
-        found.append(Evidence(f"embeddings point in one direction (mean cosine {signs['mean_cosine']:.2f})", 0.7))
+        found.append(
+            Evidence(f"embeddings point in one direction (mean cosine {signs['mean_cosine']:.2f})", 0.7)
+        )
     if below(signs["rank_now"], RANK_FELL * signs["rank_first"]):
         found.append(
-            Evidence(f"the effective rank fell from {signs['rank_first']:.1f} to {signs['rank_now']:.1f}", 0.5)
+            Evidence(
+                f"the effective rank fell from {signs['rank_first']:.1f} to {signs['rank_now']:.1f}", 0.5
+            )
         )
     if not found:
         return []

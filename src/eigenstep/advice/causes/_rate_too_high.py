@@ -2,6 +2,7 @@
 
 from eigenstep.advice._signs import Signs
 from eigenstep.advice.causes._cause import Action, Cause, Evidence, above, below
+from eigenstep.advice.causes._decay_too_strong import PULL, pull
 from eigenstep.advice.causes._rates import LARGEST, OPTIMIZERS, usual_rate
 
 # An update beside its weights, at its largest; growth of variance and of weights since the start.
@@ -23,11 +24,15 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
         found.append(Evidence("the loss became infinite", 0.6))
     if above(signs["variance_most"], VARIANCE_GREW):
         found.append(
-            Evidence(f"the embeddings' variance grew {signs['variance_most']:,.0f}-fold (sound: 1 to 13)", 0.4)
+            Evidence(
+                f"the embeddings' variance grew {signs['variance_most']:,.0f}-fold (sound: 1 to 13)", 0.4
+            )
         )
     grown = signs["weight_backbone"]
     if above(grown, WEIGHTS_GREW):
         found.append(Evidence(f"the backbone's weights grew to {grown:.2g} times their start", 0.5))
+    if found and above(pull(signs), PULL):
+        found.append(Evidence("but weight decay is strong, which makes steps large by itself", -0.6))
     rate, name = signs.number("optimizer.lr"), signs.option("optimizer.name")
     if found and above(rate, LARGEST.get(str(name), float("inf"))):
         found.append(

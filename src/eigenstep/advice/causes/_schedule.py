@@ -15,16 +15,16 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
     found = [Evidence(f"the rate was {mean:.2g} on average, {rate:g} is set", 0.5)]
     if warmup > signs.number("steps"):
         found.append(
-            Evidence(f"the warm-up of {warmup:,.0f} steps outlasts the run of {signs.number('steps'):,.0f}", 0.8)
+            Evidence(
+                f"the warm-up of {warmup:,.0f} steps outlasts the run of {signs.number('steps'):,.0f}", 0.8
+            )
         )
     elif warmup > steps:
         found.append(Evidence(f"the warm-up of {warmup:,.0f} steps still goes on", -0.5))
     if below(signs["rate_now"], 0.01 * rate) and warmup <= steps < 0.9 * signs.number("steps"):
         found.append(Evidence(f"the rate is {signs['rate_now']:.1g} before the run's end", 0.8))
     elif below(signs.number("optimizer.cosine_steps"), 0.3 * signs.number("steps")):
-        found.append(
-            Evidence(f"the cosine ended at step {signs.number('optimizer.cosine_steps'):,.0f}", 0.8)
-        )
+        found.append(Evidence(f"the cosine ended at step {signs.number('optimizer.cosine_steps'):,.0f}", 0.8))
     return found
 
 

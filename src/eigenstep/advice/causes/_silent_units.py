@@ -4,13 +4,19 @@ from eigenstep.advice._signs import Signs
 from eigenstep.advice.causes._cause import Action, Cause, Evidence, above
 
 SILENT = 0.25
+# Share of values that ReLU holds back; where dropout does, features of two views have nothing in common.
+AT_REST, IN_COMMON = 0.9, 0.02
 
 
 def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
     silent = signs["features_silent_now"]
-    if not above(silent, SILENT):
+    found = []
+    if above(silent, SILENT):
+        found.append(Evidence(f"{silent:.0%} of the features are the same for every image", 1.0))
+    if above(signs["features_at_rest"], AT_REST) and above(signs["features_agreement_first"], IN_COMMON):
+        found.append(Evidence(f"{signs['features_at_rest']:.0%} of the features' values are at rest", 1.1))
+    if not found:
         return []
-    found = [Evidence(f"{silent:.0%} of the features are the same for every image", 1.0)]
     if above(signs["views_blank"], 0.8) or signs["images_distinct"] < 0.05:
         found.append(Evidence("but so are the images", -1.0))
     if above(signs["update_backbone_most"], 0.15):

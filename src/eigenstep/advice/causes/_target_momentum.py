@@ -14,7 +14,8 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 
 def _act(signs: Signs) -> Action:
     return Action(
-        "Set --byol.momentum 0.99 (in a loop of your own: target = m * target + (1 - m) * encoder, m = 0.99, after"
+        "Set --byol.momentum 0.99 (in a loop of your own: target = m * target + (1 - m) * encoder, m"
+        " = 0.99, after"
         " each step)",
         {"byol.momentum": 0.99},
         "a loss that goes on falling, since its target gets better",

@@ -28,10 +28,13 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 def _act(signs: Signs) -> Action:
     usual = USUAL.get(signs.loss, 0.5)
     return Action(
-        f"Set --{signs.loss.replace('_', '-')}.temperature {usual:g} (in a loop of your own: temperature={usual:g})",
+        f"Set --{signs.loss.replace('_', '-')}.temperature {usual:g} (in a loop of your own:"
+        f" temperature={usual:g})",
         {f"{signs.loss}.temperature": usual},
         "a loss that falls from the first steps on",
     )
 
 
-CAUSE = Cause("temperature", "the temperature is out of the range in which the loss tells pairs apart", _weigh, _act)
+CAUSE = Cause(
+    "temperature", "the temperature is out of the range in which the loss tells pairs apart", _weigh, _act
+)

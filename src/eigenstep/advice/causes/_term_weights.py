@@ -45,7 +45,9 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
         found.append(Evidence("and the run is ill", 0.6))
     if found and below(signs["rank_now"], 0.5 * signs["rank_first"]):
         found.append(
-            Evidence(f"the effective rank fell from {signs['rank_first']:.1f} to {signs['rank_now']:.1f}", 0.5)
+            Evidence(
+                f"the effective rank fell from {signs['rank_first']:.1f} to {signs['rank_now']:.1f}", 0.5
+            )
         )
     return found
 
@@ -56,4 +58,6 @@ def _act(signs: Signs) -> Action:
     return Action(f"Set {options}", changes, "an effective rank that grows")
 
 
-CAUSE = Cause("term_weights", "a term of the loss has a weight that leaves it, or the others, no say", _weigh, _act)
+CAUSE = Cause(
+    "term_weights", "a term of the loss has a weight that leaves it, or the others, no say", _weigh, _act
+)

@@ -10,7 +10,9 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
     apart, first = signs["views_apart"], signs["features_agreement_first"]
     if not above(apart, APART):
         return []
-    found = [Evidence(f"two views of an image are {apart:.2f} times as far apart as views of two images", 0.7)]
+    found = [
+        Evidence(f"two views of an image are {apart:.2f} times as far apart as views of two images", 0.7)
+    ]
     if below(first, NO_AGREEMENT):
         found.append(Evidence(f"the untrained features see nothing in common (mean cosine {first:.2f})", 0.4))
     elif above(first, 0.3):
@@ -26,9 +28,12 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 
 def _act(signs: Signs) -> Action:
     return Action(
-        "Make both views from one image: views = [(augment(x), augment(x)) for x in batch], one loader, one shuffle",
+        "Make both views from one image: views = [(augment(x), augment(x)) for x in batch], one"
+        " loader, one shuffle",
         expected="views that are nearer to each other than to other images (views_apart .4 to .8)",
     )
 
 
-CAUSE = Cause("views_of_other_images", "row i of the two views is not the same image", _weigh, _act, restart=True)
+CAUSE = Cause(
+    "views_of_other_images", "row i of the two views is not the same image", _weigh, _act, restart=True
+)

@@ -26,7 +26,8 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 
 def _act(signs: Signs) -> Action:
     return Action(
-        "Set --views.crop-scale 0.2 1, --views.brightness 0.4, --views.contrast 0.4, --views.hue 0.1 and no noise"
+        "Set --views.crop-scale 0.2 1, --views.brightness 0.4, --views.contrast 0.4, --views.hue 0.1"
+        " and no noise"
         " (in a loop of your own: RandomResizedCrop(scale=(0.2, 1)), ColorJitter(.4, .4, .4, .1))",
         {
             "views.crop_scale": (0.2, 1.0),
@@ -43,5 +44,9 @@ def _act(signs: Signs) -> Action:
 
 
 CAUSE = Cause(
-    "views_too_strong", "the augmentation leaves two views little of the image in common", _weigh, _act, restart=True
+    "views_too_strong",
+    "the augmentation leaves two views little of the image in common",
+    _weigh,
+    _act,
+    restart=True,
 )
