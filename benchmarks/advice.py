@@ -2,7 +2,9 @@
 
     python benchmarks/advice.py --draws 1          # trains what is missing, 10 s a run; go on at any time
     python benchmarks/advice.py --collect          # the signs of all runs, as lines of results/advice
+    python benchmarks/advice.py --cures            # trains again, with what is advised
     python benchmarks/advice.py --tables           # confusion, goals and cures, from those lines
+    python benchmarks/advice.py --cost             # what the signs take
 
 Thresholds of `eigenstep.advice` were set on the half "tune" (CIFAR-10; Barlow Twins, SimCLR, SimSiam) and are
 judged on the half "held" (Imagenette; VICReg, BYOL, spectral contrastive; other values). Images have 16 px.
@@ -11,8 +13,10 @@ judged on the half "held" (Imagenette; VICReg, BYOL, spectral contrastive; other
 import argparse
 import json
 import shutil
+import statistics
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,12 +38,12 @@ from advice_faults import (
     Views,
     pictures,
 )
-from advice_tables import line_of, print_tables, read_lines_of
+from advice_tables import advice_of, harmed, line_of, named, print_cures, print_tables, read_lines_of
 
 from eigenstep.encoders import load_encoder
 from eigenstep.machine import Stopped, set_threads, share_cores
 from eigenstep.probes import knn_probe, ridge_probe
-from eigenstep.training import train
+from eigenstep.training import Health, RecordConfig, TrainConfig, train
 from eigenstep.views import ViewsConfig
 
 RUNS = Path("runs/advice")
@@ -160,6 +164,53 @@ def accuracy(case: Case, setup: Setup, folder: Path) -> float:
     return round((knn_probe(*split, k=20).accuracy + ridge_probe(*split).accuracy) / 2, 4)
 
 
+def cure(cases: dict[str, Case]) -> None:
+    """Train again, with the advised options, what is harmed and is advised to set some."""
+    lines = read_lines_of(RESULTS / "runs.jsonl")
+    path = RESULTS / "cures.jsonl"
+    known = {line["key"] for line in read_lines_of(path)}
+    for line in lines:
+        changes = advice_of(line).changes
+        if line["key"] in known or line["key"] not in cases or not changes or not harmed(line, lines):
+            continue
+        case = cases[line["key"]]
+        setup = case.setup().with_config(
+            **{name.replace(".", "__"): value for name, value in changes.items()}
+        )
+        found = run(case, RUNS / "cured", setup)
+        kept = {name: found[name] for name in ("key", "half", "causes", "context", "state", "accuracy")}
+        told = {"before": line["accuracy"], "named": named(advice_of(line)), "changes": sorted(changes)}
+        with path.open("a") as file:
+            file.write(json.dumps(kept | told) + "\n")
+
+
+def cost(steps: int = 20) -> None:
+    """What the signs of a measurement take, beside a step, of the small convnet at 32 px and a batch of 256."""
+    config = TrainConfig(
+        loss="simclr", steps=2 * steps, threads=1, device="cpu", record=RecordConfig(every=1, probe=0)
+    )
+    taken: list[float] = []
+
+    def timed(call: Callable[..., Any]) -> Callable[..., Any]:
+        def measured(*arguments: Any) -> Any:
+            began = time.process_time()
+            found = call(*arguments)
+            taken.append(time.process_time() - began)
+            return found
+
+        return measured
+
+    for name in ("of_batch", "before_update", "of_update"):
+        setattr(Health, name, timed(getattr(Health, name)))
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.process_time()
+        train(config, Path(folder) / "run")
+        step = (time.process_time() - began) / (2 * steps)
+    signs = sum(statistics.median(taken[start::3]) for start in range(3))
+    print(f"signs of a measurement {1e3 * signs:.1f} ms, a step {1e3 * step:.0f} ms: every 10 steps "
+          f"{signs / step / 10:.2%} of a run")  # fmt: skip
+
+
 def collect() -> None:
     """Write a line for each run that is done, beside those of runs whose folders are gone."""
     lines = {line["key"]: line for line in read_lines_of(RESULTS / "runs.jsonl")}
@@ -183,6 +234,8 @@ def main() -> None:
         "--part", type=int, nargs=2, default=(0, 1), help="which of so many parts of the runs, from 0"
     )
     parser.add_argument("--collect", action="store_true", help="write the signs of all runs that are there")
+    parser.add_argument("--cures", action="store_true", help="train again with what is advised")
+    parser.add_argument("--cost", action="store_true", help="time what signs add to a run")
     parser.add_argument("--tables", action="store_true", help="print the tables of the lines that are there")
     parser.add_argument("--list", action="store_true", help="print the runs that would be made")
     options = parser.parse_args()
@@ -190,8 +243,14 @@ def main() -> None:
     set_threads(1)
     if options.collect:
         collect()
+    if options.cures:
+        cure({case.key: case for case in cases(5)})
+    if options.cost:
+        cost()
     if options.tables:
-        print_tables(read_lines_of(RESULTS / "runs.jsonl"))
+        lines = read_lines_of(RESULTS / "runs.jsonl")
+        print_tables(lines)
+        print_cures(read_lines_of(RESULTS / "cures.jsonl"), lines)
     wanted = {case.key: case for case in cases(options.draws) if options.only in case.key}
     if options.list:
         print("\n".join(wanted), len(wanted), sep="\n")

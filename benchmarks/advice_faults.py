@@ -1,9 +1,9 @@
 """Faults of trainings injected for real, and sound trainings to inject them into, for `advice.py`.
 
 A `Context` is a sound training of seconds; a `Fault` changes one thing of it, by a value that is mild or
-strong. Values, data and methods of the half that thresholds are set on ("tune") and of the half that judges ("held")
-differ. What an own configuration would say is set there; what is a bug of code is done by views, images, an
-objective or a backbone of Python, of which the configuration says nothing.
+strong. Values, data and methods of the half that thresholds are set on ("tune") and of the half that judges
+("held") differ. What a configuration would say is set there; what is a bug of code is done by views, images,
+an objective or a backbone of Python, of which the configuration says nothing.
 """
 
 import sys

@@ -63,7 +63,7 @@ def harmed(line: dict[str, Any], lines: Iterable[dict[str, Any]]) -> bool | None
     twins = [
         each["accuracy"]
         for each in lines
-        if each["context"] == line["context"] and not each["causes"] and not each["unusual"]
+        if each["context"] == line["context"] and not (each["causes"] or each["unusual"])
     ]
     return None if not twins else line["accuracy"] < twins[0] - HARM
 
@@ -110,6 +110,28 @@ def print_tables(lines: list[dict[str, Any]]) -> None:
                 )
 
 
+def print_cures(cures: list[dict[str, Any]], lines: list[dict[str, Any]]) -> None:
+    """How many of the harmed are within noise of sound after the advised options were set."""
+    rows = []
+    for half in ("tune", "held"):
+        here = [line for line in cures if line["half"] == half]
+        right = [line for line in here if line["named"] in line["causes"]]
+        worse = [
+            line["state"] == "diverged" or line["accuracy"] < (line["before"] or 0) - HARM for line in here
+        ]
+        rows.append(
+            [
+                half,
+                _share([not harmed(line, lines) for line in here]),
+                _share([not harmed(line, lines) for line in right]),
+                _share(worse),
+            ]
+        )
+    print_table(
+        "Cures by options", ["half", "sound then", "of those named rightly", "worse than before"], rows
+    )
+
+
 def _goals(
     here: list[dict[str, Any]],
     singles: list[dict[str, Any]],
@@ -143,6 +165,3 @@ def _share(values: list[bool]) -> str:
 
 def read_lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-__all__ = ["advice_of", "harmed", "line_of", "named", "print_tables", "read_lines_of"]
