@@ -12,7 +12,7 @@ from eigenstep.advice.causes import CAUSES, NAMED, Action, Cause, Evidence
 from eigenstep.analysis.verdicts import Verdict, judge
 from eigenstep.record import RunRecord
 
-# Measurements before which only what is certain at once is said.
+# Measurements before which no cause is named, unless the run has ended by then.
 FEWEST = 2
 
 
@@ -156,7 +156,8 @@ def advise_signs(signs: Signs, verdict: Verdict) -> Advice:
         if (evidence := cause.weigh(signs, bool(symptoms)))
     ]
     found.sort(key=lambda each: -each.score)
-    causes = tuple(each for each in found if each.score >= NAMED) if signs["measurements"] >= FEWEST else ()
+    enough = signs["measurements"] >= FEWEST or signs["diverged"]
+    causes = tuple(each for each in found if each.score >= NAMED) if enough else ()
     considered = tuple(each for each in found if 0 < each.score < NAMED)
     restart = cannot_go_on(signs)
     spoilt = next((each.cause.said for each in causes if each.cause.restart), None)
