@@ -147,7 +147,7 @@ def _of_eigenvalues(record: RunRecord) -> dict[str, float]:
 
 def _of_health(metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
     health = {name.removeprefix("health/"): curve for name, curve in metrics.items() if "health/" in name}
-    found = {}
+    found: dict[str, float] = {}
     for name in ("embeddings", "features"):
         same, others = (health.get(f"{name}_agreement{end}") for end in ("", "_of_others"))
         if same is not None and others is not None:

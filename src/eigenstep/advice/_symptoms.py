@@ -7,6 +7,8 @@ from eigenstep.analysis.verdicts import ALARMS
 # How much nearer two views of an image are than views of two images, as a difference of mean cosines about
 # the mean: where a run has learned nothing of its images, after so many measurements.
 NO_AGREEMENT, MEASUREMENTS = 0.05, 5
+# An effective rank: sound runs that a verdict alone called collapsed had more.
+FEW = 2.2
 # How much it should have grown after so many measurements, unless it was there at the start.
 GREW, TO_STALL, AGREED = 0.05, 10, 0.6
 # Rise of the loss above its start beside which it is no noise.
@@ -24,8 +26,10 @@ def symptoms_of(signs: Signs) -> list[str]:
     found = []
     if signs["diverged"]:
         found.append("the loss is no longer finite")
-    elif signs.verdict in ALARMS:
-        found.append({"exploding": "the embeddings explode"}.get(signs.verdict, signs.verdict))
+    elif signs.verdict == "exploding":
+        found.append("the embeddings explode")
+    elif signs.verdict in ALARMS and not above(signs["rank_now"], FEW):
+        found.append(f"{signs.verdict}: an effective rank of {signs['rank_now']:.1f}")
     if signs["measurements"] >= MEASUREMENTS and below(signs["embeddings_agreement"], NO_AGREEMENT):
         found.append(
             "two views of an image are embedded no nearer to each other than views of two images"

@@ -4,7 +4,7 @@ from eigenstep.advice._signs import Signs
 from eigenstep.advice.causes._cause import Action, Cause, Evidence, above, below
 
 # Units of a hidden layer; effective rank at the start beside the dimension, and beside that of the features.
-UNITS, RANK_SHARE = 8, 0.11
+UNITS, RANK_SHARE = 8, 0.13
 
 
 def _narrowest(signs: Signs) -> int | None:
@@ -23,7 +23,7 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
         )
     if narrow is not None:
         if narrow < min(UNITS, signs["dim"]):
-            found.append(Evidence(f"a hidden layer of the projector has {narrow} units", 0.8))
+            found.append(Evidence(f"a hidden layer of the projector has {narrow} units", 1.1 if ill else 0.8))
         elif found:
             found.append(Evidence(f"the projector's narrowest layer has {narrow} units", -0.8))
     return found

@@ -7,22 +7,23 @@ from eigenstep.advice.causes._rates import LARGEST, OPTIMIZERS, usual_rate
 
 # An update beside its weights, at its largest; growth of variance and of weights since the start.
 UPDATE, UPDATE_SOUND = 0.1, 0.04
-VARIANCE_GREW, WEIGHTS_GREW = 100.0, 1.4
+VARIANCE_GREW, WEIGHTS_GREW, SMALL_START = 100.0, 1.4, 1e-2
 
 
 def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
     found = []
-    update = max(
-        (signs[f"update_{part}_most"] for part in ("backbone", "projector")),
-        key=lambda value: value if value == value else -1.0,
-    )
+    # A projector that starts small moves far beside itself, and its variance grows, at any rate.
+    started = not below(signs["variance_first"], SMALL_START)
+    update = signs["update_backbone_most"]
+    if started and above(signs["update_projector_most"], update):
+        update = signs["update_projector_most"]
     if above(update, UPDATE):
         found.append(Evidence(f"a step changes the weights by {update:.0%} of themselves", 0.8))
     elif below(update, UPDATE_SOUND):
         found.append(Evidence(f"a step changes the weights by {update:.1%} at most", -0.7))
     if signs["diverged"] and not above(signs["views_std"], 10):
         found.append(Evidence("the loss became infinite", 0.6))
-    if above(signs["variance_most"], VARIANCE_GREW):
+    if started and above(signs["variance_most"], VARIANCE_GREW):
         found.append(
             Evidence(
                 f"the embeddings' variance grew {signs['variance_most']:,.0f}-fold (sound: 1 to 13)", 0.4

@@ -31,8 +31,12 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 def _act(signs: Signs) -> Action:
     steps = signs.number("steps")
     warmup = int(steps // 10) if steps == steps else 0
-    changes = {"optimizer.warmup_steps": warmup, "optimizer.warmup_epochs": 0}
-    changes |= {"optimizer.cosine_steps": None, "optimizer.final_rate": None}
+    changes = {
+        "optimizer.warmup_steps": warmup,
+        "optimizer.warmup_epochs": 0,
+        "optimizer.cosine_steps": None,
+        "optimizer.final_rate": None,
+    }
     return Action(
         f"Set --optimizer.warmup-steps {warmup} and let the cosine end with the run"
         " (in a loop of your own: a schedule as long as the training, stepped once a step)",

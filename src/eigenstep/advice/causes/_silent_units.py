@@ -3,7 +3,7 @@
 from eigenstep.advice._signs import Signs
 from eigenstep.advice.causes._cause import Action, Cause, Evidence, above
 
-SILENT = 0.25
+SILENT = 0.4
 # Share of values that ReLU holds back; where dropout does, features of two views have nothing in common.
 AT_REST, IN_COMMON = 0.9, 0.02
 

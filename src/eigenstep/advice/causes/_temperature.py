@@ -4,7 +4,7 @@ from eigenstep.advice._signs import Signs
 from eigenstep.advice.causes._cause import Action, Cause, Evidence, above, below
 
 # Published for cosines: 0.05 to 1. Outside of the wider range the option speaks by itself.
-LOWEST, HIGHEST = 0.03, 2.0
+LOWEST, HIGHEST, TOGETHER = 0.03, 2.0, 0.8
 USUAL = {"simclr": 0.5, "dcl": 0.1, "supcon": 0.1, "nscl": 0.1}
 
 
@@ -20,6 +20,8 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
         found.append(Evidence("and the run is ill", 0.5))
     if below(signs["loss_fall"], 0.02):
         found.append(Evidence(f"the loss has fallen by {max(signs['loss_fall'], 0):.1%}", 0.5))
+    if above(signs["mean_cosine"], TOGETHER):
+        found.append(Evidence(f"embeddings draw together (mean cosine {signs['mean_cosine']:.2f})", 0.4))
     if below(signs["embeddings_agreement"], 0.25):
         found.append(Evidence(f"views agree little (mean cosine {signs['embeddings_agreement']:.2f})", 0.4))
     return found
