@@ -18,7 +18,7 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
             1.0,
         )
     ]
-    if above(signs["features_at_rest"], AT_REST) and above(first, IN_COMMON):
+    if above(signs["features_at_rest"], AT_REST) and above(signs["features_agreement"], IN_COMMON):
         found.append(Evidence("but most features are at rest for every image", -0.6))
     return found
 

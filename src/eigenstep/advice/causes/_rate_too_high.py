@@ -1,6 +1,7 @@
 """Too large steps: the learning rate is too high, or another optimiser's."""
 
 from eigenstep.advice._signs import Signs
+from eigenstep.advice.causes._batch_too_small import FEW
 from eigenstep.advice.causes._cause import Action, Cause, Evidence, above, below
 from eigenstep.advice.causes._decay_too_strong import PULL, pull
 from eigenstep.advice.causes._rates import LARGEST, OPTIMIZERS, usual_rate
@@ -34,6 +35,8 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
         found.append(Evidence(f"the backbone's weights grew to {grown:.2g} times their start", 0.5))
     if found and above(pull(signs), PULL):
         found.append(Evidence("but weight decay is strong, which makes steps large by itself", -0.6))
+    if found and below(signs["batch"], FEW):
+        found.append(Evidence("but the batch is so small that a usual rate is too high for it", -0.4))
     rate, name = signs.number("optimizer.lr"), signs.option("optimizer.name")
     if found and above(rate, LARGEST.get(str(name), float("inf"))):
         found.append(

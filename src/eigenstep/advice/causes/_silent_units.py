@@ -5,7 +5,7 @@ from eigenstep.advice.causes._cause import Action, Cause, Evidence, above
 
 SILENT = 0.4
 # Share of values that ReLU holds back; where dropout does, features of two views have nothing in common.
-AT_REST, IN_COMMON = 0.9, 0.02
+AT_REST, IN_COMMON = 0.75, 0.08
 
 
 def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
@@ -13,7 +13,7 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
     found = []
     if above(silent, SILENT):
         found.append(Evidence(f"{silent:.0%} of the features are the same for every image", 1.0))
-    if above(signs["features_at_rest"], AT_REST) and above(signs["features_agreement_first"], IN_COMMON):
+    if above(signs["features_at_rest"], AT_REST) and above(signs["features_agreement"], IN_COMMON):
         found.append(Evidence(f"{signs['features_at_rest']:.0%} of the features' values are at rest", 1.1))
     if not found:
         return []
