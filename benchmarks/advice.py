@@ -5,6 +5,7 @@
     python benchmarks/advice.py --cures            # trains again, with what is advised
     python benchmarks/advice.py --tables           # confusion, goals and cures, from those lines
     python benchmarks/advice.py --cost             # what the signs take
+    python benchmarks/advice.py --picture docs/images/advice.png
 
 Thresholds of `eigenstep.advice` were set on the half "tune" (CIFAR-10; Barlow Twins, SimCLR, SimSiam) and are
 judged on the half "held" (Imagenette; VICReg, BYOL, spectral contrastive; other values). Images have 16 px.
@@ -38,7 +39,16 @@ from advice_faults import (
     Views,
     pictures,
 )
-from advice_tables import advice_of, harmed, line_of, named, print_cures, print_tables, read_lines_of
+from advice_tables import (
+    advice_of,
+    draw_named,
+    harmed,
+    line_of,
+    named,
+    print_cures,
+    print_tables,
+    read_lines_of,
+)
 
 from eigenstep.encoders import load_encoder
 from eigenstep.machine import Stopped, set_threads, share_cores
@@ -185,7 +195,7 @@ def cure(cases: dict[str, Case]) -> None:
 
 
 def cost(steps: int = 20) -> None:
-    """What the signs of a measurement take, beside a step, of the small convnet at 32 px and a batch of 256."""
+    """What the signs of a measurement take beside a step: small convnet, 32 px, a batch of 256."""
     config = TrainConfig(
         loss="simclr", steps=2 * steps, threads=1, device="cpu", record=RecordConfig(every=1, probe=0)
     )
@@ -237,6 +247,7 @@ def main() -> None:
     parser.add_argument("--cures", action="store_true", help="train again with what is advised")
     parser.add_argument("--cost", action="store_true", help="time what signs add to a run")
     parser.add_argument("--tables", action="store_true", help="print the tables of the lines that are there")
+    parser.add_argument("--picture", type=Path, help="draw what was named of the held half to this file")
     parser.add_argument("--list", action="store_true", help="print the runs that would be made")
     options = parser.parse_args()
     share_cores()
@@ -251,6 +262,8 @@ def main() -> None:
         lines = read_lines_of(RESULTS / "runs.jsonl")
         print_tables(lines)
         print_cures(read_lines_of(RESULTS / "cures.jsonl"), lines)
+    if options.picture:
+        draw_named(read_lines_of(RESULTS / "runs.jsonl"), options.picture)
     wanted = {case.key: case for case in cases(options.draws) if options.only in case.key}
     if options.list:
         print("\n".join(wanted), len(wanted), sep="\n")

@@ -2,8 +2,9 @@
 
     python benchmarks/advice_more_steps.py
 
-Takes the trainings of results/faster-late-modes (small networks, three losses, several update rules and rates,
-eight probes each), cuts each at half of its steps, and asks `eigenstep.advice` what as many more would bring.
+Takes the trainings of results/faster-late-modes (small networks, three losses, several update rules and
+rates, eight probes each), cuts each at half of its steps, and asks `eigenstep.advice` what as many more would
+bring.
 Trainings whose features were worse at the end than at the start are left out: they are not sound.
 """
 
@@ -67,17 +68,15 @@ def as_record(cell: dict[str, Any], folder: Path) -> RunRecord:
 def errors(
     cells: list[dict[str, Any]], records: list[RunRecord], probe: str, earlier: bool
 ) -> Iterator[tuple[float, float, bool, float]]:
-    """Of each training the error, that of taking the last value, whether the interval held, half its length."""
+    """Of each training the error, that of the last value, whether the interval held, half its length."""
     for cell, record in zip(cells, records, strict=True):
         steps, values = record.probes["step"], record.probes[probe]
         half = steps <= steps[-1] // 2
+        before = record.metrics["step"] <= steps[-1] // 2
         cut = replace(
             record,
             probes={name: column[half] for name, column in record.probes.items()},
-            metrics={
-                name: column[record.metrics["step"] <= steps[-1] // 2]
-                for name, column in record.metrics.items()
-            },
+            metrics={name: column[before] for name, column in record.metrics.items()},
         )
         seed = cell["cell"]["seed"]
         others = [other for each, other in zip(cells, records, strict=True) if each["cell"]["seed"] != seed]

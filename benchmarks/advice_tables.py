@@ -26,7 +26,7 @@ def line_of(folder: Path, done: dict[str, Any]) -> dict[str, Any]:
     line = dict(done)
     for name, share in PARTS_OF_RUN.items():
         signs = signs_of(record if share == 1 else until(record, int(share * steps)))
-        numbers = {key: float(f"{value:.4g}") for key, value in signs.numbers.items() if np.isfinite(value)}
+        numbers = {key: float(f"{value:.3g}") for key, value in signs.numbers.items() if np.isfinite(value)}
         line[name] = {"verdict": signs.verdict, **numbers}
     line["options"] = {
         name: value for name, value in config_leaves(record.config).items() if value != defaults().get(name)
@@ -108,6 +108,40 @@ def print_tables(lines: list[dict[str, Any]]) -> None:
                 console.print(
                     f"false alarm: {line['key']}: {named(advice)} {advice.symptoms}", soft_wrap=True
                 )
+
+
+def draw_named(lines: list[dict[str, Any]], path: Path) -> None:
+    """How often each cause was named first of each fault of the held half, as squares."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    here = [line for line in lines if line["half"] == "held" and len(line["causes"]) < 2]
+    counts = Counter(((line["causes"] or ["sound"])[0], named(advice_of(line))) for line in here)
+    faults = sorted({fault for fault, _ in counts} - {"unknown", "sound"}) + ["unknown", "sound"]
+    answers = [fault if fault != "sound" else "nothing" for fault in faults]
+    answers += sorted({answer for _, answer in counts} - set(answers))
+    figure, axes = pyplot.subplots(figsize=(8.2, 7.6))
+    for (fault, answer), count in counts.items():
+        total = sum(each for (other, _), each in counts.items() if other == fault)
+        x, y = answers.index(answer), faults.index(fault)
+        is_right = answer == (fault if fault != "sound" else "nothing")
+        side = 30 * (count / total) ** 0.5 * 0.45
+        axes.plot(x, y, "s", markersize=side, color="#1b6ca8" if is_right else "#d1495b")
+        axes.text(x + 0.42, y, str(count), fontsize=7, va="center", color="#444")
+    axes.set_xticks(
+        range(len(answers)), [name.replace("_", " ") for name in answers], rotation=90, fontsize=8
+    )
+    axes.set_yticks(range(len(faults)), [name.replace("_", " ") for name in faults], fontsize=8)
+    axes.set_xlim(-0.7, len(answers) - 0.1)
+    axes.set_ylim(len(faults) - 0.4, -0.6)
+    axes.set_xlabel("named first")
+    axes.set_ylabel("what was wrong")
+    axes.grid(color="#eee")
+    axes.set_axisbelow(True)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
 
 
 def print_cures(cures: list[dict[str, Any]], lines: list[dict[str, Any]]) -> None:

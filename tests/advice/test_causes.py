@@ -12,12 +12,9 @@ SOUND = {
     "measurements": 20.0,
     "steps": 100.0,
     "diverged": 0.0,
-    "loss_first": 5.0,
-    "loss_now": 4.0,
     "loss_fall": 0.2,
     "loss_worst": 0.0,
     "rate_now": 1e-3,
-    "rate_most": 1e-3,
     "rate_mean": 1e-3,
     "variance_first": 0.3,
     "variance_now": 0.6,
@@ -39,7 +36,6 @@ SOUND = {
     "update_backbone_most": 6e-3,
     "update_projector": 4e-3,
     "update_projector_most": 6e-3,
-    "features_silent": 0.0,
     "features_silent_now": 0.0,
     "views_mean": 0.0,
     "views_std": 1.0,
@@ -48,7 +44,6 @@ SOUND = {
     "views_equal": 0.0,
     "images_distinct": 1.0,
     "batch": 128.0,
-    "processes": 1.0,
 }
 OPTIONS = {
     "loss": "simclr",
@@ -103,8 +98,9 @@ FAULTS = {
     ),
     "start_too_small": ({"variance_first": 1e-9, "variance_now": 1e-8}, {"projector.init_scale": 1e-4}),
     "labels_shuffled": ({"labels_agreement": 0.0}, {"loss": "supcon"}),
-    "silent_units": ({"features_silent": 0.6, "features_silent_now": 0.6}, {}),
+    "silent_units": ({"features_silent_now": 0.6}, {}),
     "dropout_too_strong": ({"features_agreement_first": 0.04}, {}),
+    "norms_in_evaluation": ({"norms_evaluating": 1.0}, {}),
     "half_precision": ({"loss_scale": 2.0}, {}),
 }
 

@@ -22,7 +22,7 @@ class Signs:
     Attributes
     ----------
     numbers : Mapping[str, float]
-        By name; docs/advice.md has the list.
+        By name: `_first` at the start, `_now` the latest, `_most` the largest, else the median so far.
     options : Mapping[str, Any]
         Leaves of the configuration by dotted name, empty of a foreign loop.
     verdict : str
@@ -104,12 +104,9 @@ def _of_loss(metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
     finite = loss[np.isfinite(loss)]
     scale = max(abs(finite[0]), abs(_now(finite))) if len(finite) else math.nan
     return {
-        "loss_first": finite[0] if len(finite) else math.nan,
-        "loss_now": _now(finite),
         "loss_fall": (finite[0] - _now(finite)) / scale if scale else math.nan,
         "loss_worst": (finite.max() - finite[0]) / scale if scale else math.nan,
         "rate_now": _now(rates),
-        "rate_most": rates.max() if len(rates) else math.nan,
         "rate_mean": rates.mean() if len(rates) else math.nan,
     }
 
@@ -136,12 +133,7 @@ def _of_eigenvalues(record: RunRecord) -> dict[str, float]:
         features = np.maximum(table["features"], 0)
         features = features[np.isfinite(features).all(axis=1)]
         if len(features):
-            rank = _effective_rank(features)
-            found |= {
-                "features_rank_first": rank[0],
-                "features_rank_now": _now(rank),
-                "features_growth": _ratio(_now(features.sum(axis=1)), features[0].sum()),
-            }
+            found["features_rank_first"] = _effective_rank(features)[0]
     return found
 
 
@@ -154,7 +146,6 @@ def _of_health(metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
             found |= {
                 f"{name}_agreement_first": same[0] - others[0],
                 f"{name}_agreement": _now(same - others),
-                f"{name}_agreement_most": np.nanmax(same - others),
             }
     for part in PARTS:
         weight = health.get(f"weight_{part}")
@@ -165,10 +156,9 @@ def _of_health(metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
             if (curve := health.get(f"{what}_{part}")) is not None:
                 found[f"{what}_{part}"] = _median(curve)
                 found[f"{what}_{part}_most"] = np.nanmax(curve) if np.isfinite(curve).any() else math.nan
-                found[f"{what}_{part}_now"] = _now(curve)
     for name in (
-        *("features_silent", "features_at_rest", "views_mean", "views_std", "views_blank", "views_apart"),
-        *("views_equal", "images_distinct", "batch", "processes", "loss_scale"),
+        *("features_at_rest", "views_mean", "views_std", "views_blank", "views_apart"),
+        *("views_equal", "images_distinct", "norms_evaluating", "batch", "loss_scale"),
     ):
         if name in health:
             found[name] = _median(health[name])

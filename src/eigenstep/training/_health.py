@@ -7,6 +7,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn.functional import normalize
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import get_total_norm
 
 from eigenstep.encoders import Encoder
@@ -42,6 +43,7 @@ class Health:
             parts |= {"backbone": encoder.backbone, "projector": encoder.projector}
         self._parts = {name: list(part.parameters()) for name, part in parts.items()}
         self._parts = {name: weights for name, weights in self._parts.items() if weights}
+        self._norms = [each for each in encoder.modules() if isinstance(each, _BatchNorm)]
         self._scaler = getattr(fabric.strategy.precision, "scaler", None)
         self._processes = fabric.world_size
 
@@ -70,6 +72,8 @@ class Health:
         numbers = _told(found)
         pixels = images.flatten(1)
         pixels = pixels[:, :: max(1, pixels.shape[1] // PIXELS_SAMPLED)].contiguous().cpu()
+        if self._norms:
+            numbers["norms_evaluating"] = sum(not norm.training for norm in self._norms) / len(self._norms)
         return numbers | {
             "images_distinct": len({row.tobytes() for row in pixels.numpy()}) / len(pixels),
             "batch": float(len(images) * self._processes),

@@ -165,17 +165,8 @@ class Recorder:
             probed, embedded = self._embed_probe()
             drift = self.drift.measure(probed) if self.drift else {}
             points = principal_projections(embedded, self.config.record.directions)
-        self._measured = partial(
-            self.writer.append,
-            step,
-            learning_time,
-            eigenvalues,
-            points,
-            terms=terms,
-            measures=spectrum.measures,
-            drift=drift,
-            **metrics,
-        )
+        groups: dict[str, Any] = {"terms": terms, "measures": spectrum.measures, "drift": drift, **metrics}
+        self._measured = partial(self.writer.append, step, learning_time, eigenvalues, points, **groups)
         self.learned_modes = self._learned.add(learning_time, eigenvalues["cross_correlation"])
         if last:
             self.learned_modes = self._learned.latest()

@@ -1,7 +1,5 @@
 """Learning rates that are published for self-supervised training, by optimiser."""
 
-import math
-
 from eigenstep.advice._signs import Signs
 
 OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD", "lars": "LARS", "muon": "Muon"}
@@ -19,7 +17,3 @@ def usual_rate(signs: Signs) -> float:
     if name == "sgd":
         return _USUAL_OF_SGD.get(signs.loss, _USUAL["sgd"])
     return _USUAL.get(name, _USUAL["adamw"])
-
-
-def is_known(value: float) -> bool:
-    return math.isfinite(value)
