@@ -179,7 +179,7 @@ def cure(cases: dict[str, Case]) -> None:
     lines = read_lines_of(RESULTS / "runs.jsonl")
     path = RESULTS / "cures.jsonl"
     known = {line["key"] for line in read_lines_of(path)}
-    for line in lines:
+    for line in sorted(lines, key=lambda each: each["half"]):
         changes = advice_of(line).changes
         if line["key"] in known or line["key"] not in cases or not changes or not harmed(line, lines):
             continue

@@ -371,7 +371,7 @@ FAULTS: dict[str, Fault] = {
     "small_batch": Fault("batch_too_small", option("batch_size"), (8, 4), (10, 5)),
     "stop_gradient": Fault("no_stop_gradient", attached, (0.5, 1.0), (0.7, 1.0), "predictor"),
     "target_still": Fault("target_momentum", option("byol__momentum"), (1.0, 1.0), (1.0, 1.0), "target"),
-    "frozen": Fault("backbone_frozen", option("freeze"), ("1", "all"), ("1", "all"), only=is_convnet),
+    "frozen": Fault("backbone_frozen", option("freeze"), (1, "all"), (2, "all"), only=is_convnet),
     "small_start": Fault(
         "start_too_small", option("projector__init_scale"), (1e-4, 1e-7), (1e-5, 1e-8), "start"
     ),

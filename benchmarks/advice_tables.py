@@ -16,6 +16,8 @@ from eigenstep.training import TrainConfig
 
 # How far below its sound twin a run's accuracy is to be harmed: twice the noise of two sound seeds.
 HARM = 0.015
+# Options that no cause reads.
+UNREAD = ("images.", "record.", "checkpoint.", "probes.", "logger.", "data", "seed", "threads", "device")
 PARTS_OF_RUN = {"whole": 1.0, "tenth": 0.1}
 
 
@@ -29,7 +31,9 @@ def line_of(folder: Path, done: dict[str, Any]) -> dict[str, Any]:
         numbers = {key: float(f"{value:.3g}") for key, value in signs.numbers.items() if np.isfinite(value)}
         line[name] = {"verdict": signs.verdict, **numbers}
     line["options"] = {
-        name: value for name, value in config_leaves(record.config).items() if value != defaults().get(name)
+        name: value
+        for name, value in config_leaves(record.config).items()
+        if value != defaults().get(name) and not name.startswith(UNREAD)
     }
     return line
 
