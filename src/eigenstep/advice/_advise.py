@@ -156,7 +156,7 @@ def advise_signs(signs: Signs, verdict: Verdict) -> Advice:
         if (evidence := cause.weigh(signs, bool(symptoms)))
     ]
     found.sort(key=lambda each: -each.score)
-    enough = signs["measurements"] >= FEWEST or signs["diverged"]
+    enough = signs["measurements"] >= FEWEST or signs.diverged
     causes = tuple(each for each in found if each.score >= NAMED) if enough else ()
     considered = tuple(each for each in found if 0 < each.score < NAMED)
     restart = cannot_go_on(signs)

@@ -17,7 +17,7 @@ def cannot_go_on(signs: Signs) -> str | None:
     "the backbone's weights have grown to 1.5 times their start"
     >>> cannot_go_on(Signs({"weight_backbone": 1.05, "features_silent_now": 0.0}, {}, "growing"))
     """
-    if signs["diverged"]:
+    if signs.diverged:
         return "weights are no longer finite"
     for part in PARTS[:2]:
         norm = signs[f"weight_{part}"]

@@ -45,6 +45,11 @@ class Signs:
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
 
     @property
+    def diverged(self) -> bool:
+        """Whether the run ended since its loss was no longer finite."""
+        return self["diverged"] == 1
+
+    @property
     def loss(self) -> str:
         return str(self.options.get("loss", ""))
 

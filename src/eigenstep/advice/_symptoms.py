@@ -24,7 +24,7 @@ def symptoms_of(signs: Signs) -> list[str]:
     ['the loss is no longer finite']
     """
     found = []
-    if signs["diverged"]:
+    if signs.diverged:
         found.append("the loss is no longer finite")
     elif signs.verdict == "exploding":
         found.append("the embeddings explode")

@@ -6,7 +6,7 @@ from eigenstep.advice.causes._cause import Action, Cause, Evidence, above
 
 def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
     update, gradient = signs["update_backbone_most"], signs["gradient_backbone_most"]
-    if update != 0 or not above(signs["steps"], 0) or signs["diverged"]:
+    if update != 0 or not above(signs["steps"], 0) or signs.diverged:
         return []
     found = [Evidence("no step has changed the backbone's weights", 0.8)]
     if gradient == 0:

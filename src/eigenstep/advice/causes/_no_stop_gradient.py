@@ -9,7 +9,7 @@ ONE_DIRECTION, RANK_FELL = 0.95, 0.5
 
 def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
     own = signs.loss.startswith("python:") or not signs.loss
-    if not own or signs["diverged"]:
+    if not own or signs.diverged:
         return []
     found = []
     if above(signs["mean_cosine"], ONE_DIRECTION):

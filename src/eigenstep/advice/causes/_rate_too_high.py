@@ -22,7 +22,7 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
         found.append(Evidence(f"a step changes the weights by {update:.0%} of themselves", 0.8))
     elif below(update, UPDATE_SOUND):
         found.append(Evidence(f"a step changes the weights by {update:.1%} at most", -0.7))
-    if signs["diverged"] and not above(signs["views_std"], 10):
+    if signs.diverged and not above(signs["views_std"], 10):
         found.append(Evidence("the loss became infinite", 0.6))
     if started and above(signs["variance_most"], VARIANCE_GREW):
         found.append(
