@@ -18,6 +18,7 @@ except ModuleNotFoundError:  # the base install serves as a library
         "eigenstep: the command line needs more packages; install them by pip install 'eigenstep[train]'"
     )
 
+from eigenstep.cli._advise import advise
 from eigenstep.cli._augmentations import augmentations_command
 from eigenstep.cli._check import check_command
 from eigenstep.cli._compare import compare
@@ -61,6 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
                     "images": images_command(arguments),
                     "check": check_command(arguments),
                     "train": train_command(arguments),
+                    "advise": advise,
                     "recipes": recipes,
                     "predict": predict_command(arguments),
                     "augmentations": augmentations_command(arguments),

@@ -14,6 +14,7 @@ from eigenstep.spelling import printable
 
 if TYPE_CHECKING:
     from eigenstep.optim import OptimizerConfig
+    from eigenstep.record import RunRecord
     from eigenstep.training import TrainConfig
 
 # A file of augmentations, which stands beside the options that change it.
@@ -25,7 +26,7 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
     if arguments[:1] != ["train"]:
         return _train_in_short  # the list of subcommands is shown without loading what training needs
     from eigenstep.analysis import update_rule
-    from eigenstep.record import claim_folder, remove_if_empty
+    from eigenstep.record import claim_folder, read_record, remove_if_empty
     from eigenstep.terminal import console, follow, print_runs
     from eigenstep.training import TrainConfig, train
 
@@ -88,6 +89,10 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
                     take_over=take_over,
                     progress=progress,
                 )
+        except FloatingPointError:
+            if speaks:
+                _say_advice(read_record(folder))
+            raise
         except BaseException:
             if out is None and speaks:
                 for claimed in [folder] if began else [folder, runs]:
@@ -118,6 +123,7 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
                 name: values[-1] for name, values in record.probes.items() if name not in ("step", "time")
             }
             console.print(f"probes: {', '.join(f'{name} {value:.1%}' for name, value in found.items())}")
+        _say_advice(record)
         seconds, recording, waiting, speed = (
             record.timings[name][-1]
             for name in ("seconds", "record_seconds", "data_seconds", "images_per_second")
@@ -177,6 +183,16 @@ def named_defaults(arguments: list[str]) -> tuple["TrainConfig", "OptimizerConfi
     if optimizer and optimizer != former.name:  # whose rate and momentum are not the recipe's or file's
         defaults = dataclasses.replace(defaults, optimizer=for_another_optimizer(former))
     return defaults, former
+
+
+def _say_advice(record: "RunRecord") -> None:
+    """What is wrong with the run, and what to do about it; nothing of a sound one."""
+    from eigenstep.advice import advise
+    from eigenstep.terminal import console
+
+    found = advise(record)
+    if found.ill:
+        console.print(f"{found.sentence} (eigenstep advise {record.path})", soft_wrap=True, markup=False)
 
 
 def option_value(arguments: list[str], option: str) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from eigenstep.advice import advise
 from eigenstep.analysis import (
     Analysis,
     ClosedForm,
@@ -43,6 +44,8 @@ class PageAnalysis:
         Of the updates, its name and a sentence; None where nothing tells. The gain's curve is a measure.
     standing : str
         Where the loss stands, in a sentence; empty where that is not known.
+    advice : str
+        What is wrong, why and what to do about it, in a sentence; empty where nothing is.
     problem : str
         Why there is no analysis, in one line.
     """
@@ -53,6 +56,7 @@ class PageAnalysis:
     forecast: dict[str, Any] | None = None
     rule: dict[str, str] | None = None
     standing: str = ""
+    advice: str = ""
     problem: str = ""
 
     @property
@@ -74,7 +78,8 @@ def analyse_for_page(record: RunRecord, basis: Basis, rises: list[Rise] | None =
     """
     try:
         found = _plain(analyse(_without_strange_prediction(record), rises=rises), basis)
-        return dataclasses.replace(found, rule=_rule(record))
+        advice = "" if record.is_prediction else advise(record).sentence
+        return dataclasses.replace(found, rule=_rule(record), advice=advice)
     except Exception as error:  # whatever foreign numbers make of the arithmetic; the other runs go on
         text = " ".join(str(error).split()) or type(error).__name__
         return PageAnalysis(basis, problem=f"the spectrum cannot be judged ({text})")

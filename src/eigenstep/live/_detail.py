@@ -47,6 +47,7 @@ def detail(entry: Entry, cursor: Cursor) -> dict[str, Any]:
             "forecast": analysis.forecast,
             "rule": analysis.rule,
             "standing": analysis.standing,
+            "advice": analysis.advice,
         }
     version = run.facts_version
     if known.get("facts") != version:

@@ -53,7 +53,8 @@ class RunRecord:
         The configuration tree, empty if the run wrote none.
     metrics : dict[str, np.ndarray]
         Columns of `metrics.jsonl`, each of shape (T,): step, time, loss, learning_rate, the loss's terms as
-        `terms/NAME`, and rank and collapse measures as `measures/NAME`.
+        `terms/NAME`, rank and collapse measures as `measures/NAME`, and what a step was like as
+        `health/NAME`.
     timings : dict[str, np.ndarray]
         Columns of `timings.jsonl`, likewise.
     probes : dict[str, np.ndarray]

@@ -121,12 +121,14 @@ class RecordWriter:
         terms: Mapping[str, float] | None = None,
         measures: Mapping[str, float] | None = None,
         drift: Mapping[str, float] | None = None,
+        health: Mapping[str, float] | None = None,
         **metrics: float,
     ) -> None:
         """Add one measurement, whole or not at all: rows of the tables, and a line of the metrics."""
         row: dict[str, Any] = {"step": int(step), "time": float(time)}
         row |= {name: _json(value) for name, value in metrics.items()}
-        for name, group in (("terms", terms), ("measures", measures), ("drift", drift)):
+        groups = {"terms": terms, "measures": measures, "drift": drift, "health": health}
+        for name, group in groups.items():
             if group:
                 row[name] = {key: _json(value) for key, value in group.items()}
         if self.missing:

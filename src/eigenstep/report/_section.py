@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from eigenstep.advice import advise
 from eigenstep.analysis import (
     ClosedForm,
     HalfTime,
@@ -135,6 +136,7 @@ class RunSection:
             "separate": len(self.analysis.steps),
             "verdict": None if record.is_prediction else self._verdict(),
             "standing": self._standing(),
+            "advice": "" if record.is_prediction else advise(record).sentence,
             "start": self._start(),
             "rule": rule_words(record),
             "beside_plain": None if self.plain is None else beside_words(self.plain, record),

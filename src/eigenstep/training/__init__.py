@@ -20,6 +20,7 @@ from eigenstep.optim import (
     learning_rates,
 )
 from eigenstep.training._compile import compile_network
+from eigenstep.training._health import Health
 from eigenstep.training._learner import Learner
 from eigenstep.training._loggers import build_loggers, check_loggers
 from eigenstep.training._loop import build_learner, train
@@ -50,6 +51,7 @@ __all__ = [
     "DCLConfig",
     "EmbeddingPreconditionerConfig",
     "Encoder",
+    "Health",
     "ImageSet",
     "ImagesConfig",
     "Learner",

@@ -6,6 +6,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from eigenstep.spectrum import (
 )
 from eigenstep.spectrum.moments import pair_moments_of_rows, two_sides_of_rows
 from eigenstep.training._drift import Drift
+from eigenstep.training._health import BeforeUpdate, Health
+from eigenstep.training._learner import ForwardPass
 from eigenstep.training._loggers import Loggers
 from eigenstep.training.config import TrainConfig
 
@@ -51,6 +54,8 @@ class Recorder:
         (n, C, S, S), the probe batch as it is stored; n = 0 for none.
     probe_images : Tensor | tuple[Tensor, ...]
         (n, C, H, W), the same as the encoder takes them, on its device; of pairs those of each side.
+    health : Health
+        Of the run's steps.
     loggers : Loggers
         Where measurements go besides the folder.
     start : int
@@ -69,6 +74,7 @@ class Recorder:
         autocast: Callable[[], AbstractContextManager[None]],
         thumbnails: Tensor,
         probe_images: Tensor | tuple[Tensor, ...],
+        health: Health,
         loggers: Loggers,
         start: int,
         measurements: int | None = None,
@@ -83,11 +89,14 @@ class Recorder:
         self.probed = len(probe_images if isinstance(probe_images, Tensor) else probe_images[0])
         dim = config.projector.dim
         self._rectangular = config.record.modes == "singular_values"
+        self.health = health
         self.loggers = loggers
         self.seconds = 0.0
         self.began = time.perf_counter()
         self.start = start
         self.learned_modes: int | None = None
+        self._waited, self._health = 0.0, dict[str, float]()
+        self._before: BeforeUpdate | None = None
         self.writer = RecordWriter(
             out,
             (dim, dim) if self._rectangular else dim,
@@ -146,15 +155,21 @@ class Recorder:
         embeddings: tuple[Tensor, Tensor],
         terms: dict[str, float],
         waited: float,
+        passed: ForwardPass,
+        images: Tensor,
         last: bool = False,
         **metrics: float,
     ) -> None:
-        """Add one measurement to the record.
+        """Measure before the step is taken; `add` writes it into the record.
 
         Parameters
         ----------
         waited : float
             Seconds of waiting for images so far.
+        passed : ForwardPass
+            Of this process.
+        images : Tensor
+            Of its batch, (b, ...), as they are stored.
         last : bool
             Whether it is the run's last, of which the modes are counted whatever that takes.
         """
@@ -167,16 +182,8 @@ class Recorder:
             probed, embedded = self._embed_probe()
             drift = self.drift.measure(probed) if self.drift else {}
             points = principal_projections(embedded, self.config.record.directions)
-        self.writer.append(
-            step,
-            learning_time,
-            eigenvalues,
-            points,
-            terms=terms,
-            measures=spectrum.measures,
-            drift=drift,
-            **metrics,
-        )
+        groups: dict[str, Any] = {"terms": terms, "measures": spectrum.measures, "drift": drift, **metrics}
+        self._measured = partial(self.writer.append, step, learning_time, eigenvalues, points, **groups)
         self._losses.append(metrics.get("loss", math.nan))
         place = place_loss(self._losses, self._landmarks)
         self.standing = place.short if place else ""
@@ -185,13 +192,28 @@ class Recorder:
             self.learned_modes = self._learned.latest()
         moved = {f"drift/{name}": value for name, value in drift.items() if math.isfinite(value)}
         self._log(step, learning_time, spectrum, terms, metrics | moved)
+        self._health, self._waited = self.health.of_batch(passed, images), waited
+        self.seconds += time.perf_counter() - began
+
+    def before_update(self) -> None:
+        """See what a step is about to do, once its gradient is there."""
+        began = time.perf_counter()
+        self._before = self.health.before_update()
+        self.seconds += time.perf_counter() - began
+
+    def add(self, step: int) -> None:
+        """Add what was measured at a step to the record, with what the step did where it was taken."""
+        began = time.perf_counter()
+        did = self.health.of_update(self._before) if self._before else {}
+        self._before = None
+        self._measured(health=self._health | did)
         now = time.perf_counter()
         self.seconds += now - began
         row = {
             "step": step,
             "seconds": round(now - self.began, 3),
             "record_seconds": round(self.seconds, 3),
-            "data_seconds": round(waited, 3),
+            "data_seconds": round(self._waited, 3),
             "images_per_second": round(self.images_per_second(step), 1),
         }
         self.writer.append_to("timings", row)

@@ -37,6 +37,7 @@ from eigenstep.machine import (
 from eigenstep.optim import build_optimizer, learning_rates, set_rate
 from eigenstep.record import CHECKPOINTS
 from eigenstep.training._beginning import NOTHING, Beginning
+from eigenstep.training._health import Health
 from eigenstep.training._learner import ForwardPass, Learner
 from eigenstep.training._loggers import build_loggers
 from eigenstep.training._more_steps import fewer_steps
@@ -128,6 +129,7 @@ class Run:
                 self.fabric.autocast,
                 measured if self.images.has_pictures else measured[:0],
                 self._plain(measured),
+                Health(self.learner, self.fabric),
                 build_loggers(self.config, self.out, self.start),
                 self.start,
                 None if checkpoint is None else checkpoint.measurements,
@@ -201,10 +203,14 @@ class Run:
                 states = gather_objects(self.images.state())
                 if not on_leader(partial(self._save, step, weights, states)):
                     self._diverged(step, "a weight")
-            if self._is_due(step, self.config.record.every):
+            measuring = self._is_due(step, self.config.record.every)
+            if measuring:
                 self._check_finite()
-                self._measure(step, passed)
+                self._measure(step, passed, batch.images)
             self._tell("training", step)
+            recorder = self.recorder if measuring else None
+            if recorder and (stopping or last):
+                recorder.add(step)
             if stopping:
                 raise Preempted(step)
             if last:
@@ -215,7 +221,11 @@ class Run:
             if projector_alone:
                 for parameter in self.learner.encoder.backbone.parameters():
                     parameter.grad = None  # the optimiser passes it over, and keeps no state of it
+            if recorder:
+                recorder.before_update()
             self._step_optimizer()
+            if recorder:
+                recorder.add(step)
             if self.learner.target:
                 self.learner.target.follow(self.learner.encoder, step, self.steps)
         self._finish("finished", self.steps)
@@ -230,8 +240,8 @@ class Run:
             told = Progress(stage, step, self.steps, self.loss, speed, modes, waiting, standing=standing)
             self.tell(told)
 
-    def _measure(self, step: int, passed: ForwardPass) -> None:
-        """Record the joint batch of all processes."""
+    def _measure(self, step: int, passed: ForwardPass, images: Tensor) -> None:
+        """Measure the joint batch of all processes, and the health of this one's, made of these images."""
         rows = [row.detach() for row in (*passed.features, passed.batch.z_a, passed.batch.z_b)]
         f_a, f_b, z_a, z_b = (gather_rows(row, [len(row)] * self.fabric.world_size) for row in rows)
         loss, terms = passed.loss.detach(), passed.terms
@@ -246,6 +256,8 @@ class Run:
                 (z_a, z_b),
                 dict(zip(terms, numbers, strict=True)),
                 self.images.waited,
+                passed,
+                images,
                 last=step == self.steps,
                 loss=self.loss,
                 learning_rate=float(self.rates[min(step, self.steps - 1)]),

@@ -151,7 +151,7 @@ export class RunView {
   }
 
   writeAnalysis() {
-    const { verdict, forecast, rule, standing } = this.run.analysis || {}, { section } = this;
+    const { verdict, forecast, rule, standing, advice } = this.run.analysis || {}, { section } = this;
     const place = section.querySelector(".verdict-sentence"), evidence = section.querySelector(".evidence");
     const [state, ...rest] = (verdict?.sentence || "Nothing can be said yet.").split(/:\s/);
     place.replaceChildren(make("strong", "", rest.length ? state + "." : ""), " " + (rest.length ? capital(rest.join(": ")) : state));
@@ -159,6 +159,8 @@ export class RunView {
     write(section.querySelector(".forecast-sentence"), forecast?.sentence || "Nothing can be said yet.");
     section.querySelector(".saying.standing").hidden = !standing;
     write(section.querySelector(".standing-sentence"), standing || "");
+    section.querySelector(".saying.advice").hidden = !advice;
+    write(section.querySelector(".advice-sentence"), advice || "");
     section.querySelector(".saying.rule").hidden = !rule;
     section.querySelector(".rule-sentence").replaceChildren(make("strong", "", rule ? capital(rule.name) + "." : ""), rule ? ` ${rule.sentence}.` : "");
     const numbers = Object.entries(verdict?.evidence || {});

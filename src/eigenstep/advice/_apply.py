@@ -1,0 +1,67 @@
+"""The configuration of a run with the advised changes, as a file."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from eigenstep.advice._advise import Advice
+from eigenstep.record import RunRecord, as_dataclass, as_yaml, atomic_write, config_leaves
+from eigenstep.spelling import is_python
+
+
+def apply_changes(record: RunRecord, advice: Advice, out: Path) -> list[str]:
+    """Write a run's configuration with the advised changes, and say each of them.
+
+    Returns
+    -------
+    list[str]
+        A line for each option that is changed, with its value before and after.
+
+    Raises
+    ------
+    ValueError
+        In one line where no option does what is advised, or the run is not one of `eigenstep train`.
+    FileExistsError
+        If there is such a file.
+    """
+    from eigenstep.training import TrainConfig  # which brings torch
+
+    if not record.config.get("loss") or record.is_prediction:
+        raise ValueError(f"{record.path} has no configuration of `eigenstep train`; make the change by hand")
+    if not advice.changes:
+        why = "nothing is wrong" if not advice.ill else "no option does what is advised"
+        raise ValueError(f"{record.path}: {why}, so there is nothing to write to {out}")
+    if out.exists():
+        raise FileExistsError(f"{out} exists; name a new file for the changed configuration")
+    tree = copy.deepcopy(record.config)
+    before = config_leaves(tree)
+    for name, value in advice.changes.items():
+        _set(tree, name, value)
+    config = as_dataclass(TrainConfig, tree)
+    atomic_write(out, as_yaml(config))
+    lines = [
+        f"{name}: {_in_words(before.get(name))} -> {_in_words(value)}"
+        for name, value in advice.changes.items()
+        if before.get(name) != _plain(value)
+    ]
+    objects = [name for name in ("data", "loss", "backbone", "views.own") if is_python(str(before.get(name)))]
+    if objects:
+        lines.append(f"{', '.join(objects)}: an object of Python, to be given again")
+    return [*lines, f"written: {out}"]
+
+
+def _set(tree: dict[str, Any], name: str, value: Any) -> None:
+    *nodes, leaf = name.split(".")
+    for node in nodes:
+        tree = tree.setdefault(node, {})
+    tree[leaf] = _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _in_words(value: Any) -> str:
+    if value is None:
+        return "the default"
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else f"{value}"

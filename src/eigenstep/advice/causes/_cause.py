@@ -1,0 +1,85 @@
+"""What a cause of a bad run says of itself."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from eigenstep.advice._signs import Signs
+
+# The evidence from which a cause is named.
+NAMED = 1.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One thing that speaks for a cause, or against it.
+
+    Attributes
+    ----------
+    said : str
+        In words, with its number.
+    weight : float
+        Above 0 for the cause, below against it; `NAMED` in sum names it.
+    """
+
+    said: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Action:
+    """What to do about a cause.
+
+    Attributes
+    ----------
+    said : str
+        In words, with the option, or the line of a loop that is not Eigenstep's.
+    changes : Mapping[str, Any]
+        Options with the values to set, by dotted name; empty where no option does it.
+    expected : str
+        What should be seen then.
+    """
+
+    said: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    expected: str = ""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Something that makes a run bad, with the signs by which it is known.
+
+    Attributes
+    ----------
+    name : str
+        As `eigenstep advise --json` has it.
+    said : str
+        What is wrong, in one sentence.
+    weigh : Callable[[Signs, bool], list[Evidence]]
+        What speaks for it and against it in a run's signs, given whether the run shows symptoms; nothing
+        where they do not tell. An option out of its published range names a cause of an ill run alone.
+    act : Callable[[Signs], Action]
+        What to do about it.
+    trial : str
+        Where its signs were seen.
+    restart : bool
+        Whether what has been learned so far is spoilt by it, so that the run should begin anew.
+    """
+
+    name: str
+    said: str
+    weigh: Callable[[Signs, bool], list[Evidence]]
+    act: Callable[[Signs], Action]
+    trial: str = "benchmarks/advice.py, the half on which thresholds were set"
+    restart: bool = False
+
+
+def above(value: float, bound: float) -> bool:
+    """Whether a number is known, and above another."""
+    return math.isfinite(value) and value > bound
+
+
+def below(value: float, bound: float) -> bool:
+    """Whether a number is known, and below another."""
+    return math.isfinite(value) and value < bound

@@ -1,0 +1,63 @@
+"""Too large steps: the learning rate is too high, or another optimiser's."""
+
+from eigenstep.advice._signs import Signs
+from eigenstep.advice.causes._batch_too_small import FEW
+from eigenstep.advice.causes._cause import Action, Cause, Evidence, above, below
+from eigenstep.advice.causes._decay_too_strong import PULL, pull
+from eigenstep.advice.causes._rates import LARGEST, OPTIMIZERS, usual_rate
+
+# An update beside its weights, at its largest; growth of variance and of weights since the start.
+UPDATE, UPDATE_SOUND = 0.1, 0.04
+VARIANCE_GREW, WEIGHTS_GREW, SMALL_START = 100.0, 1.4, 1e-2
+
+
+def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
+    found = []
+    # A projector that starts small moves far beside itself, and its variance grows, at any rate.
+    started = not below(signs["variance_first"], SMALL_START)
+    update = signs["update_backbone_most"]
+    if started and above(signs["update_projector_most"], update):
+        update = signs["update_projector_most"]
+    if above(update, UPDATE):
+        found.append(Evidence(f"a step changes the weights by {update:.0%} of themselves", 0.8))
+    elif below(update, UPDATE_SOUND):
+        found.append(Evidence(f"a step changes the weights by {update:.1%} at most", -0.7))
+    if signs.diverged and not above(signs["views_std"], 10):
+        found.append(Evidence("the loss became infinite", 0.6))
+    if started and above(signs["variance_most"], VARIANCE_GREW):
+        found.append(
+            Evidence(
+                f"the embeddings' variance grew {signs['variance_most']:,.0f}-fold (sound: 1 to 13)", 0.4
+            )
+        )
+    grown = signs["weight_backbone"]
+    if above(grown, WEIGHTS_GREW):
+        found.append(Evidence(f"the backbone's weights grew to {grown:.2g} times their start", 0.5))
+    if found and above(pull(signs), PULL):
+        found.append(Evidence("but weight decay is strong, which makes steps large by itself", -0.6))
+    if found and below(signs["batch"], FEW):
+        found.append(Evidence("but the batch is so small that a usual rate is too high for it", -0.4))
+    rate, name = signs.number("optimizer.lr"), signs.option("optimizer.name")
+    if found and above(rate, LARGEST.get(str(name), float("inf"))):
+        found.append(
+            Evidence(f"optimizer.lr {rate:g} is above what is published for {OPTIMIZERS[name]}", 0.5)
+        )
+    return found
+
+
+def _act(signs: Signs) -> Action:
+    rate = usual_rate(signs)
+    return Action(
+        f"Set --optimizer.lr {rate:g} (in a loop of your own: lr={rate:g}), and warm up over the first steps",
+        {"optimizer.lr": rate},
+        "updates of .1 to 2 % of the weights a step, and a loss that falls from the first steps on",
+    )
+
+
+CAUSE = Cause(
+    "rate_too_high",
+    "the learning rate is too high, so that each step throws the weights far",
+    _weigh,
+    _act,
+    restart=True,
+)

@@ -1,0 +1,48 @@
+"""The schedule keeps the rate small: a warm-up that outlasts the run, or a decay that was over at once."""
+
+from eigenstep.advice._signs import Signs
+from eigenstep.advice.causes._cause import Action, Cause, Evidence, below
+
+# The mean rate so far beside the one that is set.
+MEAN_RATE = 0.25
+
+
+def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
+    rate, mean = signs.number("optimizer.lr"), signs["rate_mean"]
+    if not below(mean, MEAN_RATE * rate):
+        return []
+    steps, warmup = signs["steps"], signs.number("optimizer.warmup_steps")
+    found = [Evidence(f"the rate was {mean:.2g} on average, {rate:g} is set", 0.5)]
+    if warmup > signs.number("steps"):
+        found.append(
+            Evidence(
+                f"the warm-up of {warmup:,.0f} steps outlasts the run of {signs.number('steps'):,.0f}", 0.8
+            )
+        )
+    elif warmup > steps:
+        found.append(Evidence(f"the warm-up of {warmup:,.0f} steps still goes on", -0.5))
+    if below(signs["rate_now"], 0.01 * rate) and warmup <= steps < 0.9 * signs.number("steps"):
+        found.append(Evidence(f"the rate is {signs['rate_now']:.1g} before the run's end", 0.8))
+    elif below(signs.number("optimizer.cosine_steps"), 0.3 * signs.number("steps")):
+        found.append(Evidence(f"the cosine ended at step {signs.number('optimizer.cosine_steps'):,.0f}", 0.8))
+    return found
+
+
+def _act(signs: Signs) -> Action:
+    steps = signs.number("steps")
+    warmup = int(steps // 10) if steps == steps else 0
+    changes = {
+        "optimizer.warmup_steps": warmup,
+        "optimizer.warmup_epochs": 0,
+        "optimizer.cosine_steps": None,
+        "optimizer.final_rate": None,
+    }
+    return Action(
+        f"Set --optimizer.warmup-steps {warmup} and let the cosine end with the run"
+        " (in a loop of your own: a schedule as long as the training, stepped once a step)",
+        changes,
+        "a rate that reaches what is set within a tenth of the run",
+    )
+
+
+CAUSE = Cause("schedule", "the schedule keeps the learning rate far below the one that is set", _weigh, _act)
