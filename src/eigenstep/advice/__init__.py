@@ -5,6 +5,7 @@ from eigenstep.advice._apply import apply_changes
 from eigenstep.advice._go_on import cannot_go_on
 from eigenstep.advice._more_steps import Gain, MoreSteps, more_steps
 from eigenstep.advice._signs import Signs, signs_of, until
+from eigenstep.advice._worth_knowing import worth_knowing
 from eigenstep.advice.causes import CAUSES, Action, Cause, Evidence
 from eigenstep.advice.checks import CHECKS, Check, Checked, Finding, check
 
@@ -30,4 +31,5 @@ __all__ = [
     "more_steps",
     "signs_of",
     "until",
+    "worth_knowing",
 ]

@@ -37,20 +37,23 @@ def advise(
         Print everything as JSON.
     """
     from eigenstep.advice import advise as advice_on
-    from eigenstep.advice import apply_changes, more_steps
+    from eigenstep.advice import apply_changes, more_steps, worth_knowing
     from eigenstep.record import read_record
     from eigenstep.terminal import console
 
     record = read_record(run)
     advice = advice_on(record)
     more = None if advice.ill else more_steps(record, steps, _beside(record))
+    worth = [] if advice.ill else worth_knowing(record)
     if json:
-        print(json_format.dumps(advice.plain() | {"more_steps": more and more.plain()}))
+        print(json_format.dumps(advice.plain() | {"more_steps": more and more.plain(), "worth": worth}))
     else:
         for line in _lines(record, advice):
             console.print(printable(line), soft_wrap=True, markup=False, highlight=False)
         if more is not None:
             console.print(more.sentence, soft_wrap=True, markup=False, highlight=False)
+        for line in worth:
+            console.print(printable(line), soft_wrap=True, markup=False, highlight=False)
     if apply is not None:
         for line in apply_changes(record, advice, apply):
             print(printable(line))
