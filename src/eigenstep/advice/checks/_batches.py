@@ -59,8 +59,7 @@ def read_pair(batch: Any) -> Pair:
             return first, second
     raise ValueError(
         "views: expected batches (v0, v1), (views, ...) or {'views': ...} of two tensors (n, ...) of one"
-        " shape,"
-        f" got {_in_words(batch)}"
+        f" shape, got {_in_words(batch)}"
     )
 
 

@@ -58,8 +58,7 @@ def _logit(known: Known) -> Finding:
         return wrong(
             f"the loss of embeddings whose views agree is not finite: {words}",
             "compute it in float32, by torch.logsumexp or cross_entropy in the place of exp and log, or"
-            " raise the"
-            " temperature",
+            " raise the temperature",
         )
     return passed(f"{words}; the loss is finite where views agree")
 
