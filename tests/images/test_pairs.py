@@ -56,5 +56,5 @@ def test_a_pair_that_is_not_finite_on_one_side_is_a_broken_item_and_named():
     images = open_images(Pairs(x, y).as_source(), ImagesConfig(), **options)
     assert images.facts()["used"] == 3
     assert len(images.facts()["broken_names"]) == 2
-    with pytest.raises(ValueError, match="item 0.*the second side holds NaN or infinity"):
+    with pytest.raises(ValueError, match=r"item 0.*the second side holds NaN or infinity"):
         open_images(Pairs(x, y * np.nan).as_source(), ImagesConfig(), **options)

@@ -101,7 +101,7 @@ def _landmarks(known: Known) -> list[Landmark]:
         return []
     rows, dim = known.embeddings[0].shape
     try:
-        return list(find(rows, dim, processes=world_size()))
+        return list(find(rows * world_size(), dim, processes=world_size()))
     except (RuntimeError, ValueError, TypeError):
         return []
 

@@ -110,7 +110,9 @@ def _head(known: Known) -> Finding:
 
         name = method_named(config.loss).title
     if name not in NEEDS_NORM_IN_HEAD:
-        return passed("the loss is none that needs it" if loss or config else "no loss was given")
+        return passed(
+            "the loss needs no batch normalisation in the head" if loss or config else "no loss was given"
+        )
     if config is not None:
         with_norm = config.projector.batch_norm
         layers = "the projector's layers"

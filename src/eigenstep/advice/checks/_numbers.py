@@ -87,7 +87,8 @@ def _finite(known: Known) -> Finding:
         return wrong(
             f"not finite first: {trial.non_finite}",
             known.option(
-                "give --precision 32-true, or a smaller --optimizer.lr", "look at what feeds this tensor"
+                "give --precision 32-true, or a smaller --optimizer.lr",
+                "look at what feeds this tensor, and lower the rate if it came after a step",
             ),
         )
     if not trial.passed:

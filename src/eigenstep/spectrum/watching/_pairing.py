@@ -42,8 +42,8 @@ class Views:
         counts = per_call if isinstance(per_call, tuple) else (per_call,)
         if not counts or not all(isinstance(count, int) and count >= 1 for count in counts):
             raise ValueError(
-                "expected per_call to say how many views a call holds, such as 8, or by a tuple for each call,"
-                f" such as (2, 6), got {per_call!r}"
+                "expected per_call to say how many views a call holds, such as 8, or a tuple of numbers by"
+                f" call, such as (2, 6), got {per_call!r}"
             )
         if not isinstance(self.views, tuple):
             raise ValueError(f"per_call={per_call} goes with views=(i, j), such as (0, 1), got {self.views}")
