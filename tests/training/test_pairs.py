@@ -360,7 +360,9 @@ def test_a_run_goes_on_with_its_pairs_alone(small_config, tmp_path):
         train(small_config(steps=2), tmp_path / "run", **given)
 
     begin(images=Pairs(*paired()), encoder=("convnet", "linear"))
-    with pytest.raises(ValueError, match=r"the encoder python:\(convnet, linear\) is a Python object"):
+    with pytest.raises(
+        ValueError, match=r"the encoder python:TwoEncoders\(convnet, linear\) is a Python object"
+    ):
         begin(images=Pairs(*paired()), encoder=("convnet", "mlp"), resume=True)
     other = small_config(steps=2, projector=ProjectorConfig(dim=3))
     with pytest.raises(ValueError, match=r"another configuration \(projector.dim"):
