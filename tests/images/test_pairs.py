@@ -47,3 +47,14 @@ def test_sides_are_told_by_the_first_pair_that_can_be_had():
             return np.zeros((1, 2, 2), np.uint8), np.zeros(4)
 
     assert [side.shape for side in Pairs(Torn()).sides] == [(1, 2, 2), (4,)]
+
+
+def test_a_pair_that_is_not_finite_on_one_side_is_a_broken_item_and_named():
+    x, y = np.ones((5, 3), np.float32), np.ones((5, 2))
+    x[1, 0], y[3, 1] = np.nan, np.inf
+    options = {"seed": 0, "batch_size": 3, "device": torch.device("cpu")}
+    images = open_images(Pairs(x, y).as_source(), ImagesConfig(), **options)
+    assert images.facts()["used"] == 3
+    assert len(images.facts()["broken_names"]) == 2
+    with pytest.raises(ValueError, match=r"item 0.*the second side holds NaN or infinity"):
+        open_images(Pairs(x, y * np.nan).as_source(), ImagesConfig(), **options)

@@ -336,6 +336,10 @@ def test_an_unknown_loss_or_option_is_told_with_what_is_known():
         named_landmarks("ntxent", queue=3)
     with pytest.raises(ValueError, match="temperature expects a positive number"):
         named_landmarks("ntxent", temperature=-1)
+    with pytest.raises(ValueError, match="the loss ntxent does not take temperature='hot'"):
+        named_landmarks("ntxent", temperature="hot")
+    with pytest.raises(ValueError, match="the loss supcon does not take classes='ten'"):
+        named_landmarks("supcon", classes="ten")
     with pytest.raises(ValueError, match="queue expects at least 1"):
         named_landmarks("moco", queue=0)
     with pytest.raises(ValueError, match="the loss cross_entropy needs classes"):

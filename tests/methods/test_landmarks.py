@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from eigenstep.losses import BarlowTwinsLoss
+from eigenstep.losses import BarlowTwinsLoss, NTXentLoss
 from eigenstep.methods import METHODS, Embeddings, build_objective, plugged
 from eigenstep.optim import Preconditioned
 from eigenstep.training import TrainConfig
@@ -70,5 +70,7 @@ def test_a_plugged_loss_has_its_own_landmarks_and_another_callable_none():
     for given in (loss, Preconditioned(loss)):
         objective = plugged(given).build(None, D, 1)
         assert landmarks(objective, processes=4) == expected
+    contrastive = plugged(NTXentLoss()).build(None, D, 1)  # is given the joint batch, as it does not gather
+    assert landmarks(contrastive, processes=4)["chance"] == pytest.approx(math.log(2 * N - 1))
     assert landmarks(plugged(torch.nn.MSELoss()).build(None, D, 1)) == {}
     assert landmarks(plugged(Preconditioned(torch.nn.MSELoss())).build(None, D, 1)) == {}

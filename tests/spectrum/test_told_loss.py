@@ -58,7 +58,8 @@ def test_without_a_loss_nothing_is_placed(tmp_path):
     [
         ({"temperature": 0.5}, TypeError, "temperature.*need loss="),
         ({"batch_size": 4}, TypeError, "batch_size.*need loss="),
-        ({"loss": torch.tensor(1.0)}, TypeError, "a loss of eigenstep.losses, got Tensor"),
+        ({"loss": torch.tensor(1.0)}, TypeError, "a loss of eigenstep.losses, .*got Tensor"),
+        ({"loss": VICRegLoss}, TypeError, "got the class VICRegLoss itself"),
         ({"loss": VICRegLoss(), "mu": 1.0}, TypeError, "mu beside a loss"),
         ({"loss": "simclear"}, ValueError, "Did you mean simclr"),
         ({"loss": "clip", "queue": 4}, ValueError, "clip has no option queue"),

@@ -184,7 +184,7 @@ def test_methods_of_two_views_refuse_more_and_name_those_that_take_them(loss, tm
         ({"views": ViewsConfig(local_size=7)}, "views.local_size 7: expected local views, got none"),
         (
             {"embedding_preconditioner": EmbeddingPreconditionerConfig(power=0.5)},
-            "embedding_preconditioner.power takes two views alone",
+            "embedding_preconditioner.power takes two views only",
         ),
         (
             {"backbone": "vit_tiny_patch16_224", "images": ImagesConfig(size=32, patches=64)},
@@ -199,7 +199,7 @@ def test_what_cannot_be_is_refused_in_one_line(small_config, tmp_path, changes, 
 
 
 def test_views_of_ones_own_are_two(small_config, tmp_path):
-    with pytest.raises(ValueError, match=r"views of one's own, python:.* are two views alone"):
+    with pytest.raises(ValueError, match=r"views of one's own, python:.* are two views only"):
         train(small_config(views=CROPS), tmp_path / "run", views=lambda batch, generator: (batch, batch))
 
 

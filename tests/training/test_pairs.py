@@ -92,7 +92,7 @@ def test_recorded_are_the_singular_values_of_the_cross_covariance(whole_batch, t
         expected = np.linalg.eigvalsh(np.cov(z.detach().numpy().T, ddof=0))[::-1]
         np.testing.assert_allclose(record.eigenvalues[column][-1], expected, rtol=1e-6)
     stored = load_config(tmp_path / "run" / "config.yaml")
-    assert (stored.data, stored.backbone) == ("python:Pairs", "python:(Sequential, Sequential)")
+    assert (stored.data, stored.backbone) == ("python:Pairs", "python:TwoEncoders(Sequential, Sequential)")
     assert (stored.views.own, stored.record.modes) == ("python:(None, None)", "singular_values")
     assert record.is_rectangular
     assert record.projections["points"].shape[1:] == (12, 4)
@@ -360,7 +360,9 @@ def test_a_run_goes_on_with_its_pairs_alone(small_config, tmp_path):
         train(small_config(steps=2), tmp_path / "run", **given)
 
     begin(images=Pairs(*paired()), encoder=("convnet", "linear"))
-    with pytest.raises(ValueError, match=r"the encoder python:\(convnet, linear\) is a Python object"):
+    with pytest.raises(
+        ValueError, match=r"the encoder python:TwoEncoders\(convnet, linear\) is a Python object"
+    ):
         begin(images=Pairs(*paired()), encoder=("convnet", "mlp"), resume=True)
     other = small_config(steps=2, projector=ProjectorConfig(dim=3))
     with pytest.raises(ValueError, match=r"another configuration \(projector.dim"):

@@ -44,7 +44,7 @@ def modes_table(pair: str, letters: tuple[str, str], found: ModesBeside) -> Text
     )
     for letter, run in zip(letters, found.runs, strict=True):
         if alone := len(run.last_seen) - len(found.same):
-            note += f"; {letter} has {alone} that the other has not"
+            note += f"; {letter} has {alone} that the other lacks"
     one, other = letters
     header = [f"{one}'s mode", f"{other}'s mode", "|corr.|", f"{one} from", f"{other} from", "first"]
     return TextTable(f"{pair}, mode by mode", header, rows, note)

@@ -60,7 +60,7 @@ class TwoEncoders(nn.Module):
                     f" {type(side).__name__}"
                 )
             names.append(side if isinstance(side, str) else python_name(side).removeprefix(PYTHON))
-        self.__name__ = f"({', '.join(names)})"
+        self.__name__ = f"TwoEncoders({', '.join(names)})"
 
     @property
     def has_names(self) -> bool:

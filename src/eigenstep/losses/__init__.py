@@ -57,7 +57,7 @@ from eigenstep.losses._labelled_loss import LabelledLoss
 from eigenstep.losses._landmarks import choice_landmarks
 from eigenstep.losses._lejepa import LeJEPALoss, lejepa_loss
 from eigenstep.losses._mmcr import MMCRLoss, mmcr_loss
-from eigenstep.losses._named_landmarks import byol_landmarks, named_landmarks
+from eigenstep.losses._named_landmarks import named_landmarks
 from eigenstep.losses._negative_cosine_similarity import NegativeCosineSimilarity, negative_cosine_similarity
 from eigenstep.losses._nscl import NSCLLoss, nscl_loss
 from eigenstep.losses._nt_xent import NTXentLoss, nt_xent_loss
@@ -97,7 +97,6 @@ __all__ = [
     "VISRegLoss",
     "WMSELoss",
     "barlow_twins_loss",
-    "byol_landmarks",
     "choice_landmarks",
     "clip_loss",
     "coding_rate_loss",

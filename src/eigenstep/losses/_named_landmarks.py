@@ -64,7 +64,10 @@ def named_landmarks(name: str, **options: Any) -> Callable[..., list[Landmark]]:
         found: list[Landmark] = kind(**options)
         return found
 
-    find(64, 2)  # refuses what the loss refuses
+    try:
+        find(64, 2)  # refuses what the loss refuses
+    except TypeError as error:
+        raise ValueError(f"the loss {name} does not take {_written(options)}: {error}") from error
     return find
 
 
@@ -79,7 +82,7 @@ def _of_loss(
     return loss.landmarks(pairs, dim, processes=processes, classes=options.get("classes"))
 
 
-def byol_landmarks() -> list[Landmark]:
+def _byol() -> list[Landmark]:
     """Of the squared distance of unit vectors, 2 + 2 L with L the negative cosine similarity."""
     cosine = NegativeCosineSimilarity().landmarks(pairs=2, dim=2)
     return [replace(mark, value=2 + 2 * mark.value) for mark in cosine]
@@ -114,7 +117,7 @@ def _cross_entropy(classes: int) -> list[Landmark]:
 
 
 _FOREIGN: dict[str, Callable[..., list[Landmark]]] = {
-    "byol": byol_landmarks,
+    "byol": _byol,
     "moco": _moco,
     "dino": _dino,
     "swav": _swav,
@@ -142,6 +145,10 @@ def _options_of(kind: Any) -> dict[str, inspect.Parameter]:
     if isinstance(kind, type) and issubclass(kind, LabelledLoss):
         asked["classes"] = inspect.Parameter("classes", inspect.Parameter.KEYWORD_ONLY, default=None)
     return asked
+
+
+def _written(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{option}={value!r}" for option, value in options.items())
 
 
 def _plain(name: str) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from eigenstep.analysis import Landmark
-from eigenstep.losses import NegativeCosineSimilarity, byol_landmarks
+from eigenstep.losses import NegativeCosineSimilarity, named_landmarks
 from eigenstep.methods._method import Method
 from eigenstep.methods._objective import Embeddings, LossAndTerms, Objective
 from eigenstep.methods._predictor import build_predictor, check_hidden, predictions
@@ -48,7 +48,7 @@ class BYOL(Objective):
         return loss, {}
 
     def landmarks(self, pairs: int, dim: int, processes: int = 1) -> list[Landmark]:
-        return byol_landmarks()
+        return named_landmarks("byol")(pairs, dim)
 
 
 def _build(options: BYOLConfig, dim: int, classes: int) -> BYOL:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from eigenstep.analysis import Landmark
-from eigenstep.losses import choice_landmarks
+from eigenstep.losses import named_landmarks
 from eigenstep.methods._method import Method, NoOptions
 from eigenstep.methods._objective import Embeddings, LossAndTerms, Objective
 
@@ -36,8 +36,7 @@ class CrossEntropy(Objective):
             return cross_entropy(both, batch.labels.repeat(2)), {}
 
     def landmarks(self, pairs: int, dim: int, processes: int = 1) -> list[Landmark]:
-        classes = self.classifier.out_features
-        return choice_landmarks(classes, "every class is as likely, whatever the image")
+        return named_landmarks("cross_entropy", classes=self.classifier.out_features)(pairs, dim)
 
 
 def _build(options: NoOptions, dim: int, classes: int) -> CrossEntropy:

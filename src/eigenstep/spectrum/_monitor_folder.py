@@ -4,6 +4,7 @@ import json
 import warnings
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -214,8 +215,7 @@ class MonitorFolder:
 
     def _keep_landmarks(self, writer: RecordWriter) -> None:
         if self._landmarks:
-            listed = ((mark.name, mark.value, mark.says) for mark in self._landmarks)
-            writer.write_landmarks(self._loss, listed, **self._facts)
+            writer.write_landmarks(self._loss, map(astuple, self._landmarks), **self._facts)
 
     def close(self, state: str, step: int) -> None:
         """Write the summary, and give the folder back."""

@@ -103,7 +103,7 @@ class MonitorSettings:
         dims = tuple(dim) if two else (dim,)
         if len(dims) != 1 + two or not all(isinstance(each, Integral) and int(each) >= 1 for each in dims):
             expected = "two positive numbers as dim, (d_a, d_b)" if two else "a positive dim"
-            raise ValueError(f"expected {expected}, got {dim}")
+            raise ValueError(f"expected {expected}, got {dim!r}")
         if self.modes == ("eigenvalues" if two else "singular_values"):
             expected = "one dimension d" if two else "two dimensions (d_a, d_b)"
             raise ValueError(f"expected {expected} as dim with modes={self.modes!r}, got {dim}")

@@ -13,7 +13,7 @@ class ToldLoss:
     Parameters
     ----------
     loss : Any
-        a name and options as of `eigenstep.losses.named_landmarks`, or what has a method `landmarks` as the
+        A name and options as of `eigenstep.losses.named_landmarks`, or what has a method `landmarks` as the
         losses of `eigenstep.losses` have.
     batch_size : int | None
         Pairs that the loss sees at once, over all processes; None where that is to be seen.
@@ -41,10 +41,11 @@ class ToldLoss:
             raise ValueError(f"expected batch_size to be a positive integer, got {batch_size!r}")
         if isinstance(loss, str):
             self.name, self._find = loss, named_landmarks(loss, **options)
-        elif not callable(getattr(loss, "landmarks", None)):
+        elif isinstance(loss, type) or not callable(getattr(loss, "landmarks", None)):
+            got = f"the class {loss.__name__} itself" if isinstance(loss, type) else type(loss).__name__
             raise TypeError(
-                "expected loss to be a name, such as 'ntxent', or a loss of eigenstep.losses, got"
-                f" {type(loss).__name__}; a step's value is told to log() or update()"
+                "expected loss to be a name, such as 'ntxent', or a loss of eigenstep.losses, such as"
+                f" NTXentLoss(), got {got}; a step's value is told to log() or update()"
             )
         elif options:
             raise TypeError(f"options are those of a loss by name, got {', '.join(options)} beside a loss")

@@ -6,6 +6,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,7 @@ class Recorder:
         self._landmarks = landmarks
         self.writer.write_landmarks(
             title_of(self.config.loss),
-            ((mark.name, mark.value, mark.says) for mark in landmarks),
+            map(astuple, landmarks),
             pairs=self.config.batch_size,
             dim=self.config.projector.dim,
             processes=processes,

@@ -189,7 +189,7 @@ class ViewsConfig:
         """Raise ValueError, in one line, if there are more than two views; `what` knows two."""
         if self.crops:
             raise ValueError(
-                f"{self.crops}: {what} two views alone; expected --views.global-views 2 --views.local-views 0"
+                f"{self.crops}: {what} two views only; expected --views.global-views 2 --views.local-views 0"
             )
 
     def side_of_local(self, image_size: int) -> int:

@@ -295,6 +295,12 @@ def test_a_rate_of_lars_given_to_adam_is_wrong(sound):
     assert "rate" in check(*sound.arguments()).of("wrong")
 
 
+def test_a_rate_by_which_the_loss_soon_is_not_finite_is_told_as_such(sound):
+    sound.optimizer = torch.optim.SGD(sound.model.parameters(), lr=1e15)
+    found = check(*sound.arguments())
+    assert {"update", "finite"} <= set(found.of("wrong"))
+
+
 def test_lars_that_rescales_biases_is_wrong(sound):
     from timm.optim import Lars
 
@@ -310,7 +316,7 @@ def test_a_rate_of_zero_is_the_one_that_is_warmed_up_to(sound):
 
 
 WORKER = """
-import sys, torch
+import math, torch
 from torch import nn
 from eigenstep import check
 from eigenstep.losses import NTXentLoss
@@ -320,11 +326,11 @@ x = torch.randn(3, 64, 16)
 torch.manual_seed(1 + torch.distributed.get_rank())
 batches = [(each + torch.randn(64, 16), each + torch.randn(64, 16)) for each in x]
 model = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 8))
-states = [
-    check(model, batches, NTXentLoss(gather_distributed=gather))["processes"].state
-    for gather in (True, False)
-]
+found = [check(model, batches, NTXentLoss(gather_distributed=gather)) for gather in (True, False)]
+states = [each["processes"].state for each in found]
 assert states == ["passed", "wrong"], states
+for each, pairs in zip(found, (128, 64)):
+    assert f"from chance, {math.log(2 * pairs - 1):.2f}" in each["place"].sentence, each["place"].sentence
 torch.distributed.destroy_process_group()
 """
 

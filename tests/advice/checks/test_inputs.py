@@ -32,6 +32,10 @@ def test_other_arguments_are_refused():
         check(MODEL, [])
     with pytest.raises(TypeError, match="optimizer"):
         check(MODEL, [(A, B)], None, "sgd")
+    with pytest.raises(TypeError, match="views: expected an iterable of batches of two views, got NoneType"):
+        check(MODEL, None)
+    with pytest.raises(TypeError, match=r"loss: expected a callable .*got str"):
+        check(MODEL, [(A, B)], "ntxent")
     with pytest.raises(TypeError, match="model"):
         check("model", [(A, B)])
     with pytest.raises(ValueError, match="layer"):

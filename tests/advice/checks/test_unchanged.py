@@ -53,3 +53,16 @@ def test_weights_statistics_gradients_modes_and_random_states_stay(loss, tmp_pat
     assert state_of(model, loss, optimizer=optimizer) == before
     assert torch.equal(loader.generator.get_state(), drawn)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_batches_are_drawn_from_is_put_back():
+    def drawn():
+        for _ in range(3):
+            x = torch.randn(32, 8) + random.random() + np.random.rand()  # noqa: NPY002
+            yield x, x + 0.5 * torch.randn(32, 8)
+
+    model = nn.Linear(8, 4)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    before = state_of(model, optimizer=optimizer)
+    check(model, drawn(), BarlowTwinsLoss(), optimizer)
+    assert state_of(model, optimizer=optimizer) == before

@@ -142,7 +142,10 @@ def test_one_view_a_step_is_one_view_without_a_word(tmp_path):
     ("options", "message"),
     [
         ({"per_call": 8}, r"per_call=8 goes with views=\(i, j\), such as \(0, 1\), got None"),
-        ({"per_call": (2, 0), "views": (0, 1)}, r"or for each call \(2, 6\), got \(2, 0\)"),
+        (
+            {"per_call": (2, 0), "views": (0, 1)},
+            r"a tuple of numbers by call, such as \(2, 6\), got \(2, 0\)",
+        ),
         ({"per_call": (), "views": (0, 1)}, r"got \(\)"),
         (
             {"per_call": (2, 6), "views": (0, 8)},

@@ -499,7 +499,9 @@ def test_models_that_run_in_copies_are_refused(tmp_path):
 
 
 def test_no_view_or_no_layer_at_all_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="views to be None, 1 or more, or two numbers of calls, got 0"):
+    with pytest.raises(
+        ValueError, match="views to be None, 1 or more, or a tuple of two numbers of calls, got 0"
+    ):
         watch(network(), "projector", tmp_path, views=0)
     with pytest.raises(ValueError, match="at least one layer"):
         watch(network(), [], tmp_path)

@@ -34,7 +34,7 @@ def _rows(known: Known) -> Finding:
 def _tells(known: Known) -> Finding:
     rows = known.batch_size
     error = math.sqrt(2 / rows)
-    words = f"of {rows} pairs an eigenvalue is known to {error:.0%}"
+    words = f"from {rows} pairs an eigenvalue is known to within {error:.0%}"
     if known.embeddings is not None and len(known.embeddings[0]) > 1:
         shown = modes_above_noise(known.embeddings[0].cpu())
         if math.isfinite(shown):

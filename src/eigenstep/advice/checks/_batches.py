@@ -59,8 +59,7 @@ def read_pair(batch: Any) -> Pair:
             return first, second
     raise ValueError(
         "views: expected batches (v0, v1), (views, ...) or {'views': ...} of two tensors (n, ...) of one"
-        " shape,"
-        f" got {_in_words(batch)}"
+        f" shape, got {_in_words(batch)}"
     )
 
 
@@ -69,9 +68,11 @@ def first_batches(views: Iterable[Any]) -> list[Pair]:
 
     Raises
     ------
-    ValueError
-        If there is none, or one of another form.
+    TypeError, ValueError
+        For what is no iterable; if there is no batch, or one of another form.
     """
+    if not isinstance(views, Iterable) and not hasattr(views, "__getitem__"):
+        raise TypeError(f"views: expected an iterable of batches of two views, got {type(views).__name__}")
     found = [read_pair(batch) for batch in itertools.islice(iter(views), BATCHES)]
     if not found:
         raise ValueError("views: expected an iterable of batches of two views, got an empty one")

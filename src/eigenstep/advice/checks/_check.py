@@ -67,7 +67,7 @@ def check(
     ValueError
         For batches of another form, and a layer that there is not.
     TypeError
-        For what is no module and no optimiser.
+        For what is no module, no optimiser, no loss and no iterable.
 
     Examples
     --------
@@ -85,6 +85,8 @@ def check(
         raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
     if optimizer is not None and not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer: expected a torch.optim.Optimizer, got {type(optimizer).__name__}")
+    if loss is not None and not callable(loss):
+        raise TypeError(f"loss: expected a callable (z_a, z_b) -> scalar, got {type(loss).__name__}")
     began = time.perf_counter()
     with random_state_kept(views):
         loop = ForeignLoop(model, loss, optimizer, teacher, layer)

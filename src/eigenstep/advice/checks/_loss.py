@@ -101,7 +101,7 @@ def _landmarks(known: Known) -> list[Landmark]:
         return []
     rows, dim = known.embeddings[0].shape
     try:
-        return list(find(rows, dim, processes=world_size()))
+        return list(find(rows * world_size(), dim, processes=world_size()))
     except (RuntimeError, ValueError, TypeError):
         return []
 
@@ -183,8 +183,7 @@ def _processes(known: Known) -> Finding:
     of_gradient = float((found - wanted).norm() / wanted.norm())
     words = (
         f"over {count} processes the loss differs by {of_loss:.1e} from one process's of the joint batch,"
-        " the gradient"
-        f" by {of_gradient:.1e}"
+        f" the gradient by {of_gradient:.1e}"
     )
     if max(of_loss, of_gradient) > SAME:
         return wrong(

@@ -110,7 +110,9 @@ def _head(known: Known) -> Finding:
 
         name = method_named(config.loss).title
     if name not in NEEDS_NORM_IN_HEAD:
-        return passed("the loss keeps embeddings apart by itself" if loss or config else "no loss was given")
+        return passed(
+            "the loss needs no batch normalisation in the head" if loss or config else "no loss was given"
+        )
     if config is not None:
         with_norm = config.projector.batch_norm
         layers = "the projector's layers"
@@ -181,8 +183,7 @@ def _maps(known: Known) -> Finding:
         first, (side, kernel) = next(iter(small.items()))
         return doubtful(
             f"{len(small)} of {len(maps)} convolutions see a map of one pixel, from {first} on ({kernel}"
-            " px wide on"
-            f" {side}): the strides are made for larger images",
+            f" px wide on {side}): the strides are made for larger images",
             known.option(
                 "give a larger --images.size, or a --backbone with a stem for small images, such as"
                 " resnet18_small",

@@ -58,8 +58,7 @@ def _logit(known: Known) -> Finding:
         return wrong(
             f"the loss of embeddings whose views agree is not finite: {words}",
             "compute it in float32, by torch.logsumexp or cross_entropy in the place of exp and log, or"
-            " raise the"
-            " temperature",
+            " raise the temperature",
         )
     return passed(f"{words}; the loss is finite where views agree")
 
@@ -88,7 +87,8 @@ def _finite(known: Known) -> Finding:
         return wrong(
             f"not finite first: {trial.non_finite}",
             known.option(
-                "give --precision 32-true, or a smaller --optimizer.lr", "look at what feeds this tensor"
+                "give --precision 32-true, or a smaller --optimizer.lr",
+                "look at what feeds this tensor, and lower the rate if it came after a step",
             ),
         )
     if not trial.passed:

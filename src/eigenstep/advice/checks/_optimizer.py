@@ -50,23 +50,21 @@ def _rate(known: Known) -> Finding:
 def _update(known: Known) -> Finding:
     updates = known.trial.updates
     if not updates:
-        return not_checked("no step could be run with an optimizer")
-    if known.trial.non_finite:
-        return not_checked("not everything is finite")
-    words = "a step changes the weights by " + ", ".join(
-        f"{size:.1e} of their size" for size in sorted(set(updates.values()))[:3]
-    )
+        finite = not known.trial.non_finite
+        return not_checked("no step could be run with an optimizer" if finite else "not everything is finite")
+    slow, least = min(updates.items(), key=lambda each: each[1])
     name, largest = max(updates.items(), key=lambda each: each[1])
+    span = f"{least:.1e}" if least == largest else f"{least:.1e} to {largest:.1e}"
+    words = f"a step changes the weights by {span} of their size"
     if largest > LARGE_UPDATE:
         judge = wrong if largest > LARGEST_UPDATE else doubtful
         return judge(
             f"{words}: too much (the group of {name})",
             known.option("give a smaller --optimizer.lr", "lower the rate of this group, or warm it up"),
         )
-    name, least = min(updates.items(), key=lambda each: each[1])
     if least < LEAST_UPDATE:
         return doubtful(
-            f"{words}: next to nothing (the group of {name})",
+            f"{words}: next to nothing (the group of {slow})",
             known.option(
                 "give a larger --optimizer.lr", "raise the rate of this group; see what scales its gradient"
             ),

@@ -42,7 +42,7 @@ class Trial:
         Parameters that the optimiser holds at a rate above zero.
     updates : dict[str, float]
         Of each group of the optimiser, by its first weight: the largest change of its weights by a step, over
-        their size. Weights are what has more than one dimension.
+        their size, while all was finite. Weights are what has more than one dimension.
     non_finite : str
         The first tensor that was not finite.
     maps : dict[str, tuple[int, int]]
@@ -136,7 +136,7 @@ def _step(
         before = [[each.detach().clone() for each in group] for group in groups]
         loop.optimizer.step()
         for now, was in zip(groups, before, strict=True):
-            if now:
+            if now and not (trial.non_finite or seen.non_finite):
                 change = _size([new.detach() - old for new, old in zip(now, was, strict=True)])
                 name = names[id(now[0])]
                 trial.updates[name] = max(trial.updates.get(name, 0.0), change / (_size(was) or 1.0))

@@ -101,8 +101,7 @@ def _repetition(known: Known) -> Finding:
             known.option(
                 "give --views that draw at random",
                 "draw views from torch's random state in the data set, not from a generator that workers"
-                " copy, or"
-                " seed that one in worker_init_fn by torch.initial_seed()",
+                " copy, or seed that one in worker_init_fn by torch.initial_seed()",
             ),
         )
     return passed(f"{again.by} gave {len(same) - int(same.sum())} of {len(same)} views anew")
@@ -196,8 +195,7 @@ def _blur(known: Known) -> Finding:
     if chance > MOST_BLUR and size <= SIDE_WITHOUT_BLUR:
         return doubtful(
             f"views of {size} px are blurred with probability {chance:g}; at this size published settings"
-            " blur none"
-            f" or up to {MOST_BLUR:g}",
+            f" blur none or up to {MOST_BLUR:g}",
             "give --views.blur-probability 0",
         )
     return passed(f"blurred with probability {chance:g} at {size} px")

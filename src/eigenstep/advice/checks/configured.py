@@ -67,7 +67,7 @@ class ConfiguredLoop:
 
     @property
     def why_no_loss(self) -> str:
-        return f"{type(self.learner.objective).__name__} needs more than two views' embeddings"
+        return f"{type(self.learner.objective).__name__} needs more than the embeddings of two views"
 
     def forward(self, views: Pair, index: int) -> Passed:
         labels, count = self.labels[index], len(views[0])

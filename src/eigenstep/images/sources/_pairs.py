@@ -81,7 +81,7 @@ class Pairs:
         return len(self._data[0])
 
     def __getitem__(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        """Both sides of a pair. Raises ValueError if they are not as those of the first."""
+        """Both sides of a pair. Raises ValueError if they are not as those of the first, or not finite."""
         arrays = self._arrays(row)
         for name, array, side in zip(("first", "second"), arrays, self.sides, strict=True):
             if (array.dtype, array.shape) != side:
@@ -89,6 +89,8 @@ class Pairs:
                     f"Pairs: expected the {name} side of every pair to be {side}, as in the first, got"
                     f" {array.dtype} {array.shape} in pair {row}; crop, pad or convert them in the data set"
                 )
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise ValueError(f"the {name} side holds NaN or infinity")
         return arrays
 
     @cached_property

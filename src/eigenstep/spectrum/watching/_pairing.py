@@ -29,7 +29,9 @@ class Views:
             if len(views) != 2 or views[0] == views[1] or min(views) < 0:
                 raise ValueError(f"expected views to be two numbers of calls, such as (0, 1), got {views}")
         elif views is not None and (not isinstance(views, int) or views < 1):
-            raise ValueError(f"expected views to be None, 1 or more, or two numbers of calls, got {views}")
+            raise ValueError(
+                f"expected views to be None, 1 or more, or a tuple of two numbers of calls, got {views!r}"
+            )
         if self.per_call is not None:
             self._check_per_call(self.per_call)
         least = max(views) + 1 if isinstance(views, tuple) and self.per_call is None else 1
@@ -40,8 +42,8 @@ class Views:
         counts = per_call if isinstance(per_call, tuple) else (per_call,)
         if not counts or not all(isinstance(count, int) and count >= 1 for count in counts):
             raise ValueError(
-                "expected per_call to say how many views a call holds, such as 8, or for each call (2, 6),"
-                f" got {per_call}"
+                "expected per_call to say how many views a call holds, such as 8, or a tuple of numbers by"
+                f" call, such as (2, 6), got {per_call!r}"
             )
         if not isinstance(self.views, tuple):
             raise ValueError(f"per_call={per_call} goes with views=(i, j), such as (0, 1), got {self.views}")
