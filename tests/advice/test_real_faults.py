@@ -8,6 +8,8 @@ import torch
 
 from eigenstep.advice import advise
 from eigenstep.images import ImagesConfig
+from eigenstep.methods import METHODS
+from eigenstep.record import RecordWriter, read_record
 from eigenstep.training import (
     OptimizerConfig,
     ProjectorConfig,
@@ -99,3 +101,33 @@ def test_faults_of_images(tmp_path, rows, name):
 )
 def test_faults_of_the_configuration(tmp_path, changes, name):
     assert first_cause(tmp_path / "run", replace(CONFIG, **changes)) == name
+
+
+def test_a_loss_that_bursts_between_measurements_from_a_small_start_is_cured_by_the_methods_own_rate(
+    tmp_path,
+):
+    """The one measurement, of step 0, was of small embeddings, which hardly move the weights."""
+    config = replace(
+        CONFIG,
+        loss="barlow_twins",
+        steps=60,
+        projector=ProjectorConfig(dim=16, init_scale=0.01),
+        record=RecordConfig(every=1000, probe=8),
+    )
+    with pytest.raises(FloatingPointError):
+        train(replace(config, optimizer=OptimizerConfig(name="sgd", lr=0.5)), tmp_path / "bad")
+    found = advise(read_record(tmp_path / "bad"))
+    assert [each.cause.name for each in found.causes] == ["rate_too_high"]
+    assert found.changes == {"optimizer.lr": METHODS["barlow_twins"].rate}
+    cured = train(replace(config, optimizer=OptimizerConfig(name="sgd", lr=0.005)), tmp_path / "good")
+    assert not advise(cured).ill
+
+
+def test_where_the_usual_rate_bursts_too_a_tenth_of_it_is_advised(tmp_path):
+    config = "{loss: simclr, optimizer: {name: sgd, lr: 0.05}}"
+    writer = RecordWriter(tmp_path / "run", 2, config=config)
+    for step in range(3):
+        both = {"cross_correlation": np.ones(2), "covariance": np.full(2, 10.0 ** (3 * step))}
+        writer.append(step, 0.05 * step, both, loss=1.0, health={"update_backbone": 0.5})
+    writer.finish("diverged", 3)
+    assert advise(read_record(tmp_path / "run")).changes == {"optimizer.lr": pytest.approx(0.005)}

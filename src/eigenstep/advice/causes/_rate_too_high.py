@@ -4,11 +4,15 @@ from eigenstep.advice._signs import Signs
 from eigenstep.advice.causes._batch_too_small import FEW
 from eigenstep.advice.causes._cause import Action, Cause, Evidence, above, below
 from eigenstep.advice.causes._decay_too_strong import PULL, pull
-from eigenstep.advice.causes._rates import LARGEST, OPTIMIZERS, usual_rate
+from eigenstep.advice.causes._rates import LARGEST, OPTIMIZERS, SMALL_START, usual_rate
 
 # An update beside its weights, at its largest; growth of variance and of weights since the start.
 UPDATE, UPDATE_SOUND = 0.1, 0.04
-VARIANCE_GREW, WEIGHTS_GREW, SMALL_START = 100.0, 1.4, 1e-2
+# Beyond this deviation of the views' values these may be what makes the loss infinite.
+SCALED = 10.0
+# So many times the usual rate, under which a loss that became infinite is put down to it.
+FAR_ABOVE = 3.0
+VARIANCE_GREW, WEIGHTS_GREW = 100.0, 1.4
 
 
 def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
@@ -20,9 +24,9 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
         update = signs["update_projector_most"]
     if above(update, UPDATE):
         found.append(Evidence(f"a step changes the weights by {update:.0%} of themselves", 0.8))
-    elif below(update, UPDATE_SOUND):
+    elif below(update, UPDATE_SOUND) and not signs.diverged:  # of the last steps nothing was measured
         found.append(Evidence(f"a step changes the weights by {update:.1%} at most", -0.7))
-    if signs.diverged and not above(signs["views_std"], 10):
+    if signs.diverged and not above(signs["views_std"], SCALED):
         found.append(Evidence("the loss became infinite", 0.6))
     if started and above(signs["variance_most"], VARIANCE_GREW):
         found.append(
@@ -42,11 +46,17 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
         found.append(
             Evidence(f"optimizer.lr {rate:g} is above what is published for {OPTIMIZERS[name]}", 0.5)
         )
+    elif signs.diverged and above(rate, FAR_ABOVE * usual_rate(signs)):
+        found.append(
+            Evidence(f"optimizer.lr {rate:g} is {rate / usual_rate(signs):.0f} times what is usual here", 0.5)
+        )
     return found
 
 
 def _act(signs: Signs) -> Action:
-    rate = usual_rate(signs)
+    rate, now = usual_rate(signs), signs.number("optimizer.lr")
+    if below(now, 2 * rate):  # where the usual one is too high too
+        rate = now / 10
     return Action(
         f"Set --optimizer.lr {rate:g} (in a loop of your own: lr={rate:g}), and warm up over the first steps",
         {"optimizer.lr": rate},

@@ -1,6 +1,8 @@
 """Learning rates that are published for self-supervised training, by optimiser."""
 
 from eigenstep.advice._signs import Signs
+from eigenstep.advice.causes._cause import below
+from eigenstep.methods import METHODS
 
 OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD", "lars": "LARS", "muon": "Muon"}
 # SimCLR, VICReg, Barlow Twins, SimSiam, DINO and MAE, for the batches that they give (256 to 4,096).
@@ -11,9 +13,15 @@ _USUAL = {"adamw": 1e-3, "sgd": 0.05, "lars": 1.0, "muon": 0.02}
 _USUAL_OF_SGD = {"vicreg": 5e-3, "spectral_contrastive": 5e-3}
 
 
+# Below this variance a direction a start is small; then each method's own rate of SGD was found for it.
+SMALL_START = 1e-2
+
+
 def usual_rate(signs: Signs) -> float:
     """A rate that serves where nothing else is known: AdamW's 0.001 for an optimiser that is not known."""
     name = str(signs.option("optimizer.name") or "adamw")
+    if name == "sgd" and below(signs["variance_first"], SMALL_START) and signs.loss in METHODS:
+        return METHODS[signs.loss].rate
     if name == "sgd":
         return _USUAL_OF_SGD.get(signs.loss, _USUAL["sgd"])
     return _USUAL.get(name, _USUAL["adamw"])
