@@ -23,7 +23,7 @@ def check_command(arguments: list[str]) -> Callable[..., Any]:
     if arguments[:1] != ["check"]:
         return _check_in_short  # the list of subcommands is shown without loading what training needs
     from eigenstep.advice.checks.configured import check_config
-    from eigenstep.machine import is_leader
+    from eigenstep.machine import is_leader, set_threads
     from eigenstep.training import TrainConfig
 
     defaults, _ = named_defaults(arguments)
@@ -54,6 +54,8 @@ def check_command(arguments: list[str]) -> Callable[..., Any]:
         json : Flag
             Print everything as JSON and nothing else.
         """
+        if settings.threads:
+            set_threads(settings.threads)
         checked = check_config(settings)
         if is_leader():
             _print_json(checked) if json else _print(checked)
