@@ -114,7 +114,8 @@ def way_configuration(way: Way, seed: int, choices: Choices, images: ImagesConfi
         projector=ProjectorConfig(hidden=(256,), dim=128, batch_norm=True, init_scale=1.0),
         optimizer=OptimizerConfig(name="muon", lr=RATE, schedule="cosine", warmup_steps=steps // 10),
         record=RecordConfig(every=steps // 20),
-        checkpoint=CheckpointConfig(every=steps // 8, keep=8, best=False),
+        # A run that was stopped keeps a checkpoint of that step too: none may push a snapshot out.
+        checkpoint=CheckpointConfig(every=steps // 8, keep=1000, best=False),
         images=images,
     )
     recipe = f"{way.loss}/cifar10-resnet18"
