@@ -79,6 +79,10 @@ def two_processes(tmp_path, two_ranks):
     return run
 
 
+# Signs of health that are of the joint step; the others are of one process's part of the batch.
+OF_STEPS = tuple(f"health/{what}_" for what in ("gradient", "weight", "update"))
+
+
 @pytest.mark.parametrize("names", [*(LOSSES[at::4] for at in range(4)), OTHERS], ids=" ".join)
 def test_two_processes_equal_one(cases, two_processes, tmp_path, names):
     """After ten steps, in float64, batch norms, optimisers and gradients in parts included."""
@@ -94,7 +98,10 @@ def test_two_processes_equal_one(cases, two_processes, tmp_path, names):
         assert abs(one.metrics["loss"][-1] - one.metrics["loss"][0]) > 1e-3, name
         assert one.metrics.keys() == two.metrics.keys()
         for column, values in one.metrics.items():
-            np.testing.assert_allclose(two.metrics[column], values, rtol=1e-8, err_msg=f"{name} {column}")
+            if column.startswith("health/") and not column.startswith(OF_STEPS):
+                continue
+            close = 1e-5 if column.startswith("health/") else 1e-8  # kept in float32
+            np.testing.assert_allclose(two.metrics[column], values, rtol=close, err_msg=f"{name} {column}")
         for column in ("cross_correlation", "covariance", "features"):
             values = one.eigenvalues[column]
             np.testing.assert_allclose(
