@@ -14,7 +14,7 @@ __all__ = ["ContrastiveKernelPCA", "SpectrumMonitor", "check", "load_encoder", "
 _HOMES = {
     "ContrastiveKernelPCA": "kernel",
     "SpectrumMonitor": "spectrum",
-    "check": "advice",
+    "check": "advice.checks",
     "load_encoder": "encoders",
     "watch": "spectrum",
 }

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from eigenstep.advice import CHECKS
+from eigenstep.advice.checks import CHECKS
 from eigenstep.cli import main
 
 SMALL = [

@@ -1,4 +1,7 @@
-"""What to do about a training: checks before it, causes of bad runs, and what more steps would bring."""
+"""What to do about a training: causes of bad runs, and what more steps would bring; `checks` before a run.
+
+Like the pages that show it, this reads records alone and does without torch, which `checks` needs.
+"""
 
 from eigenstep.advice._advise import Advice, Found, advise, advise_signs
 from eigenstep.advice._apply import apply_changes
@@ -7,18 +10,13 @@ from eigenstep.advice._more_steps import Gain, MoreSteps, more_steps
 from eigenstep.advice._signs import Signs, signs_of, until
 from eigenstep.advice._worth_knowing import worth_knowing
 from eigenstep.advice.causes import CAUSES, Action, Cause, Evidence
-from eigenstep.advice.checks import CHECKS, Check, Checked, Finding, check
 
 __all__ = [
     "CAUSES",
-    "CHECKS",
     "Action",
     "Advice",
     "Cause",
-    "Check",
-    "Checked",
     "Evidence",
-    "Finding",
     "Found",
     "Gain",
     "MoreSteps",
@@ -27,7 +25,6 @@ __all__ = [
     "advise_signs",
     "apply_changes",
     "cannot_go_on",
-    "check",
     "more_steps",
     "signs_of",
     "until",

@@ -120,12 +120,28 @@ def _of_eigenvalues(record: RunRecord) -> dict[str, float]:
     table = record.eigenvalues
     if table is None or not len(table):
         return {}
-    values = np.maximum(table["covariance"], 0)
+    # Of two encoders the one of fewer directions.
+    names = ("covariance_a", "covariance_b") if record.is_rectangular else ("covariance",)
+    sides = [side for side in map(_of_covariance, (table[name] for name in names)) if side]
+    if not sides:
+        return {}
+    found = min(sides, key=lambda side: side["rank_now"] / side["dim"])
+    if "features" in (table.dtype.names or ()):
+        features = np.maximum(table["features"], 0)
+        features = features[np.isfinite(features).all(axis=1)]
+        if len(features):
+            found["features_rank_first"] = _effective_rank(features)[0]
+    return found
+
+
+def _of_covariance(eigenvalues: np.ndarray) -> dict[str, float]:
+    """Of eigenvalues (T, d) of the embeddings' covariance; nothing where none are finite."""
+    values = np.maximum(eigenvalues, 0)
     values = values[np.isfinite(values).all(axis=1)]
     if not len(values):
         return {}
     variance, rank = values.sum(axis=1), _effective_rank(values)
-    found = {
+    return {
         "variance_first": variance[0] / values.shape[1],
         "variance_now": _now(variance) / values.shape[1],
         "variance_growth": _ratio(_now(variance), variance[0]),
@@ -134,12 +150,6 @@ def _of_eigenvalues(record: RunRecord) -> dict[str, float]:
         "rank_now": _now(rank),
         "dim": values.shape[1],
     }
-    if "features" in (table.dtype.names or ()):
-        features = np.maximum(table["features"], 0)
-        features = features[np.isfinite(features).all(axis=1)]
-        if len(features):
-            found["features_rank_first"] = _effective_rank(features)[0]
-    return found
 
 
 def _of_health(metrics: Mapping[str, np.ndarray]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from eigenstep.cli._train import SetOption, named_defaults
 from eigenstep.spelling import printable
 
 if TYPE_CHECKING:
-    from eigenstep.advice import Checked
+    from eigenstep.advice.checks import Checked
 
 # Something is wrong; 2 is input that cannot be used.
 WRONG = 1

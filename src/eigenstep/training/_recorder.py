@@ -192,7 +192,7 @@ class Recorder:
         if last:
             self.learned_modes = self._learned.latest()
         moved = {f"drift/{name}": value for name, value in drift.items() if math.isfinite(value)}
-        self._log(step, learning_time, spectrum, terms, metrics | moved)
+        self._logged = partial(self._log, step, learning_time, spectrum, terms, metrics | moved)
         self._health, self._waited = self.health.of_batch(passed, images), waited
         self.seconds += time.perf_counter() - began
 
@@ -207,7 +207,9 @@ class Recorder:
         began = time.perf_counter()
         did = self.health.of_update(self._before) if self._before else {}
         self._before = None
-        self._measured(health=self._health | did)
+        health = self._health | did
+        self._measured(health=health)
+        self._logged({f"health/{name}": value for name, value in health.items()})
         now = time.perf_counter()
         self.seconds += now - began
         row = {
@@ -281,12 +283,14 @@ class Recorder:
         spectrum: Spectrum,
         terms: dict[str, float],
         metrics: dict[str, float],
+        health: dict[str, float],
     ) -> None:
         measures = {
             f"spectrum/{name}": value for name, value in spectrum.measures.items() if math.isfinite(value)
         }
         row = (
             metrics
+            | health
             | measures
             | {"time": learning_time, "spectrum/learned_modes": float(self.learned_modes or 0)}
         )

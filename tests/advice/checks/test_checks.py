@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from eigenstep import check
-from eigenstep.advice import CHECKS
+from eigenstep.advice.checks import CHECKS
 from eigenstep.advice.checks.configured import check_config
 from eigenstep.images import ImagesConfig
 from eigenstep.losses import BarlowTwinsLoss, NegativeCosineSimilarity, NTXentLoss, VICRegLoss
