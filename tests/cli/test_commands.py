@@ -197,7 +197,10 @@ def test_what_is_printed_into_a_pipe_is_plain_text(capsys):
     output = capsys.readouterr()
     assert output.err == ""
     assert all(character.isprintable() or character == "\n" for character in output.out)
-    assert re.search(r"barlow_twins: 6/6 loss \d+\.\d+, 0 modes, took 0:0\d, \d+ images/s", output.out)
+    place = "0 % from nothing learned to the floor"
+    assert re.search(
+        rf"barlow_twins: 6/6 loss \d+\.\d+, 0 modes, took 0:0\d, {place}, \d+ images/s", output.out
+    )
     assert "run: run\nreport: eigenstep report run\n" in output.out
 
 
@@ -261,8 +264,8 @@ def test_the_version_is_that_of_the_package(capsys):
     [
         (
             [],
-            "Expected one of {demo, images, train, recipes, predict, augmentations, compare, modes, probe,"
-            " embed, export, spectrum, report, view, reproduce, version}",
+            "Expected one of {demo, images, check, train, advise, recipes, predict, augmentations, compare,"
+            " modes, probe, embed, export, spectrum, report, view, reproduce, version}",
         ),
         (["trian"], "Unrecognized options: trian (see eigenstep --help)"),
         (["report"], "Missing from eigenstep report: PATH"),
