@@ -16,13 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from eigenstep.cli._demonstrate import LOSSES, VIEWS
 
 from eigenstep.analysis.tracking import ModeHistory, Upcoming, follow_modes
 from eigenstep.machine import set_threads
 from eigenstep.record import RunRecord, is_run, read_record
-from eigenstep.reproduce import LinearModelExperiment
+from eigenstep.reproduce import GENTLE_VIEWS, LinearModelExperiment
 from eigenstep.training import RecordConfig, TrainConfig, photo_patches, train
+
+LOSSES = ("barlow_twins", "simclr", "vicreg")
 
 HEIGHTS = (0.01, 0.03, 0.1)
 LINEAR = "linear model"
@@ -78,7 +79,9 @@ def linear_run(out: Path) -> RunRecord:
 
 def network_run(options: argparse.Namespace, loss: str, seed: int) -> RunRecord:
     record = RecordConfig(every=options.every)
-    config = TrainConfig(loss=loss, views=VIEWS, threads=1, record=record, steps=options.steps, seed=seed)
+    config = TrainConfig(
+        loss=loss, views=GENTLE_VIEWS, threads=1, record=record, steps=options.steps, seed=seed
+    )
     return train(config, options.runs / f"{loss}-{seed}", resume=True)
 
 
