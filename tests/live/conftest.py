@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eigenstep.live import listen, page_server
+from eigenstep.live import Analyst, RunsFolder, listen, page_server
 
 
 @contextmanager
@@ -27,3 +27,19 @@ def serving(folder: Path, port: int = 0) -> Iterator[str]:
 def serve() -> Callable:
     """`with serve(folder) as address`"""
     return serving
+
+
+@pytest.fixture
+def look(tmp_path, monkeypatch):
+    """`look()`: the one run in tmp_path as the page has it, read and judged now."""
+    for name in ("LOOK_SECONDS", "LOOKS_APART"):
+        monkeypatch.setattr(f"eigenstep.live._run_folder.{name}", 0)
+    folder = RunsFolder(tmp_path)
+
+    def found():
+        folder.refresh()
+        (entry,) = folder.entries.values()
+        Analyst(folder).judge(entry)
+        return entry
+
+    return found

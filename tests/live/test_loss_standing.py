@@ -1,29 +1,12 @@
 import json
 
-import pytest
-
 from eigenstep.analysis import loss_standing
-from eigenstep.live import Analyst, RunsFolder, detail
+from eigenstep.live import detail
 
 LANDMARKS = [
     {"name": "chance", "value": 20.0, "says": "all are alike"},
     {"name": "floor", "value": 0.0, "says": "views are one"},
 ]
-
-
-@pytest.fixture
-def look(tmp_path, monkeypatch):
-    for name in ("LOOK_SECONDS", "LOOKS_APART"):
-        monkeypatch.setattr(f"eigenstep.live._run_folder.{name}", 0)
-    folder = RunsFolder(tmp_path)
-
-    def found():
-        folder.refresh()
-        (entry,) = folder.entries.values()
-        Analyst(folder).judge(entry)
-        return entry
-
-    return found
 
 
 def test_a_run_and_its_row_say_where_its_loss_stands(forge, look):

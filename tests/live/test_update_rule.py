@@ -2,22 +2,7 @@ import json
 
 import pytest
 
-from eigenstep.live import Analyst, RunsFolder, detail
-
-
-@pytest.fixture
-def look(tmp_path, monkeypatch):
-    for name in ("LOOK_SECONDS", "LOOKS_APART"):
-        monkeypatch.setattr(f"eigenstep.live._run_folder.{name}", 0)
-    folder = RunsFolder(tmp_path)
-
-    def found():
-        folder.refresh()
-        (entry,) = folder.entries.values()
-        Analyst(folder).judge(entry)
-        return entry
-
-    return found
+from eigenstep.live import detail
 
 
 def test_a_run_that_goes_on_says_its_rule_and_the_gain_so_far(forge, look):

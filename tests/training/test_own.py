@@ -23,21 +23,9 @@ from eigenstep.training import CheckpointConfig, ProbesConfig, load_config, trai
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from own_objects import LENGTH, Net, Waves, jitter, same, waves
+from own_objects import LENGTH, Killed, Net, Waves, end_at, jitter, same, waves
 
 pytestmark = pytest.mark.slow
-
-
-class Killed(BaseException):
-    pass
-
-
-def end_at(step):
-    def tell(progress):
-        if progress.stage == "training" and progress.done == step:
-            raise Killed
-
-    return tell
 
 
 def weights_of(run):

@@ -24,21 +24,9 @@ from eigenstep.views import ViewsConfig
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from own_objects import PAIRS, paired, train_on_pairs, two_networks
+from own_objects import PAIRS, Killed, end_at, paired, train_on_pairs, two_networks
 
 pytestmark = pytest.mark.slow
-
-
-class Killed(BaseException):
-    pass
-
-
-def end_at(step):
-    def tell(progress):
-        if progress.stage == "training" and progress.done == step:
-            raise Killed
-
-    return tell
 
 
 @pytest.fixture
