@@ -1,6 +1,6 @@
 """Faults injected into trainings: which cause `eigenstep advise` names, and what its advice brings.
 
-    python benchmarks/advice.py --draws 1          # trains what is missing, 10 s a run; go on at any time
+    python benchmarks/advice.py --draws 1          # trains what has no line yet, 4 s a run; go on at any time
     python benchmarks/advice.py --collect          # the signs of all runs, as lines of results/advice
     python benchmarks/advice.py --cures            # trains again, with what is advised
     python benchmarks/advice.py --tables           # confusion, goals and cures, from those lines
@@ -269,9 +269,10 @@ def main() -> None:
         print("\n".join(wanted), len(wanted), sep="\n")
         return
     part, parts = options.part
+    known = {line["key"] for line in read_lines_of(RESULTS / "runs.jsonl")}
     for key, case in list(wanted.items())[part::parts]:
         done = RUNS / key / "done.json"
-        if done.exists():
+        if key in known or done.exists():
             continue
         try:
             found = run(case, RUNS / key)

@@ -87,7 +87,10 @@ def print_tables(lines: list[dict[str, Any]]) -> None:
             rows.append([title, *_goals(here, singles, sound, part, options, lines)])
         print_table(
             f"{half}: {len(here)} runs",
-            ["signs of", "right first, harmed", "right first, all", "sound called ill", "unknown", "pairs"],
+            [
+                *("signs of", "right first, harmed", "right first, all"),
+                *("sound called ill", "of them unharmed", "unknown", "of them harmed", "pairs"),
+            ],
             rows,
         )
         confusion: dict[str, Counter[str]] = {}
@@ -187,12 +190,20 @@ def _goals(
         set(line["causes"]) <= {each.cause.name for each in advice_of(line, part, options).causes[:2]}
         for line in pairs
     ]
-    ill = [advice_of(line, part, options).ill for line in sound]
+
+    def ill(line: dict[str, Any]) -> bool:
+        return advice_of(line, part, options).ill
+
+    def untold(line: dict[str, Any]) -> bool:
+        return named(advice_of(line, part, options)) == "unknown"
+
     return [
         _share([right(line) for line in singles if harmed(line, lines)]),
         _share([right(line) for line in singles]),
-        _share(ill),
-        _share([named(advice_of(line, part, options)) == "unknown" for line in unknown]),
+        _share([ill(line) for line in sound]),
+        _share([ill(line) for line in sound if not harmed(line, lines)]),
+        _share([untold(line) for line in unknown]),
+        _share([untold(line) for line in unknown if harmed(line, lines)]),
         _share(both),
     ]
 

@@ -178,5 +178,11 @@ def test_a_symptom_without_a_cause_is_unknown():
     assert found.sentence.endswith("the cause is not on the list.")
 
 
+def test_features_that_agree_less_than_at_the_start_are_a_symptom_once_enough_was_measured():
+    assert advised({"features_agreement": 0.3}).unknown
+    assert not advised({"features_agreement": 0.32}).ill
+    assert not advised({"features_agreement": 0.3, "measurements": 5.0}).ill
+
+
 def test_evidence_of_one_is_what_names_a_cause():
     assert NAMED == 1.0

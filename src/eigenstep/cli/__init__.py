@@ -22,8 +22,10 @@ from eigenstep.cli._advise import advise
 from eigenstep.cli._augmentations import augmentations_command
 from eigenstep.cli._check import check_command
 from eigenstep.cli._compare import compare
+from eigenstep.cli._doctor import doctor
 from eigenstep.cli._embed import embed
 from eigenstep.cli._export import export
+from eigenstep.cli._greeting import greeting
 from eigenstep.cli._images import images_command
 from eigenstep.cli._modes import modes_command
 from eigenstep.cli._parse import Flag, parse
@@ -56,6 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         with on_sigterm(), _warnings_in_one_line():
+            if not arguments:
+                print(greeting(), flush=True)
+                return 0
             job = parse(
                 {
                     "demo": demo,
@@ -75,6 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
                     "report": report,
                     "view": view,
                     "reproduce": reproduce_command,
+                    "doctor": doctor,
                     "version": version,
                 },
                 arguments,

@@ -1,7 +1,8 @@
-"""The machine that the work runs on: memory, threads, processes."""
+"""The machine that the work runs on: memory, threads, processes, and what a bug report needs of it."""
 
 from typing import TYPE_CHECKING, Any
 
+from eigenstep.machine._facts import machine_facts
 from eigenstep.machine._memory import available_memory, size_in_words
 from eigenstep.machine._other_libraries import lend_font_cache, switch_off_telemetry
 from eigenstep.machine._stopped import RaiseOnce, Stopped, Terminated, on_sigterm
@@ -38,6 +39,7 @@ __all__ = [
     "gather_rows",
     "is_leader",
     "lend_font_cache",
+    "machine_facts",
     "max_over_processes",
     "mean_over_processes",
     "on_leader",
