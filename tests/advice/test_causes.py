@@ -1,5 +1,6 @@
 import copy
 
+import numpy as np
 import pytest
 
 from eigenstep.advice import CAUSES, Signs, advise_signs
@@ -7,6 +8,7 @@ from eigenstep.advice.causes import NAMED
 from eigenstep.analysis.verdicts import Verdict
 from eigenstep.record import as_dataclass, as_yaml, config_leaves
 from eigenstep.training import TrainConfig
+from eigenstep.training.recipes import load_recipe, recipe_names
 
 SOUND = {
     "measurements": 20.0,
@@ -167,6 +169,27 @@ def test_an_option_out_of_its_range_is_no_cause_without_a_symptom(name):
     assert not advised({}, options).causes
 
 
+IMAGES = {"cifar10": 50_000, "stl10": 105_000}
+
+
+@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize("share", [0.02, 0.5, 1.0])
+def test_a_sound_run_of_a_recipe_has_no_cause_at_any_time(name, share):
+    """Recipes are published ones; over their many steps small numbers add up."""
+    config = load_recipe(name)
+    images = next(number for data, number in IMAGES.items() if data in name)
+    steps = config.steps or config.epochs * images // config.batch_size
+    warmup = max(config.optimizer.warmup_steps, config.optimizer.warmup_epochs * images // config.batch_size)
+    rates = [
+        config.optimizer.lr * min(1, (step + 1) / (warmup or 1)) * (1 + np.cos(np.pi * step / steps)) / 2
+        for step in range(0, int(share * steps), max(1, steps // 500))
+    ]
+    numbers = {"steps": share * steps, "rate_mean": float(np.mean(rates)), "rate_now": rates[-1]}
+    options = dict(config_leaves(as_tree(config)))
+    found = advise_signs(Signs(SOUND | numbers, options, "growing"), Verdict("growing", "", {}))
+    assert not found.causes, found.causes[0].evidence
+
+
 def test_two_faults_are_two_causes():
     numbers = FAULTS["values_not_scaled"][0] | FAULTS["images_repeated"][0]
     assert {each.cause.name for each in advised(numbers).causes} == {"values_not_scaled", "images_repeated"}
@@ -179,9 +202,9 @@ def test_a_symptom_without_a_cause_is_unknown():
 
 
 def test_features_that_agree_less_than_at_the_start_are_a_symptom_once_enough_was_measured():
-    assert advised({"features_agreement": 0.3}).unknown
-    assert not advised({"features_agreement": 0.32}).ill
-    assert not advised({"features_agreement": 0.3, "measurements": 5.0}).ill
+    assert advised({"features_agreement": 0.28}).unknown
+    assert not advised({"features_agreement": 0.3}).ill
+    assert not advised({"features_agreement": 0.28, "measurements": 5.0}).ill
 
 
 def test_evidence_of_one_is_what_names_a_cause():

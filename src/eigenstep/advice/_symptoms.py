@@ -10,9 +10,9 @@ NO_AGREEMENT, MEASUREMENTS = 0.05, 5
 # An effective rank: sound runs that a verdict alone called collapsed had more.
 FEW = 2.2
 # How much it should have grown after so many measurements, unless it was there at the start.
-GREW, TO_STALL, AGREED = 0.05, 10, 0.6
-# How far features' agreement may fall since the start: of 21 sound runs the worst fell by .013.
-FELL = 0.04
+GREW, TO_STALL, AGREED = 0.03, 10, 0.6
+# How far features' agreement may fall since the start: of 37 sound runs the worst fell by .05.
+FELL = 0.06
 # Rise of the loss above its start beside which it is no noise.
 LOSS_ROSE = 0.5
 

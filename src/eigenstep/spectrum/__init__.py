@@ -3,6 +3,7 @@
 from eigenstep.analysis import ModeHistory, Rise, find_rises, follow_modes, separate_steps
 from eigenstep.record import RecordWriter, RunRecord, StepClock, append_line, find_runs, is_run, read_record
 from eigenstep.spectrum._measure import (
+    check_embeddings,
     covariance_eigenvalues,
     cross_correlation_eigenvalues,
     cross_covariance_singular_values,
@@ -30,6 +31,7 @@ __all__ = [
     "StepClock",
     "Watch",
     "append_line",
+    "check_embeddings",
     "covariance_eigenvalues",
     "cross_correlation_eigenvalues",
     "cross_covariance_singular_values",

@@ -112,6 +112,13 @@ def check_embeddings(z_a: Tensor, z_b: Tensor | None, dim: int | tuple[int, int]
     """Raise ValueError unless one view or both are (n, dim), not empty and of a floating-point type.
 
     Of two encoders, whose dimensions are `dim`, the first is (n, dim[0]) and the second (n, dim[1]).
+
+    Examples
+    --------
+    >>> check_embeddings(torch.zeros(3, 2), torch.zeros(3, 2), 2)
+    >>> check_embeddings(torch.zeros(3, 4), None, 2)
+    Traceback (most recent call last):
+    ValueError: expected embeddings of shape (n, 2), got (3, 4)
     """
     if isinstance(dim, tuple):
         _check_sides(z_a, z_b, dim)

@@ -5,10 +5,16 @@ from eigenstep.advice.causes._cause import Action, Cause, Evidence, below
 
 # The mean rate so far beside the one that is set.
 MEAN_RATE = 0.25
+# A cosine that ends before this share of the run, at less than this share of the rate.
+EARLY, LITTLE = 0.3, 0.05
 
 
 def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
     rate, mean = signs.number("optimizer.lr"), signs["rate_mean"]
+    end, planned = signs.number("optimizer.cosine_steps"), signs.number("steps")
+    if below(end, EARLY * planned) and below(signs.number("optimizer.final_rate"), LITTLE * rate):
+        final = signs.number("optimizer.final_rate")
+        return [Evidence(f"from step {end:,.0f} of {planned:,.0f} on the rate is {final:.1g}", 1.3)]
     if not below(mean, MEAN_RATE * rate):
         return []
     steps, warmup = signs["steps"], signs.number("optimizer.warmup_steps")
@@ -23,8 +29,6 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
         found.append(Evidence(f"the warm-up of {warmup:,.0f} steps still goes on", -0.5))
     if below(signs["rate_now"], 0.01 * rate) and warmup <= steps < 0.9 * signs.number("steps"):
         found.append(Evidence(f"the rate is {signs['rate_now']:.1g} before the run's end", 0.8))
-    elif below(signs.number("optimizer.cosine_steps"), 0.3 * signs.number("steps")):
-        found.append(Evidence(f"the cosine ended at step {signs.number('optimizer.cosine_steps'):,.0f}", 0.8))
     return found
 
 
