@@ -21,6 +21,7 @@ from eigenstep.spectrum.watching._model_call import CallInProgress
 from eigenstep.spectrum.watching._pairing import Views
 from eigenstep.spectrum.watching._pooling import Pooling
 from eigenstep.spectrum.watching._probe_batch import ProbeBatch
+from eigenstep.spectrum.watching._step_health import StepHealth
 from eigenstep.spectrum.watching._watched_layer import WatchedLayer
 
 # After so many steps a layer that gave nothing is told, and after so many outputs that no step has come.
@@ -172,25 +173,24 @@ class Watch:
         self._model: nn.Module = model
         for left in [other for other in _open if other._model is model and other._is_in(folders.values())]:
             left.close("interrupted")  # the loop has been left, as when a notebook's cell is run once more
-        self._layers = {
-            name: WatchedLayer(
-                name,
-                poolings[name],
-                told,
-                SpectrumMonitor(
-                    folders[name],
-                    layer=name,
-                    probe=None if batch is None else batch.embeddings_of(found[name], poolings[name]),
-                    thumbnails=None if batch is None else batch.thumbnails(),
-                    **options,
-                ),
+        monitors = {
+            name: SpectrumMonitor(
+                folders[name],
+                layer=name,
+                probe=None if batch is None else batch.embeddings_of(found[name], poolings[name]),
+                thumbnails=None if batch is None else batch.thumbnails(),
+                **options,
             )
             for name in names
+        }
+        self._layers = {
+            name: WatchedLayer(name, poolings[name], told, monitor, StepHealth(inner, found[name], monitor))
+            for name, monitor in monitors.items()
         }
         self._losses = Mean()
         self._steps = 0
         self._follows = False
-        self._of_any = False
+        self._followed: Optimizer | None = None
         self._optimizers: weakref.WeakKeyDictionary[Optimizer, tuple[int, bool]] = weakref.WeakKeyDictionary()
         self._told: set[str] = set()
         self._progress = CallInProgress(inner)
@@ -198,6 +198,8 @@ class Watch:
             inner.register_forward_pre_hook(Hook(self._progress.begin), with_kwargs=True),
             inner.register_forward_hook(Hook(self._progress.end)),
         ]
+        for each in self._layers.values():
+            self._handles += each.health.handles
         for name, layer in found.items():
             # Before the one that forgets the model's call, where the layer is the model.
             hook = Hook(self._capture(self._layers[name]))
@@ -210,7 +212,8 @@ class Watch:
 
     def follow(self, optimizer: Optimizer | None = None) -> None:
         """Count the steps of this optimiser, or of any that holds a parameter of the model."""
-        self._follows, self._of_any = True, optimizer is None
+        self._follows, self._followed = True, optimizer
+        self._handles.append(follow_steps(self._before_hook, before=True))
         self._handles.append(follow_steps(self._step_hook, optimizer))
 
     def log(self, *, loss: Tensor | float) -> None:
@@ -250,6 +253,14 @@ class Watch:
         """
         for layer in self._layers.values():
             self._try(layer, layer.end_batch)
+
+    def before_update(self, optimizer: Optimizer) -> None:
+        """An optimiser is about to step: how large gradients and updates are is seen, if it is measured."""
+        others = [
+            each for each, (_, concerned) in self._optimizers.items() if concerned and each is not optimizer
+        ]
+        for layer in self._layers.values():
+            layer.health.before_update(optimizer, others)
 
     def step(self, *, learning_rate: float = 1.0) -> None:
         """What the layers gave since the last call is one step; it does not count if there was nothing.
@@ -380,8 +391,12 @@ class Watch:
     def _is_in(self, folders: Iterable[Path]) -> bool:
         return not {monitor.out for monitor in self.monitors.values()}.isdisjoint(folders)
 
+    def _before_hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if optimizer is self._followed or (self._concerns(optimizer) and self._followed is None):
+            self.before_update(optimizer)
+
     def _step_hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if not self._of_any or self._concerns(optimizer):
+        if optimizer is self._followed or self._concerns(optimizer):
             self.step(learning_rate=float(optimizer.param_groups[0].get("lr", 1.0)))
 
     def _concerns(self, optimizer: Optimizer) -> bool:

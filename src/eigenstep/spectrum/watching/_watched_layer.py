@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from eigenstep.machine import world_size
 from eigenstep.spectrum._monitor import SpectrumMonitor
 from eigenstep.spectrum.watching._model_call import ModelCall
 from eigenstep.spectrum.watching._outputs import MOST_HELD, Outputs
 from eigenstep.spectrum.watching._pairing import Batch, Kind, Views, join
 from eigenstep.spectrum.watching._pooling import Pooling
+from eigenstep.spectrum.watching._step_health import StepHealth
 
 
 class WatchedLayer:
@@ -26,14 +28,17 @@ class WatchedLayer:
         Whether any micro-batch had any.
     """
 
-    def __init__(self, name: str, pooling: Pooling, views: Views, monitor: SpectrumMonitor) -> None:
+    def __init__(
+        self, name: str, pooling: Pooling, views: Views, monitor: SpectrumMonitor, health: StepHealth
+    ) -> None:
         self.name, self.pooling, self.views, self.monitor = name, pooling, views, monitor
+        self.health = health
         self.has_given = False
         self._outputs = Outputs()
         self._batches: list[Batch] = []
         self._held = 0
         self._kind = Kind()
-        self._stacked = 1
+        self._stacked, self._at_once = 1, 0
         self._spoiled = False
         self._told: set[str] = set()
 
@@ -75,6 +80,10 @@ class WatchedLayer:
     def end_batch(self) -> None:
         """What came since the last call is a micro-batch. Raises as `Views.of_step`."""
         outputs, trained = self._outputs.take()
+        self.health.end_batch(
+            [len(output) for output in outputs],
+            lambda calls: self.views.of_step(self.views.counted(calls, trained), self.name),
+        )
         if not outputs:
             return
         self.has_given = True
@@ -86,6 +95,7 @@ class WatchedLayer:
         batch = self.views.of_step(outputs, self.name)
         if not len(batch[0]):  # an empty batch
             return
+        self._at_once = min(len(batch[0]), self.views.samples_of(outputs[0]))
         if self.monitor.settings.views is None:
             self.monitor.settings = replace(self.monitor.settings, views=self.views.in_words(outputs))
         if self.views.is_guessed:
@@ -103,6 +113,7 @@ class WatchedLayer:
         """
         batches, self._batches, self._held = self._batches, [], 0
         spoiled, self._spoiled = self._spoiled, False
+        health = self.health.take()
         if spoiled or not batches:
             self.monitor.skip(loss=loss, learning_rate=learning_rate)
             return
@@ -127,7 +138,9 @@ class WatchedLayer:
             z_a, z_b = torch.cat([z_a, z_b]), None
         if self.pooling.layout != self.monitor.settings.layout:
             self.monitor.settings = replace(self.monitor.settings, layout=self.pooling.layout)
-        self.monitor.update(z_a, z_b, loss=loss, learning_rate=learning_rate)
+        if z_b is not None:
+            health["batch"] = self._at_once * world_size()
+        self.monitor.update(z_a, z_b, loss=loss, learning_rate=learning_rate, health=health)
 
     def spoil(self) -> None:
         """Leave the step under way out, since some of its embeddings are missing."""

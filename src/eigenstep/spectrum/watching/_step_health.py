@@ -1,0 +1,143 @@
+"""What a watched layer's steps show of health: views, features, gradients and updates."""
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from eigenstep.machine import is_leader
+from eigenstep.spectrum._monitor import SpectrumMonitor
+from eigenstep.spectrum.health import (
+    BeforeUpdate,
+    of_features,
+    of_update,
+    of_views,
+    see_before_update,
+    share_distinct,
+    share_evaluating,
+    some_pixels,
+)
+from eigenstep.spectrum.watching._hooks import Hook, in_backward, is_of_training
+from eigenstep.spectrum.watching._pairing import Batch, join
+from eigenstep.spectrum.watching._parts import find_parts
+
+# Makes pairs of what calls gave, as those of the layer's own outputs are paired.
+PairUp = Callable[[list[Tensor]], Batch]
+
+
+class StepHealth:
+    """Looks at the steps that are measured, in the process that writes; at others nothing is done.
+
+    What cannot be told is left out: of a compiled model views and features, of views and features those whose
+    calls are not the layer's. Nothing here raises; the first thing that fails is told, and ends it.
+    """
+
+    def __init__(self, model: nn.Module, layer: nn.Module, monitor: SpectrumMonitor) -> None:
+        self.parts = find_parts(model, layer)
+        monitor.settings = replace(
+            monitor.settings, parts={name: list(part) for name, part in self.parts.modules.items()}
+        )
+        self.handles: list[Any] = []
+        self._monitor = monitor
+        self._views: list[Tensor] = []
+        self._features: list[Tensor] = []
+        self._pairs: dict[str, list[Batch]] = {"views": [], "features": []}
+        self._rows: list[int] = []
+        self._before: BeforeUpdate | None = None
+        self._ended = False
+        self._follow(self.parts.stem, lambda given: self._views.append(some_pixels(given).clone()))
+        self._follow(self.parts.features, lambda given: self._features.append(given.detach().clone()))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the step under way will be measured."""
+        monitor = self._monitor
+        due = monitor.settings.is_due(monitor.step + 1, monitor.dim or 1)
+        return due and not self._ended and is_leader()
+
+    def end_batch(self, rows: Sequence[int], pair_up: PairUp) -> None:
+        """A micro-batch is over, in which the layer's calls gave so many rows each."""
+        views, self._views, features, self._features = self._views, [], self._features, []
+        if self.is_due:
+            self._quietly(self._pair, rows, pair_up, {"views": views, "features": features})
+
+    def before_update(self, optimizer: Optimizer, others: Iterable[Optimizer]) -> None:
+        """An optimiser is about to step; `others` are known to hold weights of the model as well."""
+        if self.is_due and self._before is None:
+            self._quietly(self._see, optimizer, others)
+
+    def take(self) -> dict[str, Tensor | float]:
+        """What the step showed that is over now."""
+        found: dict[str, Tensor | float] = {}
+        if self.is_due:
+            self._quietly(self._add_to, found)
+        self._before, self._rows = None, []
+        self._pairs = {"views": [], "features": []}
+        return found
+
+    def _follow(self, module: nn.Module | None, keep: Callable[[Tensor], None]) -> None:
+        """Keep what a module is given in training, at steps that are due."""
+
+        def see(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+            if torch.compiler.is_compiling() or not module.training or not self.is_due:
+                return
+            given = inputs[0] if inputs else None
+            if isinstance(given, Tensor) and given.is_floating_point() and given.ndim > 1:
+                if is_of_training(given) and not in_backward():
+                    self._quietly(keep, given)
+
+        if module is not None:
+            self.handles.append(module.register_forward_pre_hook(Hook(see)))
+
+    def _pair(self, rows: Sequence[int], pair_up: PairUp, given: dict[str, list[Tensor]]) -> None:
+        for name, calls in given.items():
+            if [len(each) for each in calls] == list(rows) and (name == "views" or calls[0].ndim == 2):
+                self._pairs[name].append(pair_up(calls))
+        self._rows.append(sum(rows))
+
+    def _see(self, optimizer: Optimizer, others: Iterable[Optimizer]) -> None:
+        held, elsewhere = _held(optimizer), {each for other in others for each in _held(other)}
+        parts = {
+            name: weights
+            for name, weights in self.parts.weights.items()
+            # What another one moves is still here; in the first step it is not known whether there is one.
+            if (own := {id(each) for each in weights}) & held or (self._monitor.step and not own & elsewhere)
+        }
+        scale = getattr(optimizer, "grad_scale", None)  # of a GradScaler, where the step itself unscales
+        self._before = see_before_update(parts, 1.0 if scale is None else scale)
+
+    def _add_to(self, found: dict[str, Tensor | float]) -> None:
+        micro_batches = len(self._rows)
+        views, features = (
+            join(pairs) if len(pairs) == micro_batches and micro_batches else (None, None)
+            for pairs in (self._pairs["views"], self._pairs["features"])
+        )
+        with torch.no_grad():
+            if views[0] is not None and views[1] is not None:
+                found |= of_views(views[0], views[1]) | {"images_distinct": share_distinct(views[0])}
+            if features[0] is not None and features[1] is not None:
+                found |= of_features(features[0], features[1])
+        tops = [module for part in self.parts.modules.values() for module in part.values()]
+        if (evaluating := share_evaluating(each for top in tops for each in top.modules())) is not None:
+            found["norms_evaluating"] = evaluating
+        if self._before is not None:
+            found |= of_update(self.parts.weights, self._before)
+
+    def _quietly(self, action: Callable[..., None], *given: Any) -> None:
+        try:
+            action(*given)
+        except Exception as error:
+            self._ended = True
+            warnings.warn(
+                f"step {self._monitor.step + 1}: no more signs of health are recorded of layer"
+                f" {self._monitor.settings.layer!r} ({type(error).__name__}: {error}); training goes on",
+                stacklevel=2,
+            )
+
+
+def _held(optimizer: Optimizer) -> set[int]:
+    return {id(each) for group in optimizer.param_groups for each in group["params"]}
