@@ -151,7 +151,7 @@ def advise_signs(signs: Signs, verdict: Verdict) -> Advice:
     """The same from a run's signs alone."""
     symptoms = tuple(symptoms_of(signs))
     found = [
-        Found(cause, tuple(sorted(evidence, key=lambda each: -abs(each.weight))), cause.act(signs))
+        Found(cause, tuple(sorted(evidence, key=lambda each: -abs(each.weight))), _act(cause, signs))
         for cause in CAUSES.values()
         if (evidence := cause.weigh(signs, bool(symptoms)))
     ]
@@ -164,3 +164,8 @@ def advise_signs(signs: Signs, verdict: Verdict) -> Advice:
     if causes and restart is None and spoilt:
         restart = f"what was learned so far was learned under it: {spoilt}"
     return Advice(verdict, symptoms, causes, considered, restart)
+
+
+def _act(cause: Cause, signs: Signs) -> Action:
+    action = cause.act(signs)
+    return action.of_foreign_loop() if signs.foreign else action

@@ -20,7 +20,7 @@ from eigenstep.spectrum._monitor_folder import MonitorFolder, check_folder, resu
 from eigenstep.spectrum._monitor_settings import Background, Dim, LogSpaced, MonitorSettings
 from eigenstep.spectrum._spectrum import Spectrum
 from eigenstep.spectrum._told_loss import told_loss
-from eigenstep.spectrum.health import as_numbers, of_embeddings
+from eigenstep.spectrum.health import as_numbers, at_start, of_embeddings
 from eigenstep.spectrum.moments import Finish, Form, LeadingDirections
 
 
@@ -225,7 +225,7 @@ class SpectrumMonitor:
             Adds to the record's time, t = sum of learning rates; without it t is the step.
         health : Mapping[str, Tensor | float] | None
             What else the step showed, as docs/run-folder.md names it, such as `update_backbone`; recorded of
-            steps at which there is a measurement. How far two views agree is measured here.
+            the first step and of those that are measured. How far two views agree is seen here.
 
         Raises
         ------
@@ -243,9 +243,11 @@ class SpectrumMonitor:
         self._place(len(z_a), z_b is not None)
         if self.settings.is_taken(self.step + 1, dim):
             seen.update(z_a, z_b, self.step + 1)
-        if self._folder is not None and self.settings.is_due(self.step + 1, dim):
+        due = self.settings.is_due(self.step + 1, dim)
+        if self._folder is not None and (due or not self.step):
             of_one = z_b is not None and not isinstance(dim, tuple)
-            self._health = {**(self._of_pairs(z_a, z_b) if of_one else {}), **(health or {})}
+            signs = {**(self._of_pairs(z_a, z_b) if of_one else {}), **(health or {})}
+            self._health |= signs if due else at_start(signs)
         self._count(loss, learning_rate)
 
     def skip(self, *, loss: Tensor | float = math.nan, learning_rate: float = 1.0) -> None:

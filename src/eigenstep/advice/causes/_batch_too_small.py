@@ -20,11 +20,11 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 def _act(signs: Signs) -> Action:
     return Action(
         "Set --batch-size 256, with --micro-batch-size as memory allows: the gradient stays that of"
-        " the whole batch"
-        " (in a loop of your own gradient accumulation does not help: the loss compares images"
-        " within a batch)",
+        " the whole batch",
         {"batch_size": 256},
         "a smoother loss, and an effective rank that is not bounded by the batch",
+        "Set batch_size=256 in the loader; gradient accumulation does not help, as the loss compares images"
+        " within a batch",
     )
 
 

@@ -32,8 +32,7 @@ def _is_plain(signs: Signs) -> bool:
 def _act(signs: Signs) -> Action:
     return Action(
         "Draw the second view anew: view_b = augment(image), not view_b = view_a, and no random"
-        " state that is set"
-        " between the two",
+        " state that is set between the two",
         expected="views that differ by .4 to .8 of the distance of two images (views_apart)",
     )
 

@@ -55,7 +55,8 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 def _act(signs: Signs) -> Action:
     changes = {name: span.usual for name, (_, span) in _outside(signs).items()}
     options = " ".join(f"--{name.replace('_', '-')} {value:g}" for name, value in changes.items())
-    return Action(f"Set {options}", changes, "an effective rank that grows")
+    line = ", ".join(f"{name.partition('.')[2]}={value:g}" for name, value in changes.items())
+    return Action(f"Set {options}", changes, "an effective rank that grows", f"Set {line or 'usual weights'}")
 
 
 CAUSE = Cause(

@@ -27,8 +27,7 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 def _act(signs: Signs) -> Action:
     return Action(
         "Set --views.crop-scale 0.2 1, --views.brightness 0.4, --views.contrast 0.4, --views.hue 0.1"
-        " and no noise"
-        " (in a loop of your own: RandomResizedCrop(scale=(0.2, 1)), ColorJitter(.4, .4, .4, .1))",
+        " and no noise",
         {
             "views.crop_scale": (0.2, 1.0),
             "views.brightness": 0.4,
@@ -40,6 +39,7 @@ def _act(signs: Signs) -> Action:
             "views.noise_probability": 0.0,
         },
         "views that differ by .4 to .8 of the distance of two images (views_apart)",
+        "Augment by RandomResizedCrop(size, scale=(0.2, 1)) and ColorJitter(.4, .4, .4, .1)",
     )
 
 

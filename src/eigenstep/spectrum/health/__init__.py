@@ -9,13 +9,14 @@ from eigenstep.spectrum.health._batch import (
     share_evaluating,
     some_pixels,
 )
-from eigenstep.spectrum.health._numbers import as_numbers
+from eigenstep.spectrum.health._numbers import as_numbers, at_start
 from eigenstep.spectrum.health._update import BeforeUpdate, of_update, see_before_update
 
 __all__ = [
     "BeforeUpdate",
     "agreement_of_labels",
     "as_numbers",
+    "at_start",
     "of_embeddings",
     "of_features",
     "of_update",

@@ -1,10 +1,13 @@
-"""Signs that were found on a device, as the record has them."""
+"""Signs that were found, as the record has them."""
 
 import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+
+# What signs are called that are compared with what they were at the start.
+COMPARED = ("agreement", "weight")
 
 
 def as_numbers(found: Mapping[str, Tensor | float]) -> dict[str, float]:
@@ -23,3 +26,15 @@ def as_numbers(found: Mapping[str, Tensor | float]) -> dict[str, float]:
         told = dict(zip(tensors, stacked.tolist(), strict=True))
     numbers = {name: told.get(name, value) for name, value in found.items()}
     return {name: float(value) for name, value in numbers.items() if math.isfinite(value)}
+
+
+def at_start(found: Mapping[str, Tensor | float]) -> dict[str, Tensor | float]:
+    """What of a first step is kept until the first measurement, by the names that it has there.
+
+    Examples
+    --------
+    >>> at_start({"weight_backbone": 2.0, "views_std": 1.0})
+    {'start_weight_backbone': 2.0}
+    """
+    kept = {name: value for name, value in found.items() if any(word in name for word in COMPARED)}
+    return {f"start_{name}": value for name, value in kept.items()}

@@ -39,7 +39,7 @@ class Hook:
 def follow_steps(
     method: Callable[..., None], optimizer: Optimizer | None = None, *, before: bool = False
 ) -> Any:
-    """Call a bound method after, or before, each step of an optimiser, or of any, as long as its object lives.
+    """Call a bound method after or before each step of an optimiser, or of any, as long as its object lives.
 
     Returns
     -------

@@ -32,9 +32,7 @@ class Parts:
     def stem(self) -> nn.Module | None:
         """The first layer with weights, whose input is a view."""
         layers = (each for top in self.backbone.values() for each in top.modules())
-        return next(
-            (each for each in layers if _is_leaf(each) and any(True for _ in each.parameters())), None
-        )
+        return next((each for each in layers if _is_leaf(each) and len(list(each.parameters()))), None)
 
     @property
     def weights(self) -> dict[str, list[nn.Parameter]]:
@@ -56,8 +54,9 @@ def find_parts(model: nn.Module, layer: nn.Module) -> Parts:
 
     Examples
     --------
-    >>> model = nn.ModuleDict({"backbone": nn.Linear(4, 4), "head": nn.Sequential(nn.Linear(4, 2), nn.ReLU())})
-    >>> {name: list(part) for name, part in find_parts(model, model["head"][1]).modules.items()}
+    >>> head = nn.Sequential(nn.Linear(4, 2), nn.ReLU())
+    >>> model = nn.ModuleDict({"backbone": nn.Linear(4, 4), "head": head})
+    >>> {name: list(part) for name, part in find_parts(model, head[1]).modules.items()}
     {'backbone': ['backbone'], 'projector': ['head']}
     """
     inside, path = model, ""

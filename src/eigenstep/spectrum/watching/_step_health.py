@@ -30,7 +30,7 @@ PairUp = Callable[[list[Tensor]], Batch]
 
 
 class StepHealth:
-    """Looks at the steps that are measured, in the process that writes; at others nothing is done.
+    """Looks at the first step and those that are measured, in the process that writes; at others at nothing.
 
     What cannot be told is left out: of a compiled model views and features, of views and features those whose
     calls are not the layer's. Nothing here raises; the first thing that fails is told, and ends it.
@@ -54,9 +54,9 @@ class StepHealth:
 
     @property
     def is_due(self) -> bool:
-        """Whether the step under way will be measured."""
+        """Whether the step under way will be measured, or is the first."""
         monitor = self._monitor
-        due = monitor.settings.is_due(monitor.step + 1, monitor.dim or 1)
+        due = not monitor.step or monitor.settings.is_due(monitor.step + 1, monitor.dim or 1)
         return due and not self._ended and is_leader()
 
     def end_batch(self, rows: Sequence[int], pair_up: PairUp) -> None:
@@ -67,6 +67,8 @@ class StepHealth:
 
     def before_update(self, optimizer: Optimizer, others: Iterable[Optimizer]) -> None:
         """An optimiser is about to step; `others` are known to hold weights of the model as well."""
+        if self._monitor.settings.optimizer is None:
+            self._monitor.settings = replace(self._monitor.settings, optimizer=_facts(optimizer))
         if self.is_due and self._before is None:
             self._quietly(self._see, optimizer, others)
 
@@ -83,12 +85,12 @@ class StepHealth:
         """Keep what a module is given in training, at steps that are due."""
 
         def see(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-            if torch.compiler.is_compiling() or not module.training or not self.is_due:
+            if torch.compiler.is_compiling() or not module.training or not self.is_due or in_backward():
                 return
             given = inputs[0] if inputs else None
-            if isinstance(given, Tensor) and given.is_floating_point() and given.ndim > 1:
-                if is_of_training(given) and not in_backward():
-                    self._quietly(keep, given)
+            of_numbers = isinstance(given, Tensor) and given.is_floating_point() and given.ndim > 1
+            if of_numbers and is_of_training(given):
+                self._quietly(keep, given)
 
         if module is not None:
             self.handles.append(module.register_forward_pre_hook(Hook(see)))
@@ -137,6 +139,15 @@ class StepHealth:
                 f" {self._monitor.settings.layer!r} ({type(error).__name__}: {error}); training goes on",
                 stacklevel=2,
             )
+
+
+def _facts(optimizer: Optimizer) -> dict[str, Any]:
+    """What the record says of an optimiser: its class, and of its first group the usual numbers."""
+    group = optimizer.param_groups[0]
+    told = {"lr": group.get("initial_lr", group.get("lr"))}
+    told |= {name: group.get(name) for name in ("momentum", "weight_decay")}
+    numbers = {name: float(value) for name, value in told.items() if isinstance(value, int | float | Tensor)}
+    return {"name": type(optimizer).__name__, **numbers}
 
 
 def _held(optimizer: Optimizer) -> set[int]:
