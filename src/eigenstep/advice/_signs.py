@@ -208,7 +208,7 @@ def _of_health(metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
 
 
 def _start(health: Mapping[str, np.ndarray], name: str) -> float:
-    """A sign at the start, which is that of the first step where this is not measured itself; NaN for none."""
+    """A sign at the start, which is that of the first step where that is not measured; NaN for none."""
     known = [*health.get(f"start_{name}", ()), *health[name]]
     return next((float(value) for value in known if np.isfinite(value)), math.nan)
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -46,7 +47,7 @@ class StepHealth:
         self._views: list[Tensor] = []
         self._features: list[Tensor] = []
         self._pairs: dict[str, list[Batch]] = {"views": [], "features": []}
-        self._rows: list[int] = []
+        self._batches = 0
         self._before: BeforeUpdate | None = None
         self._ended = False
         self._follow(self.parts.stem, lambda given: self._views.append(some_pixels(given).clone()))
@@ -77,7 +78,7 @@ class StepHealth:
         found: dict[str, Tensor | float] = {}
         if self.is_due:
             self._quietly(self._add_to, found)
-        self._before, self._rows = None, []
+        self._before, self._batches, self._views, self._features = None, 0, [], []
         self._pairs = {"views": [], "features": []}
         return found
 
@@ -96,10 +97,11 @@ class StepHealth:
             self.handles.append(module.register_forward_pre_hook(Hook(see)))
 
     def _pair(self, rows: Sequence[int], pair_up: PairUp, given: dict[str, list[Tensor]]) -> None:
+        self._batches += 1
         for name, calls in given.items():
             if [len(each) for each in calls] == list(rows) and (name == "views" or calls[0].ndim == 2):
-                self._pairs[name].append(pair_up(calls))
-        self._rows.append(sum(rows))
+                with suppress(RuntimeError):  # crops of several sizes, of which no two were said to be meant
+                    self._pairs[name].append(pair_up(calls))
 
     def _see(self, optimizer: Optimizer, others: Iterable[Optimizer]) -> None:
         held, elsewhere = _held(optimizer), {each for other in others for each in _held(other)}
@@ -113,21 +115,22 @@ class StepHealth:
         self._before = see_before_update(parts, 1.0 if scale is None else scale)
 
     def _add_to(self, found: dict[str, Tensor | float]) -> None:
-        micro_batches = len(self._rows)
-        views, features = (
-            join(pairs) if len(pairs) == micro_batches and micro_batches else (None, None)
-            for pairs in (self._pairs["views"], self._pairs["features"])
-        )
         with torch.no_grad():
-            if views[0] is not None and views[1] is not None:
-                found |= of_views(views[0], views[1]) | {"images_distinct": share_distinct(views[0])}
-            if features[0] is not None and features[1] is not None:
-                found |= of_features(features[0], features[1])
+            if views := self._joined("views"):
+                found |= of_views(*views) | {"images_distinct": share_distinct(views[0])}
+            if features := self._joined("features"):
+                found |= of_features(*features)
         tops = [module for part in self.parts.modules.values() for module in part.values()]
         if (evaluating := share_evaluating(each for top in tops for each in top.modules())) is not None:
             found["norms_evaluating"] = evaluating
         if self._before is not None:
             found |= of_update(self.parts.weights, self._before)
+
+    def _joined(self, name: str) -> tuple[Tensor, Tensor] | None:
+        """Both views of a step, from its micro-batches; None unless all of them are known."""
+        pairs = self._pairs[name]
+        a, b = join(pairs) if pairs and len(pairs) == self._batches else (None, None)
+        return None if a is None or b is None else (a, b)
 
     def _quietly(self, action: Callable[..., None], *given: Any) -> None:
         try:

@@ -80,21 +80,21 @@ class WatchedLayer:
     def end_batch(self) -> None:
         """What came since the last call is a micro-batch. Raises as `Views.of_step`."""
         outputs, trained = self._outputs.take()
-        self.health.end_batch(
-            [len(output) for output in outputs],
-            lambda calls: self.views.of_step(self.views.counted(calls, trained), self.name),
-        )
         if not outputs:
             return
         self.has_given = True
         if self.pooling.doubt:
             self.tell("rows", self.pooling.doubt)
-        outputs = self.views.counted(outputs, trained)
+        given, outputs = outputs, self.views.counted(outputs, trained)
         if outputs and self.monitor.loss is not None:
             self.monitor.loss.at_once = self.views.samples_of(outputs[0])
         batch = self.views.of_step(outputs, self.name)
         if not len(batch[0]):  # an empty batch
             return
+        self.health.end_batch(
+            [len(output) for output in given],
+            lambda calls: self.views.of_step(self.views.counted(calls, trained), self.name),
+        )
         self._at_once = min(len(batch[0]), self.views.samples_of(outputs[0]))
         if self.monitor.settings.views is None:
             self.monitor.settings = replace(self.monitor.settings, views=self.views.in_words(outputs))
