@@ -28,4 +28,4 @@ def _act(signs: Signs) -> Action:
     )
 
 
-CAUSE = Cause("backbone_frozen", "the backbone is not trained", _weigh, _act)
+CAUSE = Cause("backbone_frozen", "the backbone is not trained", _weigh, _act, checks=("moves",))

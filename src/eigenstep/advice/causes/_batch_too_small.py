@@ -28,4 +28,10 @@ def _act(signs: Signs) -> Action:
     )
 
 
-CAUSE = Cause("batch_too_small", "the batch is too small for what the loss compares within it", _weigh, _act)
+CAUSE = Cause(
+    "batch_too_small",
+    "the batch is too small for what the loss compares within it",
+    _weigh,
+    _act,
+    checks=("tells",),
+)

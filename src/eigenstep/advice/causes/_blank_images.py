@@ -20,4 +20,6 @@ def _act(signs: Signs) -> Action:
     )
 
 
-CAUSE = Cause("blank_images", "many images are of one colour", _weigh, _act, restart=True)
+CAUSE = Cause(
+    "blank_images", "many images are of one colour", _weigh, _act, restart=True, checks=("range: one colour",)
+)

@@ -72,6 +72,8 @@ class Cause:
         Where its signs were seen.
     restart : bool
         Whether what has been learned so far is spoilt by it, so that the run should begin anew.
+    checks : tuple[str, ...]
+        Which checks of a batch speak for it, as `Checked.faults` has them.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Cause:
     act: Callable[[Signs], Action]
     trial: str = "benchmarks/advice.py, the half on which thresholds were set"
     restart: bool = False
+    checks: tuple[str, ...] = ()
 
 
 def above(value: float, bound: float) -> bool:

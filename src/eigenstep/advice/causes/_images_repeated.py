@@ -24,4 +24,11 @@ def _act(signs: Signs) -> Action:
     )
 
 
-CAUSE = Cause("images_repeated", "a batch holds the same image many times", _weigh, _act, restart=True)
+CAUSE = Cause(
+    "images_repeated",
+    "a batch holds the same image many times",
+    _weigh,
+    _act,
+    restart=True,
+    checks=("duplicates",),
+)

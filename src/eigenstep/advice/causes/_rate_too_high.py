@@ -71,4 +71,5 @@ CAUSE = Cause(
     _weigh,
     _act,
     restart=True,
+    checks=("rate: high", "update: large"),
 )

@@ -33,4 +33,10 @@ def _act(signs: Signs) -> Action:
     )
 
 
-CAUSE = Cause("rate_too_low", "the learning rate is too low, so that the weights hardly move", _weigh, _act)
+CAUSE = Cause(
+    "rate_too_low",
+    "the learning rate is too low, so that the weights hardly move",
+    _weigh,
+    _act,
+    checks=("rate: low", "update: small"),
+)

@@ -37,4 +37,11 @@ def _act(signs: Signs) -> Action:
     )
 
 
-CAUSE = Cause("same_view_twice", "both views of an image are the same", _weigh, _act, restart=True)
+CAUSE = Cause(
+    "same_view_twice",
+    "both views of an image are the same",
+    _weigh,
+    _act,
+    restart=True,
+    checks=("agreement: one view",),
+)

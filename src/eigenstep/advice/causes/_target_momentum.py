@@ -21,4 +21,10 @@ def _act(signs: Signs) -> Action:
     )
 
 
-CAUSE = Cause("target_momentum", "the target network does not follow the encoder as it should", _weigh, _act)
+CAUSE = Cause(
+    "target_momentum",
+    "the target network does not follow the encoder as it should",
+    _weigh,
+    _act,
+    checks=("teacher: shared",),
+)

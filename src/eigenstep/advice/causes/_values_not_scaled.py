@@ -22,4 +22,11 @@ def _act(signs: Signs) -> Action:
     )
 
 
-CAUSE = Cause("values_not_scaled", "the images' values are not scaled", _weigh, _act, restart=True)
+CAUSE = Cause(
+    "values_not_scaled",
+    "the images' values are not scaled",
+    _weigh,
+    _act,
+    restart=True,
+    checks=("range: scale",),
+)

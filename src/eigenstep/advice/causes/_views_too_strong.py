@@ -49,4 +49,5 @@ CAUSE = Cause(
     _weigh,
     _act,
     restart=True,
+    checks=("agreement: strong", "crops"),
 )

@@ -45,5 +45,9 @@ def _act(signs: Signs) -> Action:
 
 
 CAUSE = Cause(
-    "views_too_weak", "the augmentation is so weak that two views are almost the same image", _weigh, _act
+    "views_too_weak",
+    "the augmentation is so weak that two views are almost the same image",
+    _weigh,
+    _act,
+    checks=("agreement: weak",),
 )

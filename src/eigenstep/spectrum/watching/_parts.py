@@ -63,7 +63,9 @@ def find_parts(model: nn.Module, layer: nn.Module) -> Parts:
     after: dict[str, nn.Module] = {}
     place = next((name for name, module in model.named_modules() if module is layer), "")
     for part in place.split(".") if place else ():
-        before, behind, here = {}, {}, False
+        before: dict[str, nn.Module] = {}
+        behind: dict[str, nn.Module] = {}
+        here = False
         for name, child in inside.named_children():
             here = here or name == part
             if name != part and any(True for _ in child.parameters()):

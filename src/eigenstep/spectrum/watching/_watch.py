@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from eigenstep.machine import world_size
+from eigenstep.machine import is_leader, world_size
 from eigenstep.spectrum._mean import Mean
 from eigenstep.spectrum._monitor import SpectrumMonitor
 from eigenstep.spectrum.watching._hooks import Hook, follow_steps, in_backward, is_of_training
@@ -246,6 +246,40 @@ class Watch:
 
         return check(self._model, views, loss, optimizer, **({"layer": next(iter(self._layers))} | options))
 
+    def advise(
+        self,
+        views: Iterable[Any] | None = None,
+        loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+        optimizer: Optimizer | None = None,
+        *,
+        layer: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """What is wrong with the training so far, why, and what to do: `eigenstep.advise` of its record.
+
+        Parameters
+        ----------
+        views, loss, optimizer
+            As of `check`, which is made of the model as it is now, and speaks for causes as well; without
+            `views` the record alone is asked. By default the optimiser is the one whose steps count.
+        layer : str | None
+            Which of the watched layers; default: the first.
+
+        Returns
+        -------
+        Advice
+            Of which `print(advice.sentence)` says the likeliest cause; empty where nothing is wrong.
+        """
+        from eigenstep import advise  # whose room stands above this one
+
+        name = next(iter(self._layers)) if layer is None else layer
+        monitor = self.monitors[name]
+        monitor.wait()
+        known = [each for each, (_, concerned) in self._optimizers.items() if concerned]
+        optimizer = optimizer or self._followed or (known[0] if len(known) == 1 else None)
+        checked = None if views is None else self.check(views, loss, optimizer, layer=name, **options)
+        return advise(monitor.out, checked)
+
     def end_batch(self) -> None:
         """What the layers gave since the last call is one micro-batch, to be paired as `views` says.
 
@@ -292,7 +326,11 @@ class Watch:
                 )
 
     def close(self, state: str = "finished") -> None:
-        """Remove the hooks and write the summaries; `state` as of `SpectrumMonitor.close`."""
+        """Remove the hooks, write the summaries, and say if something is wrong with the training, and why.
+
+        `state` is as of `SpectrumMonitor.close`.
+        """
+        was_open = bool(self._handles)
         if self._handles and not self._steps:
             warnings.warn(
                 "nothing was recorded: no optimizer that holds a parameter of the watched model has stepped;"
@@ -307,6 +345,8 @@ class Watch:
                 stacklevel=2,
             )
         self._let_go(state)
+        if was_open and is_leader():
+            self._say_advice()
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint of the loop should hold, by layer."""
@@ -387,6 +427,20 @@ class Watch:
         _open.discard(self)
         for monitor in self.monitors.values():
             monitor.close(state)
+
+    def _say_advice(self) -> None:
+        """The likeliest cause of a bad run, as `eigenstep train` ends with it; nothing of a sound one."""
+        said: dict[str, Path] = {}
+        for name, monitor in self.monitors.items():
+            try:
+                found = self.advise(layer=name) if monitor.has_measured else None
+            except Exception as error:
+                self._tell("advice", f"no advice is given on {monitor.out} ({error})")
+                continue
+            if found is not None and found.ill:
+                said.setdefault(found.sentence, monitor.out)
+        for sentence, out in said.items():
+            warnings.warn(f"{sentence} (eigenstep advise {out})", stacklevel=3)
 
     def _is_in(self, folders: Iterable[Path]) -> bool:
         return not {monitor.out for monitor in self.monitors.values()}.isdisjoint(folders)
