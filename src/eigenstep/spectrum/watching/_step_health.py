@@ -49,6 +49,7 @@ class StepHealth:
         self._pairs: dict[str, list[Batch]] = {"views": [], "features": []}
         self._batches = 0
         self._before: BeforeUpdate | None = None
+        self._scaler: Any = None
         self._ended = False
         self._follow(self.parts.stem, lambda given: self._views.append(some_pixels(given).clone()))
         self._follow(self.parts.features, lambda given: self._features.append(given.detach().clone()))
@@ -66,11 +67,12 @@ class StepHealth:
         if self.is_due:
             self._quietly(self._pair, rows, pair_up, {"views": views, "features": features})
 
-    def before_update(self, optimizer: Optimizer, others: Iterable[Optimizer]) -> None:
+    def before_update(self, optimizer: Optimizer, others: Iterable[Optimizer], scaler: Any = None) -> None:
         """An optimiser is about to step; `others` are known to hold weights of the model as well."""
         if self._monitor.settings.optimizer is None:
             self._monitor.settings = replace(self._monitor.settings, optimizer=_facts(optimizer))
         if self.is_due and self._before is None:
+            self._scaler = scaler
             self._quietly(self._see, optimizer, others)
 
     def take(self) -> dict[str, Tensor | float]:
@@ -123,6 +125,8 @@ class StepHealth:
         tops = [module for part in self.parts.modules.values() for module in part.values()]
         if (evaluating := share_evaluating(each for top in tops for each in top.modules())) is not None:
             found["norms_evaluating"] = evaluating
+        if self._scaler is not None:
+            found["loss_scale"] = float(self._scaler.get_scale())
         if self._before is not None:
             found |= of_update(self.parts.weights, self._before)
 

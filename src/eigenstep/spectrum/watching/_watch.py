@@ -42,6 +42,7 @@ def watch(
     pool: Callable[..., Tensor] | None = None,
     layout: str | Mapping[str, str] | None = None,
     probe: Tensor | Callable[[nn.Module], Any] | None = None,
+    scaler: Any = None,
     **options: Any,
 ) -> "Watch":
     """Record the spectrum of what a model's layers give in its training, from forward hooks alone.
@@ -88,6 +89,8 @@ def watch(
     probe : Tensor | Callable[[nn.Module], Any] | None
         A fixed batch for the model, or a function that is given the model and passes one; evaluated at each
         measurement in evaluation mode, its principal projections are recorded.
+    scaler : torch.amp.GradScaler | None
+        Of a loop in float16, for the record to hold its scale.
     options
         Of `SpectrumMonitor`: every, center, form, planned_steps, resume, ...; and for the values told to
         `log` to be placed between chance and the floor, the loss: loss="ntxent", temperature=0.5.
@@ -127,7 +130,7 @@ def watch(
         probe=probe,
         **options,
     )
-    watched.follow(optimizer)
+    watched.follow(optimizer, scaler)
     return watched
 
 
@@ -191,6 +194,7 @@ class Watch:
         self._steps = 0
         self._follows = False
         self._followed: Optimizer | None = None
+        self._scaler: Any = None
         self._optimizers: weakref.WeakKeyDictionary[Optimizer, tuple[int, bool]] = weakref.WeakKeyDictionary()
         self._told: set[str] = set()
         self._progress = CallInProgress(inner)
@@ -210,9 +214,9 @@ class Watch:
     def monitors(self) -> dict[str, SpectrumMonitor]:
         return {name: layer.monitor for name, layer in self._layers.items()}
 
-    def follow(self, optimizer: Optimizer | None = None) -> None:
+    def follow(self, optimizer: Optimizer | None = None, scaler: Any = None) -> None:
         """Count the steps of this optimiser, or of any that holds a parameter of the model."""
-        self._follows, self._followed = True, optimizer
+        self._follows, self._followed, self._scaler = True, optimizer, scaler
         self._handles.append(follow_steps(self._before_hook, before=True))
         self._handles.append(follow_steps(self._step_hook, optimizer))
 
@@ -288,13 +292,16 @@ class Watch:
         for layer in self._layers.values():
             self._try(layer, layer.end_batch)
 
-    def before_update(self, optimizer: Optimizer) -> None:
-        """An optimiser is about to step: how large gradients and updates are is seen, if it is measured."""
+    def before_update(self, optimizer: Optimizer, scaler: Any = None) -> None:
+        """An optimiser is about to step: gradients and weights are seen, if the step is measured.
+
+        `scaler` is the GradScaler of a loop in float16.
+        """
         others = [
             each for each, (_, concerned) in self._optimizers.items() if concerned and each is not optimizer
         ]
         for layer in self._layers.values():
-            layer.health.before_update(optimizer, others)
+            layer.health.before_update(optimizer, others, scaler)
 
     def step(self, *, learning_rate: float = 1.0) -> None:
         """What the layers gave since the last call is one step; it does not count if there was nothing.
@@ -447,7 +454,7 @@ class Watch:
 
     def _before_hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if optimizer is self._followed or (self._concerns(optimizer) and self._followed is None):
-            self.before_update(optimizer)
+            self.before_update(optimizer, self._scaler)
 
     def _step_hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if optimizer is self._followed or self._concerns(optimizer):
