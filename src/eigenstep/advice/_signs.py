@@ -196,7 +196,7 @@ def _of_health(metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
                 found[f"{what}_{part}_most"] = np.nanmax(curve) if np.isfinite(curve).any() else math.nan
     for name in (
         *("features_at_rest", "views_mean", "views_std", "views_blank", "views_apart"),
-        *("views_equal", "images_distinct", "norms_evaluating", "batch", "loss_scale"),
+        *("views_equal", "views_are_images", "images_distinct", "norms_evaluating", "batch", "loss_scale"),
     ):
         if name in health:
             found[name] = _median(health[name])

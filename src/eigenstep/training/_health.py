@@ -8,6 +8,7 @@ from eigenstep.encoders import Encoder, TwoEncoders
 from eigenstep.spectrum.health import (
     BeforeUpdate,
     agreement_of_labels,
+    are_images,
     as_numbers,
     of_embeddings,
     of_features,
@@ -54,6 +55,7 @@ class Health:
         if not self._of_pairs:  # whose sides have features and views of two kinds
             a, b = passed.views[:2]
             found |= of_features(*passed.features) | of_views(some_pixels(a), some_pixels(b))
+            found["views_are_images"] = are_images(a)
         if passed.batch.labels is not None:
             found["labels_agreement"] = agreement_of_labels(z_a, passed.batch.labels)
         if (evaluating := share_evaluating(self._encoder.modules())) is not None:

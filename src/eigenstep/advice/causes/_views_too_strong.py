@@ -7,7 +7,9 @@ APART, SMALL_CROP, NOISE = 0.85, 0.2, 0.15
 
 
 def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
-    found = []
+    found: list[Evidence] = []
+    if signs["views_are_images"] == 0:  # of other data no range is known
+        return found
     if above(signs["views_apart"], APART):
         found.append(Evidence(f"views are {signs['views_apart']:.2f} times as far apart as two images", 0.4))
     if below(signs["features_agreement_first"], 0.2):

@@ -10,7 +10,7 @@ APART, APART_SOUND = 0.3, 0.45
 
 def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
     apart = signs["views_apart"]
-    if not below(apart, APART):
+    if not below(apart, APART) or signs["views_are_images"] == 0:  # of other data no range is known
         return []
     found = [Evidence(f"two views of an image are {apart:.2f} times as far apart as two images", 0.8)]
     if above(signs["features_agreement_first"], 0.75):

@@ -2,6 +2,7 @@
 
 from eigenstep.spectrum.health._batch import (
     agreement_of_labels,
+    are_images,
     of_embeddings,
     of_features,
     of_views,
@@ -15,6 +16,7 @@ from eigenstep.spectrum.health._update import BeforeUpdate, of_update, see_befor
 __all__ = [
     "BeforeUpdate",
     "agreement_of_labels",
+    "are_images",
     "as_numbers",
     "at_start",
     "of_embeddings",

@@ -71,6 +71,11 @@ def some_pixels(views: Tensor) -> Tensor:
     return pixels[:, :, :: max(1, pixels.shape[2] // PIXELS_SAMPLED)]
 
 
+def are_images(views: Tensor) -> bool:
+    """Whether views look like images, (n, channels, height, width) of up to four channels."""
+    return views.ndim == 4 and views.shape[1] <= 4
+
+
 def share_distinct(images: Tensor) -> Tensor:
     """Which share of images (n, ...) are distinct, by some of their numbers.
 

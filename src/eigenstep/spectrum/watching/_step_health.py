@@ -14,6 +14,7 @@ from eigenstep.machine import is_leader
 from eigenstep.spectrum._monitor import SpectrumMonitor
 from eigenstep.spectrum.health import (
     BeforeUpdate,
+    are_images,
     of_features,
     of_update,
     of_views,
@@ -51,7 +52,8 @@ class StepHealth:
         self._before: BeforeUpdate | None = None
         self._scaler: Any = None
         self._ended = False
-        self._follow(self.parts.stem, lambda given: self._views.append(some_pixels(given).clone()))
+        self._are_images = False
+        self._follow(self.parts.stem, self._keep_view)
         self._follow(self.parts.features, lambda given: self._features.append(given.detach().clone()))
 
     @property
@@ -98,6 +100,10 @@ class StepHealth:
         if module is not None:
             self.handles.append(module.register_forward_pre_hook(Hook(see)))
 
+    def _keep_view(self, given: Tensor) -> None:
+        self._are_images = are_images(given)
+        self._views.append(some_pixels(given).clone())
+
     def _pair(self, rows: Sequence[int], pair_up: PairUp, given: dict[str, list[Tensor]]) -> None:
         self._batches += 1
         for name, calls in given.items():
@@ -120,6 +126,7 @@ class StepHealth:
         with torch.no_grad():
             if views := self._joined("views"):
                 found |= of_views(*views) | {"images_distinct": share_distinct(views[0])}
+                found["views_are_images"] = self._are_images
             if features := self._joined("features"):
                 found |= of_features(*features)
         tops = [module for part in self.parts.modules.values() for module in part.values()]

@@ -301,7 +301,8 @@ class Watch:
             each for each, (_, concerned) in self._optimizers.items() if concerned and each is not optimizer
         ]
         for layer in self._layers.values():
-            layer.health.before_update(optimizer, others, scaler)
+            if layer.waits:  # else another optimiser's step has ended this one
+                layer.health.before_update(optimizer, others, scaler)
 
     def step(self, *, learning_rate: float = 1.0) -> None:
         """What the layers gave since the last call is one step; it does not count if there was nothing.
