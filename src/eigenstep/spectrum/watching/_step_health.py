@@ -48,7 +48,7 @@ class StepHealth:
         self._views: list[Tensor] = []
         self._features: list[Tensor] = []
         self._pairs: dict[str, list[Batch]] = {"views": [], "features": []}
-        self._batches = 0
+        self._batches, self._last = 0, dict.fromkeys(self._pairs, 0)
         self._before: BeforeUpdate | None = None
         self._scaler: Any = None
         self._ended = False
@@ -63,11 +63,17 @@ class StepHealth:
         due = not monitor.step or monitor.settings.is_due(monitor.step + 1, monitor.dim or 1)
         return due and not self._ended and is_leader()
 
+    def layer_called(self) -> None:
+        """The layer gives its output now; what backbones are given later, as for a probe, is of no view."""
+        self._last = {"views": len(self._views), "features": len(self._features)}
+
     def end_batch(self, rows: Sequence[int], pair_up: PairUp) -> None:
         """A micro-batch is over, in which the layer's calls gave so many rows each."""
-        views, self._views, features, self._features = self._views, [], self._features, []
+        given = {"views": self._views, "features": self._features}
+        given = {name: calls[: self._last[name]] for name, calls in given.items()}
+        self._views, self._features, self._last = [], [], dict.fromkeys(given, 0)
         if self.is_due:
-            self._quietly(self._pair, rows, pair_up, {"views": views, "features": features})
+            self._quietly(self._pair, rows, pair_up, given)
 
     def before_update(self, optimizer: Optimizer, others: Iterable[Optimizer], scaler: Any = None) -> None:
         """An optimiser is about to step; `others` are known to hold weights of the model as well."""

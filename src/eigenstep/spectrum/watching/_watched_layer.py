@@ -53,6 +53,7 @@ class WatchedLayer:
 
     def take(self, output: Any, call: ModelCall, keywords: Mapping[str, Any]) -> None:
         """Keep what a call of the layer gave. Raises as `Pooling`."""
+        self.health.layer_called()
         if self.views.last_needed is not None and self.count > self.views.last_needed:
             self._outputs.count += 1
             return
@@ -68,6 +69,7 @@ class WatchedLayer:
 
     def expect(self, call: ModelCall) -> None:
         """A call came without gradients, which checkpointing may make again."""
+        self.health.layer_called()
         self._outputs.expect(call)
 
     def take_again(self, output: Any, call: ModelCall, keywords: Mapping[str, Any]) -> None:
