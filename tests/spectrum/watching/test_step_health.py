@@ -113,6 +113,24 @@ def test_however_the_model_is_called_the_signs_are_the_same(tmp_path, embed, opt
         assert other[name] == pytest.approx(plain[name], rel=1e-5)
 
 
+def probed_after(model, a, b):
+    found = part_by_part(model, a, b)
+    model.backbone(a)
+    return found
+
+
+def probed_before(model, a, b):
+    model.backbone(a)
+    return part_by_part(model, a, b)
+
+
+def test_what_the_backbone_is_given_for_a_probe_is_taken_for_no_view(tmp_path):
+    plain = watched(tmp_path / "plain", network(), steps=1)
+    after = watched(tmp_path / "after", network(), steps=1, embed=probed_after)
+    assert after["views_apart"] == pytest.approx(plain["views_apart"])
+    assert "views_apart" not in watched(tmp_path / "before", network(), steps=1, embed=probed_before)
+
+
 def test_of_micro_batches_the_step_is_told_whole_and_the_batch_is_what_the_loss_saw(tmp_path):
     found = watched(tmp_path / "run", network(), steps=2, batches=3, calls=2)
     assert (found["batch"] == 16).all()
