@@ -1,6 +1,6 @@
 """The parts of a watched model whose steps are told apart: its backbone, and the projector behind it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -18,9 +18,9 @@ class Parts:
         The module whose input is what the backbone gives.
     """
 
-    backbone: dict[str, nn.Module] = field(default_factory=dict)
-    projector: dict[str, nn.Module] = field(default_factory=dict)
-    features: nn.Module | None = None
+    backbone: dict[str, nn.Module]
+    projector: dict[str, nn.Module]
+    features: nn.Module | None
 
     @property
     def modules(self) -> dict[str, dict[str, nn.Module]]:

@@ -77,8 +77,8 @@ class StepHealth:
 
     def before_update(self, optimizer: Optimizer, others: Iterable[Optimizer], scaler: Any = None) -> None:
         """An optimiser is about to step; `others` are known to hold weights of the model as well."""
-        if self._monitor.settings.optimizer is None:
-            self._monitor.settings = replace(self._monitor.settings, optimizer=_facts(optimizer))
+        if self._monitor.settings.optimizer is None and not self._ended:
+            self._quietly(self._note, optimizer)
         if self.is_due and self._before is None:
             self._scaler = scaler
             self._quietly(self._see, optimizer, others)
@@ -116,6 +116,9 @@ class StepHealth:
             if [len(each) for each in calls] == list(rows) and (name == "views" or calls[0].ndim == 2):
                 with suppress(RuntimeError):  # crops of several sizes, of which no two were said to be meant
                     self._pairs[name].append(pair_up(calls))
+
+    def _note(self, optimizer: Optimizer) -> None:
+        self._monitor.settings = replace(self._monitor.settings, optimizer=_facts(optimizer))
 
     def _see(self, optimizer: Optimizer, others: Iterable[Optimizer]) -> None:
         held, elsewhere = _held(optimizer), {each for other in others for each in _held(other)}
