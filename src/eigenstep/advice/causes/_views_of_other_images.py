@@ -1,7 +1,6 @@
 """Row i of the two views is not the same image: a shuffle, a roll or a sampler between them."""
 
 from eigenstep.advice._signs import Signs
-from eigenstep.advice.causes._batch_too_small import FEW
 from eigenstep.advice.causes._cause import Action, Cause, Evidence, above, below
 
 APART, NO_AGREEMENT = 0.8, 0.1
@@ -18,8 +17,6 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
         found.append(Evidence(f"the untrained features see nothing in common (mean cosine {first:.2f})", 0.4))
     elif above(first, 0.3):
         found.append(Evidence(f"the untrained features see much in common (mean cosine {first:.2f})", -0.6))
-    if below(signs["batch"], FEW):
-        found.append(Evidence("but of so few images that may be chance", -0.4))
     scale = signs.option("views.crop_scale")
     if isinstance(scale, list | tuple) and not signs.option("views.own"):
         if scale[1] <= 0.2 or signs.number("views.noise_probability") > 0.5:
