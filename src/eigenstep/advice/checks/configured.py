@@ -18,10 +18,12 @@ from eigenstep.advice.checks._finding import Checked
 from eigenstep.advice.checks._known import Known
 from eigenstep.advice.checks._loop import Passed
 from eigenstep.advice.checks._unchanged import random_state_kept
-from eigenstep.encoders import freeze, initial_encoder
+from eigenstep.encoders import Checkpoint, find_checkpoint, freeze, initial_encoder, load_checkpoint
 from eigenstep.images import open_images
 from eigenstep.methods import method_named
 from eigenstep.optim import build_optimizer
+from eigenstep.record import RunRecord, as_dataclass, config_leaves
+from eigenstep.spelling import is_python
 from eigenstep.training import (
     Learner,
     TrainConfig,
@@ -81,8 +83,41 @@ class ConfiguredLoop:
         return copy.deepcopy(self, {id(fabric): fabric})
 
 
-def check_config(config: TrainConfig) -> Checked:
+def check_run(record: RunRecord) -> Checked:
+    """Check a run of `eigenstep train` as it is now: `check_config` with the weights of its last checkpoint.
+
+    The optimiser begins anew, at the rate that is set; without a checkpoint the weights are the initial ones.
+
+    Raises
+    ------
+    ValueError
+        In one line for a run of another loop, and for one that was given objects of Python.
+    """
+    if not record.config.get("loss") or record.is_prediction:
+        raise ValueError(
+            f"{record.path} has no configuration of `eigenstep train`; of a watched loop call"
+            " watched.advise(loader, loss)"
+        )
+    config: TrainConfig = as_dataclass(TrainConfig, record.config)
+    if own := [name for name, value in config_leaves(record.config).items() if is_python(str(value))]:
+        raise ValueError(
+            f"{record.path} was given objects of Python ({', '.join(own)}), which a folder does not hold:"
+            " call eigenstep.check of the parts, and eigenstep.advise(run, checked)"
+        )
+    try:
+        weights = load_checkpoint(find_checkpoint(record.path))
+    except FileNotFoundError:
+        weights = None
+    return check_config(config, weights)
+
+
+def check_config(config: TrainConfig, weights: Checkpoint | None = None) -> Checked:
     """Check what `eigenstep train` would do, on its first three batches; see `check`.
+
+    Parameters
+    ----------
+    weights : Checkpoint | None
+        Of the run so far; default: as it begins.
 
     Raises
     ------
@@ -127,6 +162,8 @@ def check_config(config: TrainConfig) -> Checked:
         ]
         later = views(batches[0].images, _generator(config, BATCHES), part, parts)
         learner = _learner(fabric, config, images.classes)
+        if weights is not None:
+            weights.restore(learner.parts)
         optimizer = build_optimizer(
             learner.encoder, config.optimizer, learner.objective, learner.objective.fixed_rate
         )
