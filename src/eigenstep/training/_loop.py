@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from eigenstep.encoders import Encoder, TwoEncoders, channels_of, freeze, other_scale
+from eigenstep.encoders import Encoder, TwoEncoders, channels_of, freeze
 from eigenstep.images import Pairs, open_images
 from eigenstep.machine import on_leader, set_threads
 from eigenstep.methods import Method, Objective, TargetNetwork, check_views, method_named, plugged
@@ -32,7 +32,6 @@ from eigenstep.training._resolve_images import views_for
 from eigenstep.training._run import Run
 from eigenstep.training._run_folder import OwnFolder
 from eigenstep.training._seeds import derived_seed
-from eigenstep.training._sync_batch_norm import synchronize_batch_norms
 from eigenstep.training.config import TrainConfig
 from eigenstep.views import Augmentation
 
@@ -178,7 +177,11 @@ def _train(
         if own.encoder is not None:  # whose dimension is known now
             on_leader(folder.check)
         start = Beginning(encoder.start, freeze(encoder, config.freeze))
-        scale = other_scale(config.backbone, config.views.mean, config.views.std) if config.pretrained else []
+        scale: list[str] = []
+        if config.pretrained:
+            from eigenstep.encoders import other_scale  # needs timm
+
+            scale = other_scale(config.backbone, config.views.mean, config.views.std)
         learner = build_learner(fabric, config, method, encoder, images.classes, view)
         said = said_of_optimizer(learner.encoder, config.optimizer, learner.objective)
         for line in [*start.lines, *scale, *said, *(constant_from(config) if folder.resume else [])]:
@@ -234,6 +237,8 @@ def build_learner(
     if objective.needs_views:
         objective.begin(view)
     if fabric.world_size > 1 and config.sync_batch_norm:
+        from eigenstep.training._sync_batch_norm import synchronize_batch_norms
+
         synchronize_batch_norms(encoder, fabric.device)
         synchronize_batch_norms(objective, fabric.device)
     momentum = objective.target_momentum

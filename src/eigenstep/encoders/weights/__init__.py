@@ -1,9 +1,14 @@
 """A start from weights: files of many libraries, whose names are matched to a backbone's."""
 
-from eigenstep.encoders.weights._files import find_weights, read_weights
-from eigenstep.encoders.weights._first_layers import adapted
-from eigenstep.encoders.weights._hub import other_scale, pretrained_weights
-from eigenstep.encoders.weights._start import LEAST_MATCHED, Start, start_from
+from typing import TYPE_CHECKING
+
+from eigenstep.lazy import lazily
+
+if TYPE_CHECKING:
+    from eigenstep.encoders.weights._files import find_weights, read_weights
+    from eigenstep.encoders.weights._first_layers import adapted
+    from eigenstep.encoders.weights._hub import other_scale, pretrained_weights
+    from eigenstep.encoders.weights._start import LEAST_MATCHED, Start, start_from
 
 __all__ = [
     "LEAST_MATCHED",
@@ -15,3 +20,4 @@ __all__ = [
     "read_weights",
     "start_from",
 ]
+__getattr__, __dir__ = lazily(__name__)
