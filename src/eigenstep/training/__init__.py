@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         learning_rates,
     )
     from eigenstep.training._compile import compile_network
+    from eigenstep.training._engine import Engine, OneProcess
     from eigenstep.training._health import Health
     from eigenstep.training._learner import Learner
     from eigenstep.training._loggers import build_loggers, check_loggers
@@ -56,11 +57,13 @@ __all__ = [
     "DCLConfig",
     "EmbeddingPreconditionerConfig",
     "Encoder",
+    "Engine",
     "Health",
     "ImageSet",
     "ImagesConfig",
     "Learner",
     "LoggerConfig",
+    "OneProcess",
     "OptimizerConfig",
     "Preempted",
     "ProbesConfig",

@@ -4,13 +4,13 @@ import math
 from dataclasses import dataclass
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import get_total_norm
 
 from eigenstep.encoders import Encoder, TwoEncoders
+from eigenstep.training._engine import Engine
 from eigenstep.training._learner import ForwardPass, Learner
 
 # Of a tensor of weights, by which an update is measured; of a batch and of an image's channel, by which views
@@ -36,7 +36,7 @@ class Health:
     what each number is.
     """
 
-    def __init__(self, learner: Learner, fabric: Fabric) -> None:
+    def __init__(self, learner: Learner, engine: Engine) -> None:
         encoder = learner.encoder
         parts: dict[str, nn.Module] = {"objective": learner.objective}
         if isinstance(encoder, Encoder):
@@ -45,8 +45,8 @@ class Health:
         self._parts = {name: weights for name, weights in self._parts.items() if weights}
         self._norms = [each for each in encoder.modules() if isinstance(each, _BatchNorm)]
         self._of_pairs = isinstance(encoder.backbone, TwoEncoders)
-        self._scaler = getattr(fabric.strategy.precision, "scaler", None)
-        self._processes = fabric.world_size
+        self._scaler = engine.scaler
+        self._processes = engine.world_size
 
     @torch.no_grad()
     def of_batch(self, passed: ForwardPass, images: Tensor) -> dict[str, float]:
