@@ -22,6 +22,7 @@ from eigenstep.images import open_images
 from eigenstep.methods import method_named
 from eigenstep.optim import build_optimizer
 from eigenstep.training import (
+    Engine,
     Learner,
     TrainConfig,
     build_learner,
