@@ -10,8 +10,19 @@ import eigenstep
 
 # From the ground up: a room uses rooms that stand before it alone.
 ROOMS = (
-    *("lazy", "machine", "spelling", "pages", "record", "theory", "kernel", "embeddings", "analysis", "losses"),
-    *("spectrum", "probes", "views", "images", "encoders", "methods", "optim", "training", "export"),
+    *("lazy", "machine", "spelling", "pages", "record", "theory", "kernel", "embeddings", "analysis"),
+    *(
+        "losses",
+        "spectrum",
+        "probes",
+        "views",
+        "images",
+        "encoders",
+        "methods",
+        "optim",
+        "training",
+        "export",
+    ),
     *("integrations", "prediction", "comparison", "modes", "advice", "report", "live", "terminal"),
     *("reproduce", "cli"),
 )
