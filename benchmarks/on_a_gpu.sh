@@ -53,14 +53,14 @@ print('machine |', torch.cuda.get_device_name() if cuda else 'no GPU', '| torch'
 " >> "$table" 2>&1
 # shellcheck disable=SC2086  # options are several words
 {
-    section training 150 "images/s|^lightly|^Eigenstep|^bare|times as fast|reaches|views take|waits for" \
+    section training 130 "images/s|^lightly|^Eigenstep|^bare|times as fast|reaches|views take|waits for" \
         "$python" benchmarks/training_against_lightly.py --device "$device" $lightly
     section monitor 60 "step with|^ *[0-9]+ +window" \
         "$python" benchmarks/monitor_overhead.py --device "$device" $monitor
     section ntk 45 " \| " "$python" benchmarks/gpu_sections.py ntk --device "$device" $tiny
     section kernel 60 " \| " "$python" benchmarks/gpu_sections.py kernel --device "$device" $tiny
     section collectives 35 " \| " "$python" benchmarks/gpu_sections.py collectives --device "$device" $tiny
-    section stepwise 110 " \| " "$python" benchmarks/gpu_sections.py stepwise --device "$device" $tiny
+    section stepwise 100 " \| " "$python" benchmarks/gpu_sections.py stepwise --device "$device" $tiny
     section late_modes 75 " \| " "$python" benchmarks/gpu_sections.py late_modes --device "$device" $tiny
 }
 cat "$table"

@@ -16,13 +16,14 @@ def lazily(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]
 
     Examples
     --------
-    The end of such an `__init__.py`:
+    What such an `__init__.py` holds:
 
         if TYPE_CHECKING:
             from eigenstep.room._mine import mine
+        else:
+            __getattr__, __dir__ = lazily(__name__)
 
         __all__ = ["mine"]
-        __getattr__, __dir__ = lazily(__name__)
     """
     module = sys.modules[package]
     homes: dict[str, tuple[str, str]] = {}

@@ -61,6 +61,8 @@ if TYPE_CHECKING:
         track_modes,
     )
     from eigenstep.analysis.verdicts import Verdict, judge, judge_snapshot, judge_spectra
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "Analysis",
@@ -126,4 +128,3 @@ __all__ = [
     "update_rule",
     "variance_along",
 ]
-__getattr__, __dir__ = lazily(__name__)

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from eigenstep.embeddings._formats import SUFFIXES, embeddings_suffix
     from eigenstep.embeddings._missing import nonfinite_rows, rows_in_words
     from eigenstep.embeddings._rows import Rows, open_rows
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "SUFFIXES",
@@ -22,4 +24,3 @@ __all__ = [
     "type_name",
     "wide_type",
 ]
-__getattr__, __dir__ = lazily(__name__)

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from eigenstep.encoders._two_encoders import TwoEncoders
     from eigenstep.encoders.features import BackboneFeatures, ImageFeatures, PatchFeatures, RandomConvFeatures
     from eigenstep.encoders.weights import Start, other_scale, read_weights
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "POOLED",
@@ -101,4 +103,3 @@ __all__ = [
     "try_encoder",
     "try_network",
 ]
-__getattr__, __dir__ = lazily(__name__)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from eigenstep.export._onnx import export_onnx, trace_network
     from eigenstep.export._probe_run import probe_run
     from eigenstep.export._timm import export_timm
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "Columns",
@@ -31,4 +33,3 @@ __all__ = [
     "probe_run",
     "trace_network",
 ]
-__getattr__, __dir__ = lazily(__name__)

@@ -76,6 +76,8 @@ if TYPE_CHECKING:
         pictures,
         stored_images,
     )
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "AnyImage",
@@ -137,4 +139,3 @@ __all__ = [
     "stored_images",
     "take_inventory",
 ]
-__getattr__, __dir__ = lazily(__name__)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
         ntk_features,
         relu_cntk,
     )
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "ContrastiveKernelPCA",
@@ -31,4 +33,3 @@ __all__ = [
     "relu_cntk",
     "relu_ntk",
 ]
-__getattr__, __dir__ = lazily(__name__)

@@ -79,6 +79,8 @@ if TYPE_CHECKING:
     from eigenstep.losses._vicreg import VICRegLoss, vicreg_loss
     from eigenstep.losses._visreg import VISRegLoss, visreg_loss
     from eigenstep.losses._wmse import WMSELoss, wmse_loss
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "BarlowTwinsLoss",
@@ -128,4 +130,3 @@ __all__ = [
     "visreg_loss",
     "wmse_loss",
 ]
-__getattr__, __dir__ = lazily(__name__)

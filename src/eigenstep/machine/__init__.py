@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # what needs torch: `share_cores` has to come before it
         world_size,
     )
     from eigenstep.machine._waiting import calm_threads
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "RaiseOnce",
@@ -56,4 +58,3 @@ __all__ = [
     "usable_cores",
     "world_size",
 ]
-__getattr__, __dir__ = lazily(__name__)

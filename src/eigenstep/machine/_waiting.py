@@ -22,10 +22,11 @@ _GRAIN = 2**15
 def calm_threads() -> Iterator[None]:
     """As long as it lasts, waiting threads give up their core once the machine is seen to be crowded.
 
-    GNU OpenMP reads the environment when torch is loaded, and then lets waiting threads spin for milliseconds:
-    beside one busy process two threads are slower than one. While it has more threads than cores it lets them
-    spin some hundred times only (its manual, GOMP_SPINCOUNT); so a team is made that does nothing. How many
-    threads compute, and so every number, stays as it is. Other runtimes than GNU's are left alone.
+    GNU OpenMP reads the environment when torch is loaded, and then lets waiting threads spin for
+    milliseconds: beside one busy process two threads are slower than one. While it has more threads than
+    cores it lets them spin some hundred times only (its manual, GOMP_SPINCOUNT); so a team is made that does
+    nothing. How many threads compute, and so every number, stays as it is. Other runtimes than GNU's are
+    left alone.
     """
     import torch
 

@@ -61,6 +61,8 @@ if TYPE_CHECKING:  # what brings torch
     from eigenstep.methods._objective import Embeddings, Objective, check_outcome
     from eigenstep.methods._plugged import plugged
     from eigenstep.methods._target import TargetNetwork
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "AutoencoderConfig",
@@ -103,7 +105,6 @@ __all__ = [
     "small_start",
     "title_of",
 ]
-__getattr__, __dir__ = lazily(__name__)
 
 _FILES = (
     *(_barlow_twins, _simclr, _vicreg, _spectral_contrastive, _w_mse, _dcl),

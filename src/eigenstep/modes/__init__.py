@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from eigenstep.modes._write import write_modes
     from eigenstep.modes.augmentations import AugmentationAdvice, rank_augmentations
     from eigenstep.modes.statistics import Statistics, image_statistics
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "Accuracy",
@@ -49,4 +51,3 @@ __all__ = [
     "worth",
     "write_modes",
 ]
-__getattr__, __dir__ = lazily(__name__)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from eigenstep.optim._preconditioned import Preconditioned
     from eigenstep.optim._schedule import learning_rates, set_rate
     from eigenstep.optim._shapes import fallback_reason, fallback_reasons, rate_scale
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "EmbeddingPreconditioner",
@@ -37,4 +39,3 @@ __all__ = [
     "set_rate",
     "with_defaults",
 ]
-__getattr__, __dir__ = lazily(__name__)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from eigenstep.prediction._measured import fit_time, measured_mode_times, measured_times
     from eigenstep.prediction._modes import KernelModes, find_modes, mode_times, scales_of_start
     from eigenstep.prediction._predict import predict
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "Course",
@@ -51,4 +53,3 @@ __all__ = [
     "train_linear_model",
     "training_config",
 ]
-__getattr__, __dir__ = lazily(__name__)

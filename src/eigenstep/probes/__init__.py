@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from eigenstep.probes._probe import probe
     from eigenstep.probes._ridge import RIDGE_STRENGTHS, RidgeFit, fit_ridge, ridge_probe
     from eigenstep.probes._task import ProbeResult, chance, every_fifth, score
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "LOGISTIC_STRENGTHS",
@@ -38,4 +40,3 @@ __all__ = [
     "score",
     "standardise",
 ]
-__getattr__, __dir__ = lazily(__name__)

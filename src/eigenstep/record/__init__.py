@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from eigenstep.record._table import Table, read_table
     from eigenstep.record._thinned import Thinned, padded, stride_for
     from eigenstep.record._writer import RecordWriter, append_line
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "CHECKPOINTS",
@@ -115,4 +117,3 @@ __all__ = [
     "stride_for",
     "write_part",
 ]
-__getattr__, __dir__ = lazily(__name__)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from eigenstep.spectrum._rectangular import RectangularSpectrum, rectangular_spectrum_of
     from eigenstep.spectrum._spectrum import Spectrum, spectrum_of
     from eigenstep.spectrum.watching import Hook, Watch, watch
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "FileSpectrum",
@@ -57,4 +59,3 @@ __all__ = [
     "spectrum_of",
     "watch",
 ]
-__getattr__, __dir__ = lazily(__name__)

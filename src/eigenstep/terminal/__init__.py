@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from eigenstep.terminal._progress import console, follow, progress_line
     from eigenstep.terminal._spectrum_chart import HEIGHT, LABELS, spectrum_chart
     from eigenstep.terminal._tables import print_prediction, print_runs, print_table
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "HEIGHT",
@@ -20,4 +22,3 @@ __all__ = [
     "progress_line",
     "spectrum_chart",
 ]
-__getattr__, __dir__ = lazily(__name__)

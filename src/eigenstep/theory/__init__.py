@@ -45,6 +45,8 @@ if TYPE_CHECKING:
         second_moment,
         word_target,
     )
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "CLIP",
@@ -85,4 +87,3 @@ __all__ = [
     "vicreg_plateau",
     "word_target",
 ]
-__getattr__, __dir__ = lazily(__name__)

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
         dump_config,
         load_config,
     )
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "BYOLConfig",
@@ -100,4 +102,3 @@ __all__ = [
     "train",
     "views_for",
 ]
-__getattr__, __dir__ = lazily(__name__)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from eigenstep.views._parameters import ViewParameters, sample_parameters
     from eigenstep.views._resample import gaussian_blur, quarter_turns, resized_crop
     from eigenstep.views._two_views import TwoViews
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "Augmentation",
@@ -44,4 +46,3 @@ __all__ = [
     "sample_parameters",
     "solarize",
 ]
-__getattr__, __dir__ = lazily(__name__)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from eigenstep.encoders.features._kernels import is_random, kernel_features
     from eigenstep.encoders.features._patches import PatchFeatures
     from eigenstep.encoders.features._random_conv import RandomConvFeatures
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "BackboneFeatures",
@@ -21,4 +23,3 @@ __all__ = [
     "is_random",
     "kernel_features",
 ]
-__getattr__, __dir__ = lazily(__name__)

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from eigenstep.encoders.weights._first_layers import adapted
     from eigenstep.encoders.weights._hub import other_scale, pretrained_weights
     from eigenstep.encoders.weights._start import LEAST_MATCHED, Start, start_from
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "LEAST_MATCHED",
@@ -20,4 +22,3 @@ __all__ = [
     "read_weights",
     "start_from",
 ]
-__getattr__, __dir__ = lazily(__name__)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from eigenstep.kernel.pairs._sample_share import sample_share, some_samples
     from eigenstep.kernel.pairs._small_start_objective import SmallStartObjective
     from eigenstep.kernel.pairs._weighted_pairs import from_matrix
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "OBJECTIVES",
@@ -57,4 +59,3 @@ __all__ = [
     "unpaired",
     "weighted_views",
 ]
-__getattr__, __dir__ = lazily(__name__)

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     )
     from eigenstep.modes.augmentations._standing import Difference, Standing
     from eigenstep.modes.augmentations._words import sentence, tables
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "Agreement",
@@ -70,4 +72,3 @@ __all__ = [
     "write_page",
     "write_sets",
 ]
-__getattr__, __dir__ = lazily(__name__)
