@@ -52,3 +52,10 @@ def test_a_room_whose_extra_is_missing_says_so_as_its_import_does():
     )
     assert lazy == plain
     assert "timm" in lazy
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("__init__.py")), ids=lambda path: path.parent.name)
+def test_every_public_name_is_there(path):
+    package = import_module(".".join(("eigenstep", *path.parent.relative_to(SOURCE).parts)))
+    names = getattr(package, "__all__", [])
+    assert [name for name in names if not hasattr(package, name)] == []
