@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from eigenstep.encoders._backbones import build_backbone
 from eigenstep.encoders._config import ProjectorConfig
 from eigenstep.encoders._freezing import FrozenNorms
-from eigenstep.encoders.weights import Start, find_weights, pretrained_weights, read_weights, start_from
+from eigenstep.encoders.weights import Start, find_weights, read_weights, start_from
 
 
 class Encoder(FrozenNorms, nn.Module):
@@ -86,6 +86,8 @@ def build_encoder(
     model, features = build_backbone(backbone, image_size, channels, local_size)
     encoder = Encoder(model, features, projector)
     if pretrained or weights is not None:
+        from eigenstep.encoders.weights import pretrained_weights  # needs timm
+
         tensors = pretrained_weights(backbone) if weights is None else read_weights(weights)
         source = f"timm's {backbone}" if weights is None else str(find_weights(weights))
         encoder.start = start_from(model, tensors, source, backbone, image_size, prefix=weights_prefix)

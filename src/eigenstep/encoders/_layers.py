@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 
-from timm.models import group_parameters
 from torch import nn
 
 # Modules of the convnet: a convolution, its norm, and what has no parameters.
@@ -41,6 +40,8 @@ def layers_of(backbone: nn.Module) -> dict[str, int]:
 def _grouped(backbone: nn.Module, coarse: bool) -> dict[str, int]:
     matcher = getattr(backbone, "group_matcher", None)
     if matcher is not None:
+        from timm.models import group_parameters
+
         found: dict[str, int] = group_parameters(backbone, matcher(coarse=coarse), reverse=True)
         return found
     names = [name for name, _ in backbone.named_parameters()]

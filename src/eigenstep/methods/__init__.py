@@ -6,10 +6,11 @@ The configuration, the trainer, predictions, reports and tests go through the re
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from typing_extensions import Doc
 
+from eigenstep.lazy import lazily
 from eigenstep.methods import (
     _autoencoder,
     _barlow_twins,
@@ -46,18 +47,22 @@ from eigenstep.methods._mae import MAEConfig
 from eigenstep.methods._method import Method, listed
 from eigenstep.methods._mmcr import MMCRConfig
 from eigenstep.methods._nscl import NSCLConfig
-from eigenstep.methods._objective import Embeddings, Objective, check_outcome
-from eigenstep.methods._plugged import absent, plugged
 from eigenstep.methods._simclr import SimCLRConfig
 from eigenstep.methods._simsiam import SimSiamConfig
 from eigenstep.methods._small_start import SmallStart
 from eigenstep.methods._spectral_contrastive import SpectralContrastiveConfig
 from eigenstep.methods._supcon import SupConConfig
-from eigenstep.methods._target import TargetNetwork
 from eigenstep.methods._vicreg import VICRegConfig
 from eigenstep.methods._visreg import VISRegConfig
 from eigenstep.methods._w_mse import WMSEConfig
 from eigenstep.spelling import PYTHON, is_python, nearest
+
+if TYPE_CHECKING:  # what brings torch
+    from eigenstep.methods._objective import Embeddings, Objective, check_outcome
+    from eigenstep.methods._plugged import plugged
+    from eigenstep.methods._target import TargetNetwork
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "AutoencoderConfig",
@@ -176,13 +181,15 @@ def method_named(loss: str) -> Method[Any]:
         For an unknown name, naming the nearest.
     """
     if is_python(loss):
+        from eigenstep.methods._plugged import absent
+
         return absent(loss)
     if loss not in METHODS:
         raise ValueError(f"unknown loss {loss!r}: expected {', '.join(METHODS)}." + nearest(loss, METHODS))
     return METHODS[loss]
 
 
-def check_views(config: Any, objective: Objective) -> None:
+def check_views(config: Any, objective: "Objective") -> None:
     """Refuse more than two views for an objective of two.
 
     Raises
@@ -211,7 +218,7 @@ def title_of(loss: str) -> str:
     return METHODS[loss].title if loss in METHODS else loss.removeprefix(PYTHON)
 
 
-def build_objective(config: Any, classes: int | None = None) -> Objective:
+def build_objective(config: Any, classes: int | None = None) -> "Objective":
     """The objective that `config.loss` names; of several processes it sees the joint batch.
 
     Parameters

@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-from timm.optim.lars import Lars
 from torch import nn
 
 from eigenstep.encoders import Encoder, layers_of
@@ -42,6 +41,8 @@ def build_optimizer(
     )
     groups = [group for group in groups if group["params"]]
     if config.name == "lars":
+        from timm.optim.lars import Lars
+
         return Lars(
             groups,
             lr=lr,

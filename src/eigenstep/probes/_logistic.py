@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
@@ -130,6 +129,8 @@ def fit_logistic(
         value = (penalty * weights.square()).sum() / 2 - (y * log_share).sum() / n
         gradient = unit * (x.T @ (log_share.exp() - y) / n + penalty * weights)
         return value.item(), gradient.flatten().cpu().numpy()
+
+    from scipy.optimize import minimize
 
     found = minimize(
         objective,

@@ -1,7 +1,6 @@
 """What `eigenstep train` records of its steps' health."""
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from eigenstep.encoders import Encoder, TwoEncoders
@@ -19,6 +18,7 @@ from eigenstep.spectrum.health import (
     share_evaluating,
     some_pixels,
 )
+from eigenstep.training._engine import Engine
 from eigenstep.training._learner import ForwardPass, Learner
 
 
@@ -29,7 +29,7 @@ class Health:
     what each number is.
     """
 
-    def __init__(self, learner: Learner, fabric: Fabric) -> None:
+    def __init__(self, learner: Learner, engine: Engine) -> None:
         encoder = learner.encoder
         parts: dict[str, nn.Module] = {"objective": learner.objective}
         if isinstance(encoder, Encoder):
@@ -38,8 +38,8 @@ class Health:
         self._parts = {name: weights for name, weights in self._parts.items() if weights}
         self._encoder = encoder
         self._of_pairs = isinstance(encoder.backbone, TwoEncoders)
-        self._scaler = getattr(fabric.strategy.precision, "scaler", None)
-        self._processes = fabric.world_size
+        self._scaler = engine.scaler
+        self._processes = engine.world_size
 
     @torch.no_grad()
     def of_batch(self, passed: ForwardPass, images: Tensor) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from eigenstep.advice._signs import Signs
 from eigenstep.advice.causes._cause import below
+from eigenstep.methods import METHODS
 
 OPTIMIZERS = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "lars": "LARS", "muon": "Muon"}
 # SimCLR, VICReg, Barlow Twins, SimSiam, DINO and MAE, for the batches that they give (256 to 4,096).
@@ -20,8 +21,6 @@ def usual_rate(signs: Signs) -> float:
     """A rate that serves where nothing else is known: AdamW's 0.001 for an optimiser that is not known."""
     name = str(signs.option("optimizer.name") or "adamw")
     if name == "sgd" and below(signs["variance_first"], SMALL_START):
-        from eigenstep.methods import METHODS  # brings torch, without which reports and pages do
-
         if signs.loss in METHODS:
             return METHODS[signs.loss].rate
     if name == "sgd":

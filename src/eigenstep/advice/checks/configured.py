@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, Self
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from eigenstep.advice.checks._batches import BATCHES, Again, Pair
@@ -25,6 +24,7 @@ from eigenstep.optim import build_optimizer
 from eigenstep.record import RunRecord, as_dataclass, config_leaves
 from eigenstep.spelling import is_python
 from eigenstep.training import (
+    Engine,
     Learner,
     TrainConfig,
     build_learner,
@@ -79,8 +79,8 @@ class ConfiguredLoop:
         return Passed(z_a, z_b, passed.loss)
 
     def copied(self) -> Self:
-        fabric = self.learner.fabric
-        return copy.deepcopy(self, {id(fabric): fabric})
+        engine = self.learner.engine
+        return copy.deepcopy(self, {id(engine): engine})
 
 
 def check_run(record: RunRecord) -> Checked:
@@ -134,7 +134,7 @@ def check_config(config: TrainConfig, weights: Checkpoint | None = None) -> Chec
     began = time.perf_counter()
     method = method_named(config.loss)
     config = resolve(config, method)
-    fabric = launch(config)
+    engine = launch(config)
     with random_state_kept():
         # Three batches are enough: no more images are decoded.
         most = BATCHES * config.batch_size
@@ -144,9 +144,9 @@ def check_config(config: TrainConfig, weights: Checkpoint | None = None) -> Chec
             dataclasses.replace(config.images, limit=limit),
             seed=config.seed,
             batch_size=config.batch_size,
-            device=fabric.device,
-            rank=fabric.global_rank,
-            processes=fabric.world_size,
+            device=engine.device,
+            rank=engine.global_rank,
+            processes=engine.world_size,
             labels=method.needs_labels,
             check=partial(views_for, config),
         )
@@ -156,12 +156,12 @@ def check_config(config: TrainConfig, weights: Checkpoint | None = None) -> Chec
         finally:
             images.close()
         views = Crops(config.views, config.images.size)
-        part, parts = fabric.global_rank, fabric.world_size
+        part, parts = engine.global_rank, engine.world_size
         drawn = [
             views(batch.images, _generator(config, index), part, parts) for index, batch in enumerate(batches)
         ]
         later = views(batches[0].images, _generator(config, BATCHES), part, parts)
-        learner = _learner(fabric, config, images.classes)
+        learner = _learner(engine, config, images.classes)
         if weights is not None:
             weights.restore(learner.parts)
         optimizer = build_optimizer(
@@ -184,10 +184,10 @@ def _generator(config: TrainConfig, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(derived_seed(config.seed, 1, step))
 
 
-def _learner(fabric: Fabric, config: TrainConfig, classes: int | None) -> Learner:
+def _learner(engine: Engine, config: TrainConfig, classes: int | None) -> Learner:
     """What a run would train, in one piece, without its folder."""
     encoder = initial_encoder(config)
     freeze(encoder, config.freeze)
     whole = dataclasses.replace(config, micro_batch_size=None, compile=False)
     view = (config.images.channels or 3, config.images.size, config.images.size)
-    return build_learner(fabric, whole, method_named(config.loss), encoder, classes, view)
+    return build_learner(engine, whole, method_named(config.loss), encoder, classes, view)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric.utilities.data import AttributeDict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -99,6 +98,8 @@ def _read(path: Path) -> dict[str, Tensor]:
         start = file.read(9)
     if start[8:] == b"{":
         return _plain(load_file(path))
+    from lightning_fabric.utilities.data import AttributeDict
+
     # Two classes that hold nothing but values: arguments of a command line, and Lightning's hyperparameters.
     with torch.serialization.safe_globals([argparse.Namespace, AttributeDict]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch, about pickles that it does not write
