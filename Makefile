@@ -3,7 +3,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-fast lint benchmark clean
+.PHONY: demo test test-fast lint docs benchmark clean
 
 demo: $(STAMP)
 	$(RUN) -m eigenstep demo --overwrite
@@ -20,6 +20,11 @@ lint: $(STAMP)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
+# The site, into site/: open site/index.html. A warning or a dead link is an error.
+docs: $(STAMP)
+	$(RUN) -m pip install --quiet -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet
+
 benchmark: $(STAMP)
 	$(RUN) -m pip install --quiet -e '.[benchmark]'
 	for script in benchmarks/*.py; do $(RUN) $$script || exit 1; done
@@ -32,4 +37,4 @@ $(STAMP): pyproject.toml
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache
