@@ -28,6 +28,13 @@ class OncePerName(griffe.Extension):
             if shown not in (None, public.path):
                 self._link(pkg.modules_collection[public.path], shown)
 
+    def on_class(self, *, cls: griffe.Class, **_: Any) -> None:
+        """Leave out what a class's own docstring tells already, and what nobody calls by name."""
+        for name, member in cls.members.items():
+            told = member.is_attribute and not member.has_docstring
+            if told or (name.startswith("__") and name not in ("__init__", "__call__")):
+                member.public = False
+
     def _link(self, shown_name: griffe.Object | griffe.Alias, example: str) -> None:
         if example.endswith(".md"):
             link = f"[{example}]({os.path.relpath(example, 'reference')})"
