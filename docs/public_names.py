@@ -1,6 +1,6 @@
 """Public names and where each is shown by an example, read from the sources without importing them.
 
-The reference says of each name where its example stands; `python docs/public_names.py` counts those without one.
+The reference says of each name where its example is; `python docs/public_names.py` counts those without.
 """
 
 import ast
@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from doctest import DocTestParser
-
 from functools import cached_property
 from pathlib import Path
 
@@ -20,7 +19,7 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 @dataclass(frozen=True)
 class PublicName:
-    """A name in the `__all__` of at least one package: what it is, and the door at which its page shows it."""
+    """A name in the `__all__` of at least one package, and the door at which its page shows it."""
 
     name: str
     home: str  # the module that defines it
@@ -56,12 +55,15 @@ class PublicName:
 
     @cached_property
     def gives(self) -> set[str]:
-        """The classes that it returns, or that its methods do."""
+        """The classes that it or its methods return, those of its fields, and its bases."""
         if not isinstance(self.definition, Definition):
             return set()
-        functions = [node for node in ast.walk(self.definition) if isinstance(node, ast.FunctionDef)]
-        annotations = [ast.unparse(node.returns) for node in functions if node.returns]
-        return set(re.findall(r"\w+", " ".join(annotations)))
+        nodes = list(ast.walk(self.definition))
+        told = [node.returns for node in nodes if isinstance(node, ast.FunctionDef) and node.returns]
+        if isinstance(self.definition, ast.ClassDef):
+            told += [node.annotation for node in self.definition.body if isinstance(node, ast.AnnAssign)]
+            told += self.definition.bases
+        return set(re.findall(r"\w+", " ".join(ast.unparse(each) for each in told)))
 
 
 def public_names() -> list[PublicName]:
@@ -85,8 +87,8 @@ def public_names() -> list[PublicName]:
 def examples(names: list[PublicName]) -> dict[str, str]:
     """Where the example of each function and class stands, by its path; those without one are left out.
 
-    It is its own docstring, else a page whose Python names it, else the docstring of a name that does, or that
-    returns it.
+    It is its own docstring, else a page whose Python names it, else that of a name whose example uses it or
+    that is made of it: a function that returns it, a class that has it as a field or derives from it.
     """
     pages = {
         str(path.relative_to(ROOT / "docs")): _used(
@@ -95,6 +97,7 @@ def examples(names: list[PublicName]) -> dict[str, str]:
         for path in PAGES
     }
     found: dict[str, str] = {}
+    pages["examples.md"] = set().union(*(_used(path.read_text()) for path in ROOT.glob("examples/*.py")))
     callables = [public for public in names if isinstance(public.definition, Definition)]
     for public in callables:
         if ">>>" in public.docstrings:
@@ -103,14 +106,15 @@ def examples(names: list[PublicName]) -> dict[str, str]:
             page = next((page for page, used in pages.items() if public.name in used), None)
             if page:
                 found[public.path] = page
-    shown = [public for public in callables if public.path in found]
-    for public in callables:
-        if public.path in found:
-            continue
-        for other in shown:
-            if public.name in other.gives or public.name in other.uses:
-                found[public.path] = other.path
-                break
+    before = -1
+    while before != len(found):
+        before = len(found)
+        shown = [public for public in callables if public.path in found]
+        for public in callables:
+            if public.path not in found:
+                given = [other for other in shown if public.name in other.gives | other.uses]
+                if given:
+                    found[public.path] = found[given[0].path]
     return found
 
 
@@ -172,4 +176,6 @@ if __name__ == "__main__":
     callables = [public for public in names if isinstance(public.definition, Definition)]
     missing = [public.path for public in callables if public.path not in shown]
     print(*missing, sep="\n")
-    print(f"{len(names)} public names, {len(callables)} functions and classes, {len(missing)} without an example")
+    print(
+        f"{len(names)} public names, {len(callables)} of them functions and classes: {len(missing)} have none"
+    )

@@ -1,5 +1,6 @@
-"""What the reference shows of each name: it stands on one page, at its outermost door, with its example or a link."""
+"""What the reference shows of a name: it stands once, at its outermost door, with its example or a link."""
 
+import ast
 import os
 import sys
 from pathlib import Path
@@ -7,8 +8,9 @@ from typing import Any
 
 import griffe
 
-sys.path.insert(0, str(Path(__file__).parent))
-from public_names import examples, public_names
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))
+from public_names import examples, public_names  # noqa: E402
 
 
 class OncePerName(griffe.Extension):
@@ -20,15 +22,21 @@ class OncePerName(griffe.Extension):
 
     def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
         for public in self.names:
+            home = pkg.modules_collection[public.home]
+            if public.name not in home.members:  # one of several names in one assignment
+                home.set_member(public.name, griffe.Attribute(public.name))
             for door in public.doors:
                 module = pkg.modules_collection[door]
                 if door != public.door and public.name in (module.exports or ()):
                     module.exports = [name for name in module.exports if name != public.name]
-            shown = self.examples.get(public.path)
-            if shown not in (None, public.path):
-                self._link(pkg.modules_collection[public.path], shown)
+            shown_name = pkg.modules_collection[public.path]
+            if isinstance(public.definition, ast.ClassDef):
+                self._hide(shown_name)
+            example = self.examples.get(public.path)
+            if example not in (None, public.path):
+                self._link(shown_name, example)
 
-    def on_class(self, *, cls: griffe.Class, **_: Any) -> None:
+    def _hide(self, cls: griffe.Class) -> None:
         """Leave out what a class's own docstring tells already, and what nobody calls by name."""
         for name, member in cls.members.items():
             told = member.is_attribute and not member.has_docstring
@@ -37,7 +45,8 @@ class OncePerName(griffe.Extension):
 
     def _link(self, shown_name: griffe.Object | griffe.Alias, example: str) -> None:
         if example.endswith(".md"):
-            link = f"[{example}]({os.path.relpath(example, 'reference')})"
+            title = (DOCS / example).read_text().partition("\n")[0].removeprefix("# ")
+            link = f"[{title}]({os.path.relpath(example, 'reference')})"
         else:
             link = f"[`{example.removeprefix('eigenstep.')}`][{example}]"
         if shown_name.docstring:
