@@ -77,6 +77,12 @@ def initial_encoder(config: EncoderSettings, started: Start | None = None) -> En
     started : Start | None
         What a run that goes on took from weights, which a checkpoint then takes the place of: they are not
         read again, and may be gone.
+
+    Examples
+    --------
+    >>> from eigenstep.training import TrainConfig
+    >>> type(initial_encoder(TrainConfig())).__name__
+    'Encoder'
     """
     options: dict[str, Any] = {}
     if started is None:

@@ -17,6 +17,11 @@ class Broken(NamedTuple):
         Where it is among the samples.
     name, reason : str
         What it is called, and why.
+
+    Examples
+    --------
+    >>> Broken._fields
+    ('place', 'name', 'reason')
     """
 
     place: int

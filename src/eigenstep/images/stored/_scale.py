@@ -55,7 +55,13 @@ def range_of(dtype: DTypeLike, config: ImagesConfig, pixels: Pixels) -> tuple[fl
 
 
 def own_range(dtype: DTypeLike) -> tuple[float, float] | None:
-    """The range that a type itself says: of bool, uint8 and uint16; None of others."""
+    """The range that a type itself says: of bool, uint8 and uint16; None of others.
+
+    Examples
+    --------
+    >>> own_range(np.uint8), own_range(np.float32)
+    ((0.0, 255.0), None)
+    """
     return {"bool": (0.0, 1.0), "uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}.get(np.dtype(dtype).name)
 
 

@@ -30,7 +30,13 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @dataclass(frozen=True)
 class ShortTraining:
-    """How the small networks are trained by which sets are compared."""
+    """How the small networks are trained by which sets are compared.
+
+    Examples
+    --------
+    >>> ShortTraining(steps=50).loss
+    'simclr'
+    """
 
     loss: str = "simclr"
     """Its standard recipe's loss, with the options of that recipe."""
