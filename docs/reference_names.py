@@ -1,6 +1,5 @@
 """What the reference shows of a name: it stands once, at its outermost door, with its example or a link."""
 
-import ast
 import os
 import sys
 from pathlib import Path
@@ -29,25 +28,15 @@ class OncePerName(griffe.Extension):
                 module = pkg.modules_collection[door]
                 if door != public.door and public.name in (module.exports or ()):
                     module.exports = [name for name in module.exports if name != public.name]
-            shown_name = pkg.modules_collection[public.path]
-            if isinstance(public.definition, ast.ClassDef):
-                self._hide(shown_name)
+            defined = home[public.name]
+            # What has none is left out, as of a class's fields, which its own docstring tells.
+            defined.docstring = defined.docstring or griffe.Docstring("")
             example = self.examples.get(public.path)
             if example not in (None, public.path):
-                self._link(shown_name, example)
+                defined.docstring.value += f"\n\nExamples\n--------\nIn {self._link(example)}.\n"
 
-    def _hide(self, cls: griffe.Class) -> None:
-        """Leave out what a class's own docstring tells already, and what nobody calls by name."""
-        for name, member in cls.members.items():
-            told = member.is_attribute and not member.has_docstring
-            if told or (name.startswith("__") and name not in ("__init__", "__call__")):
-                member.public = False
-
-    def _link(self, shown_name: griffe.Object | griffe.Alias, example: str) -> None:
-        if example.endswith(".md"):
-            title = (DOCS / example).read_text().partition("\n")[0].removeprefix("# ")
-            link = f"[{title}]({os.path.relpath(example, 'reference')})"
-        else:
-            link = f"[`{example.removeprefix('eigenstep.')}`][{example}]"
-        if shown_name.docstring:
-            shown_name.docstring.value += f"\n\nExamples\n--------\nIn {link}.\n"
+    def _link(self, example: str) -> str:
+        if not example.endswith(".md"):
+            return f"[`{example.removeprefix('eigenstep.')}`][{example}]"
+        title = (DOCS / example).read_text().partition("\n")[0].removeprefix("# ")
+        return f"[{title}]({os.path.relpath(example, 'reference')})"

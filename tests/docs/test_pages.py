@@ -13,7 +13,13 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
 # Their Python is run here; that of the other pages beside what they tell of, or with a program of its own.
-RUN_HERE = ["index.md", "theory.md", "extend.md", "runs-in-python.md", *(page for page in PAGES if page.startswith("choose/"))]
+RUN_HERE = [
+    "index.md",
+    "theory.md",
+    "extend.md",
+    "runs-in-python.md",
+    *(page for page in PAGES if page.startswith("choose/")),
+]
 
 
 def navigation():

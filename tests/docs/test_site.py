@@ -1,6 +1,7 @@
 """The site is built without a warning, leads nowhere that is not there, and is searched without a network."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -77,6 +78,13 @@ def test_nothing_is_loaded_from_the_network(pages):
     loaded = {each for path, page in pages.items() if path.name != "404.html" for each in page.loaded}
     assert loaded
     assert not [each for each in loaded if urlsplit(each).netloc]
+
+
+def test_the_examples_are_there_in_full(site):
+    page = (site / "examples.html").read_text()
+    assert "--8" not in page
+    for path in (ROOT / "examples").glob("*.py"):
+        assert all(name in page for name in re.findall(r"^def (\w+)", path.read_text(), flags=re.MULTILINE))
 
 
 def test_every_public_name_stands_on_one_page(pages):
