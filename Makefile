@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 
 .PHONY: demo test test-fast lint docs benchmark clean
 
@@ -21,8 +22,7 @@ lint: $(STAMP)
 	$(RUN) -m mypy
 
 # The site, into site/: open site/index.html. A warning or a dead link is an error.
-docs: $(STAMP)
-	$(RUN) -m pip install --quiet -e '.[docs]'
+docs: $(DOCS_STAMP)
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet
 
 benchmark: $(STAMP)
@@ -35,6 +35,10 @@ $(STAMP): pyproject.toml
 	$(RUN) -m pip install --quiet --upgrade pip
 	$(RUN) -m pip install -e '.[test]'
 	touch $(STAMP)
+
+$(DOCS_STAMP): $(STAMP)
+	$(RUN) -m pip install -e '.[docs]'
+	touch $(DOCS_STAMP)
 
 clean:
 	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache

@@ -148,7 +148,14 @@ class TrainedEncoder(Encoder):
 
 
 def as_stored(images: Tensor | AnyImage | Sequence[AnyImage], config: EncoderSettings) -> Tensor:
-    """Images as a run of this configuration stores its own, see `eigenstep.images.stored_images`."""
+    """Images as a run of this configuration stores its own, see `eigenstep.images.stored_images`.
+
+    Examples
+    --------
+    >>> from eigenstep.training import TrainConfig
+    >>> as_stored(torch.zeros(1, 3, 40, 40, dtype=torch.uint8), TrainConfig()).shape
+    torch.Size([1, 3, 32, 32])
+    """
     return stored_images(images, dataclasses.replace(config.images, channels=channels_of(config)))
 
 

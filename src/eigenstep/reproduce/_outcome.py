@@ -60,7 +60,13 @@ class Row:
 
 @dataclass(frozen=True)
 class OutcomeTable:
-    """A further table: a title, a header, and rows of text and numbers, text first."""
+    """A further table: a title, a header, and rows of text and numbers, text first.
+
+    Examples
+    --------
+    >>> OutcomeTable("Modes", ("mode", "gamma"), [("1", 59.6)])
+    OutcomeTable(title='Modes', header=('mode', 'gamma'), rows=[('1', 59.6)])
+    """
 
     title: str
     header: tuple[str, ...]

@@ -45,6 +45,12 @@ def range_of(dtype: DTypeLike, config: ImagesConfig, pixels: Pixels) -> tuple[fl
     ------
     ValueError
         If nothing says what the range is.
+
+    Examples
+    --------
+    >>> from eigenstep.images import Pixels
+    >>> range_of(np.uint8, ImagesConfig(), Pixels())
+    (0.0, 255.0)
     """
     own = own_range(dtype)
     if own is not None and config.range is None:
