@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from doctest import DocTestParser
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -111,8 +111,8 @@ def examples(names: list[PublicName]) -> dict[str, str]:
         )
         for path in PAGES
     }
-    found: dict[str, str] = {}
     pages["examples.md"] = set().union(*(_used(path.read_text()) for path in ROOT.glob("examples/*.py")))
+    found: dict[str, str] = {}
     callables = [public for public in names if isinstance(public.definition, Definition)]
     for public in callables:
         if ">>>" in public.docstrings:
@@ -155,13 +155,9 @@ def _file(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-_trees: dict[Path, ast.Module] = {}
-
-
+@cache
 def _tree(path: Path) -> ast.Module:
-    if path not in _trees:
-        _trees[path] = ast.parse(path.read_text())
-    return _trees[path]
+    return ast.parse(path.read_text())
 
 
 def _exported(tree: ast.Module) -> Iterator[str]:
