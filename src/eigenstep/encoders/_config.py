@@ -62,7 +62,14 @@ def of_three_channels(tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def channels_of(settings: "EncoderSettings") -> int:
-    """Channels of the images that an encoder of these settings takes: 3 where no images have told."""
+    """Channels of the images that an encoder of these settings takes: 3 where no images have told.
+
+    Examples
+    --------
+    >>> from eigenstep.training import TrainConfig
+    >>> channels_of(TrainConfig())
+    3
+    """
     return settings.images.channels or 3
 
 

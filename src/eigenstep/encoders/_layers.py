@@ -33,7 +33,14 @@ def stages_of(backbone: nn.Module) -> list[list[str]]:
 
 
 def layers_of(backbone: nn.Module) -> dict[str, int]:
-    """The depth of every parameter, 0 for the stem; finer than by stages where timm knows it."""
+    """The depth of every parameter, 0 for the stem; finer than by stages where timm knows it.
+
+    Examples
+    --------
+    >>> import timm
+    >>> set(layers_of(timm.create_model("test_resnet")).values())
+    {0, 1, 2, 3, 4, 5}
+    """
     return _grouped(backbone, coarse=False)
 
 

@@ -147,7 +147,13 @@ class MethodNodes(SmallStartNodes):
 
 
 def predicted_losses() -> str:
-    """The losses whose learning is predicted, as a sentence has them."""
+    """The losses whose learning is predicted, as a sentence has them.
+
+    Examples
+    --------
+    >>> predicted_losses()
+    'barlow_twins, simclr, vicreg or lejepa'
+    """
     return listed([name for name, method in METHODS.items() if method.small_start])
 
 
@@ -179,6 +185,11 @@ def method_named(loss: str) -> Method[Any]:
     ------
     ValueError
         For an unknown name, naming the nearest.
+
+    Examples
+    --------
+    >>> method_named("w_mse").title
+    'W-MSE'
     """
     if is_python(loss):
         from eigenstep.methods._plugged import absent
@@ -230,6 +241,12 @@ def build_objective(config: Any, classes: int | None = None) -> "Objective":
     ------
     ValueError
         For an unknown name, naming the nearest, and for values that the loss refuses.
+
+    Examples
+    --------
+    >>> from eigenstep.training import TrainConfig
+    >>> build_objective(TrainConfig(loss="vicreg")).loss
+    VICRegLoss(lambda_param=25.0, mu_param=25.0, nu_param=1.0, gather_distributed=True, eps=0.0001)
     """
     method = method_named(config.loss)
     objective = method.build(method.options_in(config), config.projector.dim, classes or 1)
@@ -239,14 +256,28 @@ def build_objective(config: Any, classes: int | None = None) -> "Objective":
 
 
 def default_rate(config: Any) -> float:
-    """The learning rate that is used where the configuration gives none."""
+    """The learning rate that is used where the configuration gives none.
+
+    Examples
+    --------
+    >>> from eigenstep.training import OptimizerConfig, TrainConfig
+    >>> default_rate(TrainConfig(loss="vicreg", optimizer=OptimizerConfig(name="muon")))
+    0.02
+    """
     if config.optimizer.name == "muon" and config.projector.init_scale < _SMALL_START:
         return _SMALL_MUON_RATE
     return _OPTIMIZER_RATES.get(config.optimizer.name, method_named(config.loss).rate)
 
 
 def is_centered(config: Any) -> bool:
-    """Whether the spectrum of C is recorded of embeddings from which the batch mean is subtracted."""
+    """Whether the spectrum of C is recorded of embeddings from which the batch mean is subtracted.
+
+    Examples
+    --------
+    >>> from eigenstep.training import TrainConfig
+    >>> is_centered(TrainConfig(loss="vicreg"))
+    True
+    """
     method = method_named(config.loss)
     return method.is_centered(method.options_in(config))
 
@@ -258,6 +289,12 @@ def small_start(config: Any) -> SmallStart:
     ------
     ValueError
         For losses that never see a small embedding as small: normalised ones.
+
+    Examples
+    --------
+    >>> from eigenstep.training import TrainConfig
+    >>> type(small_start(TrainConfig(loss="vicreg")).objective).__name__
+    'VICReg'
     """
     if config.projector.batch_norm_output:
         raise ValueError(

@@ -70,5 +70,7 @@ class Health:
 
     def of_update(self, before: BeforeUpdate) -> dict[str, float]:
         """What a step did, once it is taken."""
-        scale = {"loss_scale": self._scaler.get_scale()} if self._scaler else {}
-        return as_numbers(of_update(self._parts, before) | scale)
+        found: dict[str, Tensor | float] = dict(of_update(self._parts, before))
+        if self._scaler:
+            found["loss_scale"] = self._scaler.get_scale()
+        return as_numbers(found)

@@ -35,6 +35,14 @@ def find_weights(path: str | Path) -> Path:
     ------
     FileNotFoundError
         If there is none.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "mine.safetensors").write_bytes(b"")
+    ...     find_weights(f"{folder}/mine.safetensors").name
+    'mine.safetensors'
     """
     path = Path(path)
     if path.is_dir() and (path / CONFIG).is_file():

@@ -42,7 +42,13 @@ class Photographs(Source):
 
 
 def is_photographs(data: str) -> bool:
-    """Whether `data` names the photographs, of which the source paper's experiments treat patches apart."""
+    """Whether `data` names the photographs, of which the source paper's experiments treat patches apart.
+
+    Examples
+    --------
+    >>> is_photographs("photos"), is_photographs("cifar10")
+    (True, False)
+    """
     return data == NAME
 
 
@@ -55,6 +61,11 @@ def photo_patches(count: int, size: int, seed: int = 0) -> torch.Tensor:
     ------
     ValueError
         If the patches would be larger than the photographs.
+
+    Examples
+    --------
+    >>> photo_patches(4, 16).shape
+    torch.Size([4, 3, 16, 16])
     """
     patches = Patches(count, size, seed).records(list(range(count)))
     return torch.from_numpy(np.stack(patches)).permute(0, 3, 1, 2).contiguous()

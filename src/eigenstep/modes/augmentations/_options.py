@@ -14,7 +14,13 @@ RECIPE = "{}/cifar10-resnet18"
 
 @dataclass(frozen=True)
 class ShortTraining:
-    """How the small networks are trained by which sets are compared."""
+    """How the small networks are trained by which sets are compared.
+
+    Examples
+    --------
+    >>> ShortTraining(steps=50).loss
+    'simclr'
+    """
 
     loss: str = "simclr"
     """Its standard recipe's loss, with the options of that recipe."""
