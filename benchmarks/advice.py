@@ -272,7 +272,7 @@ def collect() -> None:
         found = json.loads(done.read_text())
         lines[found["key"]] = line_of(done.parent, found)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    text = "".join(f"{json.dumps(line)}\n" for line in lines.values())
+    text = "".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines.values())
     (RESULTS / "runs.jsonl").write_text(text)
 
 

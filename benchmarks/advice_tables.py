@@ -10,6 +10,7 @@ import numpy as np
 
 from eigenstep.advice import Advice, Signs, advise_signs, signs_of, until
 from eigenstep.analysis.verdicts import Verdict
+from eigenstep.methods import METHODS
 from eigenstep.record import as_yaml, config_leaves, read_record, read_tree
 from eigenstep.terminal import console, print_table
 from eigenstep.training import TrainConfig
@@ -17,7 +18,12 @@ from eigenstep.training import TrainConfig
 # How far below its sound twin a run's accuracy is to be harmed: twice the noise of two sound seeds.
 HARM = 0.015
 # Options that no cause reads.
-UNREAD = ("images.", "record.", "checkpoint.", "probes.", "logger.", "data", "seed", "threads", "device")
+UNREAD = (
+    *("images.", "record.", "checkpoint.", "probes.", "logger.", "data", "seed", "threads", "device"),
+    *("views.mean", "views.std"),
+)
+# Signs that no cause reads.
+UNWEIGHED = ("gradient_projector", "gradient_objective", "update_objective", "weight_objective")
 PARTS_OF_RUN = {"whole": 1.0, "tenth": 0.1}
 
 
@@ -28,12 +34,17 @@ def line_of(folder: Path, done: dict[str, Any]) -> dict[str, Any]:
     line = dict(done)
     for name, share in PARTS_OF_RUN.items():
         signs = signs_of(record if share == 1 else until(record, int(share * steps)))
-        numbers = {key: float(f"{value:.3g}") for key, value in signs.numbers.items() if np.isfinite(value)}
+        numbers = {
+            key: float(f"{value:.3g}")
+            for key, value in signs.numbers.items()
+            if np.isfinite(value) and not key.startswith(UNWEIGHED)
+        }
         line[name] = {"verdict": signs.verdict, **numbers}
+    others = tuple(f"{name}." for name in METHODS if name != record.config["loss"])
     line["options"] = {
         name: value
         for name, value in config_leaves(record.config).items()
-        if value != defaults().get(name) and not name.startswith(UNREAD)
+        if value != defaults().get(name) and not name.startswith((*UNREAD, *others))
     }
     return line
 

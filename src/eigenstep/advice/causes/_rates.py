@@ -20,9 +20,8 @@ SMALL_START = 1e-2
 def usual_rate(signs: Signs) -> float:
     """A rate that serves where nothing else is known: AdamW's 0.001 for an optimiser that is not known."""
     name = str(signs.option("optimizer.name") or "adamw")
-    if name == "sgd" and below(signs["variance_first"], SMALL_START):
-        if signs.loss in METHODS:
-            return METHODS[signs.loss].rate
+    if name == "sgd" and below(signs["variance_first"], SMALL_START) and signs.loss in METHODS:
+        return METHODS[signs.loss].rate
     if name == "sgd":
         return _USUAL_OF_SGD.get(signs.loss, _USUAL["sgd"])
     return _USUAL.get(name, _USUAL["adamw"])
