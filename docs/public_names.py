@@ -168,7 +168,9 @@ def _exported(tree: ast.Module) -> Iterator[str]:
 
 def _home(module: str, name: str) -> str:
     """The module that defines what `module` exports as `name`."""
-    for node in _tree(_file(module)).body:
+    body = _tree(_file(module)).body
+    guarded = [node for each in body if isinstance(each, ast.If) for node in each.body]  # imported when used
+    for node in body + guarded:
         if isinstance(node, ast.ImportFrom) and name in {each.asname or each.name for each in node.names}:
             return _home(node.module, name)
     return module
