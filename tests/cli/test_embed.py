@@ -14,7 +14,15 @@ def test_the_runs_own_images_are_embedded_and_broken_ones_named(run, capsys):
     assert output.out.endswith("embeddings: all.parquet (23 images, with labels)\n")
     assert output.err == ""
     table = parquet.read_table("all.parquet")
-    assert table.column_names == ["index", "image_hash", "path", "label", "features", "embedding"]
+    assert table.column_names == [
+        "index",
+        "class_name",
+        "label",
+        "path",
+        "image_hash",
+        "features",
+        "embedding",
+    ]
     assert table.num_rows == 23
 
 
