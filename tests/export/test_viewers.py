@@ -14,7 +14,7 @@ from eigenstep import encoders
 from eigenstep.export import VIEWERS, embed
 from eigenstep.training import load_images
 
-PLAIN = ["index", "class_name", "label", "path"]
+PLAIN = ["class_name", "label", "index", "path"]
 
 
 @pytest.fixture

@@ -71,16 +71,17 @@ class ParquetFile:
         self.writer: parquet.ParquetWriter | None = None
 
     def write(self, block: Columns) -> None:
-        columns = {"index": pa.array(block.index)}
+        columns: dict[str, pa.Array] = {}
         if block.class_name is not None:
             columns["class_name"] = pa.array(block.class_name, pa.string())
         if block.label is not None:
             columns["label"] = pa.array(block.label, mask=block.label < 0)
+        columns["index"] = pa.array(block.index)
         columns["path"] = pa.array(block.path, pa.string())
         if block.thumbnails is not None:
             columns["image"] = image_column(block.thumbnails, block.path)
         columns |= {name: pa.array(scores) for name, scores in block.by_mode.items()}
-        # What nobody reads comes last: viewers show columns in their order.
+        # Viewers colour by the first column, and show the others in their order.
         columns["image_hash"] = pa.array(block.image_hash.tolist(), pa.string())
         columns["features"] = _vectors(block.features)
         columns["embedding"] = _vectors(block.embedding)

@@ -58,5 +58,5 @@ VIEWERS: dict[ViewerName, Viewer] = {
     ),
     "spotlight": Viewer("Renumics Spotlight", "spotlight {out}"),
     "tensorboard": Viewer("TensorBoard's projector", "tensorboard --logdir {out}", is_folder=True),
-    "latent-scope": Viewer("Latent Scope", "ls-ingest embeddings --path {out} --text_column class_name"),
+    "latent-scope": Viewer("Latent Scope", "ls-ingest embeddings --path {out}"),
 }
