@@ -137,13 +137,9 @@ def check_suffix(path: Path) -> None:
         raise ValueError(f"expected a name that ends in {', '.join(SUFFIXES)}, got {path}")
 
 
-def open_columns(
-    place: Path | IO[bytes], suffix: str, description: dict[str, Any]
-) -> ParquetFile | ArrayFile:
+def open_columns(path: Path, suffix: str, description: dict[str, Any]) -> ParquetFile | ArrayFile:
     """A new file of the kind that the suffix names; it is whole after `close`."""
-    if suffix == ".parquet":
-        return ParquetFile(place, description)
-    return ArrayFile(place, suffix, description)
+    return ParquetFile(path, description) if suffix == ".parquet" else ArrayFile(path, suffix, description)
 
 
 def _vectors(rows: np.ndarray) -> pa.Array:

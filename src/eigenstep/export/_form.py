@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import torch
 
-from eigenstep.export._columns import Columns, check_suffix, open_columns
+from eigenstep.export._columns import Columns, ParquetFile, check_suffix, open_columns
 from eigenstep.export._maps import MapName, check_map
 from eigenstep.export._new_file import check_new_file, new_file
 from eigenstep.export._of_all_rows import add_columns_of_all_rows
@@ -112,7 +112,7 @@ class Form:
                     fill(rows)
                 return
             with tempfile.TemporaryFile(dir=out.parent) as spool:  # without a name: nothing is left of it
-                with closing(open_columns(spool, out.suffix, description)) as rows:
+                with closing(ParquetFile(spool, description)) as rows:
                     fill(rows)
                 add_columns_of_all_rows(spool, aside, self.map_name, self.neighbours, device, progress)
 

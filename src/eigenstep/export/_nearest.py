@@ -48,8 +48,8 @@ def nearest_rows(
     --------
     >>> rows = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 1.0]])
     >>> ids, distances = nearest_rows(lambda: [rows], 3, 1)
-    >>> ids.tolist(), distances.round(2).tolist()
-    ([[2], [2], [0]], [[0.11], [0.55], [0.11]])
+    >>> ids.tolist(), (100 * distances).round().tolist()
+    ([[2], [2], [0]], [[11.0], [55.0], [11.0]])
     """
     kept = min(neighbours, count - 1)
     ids, distances = np.empty((count, kept), np.int64), np.empty((count, kept), np.float32)
