@@ -2,8 +2,9 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 
-.PHONY: demo test test-fast lint benchmark clean
+.PHONY: demo test test-fast lint docs benchmark clean
 
 demo: $(STAMP)
 	$(RUN) -m eigenstep demo --overwrite
@@ -20,6 +21,10 @@ lint: $(STAMP)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
+# The site, into site/: open site/index.html. A warning or a dead link is an error.
+docs: $(DOCS_STAMP)
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet
+
 benchmark: $(STAMP)
 	$(RUN) -m pip install --quiet -e '.[benchmark]'
 	for script in benchmarks/*.py; do $(RUN) $$script || exit 1; done
@@ -31,5 +36,9 @@ $(STAMP): pyproject.toml
 	$(RUN) -m pip install -e '.[test]'
 	touch $(STAMP)
 
+$(DOCS_STAMP): $(STAMP)
+	$(RUN) -m pip install -e '.[docs]'
+	touch $(DOCS_STAMP)
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache

@@ -10,24 +10,23 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from lightning_fabric import Fabric
 
 from eigenstep.encoders import build_encoder
 from eigenstep.methods import build_objective
 from eigenstep.optim import EmbeddingPreconditioner
-from eigenstep.training import Learner, ProjectorConfig, TrainConfig
+from eigenstep.training import Learner, OneProcess, ProjectorConfig, TrainConfig
 
 BATCH, SIZE = 256, 32
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    fabric = Fabric(accelerator="cpu", devices=1)
+    engine = OneProcess("cpu")
     generator = torch.Generator().manual_seed(0)
     first, second = torch.randn(2, BATCH, 3, SIZE, SIZE, generator=generator)
     for dim in (64, 256, 2048):
         config = TrainConfig(projector=ProjectorConfig(dim=dim))
-        learner = Learner(fabric, build_encoder("convnet", SIZE, config.projector), build_objective(config))
+        learner = Learner(engine, build_encoder("convnet", SIZE, config.projector), build_objective(config))
         step = least(partial(step_of, learner, (first, second)), 5)
         for power in (0.5, 1):
             every, due, other = seconds(dim, power)

@@ -16,13 +16,12 @@ import time
 import numpy as np
 import torch
 from faster_late_modes import RESULTS, RULES, Cell, add_options, append, configure
-from lightning_fabric import Fabric
 
 from eigenstep.encoders import build_encoder
 from eigenstep.machine import set_threads
 from eigenstep.methods import METHODS
 from eigenstep.optim import EmbeddingPreconditioner, build_optimizer
-from eigenstep.training import Learner
+from eigenstep.training import Learner, OneProcess
 from eigenstep.views import TwoViews
 
 
@@ -31,16 +30,16 @@ class Turn:
 
     def __init__(self, cell: Cell, options: argparse.Namespace, images: torch.Tensor) -> None:
         config = configure(cell, options)
-        fabric = Fabric(accelerator=options.device, devices=1, precision=options.precision)
+        engine = OneProcess(options.device, options.precision)
         method = METHODS[cell.loss]
         encoder = build_encoder(cell.network, options.size, config.projector)
         objective = method.build(method.options_in(config), config.projector.dim, 1)
         preconditioner = EmbeddingPreconditioner() if config.embedding_preconditioner.power else None
-        self.learner = Learner(fabric, encoder, objective, preconditioner=preconditioner)
+        self.learner = Learner(engine, encoder, objective, preconditioner=preconditioner)
         self.optimizer = build_optimizer(self.learner.encoder, config.optimizer, objective)
         views = dataclasses.replace(config.views).for_channels(3)
         self.views = TwoViews(views, options.size)
-        self.images = images.to(fabric.device)
+        self.images = images.to(engine.device)
         self.step = 0
         self.seconds: list[float] = []
 

@@ -32,6 +32,7 @@ def main() -> None:
     )
     parser.add_argument("--turns", type=int, default=5, help="measurements, and steps of the original stem")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--batch", type=int, default=BATCH, help="images a step")
     parser.add_argument("--dims", type=int, nargs="+", default=[512, 2048, 8192])
     parser.add_argument("--forms", nargs="+", default=["window"])
     options = parser.parse_args()
@@ -39,7 +40,11 @@ def main() -> None:
     set_threads(1)
     device = torch.device(options.device)
     steps = {
-        stem: [seconds(step, device) for step in [training_step(stem, device)] for _ in range(turns + 1)][1:]
+        stem: [
+            seconds(step, device)
+            for step in [training_step(stem, device, options.batch)]
+            for _ in range(turns + 1)
+        ][1:]
         for stem, turns in {"original": options.turns, "small": max(options.turns // 3, 1)}.items()
     }
     for stem, times in steps.items():
@@ -51,14 +56,19 @@ def main() -> None:
     )
     for dim in options.dims:
         for form in options.forms:
-            print(f"{dim:>5} {form:12} {row(dim, form, device, options.turns, steps)}", flush=True)
+            print(
+                f"{dim:>5} {form:12} {row(dim, form, device, options.turns, steps, options.batch)}",
+                flush=True,
+            )
 
 
-def row(dim: int, form: str, device: torch.device, turns: int, steps: dict[str, list[float]]) -> str:
+def row(
+    dim: int, form: str, device: torch.device, turns: int, steps: dict[str, list[float]], batch: int
+) -> str:
     """One line of the table."""
     with tempfile.TemporaryDirectory() as folder:
         monitor = SpectrumMonitor(Path(folder) / "run", form=form, background=False)
-        z_a, z_b = embeddings(dim, device)
+        z_a, z_b = embeddings(dim, device, batch)
         periods = [period(monitor, z_a, z_b, device) for _ in range(turns + 1)][1:]
         monitor.close()
     every = len(periods[0])
@@ -73,7 +83,7 @@ def row(dim: int, form: str, device: torch.device, turns: int, steps: dict[str, 
     return line
 
 
-def training_step(stem: str, device: torch.device) -> Callable[[], None]:
+def training_step(stem: str, device: torch.device, batch: int) -> Callable[[], None]:
     """A function that makes one step."""
     backbone = timm.create_model("resnet18", num_classes=0)
     if stem == "small":
@@ -81,7 +91,7 @@ def training_step(stem: str, device: torch.device) -> Callable[[], None]:
         backbone.maxpool = nn.Identity()
     model = nn.Sequential(backbone, nn.Linear(FEATURES, FEATURES)).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
-    images = torch.randn(2 * BATCH, 3, SIZE, SIZE, device=device)
+    images = torch.randn(2 * batch, 3, SIZE, SIZE, device=device)
 
     def step() -> None:
         z_a, z_b = model(images).chunk(2)
@@ -92,10 +102,10 @@ def training_step(stem: str, device: torch.device) -> Callable[[], None]:
     return step
 
 
-def embeddings(dim: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def embeddings(dim: int, device: torch.device, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Two views whose eigenvalues decay."""
     decay = torch.arange(1, dim + 1) ** -0.5
-    z, noise_a, noise_b = torch.randn(3, BATCH, dim)
+    z, noise_a, noise_b = torch.randn(3, batch, dim)
     return ((z + 0.3 * noise_a) * decay).to(device), ((z + 0.3 * noise_b) * decay).to(device)
 
 

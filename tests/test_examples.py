@@ -69,7 +69,7 @@ def test_the_pages_python_prints_what_stands_beside_it(capsys, tmp_path, monkeyp
 
 
 def test_the_pages_links_and_commands_name_files_that_exist():
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", PAGE)
+    links = re.findall(r"\]\((?!http)([^)#]+)", PAGE)
     assert links
     assert all((ROOT / "docs" / link).exists() for link in links)
     named = re.findall(r"examples/\w+\.py", PAGE)

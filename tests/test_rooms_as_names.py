@@ -45,10 +45,17 @@ def test_public_names_are_listed_and_others_are_not_there():
 
 @pytest.mark.slow
 def test_a_room_whose_extra_is_missing_says_so_as_its_import_does():
-    code = "import sys; sys.modules['timm'] = None\nimport eigenstep\neigenstep.training"
+    code = "import sys; sys.modules['timm'] = None\nimport eigenstep\neigenstep.encoders.small_resnets"
     lazy, plain = (
         in_new_process(each).stderr.splitlines()[-1]
-        for each in (code, code.replace("import eigenstep\neigenstep.training", "import eigenstep.training"))
+        for each in (code, code.replace("import eigenstep\neigenstep.", "import eigenstep."))
     )
     assert lazy == plain
     assert "timm" in lazy
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("__init__.py")), ids=lambda path: path.parent.name)
+def test_every_public_name_is_there(path):
+    package = import_module(".".join(("eigenstep", *path.parent.relative_to(SOURCE).parts)))
+    names = getattr(package, "__all__", [])
+    assert [name for name in names if not hasattr(package, name)] == []

@@ -7,13 +7,14 @@ from eigenstep._moved import find_moved_modules
 from eigenstep.machine import switch_off_telemetry
 
 __version__ = "0.1.0"
-__all__ = ["ContrastiveKernelPCA", "SpectrumMonitor", "check", "load_encoder", "watch"]
+__all__ = ["ContrastiveKernelPCA", "SpectrumMonitor", "advise", "check", "load_encoder", "watch"]
 
 # Where the public names are from, and the rooms that are names themselves: all imported when they are used,
 # so that `import eigenstep` costs nothing.
 _HOMES = {
     "ContrastiveKernelPCA": "kernel",
     "SpectrumMonitor": "spectrum",
+    "advise": "advice",
     "check": "advice.checks",
     "load_encoder": "encoders",
     "watch": "spectrum",

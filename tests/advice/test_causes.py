@@ -190,6 +190,22 @@ def test_a_sound_run_of_a_recipe_has_no_cause_at_any_time(name, share):
     assert not found.causes, found.causes[0].evidence
 
 
+@pytest.mark.parametrize("name", ["views_too_weak", "views_too_strong"])
+def test_of_data_that_are_no_images_no_augmentation_is_advised(name):
+    numbers, options = FAULTS[name]
+    found = advised(numbers | {"views_are_images": 0.0}, options)
+    assert name not in [each.cause.name for each in (*found.causes, *found.considered)]
+
+
+def test_of_a_foreign_loop_each_action_is_a_line_without_options():
+    for name, cause in CAUSES.items():
+        numbers, _ = FAULTS[name]
+        action = cause.act(Signs(SOUND | dict(numbers), {}, "growing")).of_foreign_loop()
+        assert action.said
+        assert not action.changes
+        assert "--" not in action.said.replace("--sheet", "")
+
+
 def test_two_faults_are_two_causes():
     numbers = FAULTS["values_not_scaled"][0] | FAULTS["images_repeated"][0]
     assert {each.cause.name for each in advised(numbers).causes} == {"values_not_scaled", "images_repeated"}

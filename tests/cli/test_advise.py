@@ -66,3 +66,24 @@ def test_a_run_of_a_foreign_loop_has_no_configuration_to_change(tmp_path, capsys
     assert main(["advise", str(run), "--apply", str(tmp_path / "better.yaml")]) == 2
     assert "make the change by hand" in capsys.readouterr().err
     assert not (tmp_path / "better.yaml").exists()
+
+
+@pytest.mark.slow
+def test_a_batch_of_the_runs_data_and_its_last_weights_speaks_too(tmp_path, capsys):
+    run = tmp_path / "run"
+    training = ["train", "--loss", "simclr", "--out", str(run), "--steps", "4", "--batch-size", "64"]
+    small = ["--images.patches", "128", "--images.size", "16", "--threads", "1"]
+    chances = [f"--views.{each}-probability" for each in ("jitter", "flip", "grayscale")]
+    plain = ["--views.crop-scale", "1", "1", *(part for each in chances for part in (each, "0"))]
+    assert main([*training, *small, *plain]) == 0
+    capsys.readouterr()
+    assert main(["advise", str(run), "--batch", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    said = {each["cause"]: [one["said"] for one in each["evidence"]] for each in found["causes"]}
+    assert any(one.endswith("both views are one") for one in said["same_view_twice"])
+
+
+def test_a_watched_loop_is_told_how_to_give_a_batch(tmp_path, capsys):
+    run = write(tmp_path / "run", config="kind: monitor\n", views_equal=1.0)
+    assert main(["advise", str(run), "--batch"]) == 2
+    assert "watched.advise(loader, loss)" in capsys.readouterr().err

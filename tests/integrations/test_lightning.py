@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+import eigenstep
 from eigenstep.analysis import find_rises
 from eigenstep.record import read_record
 
@@ -319,3 +320,19 @@ def test_without_lightning_the_import_says_what_to_install(pytorch_lightning, mo
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ModuleNotFoundError, match="pip install lightning"):
         lightning._callback_classes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("manual", [False, True])
+def test_the_record_has_the_signs_by_which_causes_are_named(tmp_path, pytorch_lightning, manual):
+    module, watching = two_views(pytorch_lightning)(manual=manual), callback()
+    module.backbone.requires_grad_(False)
+    fit(pytorch_lightning, module, tmp_path, watching)
+    found = read_record(watching.out).metrics
+    rates = found["learning_rate"]
+    moved = found["health/update_projector"] * found["health/weight_projector"]
+    np.testing.assert_allclose(moved, rates * found["health/gradient_projector"], rtol=1e-4)
+    assert (found["health/update_backbone"] == 0).all()
+    assert (found["health/batch"] == 16).all()
+    assert np.isfinite(found["health/views_apart"]).all()
+    assert eigenstep.advise(watching.out).causes[0].cause.name == "backbone_frozen"

@@ -223,3 +223,17 @@ def test_a_training_that_an_exception_ended_lets_go_when_the_model_is_trained_ag
     assert [record.metrics["step"].tolist() for record in records] == [[4], [4, 8]]
     assert not model.projector._forward_hooks
     assert not model._forward_hooks
+
+
+@pytest.mark.slow
+def test_the_end_of_a_training_says_the_likeliest_cause(tmp_path):
+    watching = callback()
+    with pytest.warns(
+        UserWarning, match=r"Likely cause: the batch is too small .* \(eigenstep advise "
+    ) as told:
+        train(TwoViews(), tmp_path, watching)
+    assert len([each for each in told if "Likely cause" in str(each.message)]) == 1
+    found = read_record(watching.out).metrics
+    assert (found["health/update_backbone"] > 0).all()
+    assert (found["health/batch"] == 8).all()
+    assert np.isfinite(found["health/views_apart"]).all()

@@ -1,4 +1,4 @@
-"""The commands and the Python of docs/predict.md do what the page says, on small images."""
+"""docs/predict.md, and docs/compare.md after it, do what they say, on small images: commands and Python."""
 
 import re
 import shlex
@@ -8,7 +8,8 @@ import pytest
 
 from eigenstep.cli import main
 
-PAGE = (Path(__file__).parents[2] / "docs" / "predict.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "predict.md").read_text() + (DOCS / "compare.md").read_text()
 # The page's probe batch of 256 images is one of 64 here.
 HERE = PAGE.replace("256", "64")
 TINY = ["--images.size", "8", "--images.patches", "64"]
@@ -36,7 +37,7 @@ def test_the_page_runs_from_top_to_bottom_and_prints_what_stands_beside_it(tmp_p
             for line in block.splitlines():
                 assert main(arguments_of(line)) == 0, line
             continue
-        exec(compile(block, "docs/predict.md", "exec"), names)
+        exec(compile(block, "docs", "exec"), names)
         expected = re.findall(r"^print\(.*\)  # (.*)$", block, flags=re.MULTILINE)
         assert capsys.readouterr().out.splitlines() == expected
         promised += len(expected)

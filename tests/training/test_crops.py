@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from eigenstep.losses import CorInfoMaxLoss
@@ -16,6 +15,7 @@ from eigenstep.training import (
     EmbeddingPreconditionerConfig,
     ImagesConfig,
     Learner,
+    OneProcess,
     ProjectorConfig,
     RecordConfig,
     TrainConfig,
@@ -49,7 +49,7 @@ def learner_of(loss, micro_batch_size=None, views=CROPS):
     objective = build_objective(TrainConfig(loss=loss, projector=ProjectorConfig(dim=4)))
     target = TargetNetwork(encoder, 0.9) if objective.target_momentum else None
     return Learner(
-        Fabric(accelerator="cpu", devices=1, precision="64-true"),
+        OneProcess("cpu", "64-true"),
         *(encoder, objective, target),
         micro_batch_size=micro_batch_size,
         global_views=views.global_views,

@@ -92,7 +92,7 @@ def test_blank_and_repeated_images_are_counted(tmp_path):
         return batch, batch.clone()
 
     found = trained(tmp_path / "run", plain, rows)
-    assert (found["images_distinct"] <= 4 / 20).all()
+    assert (found["images_distinct"] < 4.5 / 20).all()
     assert found["views_blank"].mean() == pytest.approx(1 / 4, abs=0.15)
 
 

@@ -2,11 +2,10 @@
 
 import pytest
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from eigenstep.methods import METHODS, MAEConfig, TargetNetwork, build_objective
-from eigenstep.training import ImagesConfig, Learner, ProjectorConfig, TrainConfig
+from eigenstep.training import ImagesConfig, Learner, OneProcess, ProjectorConfig, TrainConfig
 
 
 class Network(nn.Module):
@@ -31,7 +30,7 @@ class Network(nn.Module):
 @pytest.fixture
 def learner():
     """`learner("simclr", micro_batch_size=5)`: on one CPU, in float64, the same weights each time."""
-    fabric = Fabric(accelerator="cpu", devices=1, precision="64-true")
+    engine = OneProcess("cpu", "64-true")
 
     def build(loss, micro_batch_size=None, **network):
         torch.manual_seed(0)
@@ -44,7 +43,7 @@ def learner():
         )
         objective = build_objective(config, classes=3)
         target = TargetNetwork(encoder, 0.9) if objective.target_momentum else None
-        return Learner(fabric, encoder, objective, target, micro_batch_size=micro_batch_size)
+        return Learner(engine, encoder, objective, target, micro_batch_size=micro_batch_size)
 
     return build
 

@@ -6,7 +6,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
 from safetensors.torch import load_file
 from torch import nn
 
@@ -18,6 +17,7 @@ from eigenstep.training import (
     BarlowTwinsConfig,
     EmbeddingPreconditionerConfig,
     Learner,
+    OneProcess,
     OptimizerConfig,
     ProjectorConfig,
     RecordConfig,
@@ -44,13 +44,13 @@ class Network(nn.Module):
 @pytest.fixture
 def learner():
     """`learner(micro_batch_size=5)`: Barlow Twins in float64, preconditioned."""
-    fabric = Fabric(accelerator="cpu", devices=1, precision="64-true")
+    engine = OneProcess("cpu", "64-true")
 
     def build(micro_batch_size=None):
         torch.manual_seed(0)
         config = TrainConfig(projector=ProjectorConfig(dim=4))
         return Learner(
-            fabric,
+            engine,
             Network().double(),
             build_objective(config),
             micro_batch_size=micro_batch_size,

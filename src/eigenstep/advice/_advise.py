@@ -3,17 +3,23 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from eigenstep.advice._go_on import cannot_go_on
 from eigenstep.advice._signs import Signs, signs_of
 from eigenstep.advice._symptoms import symptoms_of
 from eigenstep.advice.causes import CAUSES, NAMED, Action, Cause, Evidence
 from eigenstep.analysis.verdicts import Verdict, judge
-from eigenstep.record import RunRecord
+from eigenstep.record import RunRecord, read_record
 
-# Measurements before which no cause is named, unless the run has ended by then.
+if TYPE_CHECKING:
+    from eigenstep.advice.checks import Checked, Finding  # which bring torch
+
+# Measurements before which no cause is named, unless the run has ended by then or a batch was checked.
 FEWEST = 2
+# What a check of a batch says for a cause.
+WEIGHTS = {"wrong": 1.0, "doubtful": 0.5}
 
 
 @dataclass(frozen=True)
@@ -120,13 +126,22 @@ class Advice:
         }
 
 
-def advise(record: RunRecord) -> Advice:
+def advise(run: RunRecord | str | Path, checked: "Checked | None" = None) -> Advice:
     """Say what is wrong with a run, why, and what to do about it; nothing of a sound run.
+
+    Parameters
+    ----------
+    run : RunRecord | str | Path
+        A record, or the folder that it is read from.
+    checked : Checked | None
+        What `eigenstep.check` found of a batch and the model as it is now, which speaks for causes as well.
 
     Raises
     ------
     ValueError
         For a folder that is a prediction, in which nothing was measured.
+    FileNotFoundError
+        If there is no run.
 
     Examples
     --------
@@ -141,22 +156,24 @@ def advise(record: RunRecord) -> Advice:
     >>> found.causes[0].cause.name
     'same_view_twice'
     """
+    record = run if isinstance(run, RunRecord) else read_record(run)
     if record.is_prediction:
         raise ValueError(f"{record.path} is a prediction, in which nothing was measured; expected a run")
     verdict = judge(record)
-    return advise_signs(signs_of(record, verdict), verdict)
+    return advise_signs(signs_of(record, verdict), verdict, checked)
 
 
-def advise_signs(signs: Signs, verdict: Verdict) -> Advice:
+def advise_signs(signs: Signs, verdict: Verdict, checked: "Checked | None" = None) -> Advice:
     """The same from a run's signs alone."""
-    symptoms = tuple(symptoms_of(signs))
+    faults = {} if checked is None else checked.faults
+    symptoms = (*symptoms_of(signs), *_unexplained(faults))
     found = [
-        Found(cause, tuple(sorted(evidence, key=lambda each: -abs(each.weight))), cause.act(signs))
+        Found(cause, tuple(sorted(evidence, key=lambda each: -abs(each.weight))), _act(cause, signs))
         for cause in CAUSES.values()
-        if (evidence := cause.weigh(signs, bool(symptoms)))
+        if (evidence := [*cause.weigh(signs, bool(symptoms)), *_of_checks(cause, faults)])
     ]
     found.sort(key=lambda each: -each.score)
-    enough = signs["measurements"] >= FEWEST or signs.diverged
+    enough = signs["measurements"] >= FEWEST or signs.diverged or checked is not None
     causes = tuple(each for each in found if each.score >= NAMED) if enough else ()
     considered = tuple(each for each in found if 0 < each.score < NAMED)
     restart = cannot_go_on(signs)
@@ -164,3 +181,20 @@ def advise_signs(signs: Signs, verdict: Verdict) -> Advice:
     if causes and restart is None and spoilt:
         restart = f"what was learned so far was learned under it: {spoilt}"
     return Advice(verdict, symptoms, causes, considered, restart)
+
+
+def _of_checks(cause: Cause, faults: "Mapping[str, Finding]") -> list[Evidence]:
+    known = [faults[name] for name in cause.checks if name in faults]
+    return [Evidence(f"a batch now: {each.sentence}", WEIGHTS[each.state]) for each in known]
+
+
+def _unexplained(faults: "Mapping[str, Finding]") -> list[str]:
+    """What is wrong with a batch of which no cause on the list speaks."""
+    explained = {name for cause in CAUSES.values() for name in cause.checks}
+    wrong = {name: each for name, each in faults.items() if each.state == "wrong" and name not in explained}
+    return [f"a batch now, {name}: {each.sentence}; {each.action}" for name, each in wrong.items()]
+
+
+def _act(cause: Cause, signs: Signs) -> Action:
+    action = cause.act(signs)
+    return action.of_foreign_loop() if signs.foreign else action

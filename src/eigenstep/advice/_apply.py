@@ -7,6 +7,7 @@ from typing import Any
 from eigenstep.advice._advise import Advice
 from eigenstep.record import RunRecord, as_dataclass, as_yaml, atomic_write, config_leaves
 from eigenstep.spelling import is_python
+from eigenstep.training import TrainConfig
 
 
 def apply_changes(record: RunRecord, advice: Advice, out: Path) -> list[str]:
@@ -24,8 +25,6 @@ def apply_changes(record: RunRecord, advice: Advice, out: Path) -> list[str]:
     FileExistsError
         If there is such a file.
     """
-    from eigenstep.training import TrainConfig  # which brings torch
-
     if not record.config.get("loss") or record.is_prediction:
         raise ValueError(f"{record.path} has no configuration of `eigenstep train`; make the change by hand")
     if not advice.changes:

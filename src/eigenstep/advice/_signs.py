@@ -24,7 +24,7 @@ class Signs:
     numbers : Mapping[str, float]
         By name: `_first` at the start, `_now` the latest, `_most` the largest, else the median so far.
     options : Mapping[str, Any]
-        Leaves of the configuration by dotted name, empty of a foreign loop.
+        Leaves of the configuration by dotted name; of a foreign loop what its monitor knows of its optimiser.
     verdict : str
         The state of `eigenstep.analysis.judge`.
     """
@@ -48,6 +48,11 @@ class Signs:
     def diverged(self) -> bool:
         """Whether the run ended since its loss was no longer finite."""
         return self["diverged"] == 1
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the loop is not Eigenstep's, so that it has no options to set."""
+        return not self.loss
 
     @property
     def loss(self) -> str:
@@ -74,14 +79,13 @@ def signs_of(record: RunRecord, verdict: Verdict | None = None) -> Signs:
     numbers = {
         "measurements": float(len(metrics.get("step", ()))),
         "steps": _at(metrics, "step", -1),
-        "diverged": float((record.summary or {}).get("state") == "diverged"),
+        "diverged": float((record.summary or {}).get("state") == "diverged" or _is_lost(metrics)),
         **_of_loss(metrics),
         **_of_eigenvalues(record),
         **_of_health(metrics),
     }
     numbers["mean_cosine"] = _now(metrics.get("measures/cosine_concentration"))
-    options = dict(config_leaves(record.config)) if record.config else {}
-    return Signs({name: float(value) for name, value in numbers.items()}, options, verdict.state)
+    return Signs({name: float(value) for name, value in numbers.items()}, _options(record), verdict.state)
 
 
 def until(record: RunRecord, step: int) -> RunRecord:
@@ -103,11 +107,30 @@ def until(record: RunRecord, step: int) -> RunRecord:
     )
 
 
+def _options(record: RunRecord) -> dict[str, Any]:
+    """Of a run that a monitor watched the optimiser's are in its settings, named as torch names them."""
+    monitor = record.config.get("monitor")
+    told = monitor.get("optimizer") if isinstance(monitor, dict) else None
+    if not isinstance(told, dict):
+        return dict(config_leaves(record.config))
+    options = {f"optimizer.{name}": value for name, value in told.items()}
+    options["optimizer.name"] = str(told.get("name", "")).lower()
+    rates = record.metrics.get("learning_rate", np.zeros(0))
+    if isinstance(told.get("lr"), int | float) and np.isfinite(rates).any():  # warmed up by hand, perhaps
+        options["optimizer.lr"] = max(told["lr"], float(np.nanmax(rates)))
+    return options
+
+
+def _is_lost(metrics: Mapping[str, np.ndarray]) -> bool:
+    """Whether of the embeddings that a monitor saw last none was finite."""
+    return _at(metrics, "count", -1) == 0 and _at(metrics, "nonfinite", -1) > 0
+
+
 def _of_loss(metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
     loss = metrics.get("loss", np.zeros(0))
     rates = metrics.get("learning_rate", np.zeros(0))
     finite = loss[np.isfinite(loss)]
-    scale = max(abs(finite[0]), abs(_now(finite))) if len(finite) else math.nan
+    scale = max(abs(finite[0]), abs(_now(finite))) if len(finite) else 0.0
     return {
         "loss_fall": (finite[0] - _now(finite)) / scale if scale else math.nan,
         "loss_worst": (finite.max() - finite[0]) / scale if scale else math.nan,
@@ -159,21 +182,21 @@ def _of_health(metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
         same, others = (health.get(f"{name}_agreement{end}") for end in ("", "_of_others"))
         if same is not None and others is not None:
             found |= {
-                f"{name}_agreement_first": same[0] - others[0],
+                f"{name}_agreement_first": _start(health, f"{name}_agreement")
+                - _start(health, f"{name}_agreement_of_others"),
                 f"{name}_agreement": _now(same - others),
             }
     for part in PARTS:
         weight = health.get(f"weight_{part}")
         if weight is not None:
-            finite = weight[np.isfinite(weight)]
-            found[f"weight_{part}"] = _ratio(_now(finite), finite[0]) if len(finite) else math.nan
+            found[f"weight_{part}"] = _ratio(_now(weight), _start(health, f"weight_{part}"))
         for what in ("gradient", "update"):
             if (curve := health.get(f"{what}_{part}")) is not None:
                 found[f"{what}_{part}"] = _median(curve)
                 found[f"{what}_{part}_most"] = np.nanmax(curve) if np.isfinite(curve).any() else math.nan
     for name in (
         *("features_at_rest", "views_mean", "views_std", "views_blank", "views_apart"),
-        *("views_equal", "images_distinct", "norms_evaluating", "batch", "loss_scale"),
+        *("views_equal", "views_are_images", "images_distinct", "norms_evaluating", "batch", "loss_scale"),
     ):
         if name in health:
             found[name] = _median(health[name])
@@ -182,6 +205,12 @@ def _of_health(metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
     if "features_silent" in health:
         found["features_silent_now"] = _now(health["features_silent"])
     return found
+
+
+def _start(health: Mapping[str, np.ndarray], name: str) -> float:
+    """A sign at the start, which is that of the first step where that is not measured; NaN for none."""
+    known = [*health.get(f"start_{name}", ()), *health[name]]
+    return next((float(value) for value in known if np.isfinite(value)), math.nan)
 
 
 def _effective_rank(eigenvalues: np.ndarray) -> np.ndarray:

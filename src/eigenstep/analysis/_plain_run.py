@@ -70,7 +70,14 @@ def differing_settings(first: dict[str, Any], second: dict[str, Any]) -> set[str
 
 
 def differ_by_rule_alone(first: dict[str, Any], second: dict[str, Any]) -> bool:
-    """Whether two configurations differ in nothing but the optimiser and the preconditioner."""
+    """Whether two configurations differ in nothing but the optimiser and the preconditioner.
+
+    Examples
+    --------
+    >>> plain = {"loss": "simclr", "optimizer": {"name": "sgd", "lr": 0.05}}
+    >>> differ_by_rule_alone(plain, plain | {"optimizer": {"name": "muon", "lr": 0.02}})
+    True
+    """
     names = differing_settings(first, second)
     return all(name.startswith(("optimizer.", "embedding_preconditioner.")) for name in names)
 

@@ -119,7 +119,13 @@ def separate_steps(rises: Iterable[Rise]) -> list[list[Rise]]:
 
 
 def running_median(curves: Curves) -> Curves:
-    """Median of three neighbours: one outlying minibatch makes no step; monotone curves are unchanged."""
+    """Median of three neighbours: one outlying minibatch makes no step; monotone curves are unchanged.
+
+    Examples
+    --------
+    >>> running_median(np.array([0.0, 0.1, 5.0, 0.2, 0.3]))
+    array([0. , 0.1, 0.2, 0.3, 0.3])
+    """
     before = np.concatenate([curves[:1], curves[:-1]])
     after = np.concatenate([curves[1:], curves[-1:]])
     middle: Curves = np.maximum(np.minimum(before, after), np.minimum(np.maximum(before, after), curves))

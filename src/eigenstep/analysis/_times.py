@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +78,8 @@ def compare_times(predicted: ArrayLike, measured: ArrayLike) -> TimeComparison:
 
 
 def _spearman(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    from scipy.stats import rankdata
+
     ranks = [rankdata(values) for values in (first, second)]
     if len(first) < 2 or any(np.ptp(values) == 0 for values in ranks):
         return float("nan")

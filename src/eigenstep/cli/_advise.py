@@ -13,6 +13,7 @@ from eigenstep.spelling import printable
 
 if TYPE_CHECKING:
     from eigenstep.advice import Advice, Found
+    from eigenstep.advice.checks import Checked
     from eigenstep.record import RunRecord
 
 
@@ -20,6 +21,7 @@ def advise(
     run: tyro.conf.Positional[Path],
     apply: Path | None = None,
     steps: int | None = None,
+    batch: Flag = False,
     json: Flag = False,
 ) -> None:
     """Say what is wrong with a run, why and what to do about it; of a sound one, what more steps bring.
@@ -33,6 +35,9 @@ def advise(
         --config`.
     steps : int | None
         How many more steps are asked about; default: as many as the run has had.
+    batch : Flag
+        Check a batch of the run's data and the network of its last checkpoint as well, as `eigenstep check`
+        does; what is wrong there speaks for causes.
     json : Flag
         Print everything as JSON.
     """
@@ -42,7 +47,7 @@ def advise(
     from eigenstep.terminal import console
 
     record = read_record(run)
-    advice = advice_on(record)
+    advice = advice_on(record, _checked(record) if batch else None)
     more = None if advice.ill else more_steps(record, steps, _beside(record))
     worth = [] if advice.ill else worth_knowing(record)
     if json:
@@ -57,6 +62,15 @@ def advise(
     if apply is not None:
         for line in apply_changes(record, advice, apply):
             print(printable(line))
+
+
+def _checked(record: "RunRecord") -> "Checked":
+    from eigenstep.advice.checks.configured import check_run  # brings torch, which the rest does without
+    from eigenstep.machine import set_threads
+
+    if threads := record.config.get("threads"):
+        set_threads(threads)
+    return check_run(record)
 
 
 def _beside(record: "RunRecord") -> Iterator["RunRecord"]:

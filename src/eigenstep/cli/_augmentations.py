@@ -19,22 +19,7 @@ def augmentations_command(arguments: list[str]) -> Callable[..., Any]:
     if arguments[:1] != ["augmentations"]:
         return _augmentations_in_short  # the list of subcommands is shown without loading what it needs
     from eigenstep.images import ImagesConfig
-    from eigenstep.modes.augmentations import (
-        AugmentationSet,
-        ShortTraining,
-        listed,
-        load_for_sets,
-        rank_augmentations,
-        read_set,
-        read_sets,
-        sentence,
-        standard_sets,
-        tables,
-        write_page,
-        write_sets,
-    )
-    from eigenstep.record import atomic_remove, atomic_write, check_writable, is_run
-    from eigenstep.terminal import console, print_table, progress_line
+    from eigenstep.modes.augmentations import ShortTraining, read_set
     from eigenstep.training.recipes import load_recipe
     from eigenstep.views import ViewsConfig
 
@@ -110,6 +95,20 @@ def augmentations_command(arguments: list[str]) -> Callable[..., Any]:
             The base set.
         """
         from eigenstep.machine import find_device
+        from eigenstep.modes.augmentations import (
+            AugmentationSet,
+            listed,
+            load_for_sets,
+            rank_augmentations,
+            read_sets,
+            sentence,
+            standard_sets,
+            tables,
+            write_page,
+            write_sets,
+        )
+        from eigenstep.record import atomic_remove, atomic_write, check_writable, is_run
+        from eigenstep.terminal import console, print_table, progress_line
 
         if is_run(data):
             raise ValueError(

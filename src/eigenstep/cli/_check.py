@@ -22,8 +22,6 @@ def check_command(arguments: list[str]) -> Callable[..., Any]:
     """The subcommand `check`, with the defaults of the recipe, configuration file or run that is named."""
     if arguments[:1] != ["check"]:
         return _check_in_short  # the list of subcommands is shown without loading what training needs
-    from eigenstep.advice.checks.configured import check_config
-    from eigenstep.machine import is_leader, set_threads
     from eigenstep.training import TrainConfig
 
     defaults, _ = named_defaults(arguments)
@@ -54,6 +52,9 @@ def check_command(arguments: list[str]) -> Callable[..., Any]:
         json : Flag
             Print everything as JSON and nothing else.
         """
+        from eigenstep.advice.checks.configured import check_config
+        from eigenstep.machine import is_leader, set_threads
+
         if settings.threads:
             set_threads(settings.threads)
         checked = check_config(settings)

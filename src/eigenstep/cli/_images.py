@@ -22,9 +22,7 @@ def images_command(arguments: list[str]) -> Callable[..., Any]:
     """The subcommand `images`."""
     if arguments[:1] != ["images"]:
         return _images_in_short  # the list of subcommands is shown without loading what images need
-    from eigenstep.images import ImagesConfig, contact_sheet, inspect_images
-    from eigenstep.record import atomic_write
-    from eigenstep.terminal import progress_line
+    from eigenstep.images import ImagesConfig
 
     def command(
         data: tyro.conf.Positional[str],
@@ -54,6 +52,10 @@ def images_command(arguments: list[str]) -> Callable[..., Any]:
         overwrite : Flag
             Replace the sheet's file.
         """
+        from eigenstep.images import contact_sheet, inspect_images
+        from eigenstep.record import atomic_write
+        from eigenstep.terminal import progress_line
+
         if sheet is not None:
             _check_sheet(sheet, overwrite)
         options: dict[str, Any] = {"limit": limit, "tiles": sheet is not None}

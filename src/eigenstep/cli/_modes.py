@@ -20,9 +20,6 @@ def modes_command(arguments: list[str]) -> Callable[..., Any]:
         return _modes_in_short
     from eigenstep.encoders.features import ImageKernel
     from eigenstep.images import ImagesConfig
-    from eigenstep.modes import ClosedForm, explain_modes, usual_reading, write_modes
-    from eigenstep.record import check_writable, is_run
-    from eigenstep.terminal import console, print_table
     from eigenstep.views import ViewsConfig
 
     def command(
@@ -99,6 +96,10 @@ def modes_command(arguments: list[str]) -> Callable[..., Any]:
         as_json : Annotated[Flag, tyro.conf.arg(name='json')]
             Print everything as JSON instead of tables.
         """
+        from eigenstep.modes import ClosedForm, explain_modes, usual_reading, write_modes
+        from eigenstep.record import check_writable, is_run
+        from eigenstep.terminal import console, print_table
+
         of_run = is_run(source)
         folder = out or (Path(source) if of_run else folder_named_after(source, "modes"))
         check_writable(folder)

@@ -19,8 +19,7 @@ def predict_command(arguments: list[str]) -> Callable[..., Any]:
     """The subcommand `predict`, with the defaults of the run that is named."""
     if arguments[:1] != ["predict"]:
         return _predict_in_short  # the list of subcommands is shown without loading what predicting needs
-    from eigenstep.prediction import PredictConfig, config_of_run, predict
-    from eigenstep.terminal import console, print_table
+    from eigenstep.prediction import PredictConfig, config_of_run
 
     named = option_value(arguments, "--run")
     defaults = config_of_run(named) if named else PredictConfig()
@@ -50,6 +49,9 @@ def predict_command(arguments: list[str]) -> Callable[..., Any]:
         overwrite : Flag
             Replace the prediction in the folder.
         """
+        from eigenstep.prediction import predict
+        from eigenstep.terminal import console, print_table
+
         if at is not None:
             settings = dataclasses.replace(settings, ntk=dataclasses.replace(settings.ntk, at=at))
         if out is None and overwrite:

@@ -5,7 +5,6 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import tyro
 
 from eigenstep.cli._parse import Flag
@@ -134,5 +133,5 @@ def _as_json(found: "FileSpectrum") -> dict[str, Any]:
         "measures": {
             name: value if math.isfinite(value) else None for name, value in spectrum.measures.items()
         },
-        "eigenvalues": {name: np.asarray(array).tolist() for name, array in values.items()},
+        "eigenvalues": {name: array.tolist() for name, array in values.items()},
     }

@@ -25,10 +25,7 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
     """The subcommand `train`, with the defaults of the recipe, configuration file or run that is named."""
     if arguments[:1] != ["train"]:
         return _train_in_short  # the list of subcommands is shown without loading what training needs
-    from eigenstep.analysis import update_rule
-    from eigenstep.record import claim_folder, read_record, remove_if_empty
-    from eigenstep.terminal import console, follow, print_runs
-    from eigenstep.training import TrainConfig, train
+    from eigenstep.training import TrainConfig
 
     defaults, former = named_defaults(arguments)
 
@@ -67,6 +64,11 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
         quiet : Flag
             Print what the run came to, and errors, but not how far it is.
         """
+        from eigenstep.analysis import update_rule
+        from eigenstep.record import claim_folder, read_record, remove_if_empty
+        from eigenstep.terminal import console, follow, print_runs
+        from eigenstep.training import train
+
         if out is None and (resume or overwrite):
             raise ValueError("--resume and --overwrite need --out RUN, the folder they are about")
         name = "-".join([Path(settings.data).name, settings.loss, settings.backbone])

@@ -9,7 +9,13 @@ from eigenstep.embeddings._as_tensor import wide_type
 
 
 def nonfinite_rows(values: Tensor) -> list[int]:
-    """Which of the rows (n, d) hold a NaN or an infinity."""
+    """Which of the rows (n, d) hold a NaN or an infinity.
+
+    Examples
+    --------
+    >>> nonfinite_rows(torch.tensor([[1.0, 2.0], [3.0, float("nan")]]))
+    [1]
+    """
     if not values.is_floating_point():
         return []
     if values.dtype.itemsize == 1:  # torch sums no float8

@@ -39,6 +39,15 @@ def open_rows(path: str | Path, column: str | None = None, *, default: str | Non
     ------
     FileNotFoundError, ValueError
         In one line for what cannot be read as embeddings of two rows or more.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/embeddings.npy", np.eye(3, 2))
+    ...     rows = open_rows(f"{folder}/embeddings.npy")
+    ...     rows.count, rows.dim
+    (3, 2)
     """
     path = Path(path)
     if not path.is_file():

@@ -66,7 +66,13 @@ class Checkpoint:
 
 
 def copy_weights(parts: Mapping[str, nn.Module]) -> Weights:
-    """Each part's parameters and buffers as they are now, on the CPU."""
+    """Each part's parameters and buffers as they are now, on the CPU.
+
+    Examples
+    --------
+    >>> copy_weights({"projector": nn.Linear(2, 1, bias=False)})["projector"].keys()
+    dict_keys(['weight'])
+    """
     return {
         name: {
             key: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
@@ -77,7 +83,13 @@ def copy_weights(parts: Mapping[str, nn.Module]) -> Weights:
 
 
 def all_finite(weights: Weights) -> bool:
-    """Whether no weight is infinite or not a number."""
+    """Whether no weight is infinite or not a number.
+
+    Examples
+    --------
+    >>> all_finite({"projector": {"0.weight": torch.tensor([1.0, float("inf")])}})
+    False
+    """
     tensors = [tensor for part in weights.values() for tensor in part.values()]
     return all(bool(torch.isfinite(tensor).all()) for tensor in tensors if tensor.is_floating_point())
 
@@ -115,12 +127,23 @@ def save_best(folder: Path, step: int, weights: Weights) -> Path:
 
 
 def find_checkpoints(folder: Path) -> list[Path]:
-    """Complete checkpoints, oldest first."""
+    """Complete checkpoints, oldest first.
+
+    Examples
+    --------
+    >>> find_checkpoints(Path("no-such-run/checkpoints"))
+    []
+    """
     return _named(folder, "step")
 
 
 def find_best(folder: Path) -> Path | None:
-    """The weights at which the k-nearest-neighbour probe was best, if a run has kept them."""
+    """The weights at which the k-nearest-neighbour probe was best, if a run has kept them.
+
+    Examples
+    --------
+    >>> find_best(Path("no-such-run/checkpoints"))
+    """
     found = _named(folder, "best")
     return found[-1] if found else None
 
@@ -203,6 +226,11 @@ def take_newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     ------
     ValueError
         If there are some, and none can be read.
+
+    Examples
+    --------
+    >>> take_newest(Path("no-such-run/checkpoints"))
+    (None, [])
     """
     damaged: dict[Path, str] = {}
     for path in reversed(find_checkpoints(folder)):

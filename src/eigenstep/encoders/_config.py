@@ -1,10 +1,15 @@
 """How an encoder is built, and how images go into it."""
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from eigenstep.images import ImagesConfig
 from eigenstep.views import ViewsConfig
+
+# What of a backbone is not trained.
+FreezeWhat = int | Literal["none", "norms", "all"]
+# Kernels of images by name, see `eigenstep.encoders.features.kernel_features`.
+ImageKernel = Literal["linear", "rbf", "features", "random_conv", "patches"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,14 @@ def of_three_channels(tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def channels_of(settings: "EncoderSettings") -> int:
-    """Channels of the images that an encoder of these settings takes: 3 where no images have told."""
+    """Channels of the images that an encoder of these settings takes: 3 where no images have told.
+
+    Examples
+    --------
+    >>> from eigenstep.training import TrainConfig
+    >>> channels_of(TrainConfig())
+    3
+    """
     return settings.images.channels or 3
 
 

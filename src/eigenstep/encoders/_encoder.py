@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from eigenstep.encoders._backbones import build_backbone
 from eigenstep.encoders._config import ProjectorConfig
 from eigenstep.encoders._freezing import FrozenNorms
-from eigenstep.encoders.weights import Start, find_weights, pretrained_weights, read_weights, start_from
+from eigenstep.encoders.weights import Start, find_weights, read_weights, start_from
 
 
 class Encoder(FrozenNorms, nn.Module):
@@ -86,6 +86,8 @@ def build_encoder(
     model, features = build_backbone(backbone, image_size, channels, local_size)
     encoder = Encoder(model, features, projector)
     if pretrained or weights is not None:
+        from eigenstep.encoders.weights import pretrained_weights  # needs timm
+
         tensors = pretrained_weights(backbone) if weights is None else read_weights(weights)
         source = f"timm's {backbone}" if weights is None else str(find_weights(weights))
         encoder.start = start_from(model, tensors, source, backbone, image_size, prefix=weights_prefix)
@@ -96,6 +98,15 @@ def build_projector(inputs: int, config: ProjectorConfig) -> nn.Sequential:
     """Linear layers with ReLU between; the last one has no bias and is scaled by `init_scale`.
 
     With `batch_norm_output` the embedding is standardised over the batch after that.
+
+    Examples
+    --------
+    >>> build_projector(32, ProjectorConfig(hidden=(64,), dim=8))
+    Sequential(
+      (0): Linear(in_features=32, out_features=64, bias=True)
+      (1): ReLU(inplace=True)
+      (2): Linear(in_features=64, out_features=8, bias=False)
+    )
     """
     layers: list[nn.Module] = []
     for width in config.hidden:
@@ -114,7 +125,15 @@ def build_projector(inputs: int, config: ProjectorConfig) -> nn.Sequential:
 
 
 def fit_weights(module: nn.Module, weights: dict[str, Tensor], complaint: str) -> None:
-    """Load `weights` into the module; ValueError, which starts with `complaint`, unless all of them fit."""
+    """Load `weights` into the module; ValueError, which starts with `complaint`, unless all of them fit.
+
+    Examples
+    --------
+    >>> layer = nn.Linear(2, 1, bias=False)
+    >>> fit_weights(layer, {"weight": torch.ones(1, 2)}, "weights of the layer")
+    >>> layer.weight.data
+    tensor([[1., 1.]])
+    """
     own = module.state_dict()
     # Files older than batch normalisation's counters do not hold them.
     missing = [name for name in own if name not in weights and not name.endswith("num_batches_tracked")]

@@ -1,14 +1,12 @@
 """Parts of a backbone that are not trained."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from eigenstep.encoders._config import FreezeWhat
 from eigenstep.encoders._layers import stages_of
-
-FreezeWhat = int | Literal["none", "norms", "all"]
 
 
 @dataclass(frozen=True)

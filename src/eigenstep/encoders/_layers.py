@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 
-from timm.models import group_parameters
 from torch import nn
 
 # Modules of the convnet: a convolution, its norm, and what has no parameters.
@@ -34,13 +33,22 @@ def stages_of(backbone: nn.Module) -> list[list[str]]:
 
 
 def layers_of(backbone: nn.Module) -> dict[str, int]:
-    """The depth of every parameter, 0 for the stem; finer than by stages where timm knows it."""
+    """The depth of every parameter, 0 for the stem; finer than by stages where timm knows it.
+
+    Examples
+    --------
+    >>> import timm
+    >>> set(layers_of(timm.create_model("test_resnet")).values())
+    {0, 1, 2, 3, 4, 5}
+    """
     return _grouped(backbone, coarse=False)
 
 
 def _grouped(backbone: nn.Module, coarse: bool) -> dict[str, int]:
     matcher = getattr(backbone, "group_matcher", None)
     if matcher is not None:
+        from timm.models import group_parameters
+
         found: dict[str, int] = group_parameters(backbone, matcher(coarse=coarse), reverse=True)
         return found
     names = [name for name, _ in backbone.named_parameters()]

@@ -37,7 +37,13 @@ class OwnEncoder(Encoder):
 
 
 def own_projector(dim: int) -> ProjectorConfig:
-    """What a configuration says of the projector of an encoder that has none: the embedding's dimension."""
+    """What a configuration says of the projector of an encoder that has none: the embedding's dimension.
+
+    Examples
+    --------
+    >>> own_projector(32).dim
+    32
+    """
     return ProjectorConfig(hidden=(), dim=dim, init_scale=1.0)
 
 
@@ -58,6 +64,13 @@ def try_encoder(module: nn.Module, sample: Tensor) -> tuple[OwnEncoder, int]:
     ValueError
         In one line if the samples do not pass, and for embeddings of a wrong shape, that are not finite, or
         that do not depend on a parameter that can be trained.
+
+    Examples
+    --------
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(12, 5))
+    >>> encoder, dim = try_encoder(network, torch.zeros(2, 3, 2, 2))
+    >>> dim
+    5
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"encoder: expected a torch.nn.Module, got {type(module).__name__}")
@@ -98,7 +111,13 @@ def try_network(encoder: Encoder, sample: Tensor, name: str) -> tuple[Tensor, Te
 
 
 def as_input(views: Tensor, dtype: torch.dtype) -> Tensor:
-    """Views as a network takes them: numbers with a point in its type, images in channels-last order."""
+    """Views as a network takes them: numbers with a point in its type, images in channels-last order.
+
+    Examples
+    --------
+    >>> as_input(torch.zeros(2, 3, 8, 8), torch.bfloat16).dtype
+    torch.bfloat16
+    """
     views = views.to(dtype) if views.is_floating_point() else views
     return views.contiguous(memory_format=torch.channels_last) if views.ndim == 4 else views
 

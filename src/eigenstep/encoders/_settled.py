@@ -18,6 +18,13 @@ def settle_statistics(network: nn.Module, images: Tensor, at_once: int = _AT_ONC
         (n, C, H, W) as they go in.
     at_once : int
         Images that pass at once, at most; the statistics are the mean over these batches.
+
+    Examples
+    --------
+    >>> network = nn.Sequential(nn.BatchNorm2d(1))
+    >>> settle_statistics(network, torch.full((4, 1, 2, 2), 3.0))
+    >>> network[0].running_mean
+    tensor([3.])
     """
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     tracked = [norm for norm in norms if norm.track_running_stats]

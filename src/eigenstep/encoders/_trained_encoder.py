@@ -77,6 +77,12 @@ def initial_encoder(config: EncoderSettings, started: Start | None = None) -> En
     started : Start | None
         What a run that goes on took from weights, which a checkpoint then takes the place of: they are not
         read again, and may be gone.
+
+    Examples
+    --------
+    >>> from eigenstep.training import TrainConfig
+    >>> type(initial_encoder(TrainConfig())).__name__
+    'Encoder'
     """
     options: dict[str, Any] = {}
     if started is None:
@@ -142,7 +148,14 @@ class TrainedEncoder(Encoder):
 
 
 def as_stored(images: Tensor | AnyImage | Sequence[AnyImage], config: EncoderSettings) -> Tensor:
-    """Images as a run of this configuration stores its own, see `eigenstep.images.stored_images`."""
+    """Images as a run of this configuration stores its own, see `eigenstep.images.stored_images`.
+
+    Examples
+    --------
+    >>> from eigenstep.training import TrainConfig
+    >>> as_stored(torch.zeros(1, 3, 40, 40, dtype=torch.uint8), TrainConfig()).shape
+    torch.Size([1, 3, 32, 32])
+    """
     return stored_images(images, dataclasses.replace(config.images, channels=channels_of(config)))
 
 

@@ -94,7 +94,13 @@ class ModeDirections:
 
 
 def network_name(network: nn.Module) -> str:
-    """A name of a network's weights, by which another network is told from it."""
+    """A name of a network's weights, by which another network is told from it.
+
+    Examples
+    --------
+    >>> network_name(nn.Linear(2, 1)) == network_name(nn.Linear(2, 1))
+    False
+    """
     told = hashlib.sha256()
     for name, values in sorted(network.state_dict().items()):
         told.update(name.encode())

@@ -17,6 +17,15 @@ def new_file(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         If something is at `path` and, where it is a file, `overwrite` is not given.
     FileNotFoundError
         If the folder that it is in does not exist. Both before anything is computed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with new_file(f"{folder}/out.txt") as aside:
+    ...         _ = aside.write_text("whole or not at all")
+    ...     Path(f"{folder}/out.txt").read_text()
+    'whole or not at all'
     """
     path = Path(path)
     check_new_file(path, overwrite)

@@ -79,7 +79,10 @@ def _loads(arguments: Arguments, weights: Path, encoder: TrainedEncoder) -> bool
 def _lines(arguments: Arguments, weights: Path) -> str:
     model, options = arguments
     own = timm.model_entrypoint(model).__module__.startswith("eigenstep.")
-    imports = ["import timm", *(["import eigenstep.encoders  # registers the model"] if own else [])]
+    imports = [
+        "import timm",
+        *(["import eigenstep.encoders.small_resnets  # registers the model"] if own else []),
+    ]
     given = "".join(f", {name}={value}" for name, value in options.items())
     call = f"timm.create_model({model!r}{given}, num_classes=0, checkpoint_path={str(weights)!r})"
     return "\n".join([*imports, f"backbone = {call}"])

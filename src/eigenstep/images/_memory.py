@@ -10,7 +10,13 @@ MEMORY_SHARE = 0.8
 
 
 def fits_memory(count: int, size: int, processes: int = 1, pixels: Pixels = COLOURS) -> bool:
-    """Whether `count` images of size × size fit, when so many processes of this machine hold them each."""
+    """Whether `count` images of size × size fit, when so many processes of this machine hold them each.
+
+    Examples
+    --------
+    >>> fits_memory(1000, 32)
+    True
+    """
     available = available_memory()
     return available is None or processes * image_bytes(count, size, pixels) <= MEMORY_SHARE * available
 

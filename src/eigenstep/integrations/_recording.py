@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from torch import Tensor, distributed, nn
+from torch.optim import Optimizer
 
 from eigenstep.spectrum import Spectrum, Watch
 
@@ -71,6 +72,11 @@ class Recording:
             self._watch.end_batch()
             if loss is not None:
                 self._watch.log(loss=loss)
+
+    def before_update(self, optimizer: Optimizer, scaler: Any = None) -> None:
+        """The optimiser is about to step on the micro-batches that ended, and on the one under way."""
+        if self._watch is not None:
+            self._watch.before_update(optimizer, scaler)
 
     def step(self, learning_rate: float, host_step: int) -> None:
         """The optimiser has stepped on the micro-batches that ended since its last step."""

@@ -92,6 +92,8 @@ class SpectrumCallback(*_callback_classes()):  # type: ignore[misc]
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         if self._learning_rate is None:  # of several optimisers the first one's counts
             self._learning_rate = float(optimizer.param_groups[0]["lr"])
+        plugin = getattr(trainer, "precision_plugin", None)
+        self._recording.before_update(optimizer, getattr(plugin, "scaler", None))
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int

@@ -95,6 +95,8 @@ class SpectrumCallback(TrainerCallback):
         self, args: Any, state: Any, control: Any, optimizer: Any = None, **kwargs: Any
     ) -> None:
         self._learning_rate = float(optimizer.param_groups[0]["lr"])
+        scaler = getattr(getattr(self._trainer, "accelerator", None), "scaler", None)
+        self._recording.before_update(getattr(optimizer, "optimizer", optimizer), scaler)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._recording.end_batch(self._losses.take(self._trainer))

@@ -61,6 +61,11 @@ class RunsFolder:
     """Every run below a folder, by name, kept up to date by `refresh`, which one thread calls.
 
     `lock` is held for moments alone, never while a file is read.
+
+    Examples
+    --------
+    >>> folder = RunsFolder(Path("no-such-folder"))
+    >>> folder.refresh()
     """
 
     def __init__(self, root: Path, clock: Callable[[], float] = time.time) -> None:

@@ -79,7 +79,15 @@ def page_server(folder: Path) -> uvicorn.Server:
 
 
 def listen(port: int | None) -> socket.socket:
-    """A socket on this machine alone, at a port or at the first free one. Raises OSError if it is taken."""
+    """A socket on this machine alone, at a port or at the first free one. Raises OSError if it is taken.
+
+    Examples
+    --------
+    >>> socket = listen(None)
+    >>> socket.getsockname()[0]
+    '127.0.0.1'
+    >>> socket.close()
+    """
     for candidate in [port] if port is not None else range(FIRST_PORT, FIRST_PORT + PORTS):
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -46,31 +46,41 @@ without an initialised process group that is this process's own, and a torch bui
 is a ValueError.
 """
 
-from eigenstep.losses._barlow_twins import BarlowTwinsLoss, barlow_twins_loss
-from eigenstep.losses._clip import CLIPLoss, clip_loss
-from eigenstep.losses._coding_rate import CodingRateLoss, coding_rate_loss
-from eigenstep.losses._corinfomax import CorInfoMaxLoss, corinfomax_loss
-from eigenstep.losses._dcl import DCLLoss, dcl_loss
-from eigenstep.losses._frossl import FroSSLLoss, frossl_loss
-from eigenstep.losses._joint_batch import JointBatch, gather_batch, gather_views
-from eigenstep.losses._labelled_loss import LabelledLoss
-from eigenstep.losses._landmarks import choice_landmarks
-from eigenstep.losses._lejepa import LeJEPALoss, lejepa_loss
-from eigenstep.losses._mmcr import MMCRLoss, mmcr_loss
-from eigenstep.losses._named_landmarks import named_landmarks
-from eigenstep.losses._negative_cosine_similarity import NegativeCosineSimilarity, negative_cosine_similarity
-from eigenstep.losses._nscl import NSCLLoss, nscl_loss
-from eigenstep.losses._nt_xent import NTXentLoss, nt_xent_loss
-from eigenstep.losses._pairs_of_views import mean_over_pairs
-from eigenstep.losses._siglip import SigLIPLoss, siglip_loss
-from eigenstep.losses._sliced_loss import SlicedLoss
-from eigenstep.losses._spectral import SpectralLoss, spectral_loss
-from eigenstep.losses._spectral_contrastive import SpectralContrastiveLoss, spectral_contrastive_loss
-from eigenstep.losses._sup_con import SupConLoss, sup_con_loss
-from eigenstep.losses._two_view_loss import LOWERED_ACCURACY, TwoViewLoss
-from eigenstep.losses._vicreg import VICRegLoss, vicreg_loss
-from eigenstep.losses._visreg import VISRegLoss, visreg_loss
-from eigenstep.losses._wmse import WMSELoss, wmse_loss
+from typing import TYPE_CHECKING
+
+from eigenstep.lazy import lazily
+
+if TYPE_CHECKING:
+    from eigenstep.losses._barlow_twins import BarlowTwinsLoss, barlow_twins_loss
+    from eigenstep.losses._clip import CLIPLoss, clip_loss
+    from eigenstep.losses._coding_rate import CodingRateLoss, coding_rate_loss
+    from eigenstep.losses._corinfomax import CorInfoMaxLoss, corinfomax_loss
+    from eigenstep.losses._dcl import DCLLoss, dcl_loss
+    from eigenstep.losses._frossl import FroSSLLoss, frossl_loss
+    from eigenstep.losses._joint_batch import JointBatch, gather_batch, gather_views
+    from eigenstep.losses._labelled_loss import LabelledLoss
+    from eigenstep.losses._landmarks import choice_landmarks
+    from eigenstep.losses._lejepa import LeJEPALoss, lejepa_loss
+    from eigenstep.losses._mmcr import MMCRLoss, mmcr_loss
+    from eigenstep.losses._named_landmarks import named_landmarks
+    from eigenstep.losses._negative_cosine_similarity import (
+        NegativeCosineSimilarity,
+        negative_cosine_similarity,
+    )
+    from eigenstep.losses._nscl import NSCLLoss, nscl_loss
+    from eigenstep.losses._nt_xent import NTXentLoss, nt_xent_loss
+    from eigenstep.losses._pairs_of_views import mean_over_pairs
+    from eigenstep.losses._siglip import SigLIPLoss, siglip_loss
+    from eigenstep.losses._sliced_loss import SlicedLoss
+    from eigenstep.losses._spectral import SpectralLoss, spectral_loss
+    from eigenstep.losses._spectral_contrastive import SpectralContrastiveLoss, spectral_contrastive_loss
+    from eigenstep.losses._sup_con import SupConLoss, sup_con_loss
+    from eigenstep.losses._two_view_loss import LOWERED_ACCURACY, TwoViewLoss
+    from eigenstep.losses._vicreg import VICRegLoss, vicreg_loss
+    from eigenstep.losses._visreg import VISRegLoss, visreg_loss
+    from eigenstep.losses._wmse import WMSELoss, wmse_loss
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "BarlowTwinsLoss",

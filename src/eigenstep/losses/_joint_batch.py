@@ -74,7 +74,13 @@ def gather_batch(z_a: Tensor, z_b: Tensor, labels: Tensor | None = None) -> Join
 
 
 def gather_views(views: Sequence[Tensor]) -> list[Tensor]:
-    """Join each of several views, (batch, dim), with that of the other ranks, as `gather_batch` does."""
+    """Join each of several views, (batch, dim), with that of the other ranks, as `gather_batch` does.
+
+    Examples
+    --------
+    >>> [view.shape for view in gather_views([torch.zeros(4, 2), torch.zeros(4, 2), torch.zeros(4, 2)])]
+    [torch.Size([4, 2]), torch.Size([4, 2]), torch.Size([4, 2])]
+    """
     if not views or world_size() == 1:
         return list(views)
     return list(gather_rows(torch.stack(list(views), dim=1)).unbind(1))

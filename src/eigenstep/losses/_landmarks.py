@@ -47,7 +47,13 @@ def landmarks_over_processes(
 
 
 def choice_landmarks(count: int, says: str) -> list[Landmark]:
-    """Of a cross-entropy over `count` alternatives: log(count), and 0."""
+    """Of a cross-entropy over `count` alternatives: log(count), and 0.
+
+    Examples
+    --------
+    >>> [(each.name, round(each.value, 3)) for each in choice_landmarks(8, "all are as likely")]
+    [('chance', 2.079), ('floor', 0.0)]
+    """
     return [
         Landmark(CHANCE, math.log(count), says),
         Landmark(FLOOR, 0.0, "each is told with certainty"),

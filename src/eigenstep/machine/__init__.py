@@ -1,15 +1,16 @@
 """The machine that the work runs on: memory, threads, processes, and what a bug report needs of it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from eigenstep.machine._facts import machine_facts
+from eigenstep.lazy import lazily
 from eigenstep.machine._memory import available_memory, size_in_words
 from eigenstep.machine._other_libraries import lend_font_cache, switch_off_telemetry
 from eigenstep.machine._stopped import RaiseOnce, Stopped, Terminated, on_sigterm
 from eigenstep.machine._threads import set_threads, share_cores, usable_cores
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what needs torch: `share_cores` has to come before it
     from eigenstep.machine._device import find_device, free_memory
+    from eigenstep.machine._facts import machine_facts
     from eigenstep.machine._processes import (
         close_at_exit,
         gather_later,
@@ -25,12 +26,16 @@ if TYPE_CHECKING:
         sum_over_processes,
         world_size,
     )
+    from eigenstep.machine._waiting import calm_threads
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "RaiseOnce",
     "Stopped",
     "Terminated",
     "available_memory",
+    "calm_threads",
     "close_at_exit",
     "find_device",
     "free_memory",
@@ -55,12 +60,3 @@ __all__ = [
     "usable_cores",
     "world_size",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """What needs torch is imported when it is used: `share_cores` has to come before torch."""
-    if name not in __all__:
-        raise AttributeError(f"module 'eigenstep.machine' has no attribute {name!r}")
-    from eigenstep.machine import _device, _processes
-
-    return getattr(_device if name in ("find_device", "free_memory") else _processes, name)

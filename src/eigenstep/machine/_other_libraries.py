@@ -20,6 +20,10 @@ def switch_off_telemetry() -> None:
     """Switch off what libraries tell their makers; what the environment says of it already stands.
 
     They read their switches when they are imported.
+
+    Examples
+    --------
+    >>> switch_off_telemetry()
     """
     for name, value in NO_TELEMETRY.items():
         os.environ.setdefault(name, value)
@@ -29,6 +33,10 @@ def lend_font_cache() -> None:
     """Let matplotlib list its fonts in a temporary folder, unless the user has used it before.
 
     Lightning's engine imports it where torchmetrics is installed, whether or not anything is drawn.
+
+    Examples
+    --------
+    >>> lend_font_cache()
     """
     home = Path.home()
     places = [

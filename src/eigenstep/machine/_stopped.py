@@ -23,6 +23,15 @@ def on_sigterm(receive: Receive | None = None) -> Iterator[None]:
     """Call `receive` for every SIGTERM while the block runs; by default the first one raises Terminated.
 
     Only the main thread can receive signals: in others the block just runs.
+
+    Examples
+    --------
+    >>> import signal
+    >>> received = []
+    >>> with on_sigterm(lambda number, frame: received.append(number)):
+    ...     signal.raise_signal(signal.SIGTERM)
+    >>> received == [signal.SIGTERM]
+    True
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -25,7 +25,13 @@ def set_threads(count: int) -> None:
 
 
 def usable_cores() -> int:
-    """How many cores this process may use."""
+    """How many cores this process may use.
+
+    Examples
+    --------
+    >>> usable_cores() >= 1
+    True
+    """
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on this system
@@ -37,5 +43,9 @@ def share_cores() -> None:
 
     GNU OpenMP lets them spin for milliseconds, which makes two threads slower than one as soon as anything
     else runs on the cores. A value that the environment has already is kept.
+
+    Examples
+    --------
+    >>> share_cores()
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -6,10 +6,11 @@ The configuration, the trainer, predictions, reports and tests go through the re
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from typing_extensions import Doc
 
+from eigenstep.lazy import lazily
 from eigenstep.methods import (
     _autoencoder,
     _barlow_twins,
@@ -46,18 +47,22 @@ from eigenstep.methods._mae import MAEConfig
 from eigenstep.methods._method import Method, listed
 from eigenstep.methods._mmcr import MMCRConfig
 from eigenstep.methods._nscl import NSCLConfig
-from eigenstep.methods._objective import Embeddings, Objective, check_outcome
-from eigenstep.methods._plugged import absent, plugged
 from eigenstep.methods._simclr import SimCLRConfig
 from eigenstep.methods._simsiam import SimSiamConfig
 from eigenstep.methods._small_start import SmallStart
 from eigenstep.methods._spectral_contrastive import SpectralContrastiveConfig
 from eigenstep.methods._supcon import SupConConfig
-from eigenstep.methods._target import TargetNetwork
 from eigenstep.methods._vicreg import VICRegConfig
 from eigenstep.methods._visreg import VISRegConfig
 from eigenstep.methods._w_mse import WMSEConfig
 from eigenstep.spelling import PYTHON, is_python, nearest
+
+if TYPE_CHECKING:  # what brings torch
+    from eigenstep.methods._objective import Embeddings, Objective, check_outcome
+    from eigenstep.methods._plugged import plugged
+    from eigenstep.methods._target import TargetNetwork
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "AutoencoderConfig",
@@ -142,7 +147,13 @@ class MethodNodes(SmallStartNodes):
 
 
 def predicted_losses() -> str:
-    """The losses whose learning is predicted, as a sentence has them."""
+    """The losses whose learning is predicted, as a sentence has them.
+
+    Examples
+    --------
+    >>> predicted_losses()
+    'barlow_twins, simclr, vicreg or lejepa'
+    """
     return listed([name for name, method in METHODS.items() if method.small_start])
 
 
@@ -174,15 +185,22 @@ def method_named(loss: str) -> Method[Any]:
     ------
     ValueError
         For an unknown name, naming the nearest.
+
+    Examples
+    --------
+    >>> method_named("w_mse").title
+    'W-MSE'
     """
     if is_python(loss):
+        from eigenstep.methods._plugged import absent
+
         return absent(loss)
     if loss not in METHODS:
         raise ValueError(f"unknown loss {loss!r}: expected {', '.join(METHODS)}." + nearest(loss, METHODS))
     return METHODS[loss]
 
 
-def check_views(config: Any, objective: Objective) -> None:
+def check_views(config: Any, objective: "Objective") -> None:
     """Refuse more than two views for an objective of two.
 
     Raises
@@ -211,7 +229,7 @@ def title_of(loss: str) -> str:
     return METHODS[loss].title if loss in METHODS else loss.removeprefix(PYTHON)
 
 
-def build_objective(config: Any, classes: int | None = None) -> Objective:
+def build_objective(config: Any, classes: int | None = None) -> "Objective":
     """The objective that `config.loss` names; of several processes it sees the joint batch.
 
     Parameters
@@ -223,6 +241,12 @@ def build_objective(config: Any, classes: int | None = None) -> Objective:
     ------
     ValueError
         For an unknown name, naming the nearest, and for values that the loss refuses.
+
+    Examples
+    --------
+    >>> from eigenstep.training import TrainConfig
+    >>> build_objective(TrainConfig(loss="vicreg")).loss
+    VICRegLoss(lambda_param=25.0, mu_param=25.0, nu_param=1.0, gather_distributed=True, eps=0.0001)
     """
     method = method_named(config.loss)
     objective = method.build(method.options_in(config), config.projector.dim, classes or 1)
@@ -232,14 +256,28 @@ def build_objective(config: Any, classes: int | None = None) -> Objective:
 
 
 def default_rate(config: Any) -> float:
-    """The learning rate that is used where the configuration gives none."""
+    """The learning rate that is used where the configuration gives none.
+
+    Examples
+    --------
+    >>> from eigenstep.training import OptimizerConfig, TrainConfig
+    >>> default_rate(TrainConfig(loss="vicreg", optimizer=OptimizerConfig(name="muon")))
+    0.02
+    """
     if config.optimizer.name == "muon" and config.projector.init_scale < _SMALL_START:
         return _SMALL_MUON_RATE
     return _OPTIMIZER_RATES.get(config.optimizer.name, method_named(config.loss).rate)
 
 
 def is_centered(config: Any) -> bool:
-    """Whether the spectrum of C is recorded of embeddings from which the batch mean is subtracted."""
+    """Whether the spectrum of C is recorded of embeddings from which the batch mean is subtracted.
+
+    Examples
+    --------
+    >>> from eigenstep.training import TrainConfig
+    >>> is_centered(TrainConfig(loss="vicreg"))
+    True
+    """
     method = method_named(config.loss)
     return method.is_centered(method.options_in(config))
 
@@ -251,6 +289,12 @@ def small_start(config: Any) -> SmallStart:
     ------
     ValueError
         For losses that never see a small embedding as small: normalised ones.
+
+    Examples
+    --------
+    >>> from eigenstep.training import TrainConfig
+    >>> type(small_start(TrainConfig(loss="vicreg")).objective).__name__
+    'VICReg'
     """
     if config.projector.batch_norm_output:
         raise ValueError(

@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from eigenstep.kernel.pairs import BarlowTwins
-from eigenstep.losses import BarlowTwinsLoss
-from eigenstep.methods._method import Method, as_its_loss_says
-from eigenstep.methods._objective import of_two_views
+from eigenstep.methods._method import Method, as_its_loss_says, of_two_views
 from eigenstep.methods._small_start import SmallStart, never_small
 
 
@@ -31,6 +28,8 @@ def _is_centered(options: BarlowTwinsConfig) -> bool:
 
 
 def _small_start(options: BarlowTwinsConfig, batch_size: int) -> SmallStart:
+    from eigenstep.kernel.pairs import BarlowTwins
+
     if options.normalize == "batch":
         raise never_small("barlow_twins.normalize", "batch")
     return SmallStart(BarlowTwins(), options.center, options.scale)
@@ -40,9 +39,9 @@ METHOD = Method(
     name="barlow_twins",
     title="Barlow Twins",
     options=BarlowTwinsConfig,
-    build=of_two_views(BarlowTwinsLoss),
+    build=of_two_views("BarlowTwinsLoss"),
     rate=0.005,
     is_centered=_is_centered,
     small_start=_small_start,
-    refuses_preconditioning=as_its_loss_says(BarlowTwinsLoss),
+    refuses_preconditioning=as_its_loss_says("BarlowTwinsLoss"),
 )

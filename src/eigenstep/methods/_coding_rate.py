@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from eigenstep.losses import CodingRateLoss
-from eigenstep.methods._method import Method, as_its_loss_says, never
-from eigenstep.methods._objective import of_two_views
+from eigenstep.methods._method import Method, as_its_loss_says, never, of_two_views
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ METHOD = Method(
     name="coding_rate",
     title="SimDINO's coding rate",
     options=CodingRateConfig,
-    build=of_two_views(CodingRateLoss),
+    build=of_two_views("CodingRateLoss"),
     is_centered=never,
-    refuses_preconditioning=as_its_loss_says(CodingRateLoss),
+    refuses_preconditioning=as_its_loss_says("CodingRateLoss"),
 )

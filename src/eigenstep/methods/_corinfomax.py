@@ -2,10 +2,12 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from eigenstep.losses import CorInfoMaxLoss
 from eigenstep.methods._method import Method
-from eigenstep.methods._objective import TwoViewObjective
+
+if TYPE_CHECKING:
+    from eigenstep.methods._objective import TwoViewObjective
 
 
 @dataclass(frozen=True)
@@ -20,11 +22,16 @@ class CorInfoMaxConfig:
     """Added to the covariance's diagonal."""
 
 
-def _build(options: CorInfoMaxConfig, dim: int, classes: int) -> TwoViewObjective:
+def _build(options: CorInfoMaxConfig, dim: int, classes: int) -> "TwoViewObjective":
+    from eigenstep.losses import CorInfoMaxLoss
+    from eigenstep.methods._objective import TwoViewObjective
+
     return TwoViewObjective(CorInfoMaxLoss(dim, gather_distributed=True, **dataclasses.asdict(options)))
 
 
 def _refuses_preconditioning(options: CorInfoMaxConfig) -> str | None:
+    from eigenstep.losses import CorInfoMaxLoss
+
     return CorInfoMaxLoss(1).refuses_preconditioning
 
 

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from eigenstep.losses import DCLLoss
-from eigenstep.methods._method import Method, as_its_loss_says
-from eigenstep.methods._objective import of_two_views
+from eigenstep.methods._method import Method, as_its_loss_says, of_two_views
 
 
 @dataclass(frozen=True)
@@ -24,6 +22,6 @@ METHOD = Method(
     name="dcl",
     title="DCL",
     options=DCLConfig,
-    build=of_two_views(DCLLoss),
-    refuses_preconditioning=as_its_loss_says(DCLLoss),
+    build=of_two_views("DCLLoss"),
+    refuses_preconditioning=as_its_loss_says("DCLLoss"),
 )

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from eigenstep.losses import FroSSLLoss
-from eigenstep.methods._method import Method, as_its_loss_says, never
-from eigenstep.methods._objective import of_two_views
+from eigenstep.methods._method import Method, as_its_loss_says, never, of_two_views
 
 
 @dataclass(frozen=True)
@@ -19,7 +17,7 @@ METHOD = Method(
     name="frossl",
     title="FroSSL",
     options=FroSSLConfig,
-    build=of_two_views(FroSSLLoss),
+    build=of_two_views("FroSSLLoss"),
     is_centered=never,
-    refuses_preconditioning=as_its_loss_says(FroSSLLoss),
+    refuses_preconditioning=as_its_loss_says("FroSSLLoss"),
 )

@@ -3,10 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
-from eigenstep.kernel.pairs import LeJEPA
-from eigenstep.losses import LeJEPALoss
-from eigenstep.methods._method import Method, as_its_loss_says
-from eigenstep.methods._objective import of_slices
+from eigenstep.methods._method import Method, as_its_loss_says, of_slices
 from eigenstep.methods._small_start import SmallStart
 
 
@@ -29,6 +26,8 @@ class LeJEPAConfig:
 
 
 def _small_start(options: LeJEPAConfig, batch_size: int) -> SmallStart:
+    from eigenstep.kernel.pairs import LeJEPA
+
     known = {field.name for field in dataclasses.fields(LeJEPA)}
     shared = {name: value for name, value in dataclasses.asdict(options).items() if name in known}
     return SmallStart(LeJEPA(batch_size=batch_size, **shared))
@@ -38,7 +37,7 @@ METHOD = Method(
     name="lejepa",
     title="LeJEPA",
     options=LeJEPAConfig,
-    build=of_slices(LeJEPALoss),
+    build=of_slices("LeJEPALoss"),
     small_start=_small_start,
-    refuses_preconditioning=as_its_loss_says(LeJEPALoss),
+    refuses_preconditioning=as_its_loss_says("LeJEPALoss"),
 )

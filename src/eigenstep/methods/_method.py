@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from eigenstep.losses import TwoViewLoss
-from eigenstep.methods._objective import Objective
 from eigenstep.methods._small_start import SmallStart
+
+if TYPE_CHECKING:
+    from eigenstep.methods._objective import Objective
 
 Options = TypeVar("Options")
 
@@ -31,9 +32,55 @@ def untried(options: Any) -> str | None:
     return "nobody has measured that it serves there"
 
 
-def as_its_loss_says(kind: Callable[..., TwoViewLoss]) -> Callable[[Any], str | None]:
+def as_its_loss_says(loss: str) -> Callable[[Any], str | None]:
     """For a method whose options are its loss's, under the same names."""
-    return lambda options: kind(**asdict(options)).refuses_preconditioning
+    return lambda options: _loss_named(loss)(**asdict(options)).refuses_preconditioning
+
+
+def of_two_views(loss: str) -> Callable[[Any, int, int], "Objective"]:
+    """How a method is built whose options are those of a loss of `eigenstep.losses`, under the same names."""
+
+    def build(options: Any, dim: int, classes: int) -> "Objective":
+        from eigenstep.methods._objective import TwoViewObjective
+
+        return TwoViewObjective(_loss_named(loss)(gather_distributed=True, **asdict(options)))
+
+    return build
+
+
+def of_slices(loss: str) -> Callable[[Any, int, int], "Objective"]:
+    """The same for a loss along random directions."""
+
+    def build(options: Any, dim: int, classes: int) -> "Objective":
+        from eigenstep.methods._objective import SlicedObjective
+
+        return SlicedObjective(_loss_named(loss)(gather_distributed=True, **asdict(options)))
+
+    return build
+
+
+def of_labels(loss: str) -> Callable[[Any, int, int], "Objective"]:
+    """The same for a loss that takes labels."""
+
+    def build(options: Any, dim: int, classes: int) -> "Objective":
+        from eigenstep.methods._objective import LabelledObjective
+
+        return LabelledObjective(_loss_named(loss)(gather_distributed=True, **asdict(options)), classes)
+
+    return build
+
+
+def _loss_named(name: str) -> Any:
+    """A class of `eigenstep.losses`, which is imported when it is built: it brings torch."""
+    from eigenstep import losses
+
+    return getattr(losses, name)
+
+
+def check_hidden(name: str, hidden: int) -> None:
+    """See that an option, the width of a predictor's hidden layer, is one."""
+    if hidden < 1:
+        raise ValueError(f"{name} is too small: expected at least 1, got {hidden}")
 
 
 @dataclass(frozen=True)
@@ -77,7 +124,7 @@ class Method(Generic[Options]):
     name: str
     title: str
     options: type[Options]
-    build: Callable[[Options, int, int], Objective]
+    build: Callable[[Options, int, int], "Objective"]
     rate: float = USUAL_RATE
     is_centered: Callable[[Options], bool] = always
     small_start: Callable[[Options, int], SmallStart] | None = None

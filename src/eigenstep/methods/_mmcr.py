@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from eigenstep.losses import MMCRLoss
-from eigenstep.methods._method import Method, as_its_loss_says, never
-from eigenstep.methods._objective import of_two_views
+from eigenstep.methods._method import Method, as_its_loss_says, never, of_two_views
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,7 @@ METHOD = Method(
     name="mmcr",
     title="MMCR",
     options=MMCRConfig,
-    build=of_two_views(MMCRLoss),
+    build=of_two_views("MMCRLoss"),
     is_centered=never,
-    refuses_preconditioning=as_its_loss_says(MMCRLoss),
+    refuses_preconditioning=as_its_loss_says("MMCRLoss"),
 )

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from eigenstep.losses import NSCLLoss
-from eigenstep.methods._method import Method, as_its_loss_says
-from eigenstep.methods._objective import of_labels
+from eigenstep.methods._method import Method, as_its_loss_says, of_labels
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,7 @@ METHOD = Method(
     name="nscl",
     title="NSCL",
     options=NSCLConfig,
-    build=of_labels(NSCLLoss),
+    build=of_labels("NSCLLoss"),
     needs_labels=True,
-    refuses_preconditioning=as_its_loss_says(NSCLLoss),
+    refuses_preconditioning=as_its_loss_says("NSCLLoss"),
 )

@@ -1,8 +1,6 @@
 """What every objective is given by the loop, and offers to it."""
 
-import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -199,33 +197,6 @@ class LabelledObjective(Objective):
 
     def landmarks(self, pairs: int, dim: int, processes: int = 1) -> list[Landmark]:
         return self.loss.landmarks(pairs, dim, processes=processes, classes=self.classes)
-
-
-def of_two_views(kind: Callable[..., TwoViewLoss]) -> Callable[[Any, int, int], Objective]:
-    """How a method is built whose options are its loss's, under the same names."""
-
-    def build(options: Any, dim: int, classes: int) -> Objective:
-        return TwoViewObjective(kind(gather_distributed=True, **dataclasses.asdict(options)))
-
-    return build
-
-
-def of_slices(kind: Callable[..., SlicedLoss]) -> Callable[[Any, int, int], Objective]:
-    """The same for a loss along random directions."""
-
-    def build(options: Any, dim: int, classes: int) -> Objective:
-        return SlicedObjective(kind(gather_distributed=True, **dataclasses.asdict(options)))
-
-    return build
-
-
-def of_labels(kind: Callable[..., LabelledLoss]) -> Callable[[Any, int, int], Objective]:
-    """The same for a loss that takes labels."""
-
-    def build(options: Any, dim: int, classes: int) -> Objective:
-        return LabelledObjective(kind(gather_distributed=True, **dataclasses.asdict(options)), classes)
-
-    return build
 
 
 def check_outcome(outcome: Any, name: str, trained: bool) -> LossAndTerms:

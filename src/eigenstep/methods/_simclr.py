@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from eigenstep.kernel.pairs import SimCLR
-from eigenstep.losses import NTXentLoss
-from eigenstep.methods._method import Method, as_its_loss_says
-from eigenstep.methods._objective import of_two_views
+from eigenstep.methods._method import Method, as_its_loss_says, of_two_views
 from eigenstep.methods._small_start import SmallStart, never_small
 
 
@@ -21,6 +18,8 @@ class SimCLRConfig:
 
 
 def _small_start(options: SimCLRConfig, batch_size: int) -> SmallStart:
+    from eigenstep.kernel.pairs import SimCLR
+
     if options.normalize == "cosine":
         raise never_small("simclr.normalize", "cosine")
     return SmallStart(SimCLR(options.temperature))
@@ -30,7 +29,7 @@ METHOD = Method(
     name="simclr",
     title="SimCLR",
     options=SimCLRConfig,
-    build=of_two_views(NTXentLoss),
+    build=of_two_views("NTXentLoss"),
     small_start=_small_start,
-    refuses_preconditioning=as_its_loss_says(NTXentLoss),
+    refuses_preconditioning=as_its_loss_says("NTXentLoss"),
 )

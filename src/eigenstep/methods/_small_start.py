@@ -1,11 +1,13 @@
 """What the theory knows of a loss whose embeddings are small."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eigenstep.kernel.pairs import SimCLR, SmallStartObjective
+if TYPE_CHECKING:
+    from eigenstep.kernel.pairs import SmallStartObjective
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class SmallStart:
         a factor of the whole loss, and so of all rates.
     """
 
-    objective: SmallStartObjective
+    objective: "SmallStartObjective"
     center: bool = False
     scale: float = 1.0
 
@@ -37,6 +39,8 @@ class SmallStart:
 
         Barlow Twins: ||C - I||^2. SimCLR: to fourth order in the embeddings, among `views` of a batch.
         """
+        from eigenstep.kernel.pairs import SimCLR
+
         missing = 1 - eigenvalues / plateaus
         if isinstance(self.objective, SimCLR):
             learned: NDArray[np.float64] = (missing**2 - 1) @ plateaus / (2 * self.objective.temperature)

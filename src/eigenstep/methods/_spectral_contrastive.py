@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from eigenstep.losses import SpectralContrastiveLoss
-from eigenstep.methods._method import Method, as_its_loss_says, never
-from eigenstep.methods._objective import of_two_views
+from eigenstep.methods._method import Method, as_its_loss_says, never, of_two_views
 
 
 @dataclass(frozen=True)
@@ -22,8 +20,8 @@ METHOD = Method(
     name="spectral_contrastive",
     title="the spectral contrastive loss",
     options=SpectralContrastiveConfig,
-    build=of_two_views(SpectralContrastiveLoss),
+    build=of_two_views("SpectralContrastiveLoss"),
     rate=0.005,
     is_centered=never,
-    refuses_preconditioning=as_its_loss_says(SpectralContrastiveLoss),
+    refuses_preconditioning=as_its_loss_says("SpectralContrastiveLoss"),
 )

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from eigenstep.losses import SupConLoss
-from eigenstep.methods._method import Method, as_its_loss_says
-from eigenstep.methods._objective import of_labels
+from eigenstep.methods._method import Method, as_its_loss_says, of_labels
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,7 @@ METHOD = Method(
     name="supcon",
     title="SupCon",
     options=SupConConfig,
-    build=of_labels(SupConLoss),
+    build=of_labels("SupConLoss"),
     needs_labels=True,
-    refuses_preconditioning=as_its_loss_says(SupConLoss),
+    refuses_preconditioning=as_its_loss_says("SupConLoss"),
 )

@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-from eigenstep.kernel.pairs import VICReg
-from eigenstep.losses import VICRegLoss
-from eigenstep.methods._method import Method, as_its_loss_says
-from eigenstep.methods._objective import of_two_views
+from eigenstep.methods._method import Method, as_its_loss_says, of_two_views
 from eigenstep.methods._small_start import SmallStart
 
 
@@ -24,6 +21,8 @@ class VICRegConfig:
 
 
 def _small_start(options: VICRegConfig, batch_size: int) -> SmallStart:
+    from eigenstep.kernel.pairs import VICReg
+
     return SmallStart(VICReg(options.lambda_param, options.mu_param, options.nu_param, options.eps))
 
 
@@ -31,8 +30,8 @@ METHOD = Method(
     name="vicreg",
     title="VICReg",
     options=VICRegConfig,
-    build=of_two_views(VICRegLoss),
+    build=of_two_views("VICRegLoss"),
     rate=0.002,
     small_start=_small_start,
-    refuses_preconditioning=as_its_loss_says(VICRegLoss),
+    refuses_preconditioning=as_its_loss_says("VICRegLoss"),
 )

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from eigenstep.losses import VISRegLoss
-from eigenstep.methods._method import Method, as_its_loss_says
-from eigenstep.methods._objective import of_slices
+from eigenstep.methods._method import Method, as_its_loss_says, of_slices
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ METHOD = Method(
     name="visreg",
     title="VISReg",
     options=VISRegConfig,
-    build=of_slices(VISRegLoss),
+    build=of_slices("VISRegLoss"),
     rate=0.02,
-    refuses_preconditioning=as_its_loss_says(VISRegLoss),
+    refuses_preconditioning=as_its_loss_says("VISRegLoss"),
 )

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from eigenstep.losses import WMSELoss
-from eigenstep.methods._method import Method, as_its_loss_says
-from eigenstep.methods._objective import of_two_views
+from eigenstep.methods._method import Method, as_its_loss_says, of_two_views
 
 
 @dataclass(frozen=True)
@@ -19,6 +17,6 @@ METHOD = Method(
     name="w_mse",
     title="W-MSE",
     options=WMSEConfig,
-    build=of_two_views(WMSELoss),
-    refuses_preconditioning=as_its_loss_says(WMSELoss),
+    build=of_two_views("WMSELoss"),
+    refuses_preconditioning=as_its_loss_says("WMSELoss"),
 )

@@ -25,7 +25,14 @@ def found_again(values: Array, again: Array) -> Array:
 
 
 def span_found_again(values: Array, again: Array) -> float:
-    """Root mean square of the cosines of the principal angles between two spans of modes, centred."""
+    """Root mean square of the cosines of the principal angles between two spans of modes, centred.
+
+    Examples
+    --------
+    >>> modes = np.eye(6, 2)
+    >>> round(span_found_again(modes, modes[:, ::-1]), 3)
+    1.0
+    """
     cosines = np.linalg.svd(orthonormal(values).T @ orthonormal(again), compute_uv=False)
     return float(np.sqrt(np.square(cosines).sum() / values.shape[1]))
 

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import torch
-from timm.optim.adamw import adamw
-from timm.optim.nadamw import nadamw
 from torch import Tensor
 
 from eigenstep.optim._orthogonalize import compute_dtype, orthogonalize
@@ -183,8 +181,12 @@ class Muon(torch.optim.Optimizer):
             "max_lr": None,
         }
         if group["nesterov"]:
+            from timm.optim.nadamw import nadamw
+
             nadamw(parameters, gradients, first, second, steps, **options)
         else:
+            from timm.optim.adamw import adamw
+
             adamw(parameters, gradients, first, second, [], steps, amsgrad=False, **options)
 
 

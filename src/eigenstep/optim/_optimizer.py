@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-from timm.optim.lars import Lars
 from torch import nn
 
 from eigenstep.encoders import Encoder, layers_of
@@ -33,6 +32,11 @@ def build_optimizer(
     ------
     ValueError
         For Muon, if there is no matrix that it could orthogonalise.
+
+    Examples
+    --------
+    >>> build_optimizer(torch.nn.Linear(4, 2), OptimizerConfig(name="adamw", lr=1e-3)).__class__.__name__
+    'AdamW'
     """
     config = with_defaults(config)
     lr, momentum, nesterov = config.lr, config.momentum or 0.0, bool(config.nesterov)
@@ -42,6 +46,8 @@ def build_optimizer(
     )
     groups = [group for group in groups if group["params"]]
     if config.name == "lars":
+        from timm.optim.lars import Lars
+
         return Lars(
             groups,
             lr=lr,
@@ -74,7 +80,13 @@ def build_optimizer(
 def said_of_optimizer(
     encoder: nn.Module, config: OptimizerConfig, objective: nn.Module | None = None
 ) -> list[str]:
-    """What to know of an optimiser before the first step: what Muon does not orthogonalise, and why."""
+    """What to know of an optimiser before the first step: what Muon does not orthogonalise, and why.
+
+    Examples
+    --------
+    >>> said_of_optimizer(torch.nn.Linear(4, 2), OptimizerConfig(name="sgd"))
+    []
+    """
     if config.name != "muon":
         return []
     named = [*encoder.named_parameters()]

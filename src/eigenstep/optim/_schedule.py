@@ -9,7 +9,15 @@ from eigenstep.optim._config import OptimizerConfig
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float, initial: float) -> None:
-    """Give every group the step's learning rate, or the initial one where it keeps that."""
+    """Give every group the step's learning rate, or the initial one where it keeps that.
+
+    Examples
+    --------
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(2))], lr=0.1)
+    >>> set_rate(optimizer, 0.05, 0.1)
+    >>> optimizer.param_groups[0]["lr"]
+    0.05
+    """
     for group in optimizer.param_groups:
         group["lr"] = initial if group.get("fixed_rate") else rate * group.get("rate_share", 1.0)
 

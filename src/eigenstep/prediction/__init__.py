@@ -5,17 +5,24 @@ kernel between them, its modes, where a network starts in these, and the course 
 step.
 """
 
-from eigenstep.methods import SmallStart, small_start
-from eigenstep.prediction._clock import Descent
-from eigenstep.prediction._config import NTKConfig, PredictConfig, config_of_run, training_config
-from eigenstep.prediction._course import Course, closed_course
-from eigenstep.prediction._folder import PredictedEmbeddings, is_prediction, read_predicted
-from eigenstep.prediction._images import draw_pairs, some_images
-from eigenstep.prediction._kernel_values import embed_views, kernel_values, network_at
-from eigenstep.prediction._linear_training import random_start, train_linear_model
-from eigenstep.prediction._measured import fit_time, measured_mode_times, measured_times
-from eigenstep.prediction._modes import KernelModes, find_modes, mode_times, scales_of_start
-from eigenstep.prediction._predict import predict
+from typing import TYPE_CHECKING
+
+from eigenstep.lazy import lazily
+
+if TYPE_CHECKING:
+    from eigenstep.methods import SmallStart, small_start
+    from eigenstep.prediction._clock import Descent
+    from eigenstep.prediction._config import NTKConfig, PredictConfig, config_of_run, training_config
+    from eigenstep.prediction._course import Course, closed_course
+    from eigenstep.prediction._folder import PredictedEmbeddings, is_prediction, read_predicted
+    from eigenstep.prediction._images import draw_pairs, some_images
+    from eigenstep.prediction._kernel_values import embed_views, kernel_values, network_at
+    from eigenstep.prediction._linear_training import random_start, train_linear_model
+    from eigenstep.prediction._measured import fit_time, measured_mode_times, measured_times
+    from eigenstep.prediction._modes import KernelModes, find_modes, mode_times, scales_of_start
+    from eigenstep.prediction._predict import predict
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "Course",

@@ -22,7 +22,13 @@ FEWEST_STEPS, MOST_STEPS = 300, 20_000
 
 @dataclass(frozen=True)
 class Descent:
-    """Gradient descent as torch's SGD does it."""
+    """Gradient descent as torch's SGD does it.
+
+    Examples
+    --------
+    >>> Descent(learning_rate=0.1, momentum=0.9)
+    Descent(learning_rate=0.1, momentum=0.9, nesterov=False)
+    """
 
     learning_rate: float
     momentum: float = 0.0

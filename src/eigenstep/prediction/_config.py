@@ -18,7 +18,13 @@ from eigenstep.views import ViewsConfig
 
 @dataclass(frozen=True)
 class NTKConfig:
-    """The network's tangent kernel (used with --kernel ntk)."""
+    """The network's tangent kernel (used with --kernel ntk).
+
+    Examples
+    --------
+    >>> NTKConfig()
+    NTKConfig(at='init', outputs='mean', chunk_size=None, dtype='float32')
+    """
 
     at: str = "init"
     """With --run: at which of its checkpoints the kernel is taken: init, final or a step's number."""
@@ -76,7 +82,13 @@ class Setup:
 
 @dataclass(frozen=True)
 class PredictConfig(SmallStartNodes, Setup):  # the fields of the last base come first, in files and help too
-    """Predict which modes a loss learns from images, in which order and when, without training."""
+    """Predict which modes a loss learns from images, in which order and when, without training.
+
+    Examples
+    --------
+    >>> PredictConfig(loss="simclr", kernel="rbf", pairs=200).pairs
+    200
+    """
 
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     embedding_preconditioner: EmbeddingPreconditionerConfig = field(
@@ -134,7 +146,13 @@ def config_of_run(run: str | Path) -> PredictConfig:
 
 
 def training_config(config: PredictConfig, run: str | Path | None = None) -> TrainConfig:
-    """The training that is predicted: the run's, with what the prediction says otherwise."""
+    """The training that is predicted: the run's, with what the prediction says otherwise.
+
+    Examples
+    --------
+    >>> training_config(PredictConfig(loss="vicreg")).loss
+    'vicreg'
+    """
     base = TrainConfig() if run is None else _trained(run)
     names = {each.name for each in dataclasses.fields(TrainConfig)} - {"probe", "steps"}
     shared = names & {each.name for each in dataclasses.fields(PredictConfig)}

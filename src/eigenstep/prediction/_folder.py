@@ -59,7 +59,13 @@ class PredictedEmbeddings:
 
 
 def is_prediction(folder: str | Path) -> bool:
-    """Whether a folder holds what `predict` has computed."""
+    """Whether a folder holds what `predict` has computed.
+
+    Examples
+    --------
+    >>> is_prediction("no-such-folder")
+    False
+    """
     return (Path(folder) / EMBEDDINGS).is_file() and (Path(folder) / PREDICTION).is_file()
 
 

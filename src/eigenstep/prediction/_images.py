@@ -15,7 +15,14 @@ _STREAM = 4
 
 
 def some_images(config: TrainConfig, count: int) -> Tensor:
-    """At most `count` images spread over the training data: see `eigenstep.images.load_spread`."""
+    """At most `count` images spread over the training data: see `eigenstep.images.load_spread`.
+
+    Examples
+    --------
+    >>> from eigenstep.images import ImagesConfig
+    >>> some_images(TrainConfig(images=ImagesConfig(size=8, patches=64)), 16).shape
+    torch.Size([16, 3, 8, 8])
+    """
     return load_spread(config.data, config.images, count, config.seed)
 
 
@@ -36,7 +43,16 @@ def seen(config: TrainConfig) -> TrainConfig:
 
 
 def draw_pairs(images: Tensor, config: TrainConfig, count: int) -> tuple[Tensor, Tensor]:
-    """Two views, float32 (count, C, S, S), of images as training draws them; of few images several times."""
+    """Two views, float32 (count, C, S, S), of images as training draws them; of few images several times.
+
+    Examples
+    --------
+    >>> from eigenstep.images import ImagesConfig
+    >>> config = TrainConfig(images=ImagesConfig(size=8, patches=64))
+    >>> first, second = draw_pairs(some_images(config, 16), config, 16)
+    >>> first.shape
+    torch.Size([16, 3, 8, 8])
+    """
     rows = torch.arange(count) % len(images)
     generator = torch.Generator().manual_seed(derived_seed(config.seed, _STREAM))
     return TwoViews(config.views, config.images.size)(images[rows], generator)

@@ -125,6 +125,12 @@ def random_start(
 
     In an orthonormal basis of the kernel's functions on the views (N, N); `to_images` (m, N) are kernel
     values of the images with the views. Every mode has an s_j(0) of the order of `scale`.
+
+    Examples
+    --------
+    >>> start = random_start(np.eye(4), np.eye(4), scale=1e-3, dim=2, seed=0)
+    >>> type(start).__name__
+    'Start'
     """
     values, vectors = np.linalg.eigh(kernel)
     kept = values > ROUNDING_OF_KERNEL * values[-1]

@@ -121,6 +121,13 @@ def mode_times(times: ArrayLike, embeddings: ArrayLike, modes: ArrayLike) -> NDA
         (T, m, d) of the same m images at each, in any rotation.
     modes : ArrayLike
         (m, k) the modes' values on them.
+
+    Examples
+    --------
+    >>> modes = np.array([[1.0], [-1.0]])
+    >>> growing = np.array([0.01, 0.1, 1.0, 1.0, 1.0])[:, None, None] * modes
+    >>> mode_times(np.arange(5.0), growing, modes).round(1)
+    array([1.1])
     """
     found = np.full(np.shape(modes)[1], np.nan)
     for rise in find_rises(times, variance_along(embeddings, modes), fraction=LEAST_OF_LARGEST):

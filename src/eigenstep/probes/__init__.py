@@ -4,13 +4,20 @@ Pure functions of features and labels, without random numbers: the same input gi
 parts are here too: standardised features, their principal axes, and the fits of the linear probes.
 """
 
-from eigenstep.probes._file import FileProbes, probe_file
-from eigenstep.probes._knn import knn_probe
-from eigenstep.probes._linear import PrincipalAxes, principal_axes, standardise
-from eigenstep.probes._logistic import LOGISTIC_STRENGTHS, LogisticFit, fit_logistic, logistic_probe
-from eigenstep.probes._probe import probe
-from eigenstep.probes._ridge import RIDGE_STRENGTHS, RidgeFit, fit_ridge, ridge_probe
-from eigenstep.probes._task import ProbeResult, chance, every_fifth, score
+from typing import TYPE_CHECKING
+
+from eigenstep.lazy import lazily
+
+if TYPE_CHECKING:
+    from eigenstep.probes._file import FileProbes, probe_file
+    from eigenstep.probes._knn import knn_probe
+    from eigenstep.probes._linear import PrincipalAxes, principal_axes, standardise
+    from eigenstep.probes._logistic import LOGISTIC_STRENGTHS, LogisticFit, fit_logistic, logistic_probe
+    from eigenstep.probes._probe import probe
+    from eigenstep.probes._ridge import RIDGE_STRENGTHS, RidgeFit, fit_ridge, ridge_probe
+    from eigenstep.probes._task import ProbeResult, chance, every_fifth, score
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "LOGISTIC_STRENGTHS",

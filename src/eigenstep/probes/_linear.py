@@ -16,6 +16,12 @@ def standardise(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
     tuple[Tensor, Tensor]
         New float64 tensors, on the CPU where the device has no float64 (MPS). A feature that is constant in
         the training set, up to rounding, is zero in both: it teaches nothing.
+
+    Examples
+    --------
+    >>> standardise(torch.tensor([[1.0], [3.0]]), torch.tensor([[5.0]]))
+    (tensor([[-1.],
+            [ 1.]], dtype=torch.float64), tensor([[3.]], dtype=torch.float64))
     """
     if train.device.type == "mps":
         train, test = train.cpu(), test.cpu()

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
@@ -110,6 +109,14 @@ def fit_logistic(
         Strength, positive.
     tolerance : float
         Largest entry of the mean gradient to stop at, in units in which the curvature is about 1.
+
+    Examples
+    --------
+    >>> x = torch.tensor([[-2.0], [-1.0], [1.0], [2.0]], dtype=torch.float64)
+    >>> y = torch.eye(2, dtype=torch.float64)[[0, 0, 1, 1]]
+    >>> fitted = fit_logistic(x, y, alpha=0.1)
+    >>> type(fitted).__name__
+    'LogisticFit'
     """
     n, classes = y.shape
     x = torch.cat([x, x.new_ones(n, 1)], dim=1)
@@ -130,6 +137,8 @@ def fit_logistic(
         value = (penalty * weights.square()).sum() / 2 - (y * log_share).sum() / n
         gradient = unit * (x.T @ (log_share.exp() - y) / n + penalty * weights)
         return value.item(), gradient.flatten().cpu().numpy()
+
+    from scipy.optimize import minimize
 
     found = minimize(
         objective,

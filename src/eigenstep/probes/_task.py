@@ -105,7 +105,13 @@ def chance(labels: ArrayLike) -> float:
 
 
 def every_fifth(targets: Tensor) -> Tensor:
-    """Every fifth row of each class, from its second on, as a mask (n,): each class keeps a row to learn."""
+    """Every fifth row of each class, from its second on, as a mask (n,): each class keeps a row to learn.
+
+    Examples
+    --------
+    >>> every_fifth(torch.tensor([0, 0, 1, 0, 0, 0, 0])).nonzero().flatten()
+    tensor([1])
+    """
     order = targets.argsort(stable=True)
     sizes = torch.bincount(targets)
     rank = torch.arange(len(targets)) - (sizes.cumsum(0) - sizes)[targets[order]]

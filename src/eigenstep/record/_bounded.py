@@ -76,7 +76,16 @@ def check_bounded(path: Path, most: int, folder: Path | None = None) -> None:
 
 
 def read_bounded(path: Path, most: int = SMALL_BYTES, folder: Path | None = None) -> bytes:
-    """What a regular file holds. Raises as `open_bounded`."""
+    """What a regular file holds. Raises as `open_bounded`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "summary.json").write_text("{}")
+    ...     read_bounded(Path(folder) / "summary.json", most=100)
+    b'{}'
+    """
     with open_bounded(path, most, folder) as handle:
         content = bytearray()
         while len(content) <= most and (block := os.read(handle, 1 << 20)):

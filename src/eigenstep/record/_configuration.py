@@ -24,6 +24,14 @@ def read_tree(path: str | Path) -> dict[str, Any]:
         If there is no such file.
     ValueError
         If it holds anything else.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(f"{folder}/config.yaml").write_text("loss: simclr")
+    ...     read_tree(f"{folder}/config.yaml")
+    {'loss': 'simclr'}
     """
     path = Path(path)
     if not os.path.lexists(path) or path.is_dir():
@@ -45,20 +53,56 @@ def as_dataclass(node: type[Node], tree: dict[str, Any]) -> Node:
     ------
     ValueError
         For a name or a value that does not fit.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass
+    ... class Options:
+    ...     steps: int = 300
+    ...     rate: float = 0.1
+    ...
+    >>> as_dataclass(Options, {"steps": 50})
+    Options(steps=50, rate=0.1)
     """
     built: Node = _node(node, tree, "")
     return built
 
 
 def as_yaml(config: Any) -> str:
-    """A dataclass as YAML text, which `read_tree` and `as_dataclass` read back to an equal one."""
+    """A dataclass as YAML text, which `read_tree` and `as_dataclass` read back to an equal one.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass
+    ... class Options:
+    ...     steps: int = 300
+    ...     rate: float = 0.1
+    ...
+    >>> print(as_yaml(Options()))
+    steps: 300
+    rate: 0.1
+    """
     import yaml
 
     return yaml.safe_dump(_plain(dataclasses.asdict(config)), sort_keys=False)
 
 
 def differences(config: Any, other: Any) -> list[str]:
-    """Where two dataclasses of one type differ, as `name: value, not other value`."""
+    """Where two dataclasses of one type differ, as `name: value, not other value`.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass
+    ... class Options:
+    ...     steps: int = 300
+    ...     rate: float = 0.1
+    ...
+    >>> differences(Options(), Options(steps=50))
+    ['steps: 300, not 50']
+    """
     left, right = config_leaves(dataclasses.asdict(config)), config_leaves(dataclasses.asdict(other))
     return [f"{name}: {left[name]}, not {right[name]}" for name in left if left[name] != right[name]]
 

@@ -14,7 +14,13 @@ SETTLED_SECONDS = 2.0
 
 
 def is_run(path: str | Path) -> bool:
-    """Whether `path` is a run folder; what it holds need not be readable."""
+    """Whether `path` is a run folder; what it holds need not be readable.
+
+    Examples
+    --------
+    >>> is_run("no-such-folder")
+    False
+    """
     return os.path.lexists(Path(path) / METRICS)
 
 
@@ -25,6 +31,15 @@ def find_runs(folder: str | Path) -> list[Path]:
     ------
     FileNotFoundError
         If there is none.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (Path(folder) / "mine").mkdir()
+    ...     _ = (Path(folder) / "mine" / "metrics.jsonl").write_text("{}")
+    ...     [run.name for run in find_runs(folder)]
+    ['mine']
     """
     folder = Path(folder)
     if is_run(folder):

@@ -64,6 +64,15 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     """Write to the path that this yields, which is beside `path`; on leaving without an error it becomes it.
 
     For what writes files by itself; a file that is at `path` already is replaced in one go.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with atomic_file(f"{folder}/note.txt") as aside:
+    ...         _ = aside.write_text("whole or not at all")
+    ...     print(Path(f"{folder}/note.txt").read_text())
+    whole or not at all
     """
     path = Path(path)
     aside = path.parent / f".{path.name}-{os.getpid()}{ASIDE}"
@@ -88,6 +97,15 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     ------
     FileExistsError
         If something is at `path`, since no system call replaces a folder in one go.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with atomic_folder(f"{folder}/new") as aside:
+    ...         _ = (aside / "note.txt").write_text("whole")
+    ...     print(Path(f"{folder}/new/note.txt").exists())
+    True
     """
     path = Path(path)
     if path.exists():
@@ -151,12 +169,30 @@ def replace_folder(
 
 
 def move(path: Path, target: Path) -> None:
-    """Rename a file or a folder."""
+    """Rename a file or a folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (Path(folder) / "old").mkdir()
+    ...     move(Path(folder) / "old", Path(folder) / "new")
+    ...     [entry.name for entry in Path(folder).iterdir()]
+    ['new']
+    """
     os.rename(path, target)
 
 
 def claim_folder(parent: Path, name: str) -> Path:
-    """Make `parent/name`, or else the first of `parent/name-2`, `parent/name-3`, ... that another has not."""
+    """Make `parent/name`, or else the first of `parent/name-2`, `parent/name-3`, ... that another has not.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [claim_folder(Path(folder), "run").name for _ in range(2)]
+    ['run', 'run-2']
+    """
     make_folder(parent)
     while True:
         free = free_folder(parent, name)
@@ -166,7 +202,13 @@ def claim_folder(parent: Path, name: str) -> Path:
 
 
 def free_folder(parent: Path, name: str) -> Path:
-    """`parent/name`, or the first of `parent/name-2`, `parent/name-3`, ... that does not exist."""
+    """`parent/name`, or the first of `parent/name-2`, `parent/name-3`, ... that does not exist.
+
+    Examples
+    --------
+    >>> free_folder(Path("no-such-folder"), "run").name
+    'run'
+    """
     candidate, number = parent / name, 2
     while candidate.exists():
         candidate, number = parent / f"{name}-{number}", number + 1
@@ -174,7 +216,12 @@ def free_folder(parent: Path, name: str) -> Path:
 
 
 def atomic_remove(path: str | Path) -> None:
-    """Remove a file or a folder, if there is one, so that no half of it is ever found at `path`."""
+    """Remove a file or a folder, if there is one, so that no half of it is ever found at `path`.
+
+    Examples
+    --------
+    >>> atomic_remove("no-such-file")
+    """
     path = Path(path)
     if path.is_dir() and not path.is_symlink():
         aside = _aside(path)
@@ -186,7 +233,17 @@ def atomic_remove(path: str | Path) -> None:
 
 
 def remove_if_empty(folder: Path) -> None:
-    """Remove a folder in which there is nothing."""
+    """Remove a folder in which there is nothing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (Path(folder) / "empty").mkdir()
+    ...     remove_if_empty(Path(folder) / "empty")
+    ...     (Path(folder) / "empty").exists()
+    False
+    """
     with suppress(OSError):
         folder.rmdir()
 
@@ -201,7 +258,13 @@ def remove_asides(folder: str | Path) -> None:
 
 
 def is_aside(name: str) -> bool:
-    """Whether an entry of that name is unfinished."""
+    """Whether an entry of that name is unfinished.
+
+    Examples
+    --------
+    >>> is_aside("report.html")
+    False
+    """
     return name.startswith(".") and name.endswith(ASIDE)
 
 
@@ -310,12 +373,26 @@ def part_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those that it is in, unless it is there."""
+    """Make a folder, and those that it is in, unless it is there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     make_folder(Path(folder) / "a" / "b")
+    ...     (Path(folder) / "a" / "b").is_dir()
+    True
+    """
     path.mkdir(parents=True, exist_ok=True)
 
 
 def check_writable(out: Path) -> None:
-    """Raise OSError in one line if no folder can be made at `out`; changes nothing."""
+    """Raise OSError in one line if no folder can be made at `out`; changes nothing.
+
+    Examples
+    --------
+    >>> check_writable(Path("no-such-folder/run"))
+    """
     parent = out
     while not parent.exists():
         parent = parent.parent

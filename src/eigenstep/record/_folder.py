@@ -50,13 +50,25 @@ ENTRIES = (
 
 
 def found_entries(out: Path) -> list[str]:
-    """Names of what a folder holds, without what a killed process left aside."""
+    """Names of what a folder holds, without what a killed process left aside.
+
+    Examples
+    --------
+    >>> found_entries(Path("no-such-folder"))
+    []
+    """
     names = sorted(entry.name for entry in out.iterdir()) if out.is_dir() else []
     return [name for name in names if not is_aside(name) and name != LOCK]
 
 
 def foreign_entries(out: Path) -> list[str]:
-    """Names of what is in a folder and no run has written there."""
+    """Names of what is in a folder and no run has written there.
+
+    Examples
+    --------
+    >>> foreign_entries(Path("no-such-folder"))
+    []
+    """
     return [name for name in found_entries(out) if name not in ENTRIES]
 
 

@@ -117,6 +117,14 @@ def locked_folder(folder: Path) -> Iterator[None]:
     ------
     FolderInUse
         If another writes there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with locked_folder(Path(folder) / "run"):
+    ...         (Path(folder) / "run").is_dir()
+    True
     """
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     make_folder(folder)

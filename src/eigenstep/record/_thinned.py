@@ -84,7 +84,14 @@ class Thinned:
 
 
 def padded(rows: list[np.ndarray], width: int = 0) -> np.ndarray:
-    """Rows (n, width), as wide as the widest; what the others lack is NaN."""
+    """Rows (n, width), as wide as the widest; what the others lack is NaN.
+
+    Examples
+    --------
+    >>> padded([np.array([1.0]), np.array([2.0, 3.0])])
+    array([[ 1., nan],
+           [ 2.,  3.]])
+    """
     table = np.full((len(rows), max([width, *map(len, rows)])), np.nan)
     for target, row in zip(table, rows, strict=True):
         target[: len(row)] = row

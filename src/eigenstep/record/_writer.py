@@ -257,7 +257,16 @@ def _sound_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def append_line(path: Path, row: Mapping[str, Any]) -> None:
-    """Add one line to a JSON-lines file, whole or not at all."""
+    """Add one line to a JSON-lines file, whole or not at all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     append_line(Path(folder) / "metrics.jsonl", {"step": 10, "loss": 3.5})
+    ...     print((Path(folder) / "metrics.jsonl").read_text().strip())
+    {"step": 10, "loss": 3.5, "crc32": 3187641864}
+    """
     append(path, checked_line(row))
 
 

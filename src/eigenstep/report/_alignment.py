@@ -54,6 +54,12 @@ def anchor_frames(points: np.ndarray, reference: int) -> tuple[np.ndarray, np.nd
     -------
     tuple[np.ndarray, np.ndarray]
         Frames (T, n, 3) and an orthogonal matrix (3, 3); their product is `align_frames`' view.
+
+    Examples
+    --------
+    >>> turned, _ = anchor_frames(np.random.default_rng(0).normal(size=(3, 5, 3)), 2)
+    >>> turned.shape
+    (3, 5, 3)
     """
     points, reference = _checked(points, reference)
     aligned = points[:, :, :VIEW].copy()

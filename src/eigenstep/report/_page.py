@@ -68,7 +68,13 @@ def _script(name: str) -> str:
 
 
 def inline_json(value: Any) -> Markup:
-    """JSON that cannot end the script element it stands in."""
+    """JSON that cannot end the script element it stands in.
+
+    Examples
+    --------
+    >>> print(inline_json({"loss": [1.5, 0.5]}))
+    {"loss":[1.5,0.5]}
+    """
     return _in_script(_as_json(value))
 
 

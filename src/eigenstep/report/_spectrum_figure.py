@@ -15,7 +15,12 @@ INK, MUTED, GRID, PAPER = "#1c1e22", "#63666d", "#ece9e2", "#fdfcfa"
 
 
 def check_figure(path: Path, overwrite: bool) -> None:
-    """Raise ValueError for a name of no kind of figure, FileExistsError for a file that is to be kept."""
+    """Raise ValueError for a name of no kind of figure, FileExistsError for a file that is to be kept.
+
+    Examples
+    --------
+    >>> check_figure(Path("no-such-figure.png"), overwrite=False)
+    """
     if path.suffix not in SUFFIXES:
         raise ValueError(f"expected a plot's name that ends in {', '.join(SUFFIXES)}, got {path}")
     if path.is_dir():

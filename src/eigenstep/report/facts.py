@@ -1,12 +1,10 @@
 """What a run's configuration and summary say, in words."""
 
-import ast
 import itertools
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any
 
+from eigenstep.methods import title_of
 from eigenstep.record import RunRecord
 from eigenstep.report._numbers import written
 from eigenstep.spelling import PYTHON
@@ -14,7 +12,6 @@ from eigenstep.spelling import PYTHON
 BACKBONES = {"linear": "linear model", "convnet": "small convolutional network"}
 KINDS = {"knn": "k-NN"}
 UNKNOWN = "–"
-METHOD_FILES = Path(__file__).parents[1] / "methods"
 # Of a summary, which anyone may have written: entries, and characters of each.
 MOST_COUNTS, LONGEST = 200, 1000
 
@@ -28,7 +25,7 @@ def data_name(record: RunRecord) -> str:
 def loss_name(record: RunRecord) -> str:
     """The loss's name as its authors write it; of one that is not known here what the run calls it."""
     name = str(record.config.get("loss") or UNKNOWN)
-    return _titles().get(name, name.removeprefix(PYTHON))
+    return title_of(name)
 
 
 def backbone_name(record: RunRecord) -> str:
@@ -103,22 +100,6 @@ def configuration(record: RunRecord) -> str:
     except UnicodeEncodeError:  # half a character, which the faster one does not write
         text = yaml.safe_dump(record.config, **how)
     return text
-
-
-@cache
-def _titles() -> dict[str, str]:
-    """The methods' titles by their names, read from each file's `METHOD`.
-
-    Importing it would bring torch: a page on runs takes a sixth of the memory without.
-    """
-    titles = {}
-    for file in METHOD_FILES.glob("_*.py"):
-        for line in ast.parse(file.read_text("utf-8")).body:
-            if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "METHOD":
-                assert isinstance(line.value, ast.Call)
-                said = {each.arg: each.value for each in line.value.keywords}
-                titles[ast.literal_eval(said["name"])] = ast.literal_eval(said["title"])
-    return titles
 
 
 def _accuracies(record: RunRecord) -> Iterator[tuple[str, str]]:

@@ -33,6 +33,11 @@ class Choices:
         CPU threads.
     seed : int
         Determines crops, initial weights and batches.
+
+    Examples
+    --------
+    >>> Choices(size="small").size
+    'small'
     """
 
     size: Literal["small", "medium", "full"] = "small"

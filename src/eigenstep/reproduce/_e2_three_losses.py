@@ -70,7 +70,13 @@ def train_three_losses(choices: Choices, folder: Path) -> list[RunRecord]:
 
 
 def names_of_runs(choices: Choices) -> list[str]:
-    """What the runs of `train_three_losses` are called, in its order."""
+    """What the runs of `train_three_losses` are called, in its order.
+
+    Examples
+    --------
+    >>> names_of_runs(Choices())
+    ['Barlow Twins', 'SimCLR', 'VICReg']
+    """
     by_muon = [f"{name}, Muon" for name in LOSSES.values()] if choices.size == "medium" else []
     return [*LOSSES.values(), *by_muon]
 
@@ -99,7 +105,13 @@ def train_or_go_on(config: TrainConfig, run: Path, title: str) -> RunRecord:
 
 
 def loss_configuration(loss: str, choices: Choices) -> TrainConfig:
-    """E2's configuration: of the full size the recipe after the paper, of the small one a narrow ResNet's."""
+    """E2's configuration: of the full size the recipe after the paper, of the small one a narrow ResNet's.
+
+    Examples
+    --------
+    >>> loss_configuration("simclr", Choices()).backbone
+    'test_resnet'
+    """
     if choices.size == "medium":
         return medium_configuration(loss, choices, "SGD")
     recipe = load_recipe(f"{loss}/stl10-resnet50-stepwise")
@@ -128,7 +140,13 @@ def loss_configuration(loss: str, choices: Choices) -> TrainConfig:
 
 
 def medium_configuration(loss: str, choices: Choices, optimiser: Literal["SGD", "Muon"]) -> TrainConfig:
-    """ResNet-50 on photographs of 96 px, from a small start, by SGD or by Muon."""
+    """ResNet-50 on photographs of 96 px, from a small start, by SGD or by Muon.
+
+    Examples
+    --------
+    >>> medium_configuration("simclr", Choices(), "Muon").optimizer.name
+    'muon'
+    """
     rate = MEDIUM_RATES[optimiser][loss]
     sgd = OptimizerConfig(name="sgd", lr=rate, momentum=0.0)
     return TrainConfig(

@@ -121,7 +121,13 @@ def train_network(scale: float, choices: Choices, run: Path) -> Measured:
 
 
 def network_configuration(scale: float, choices: Choices) -> TrainConfig:
-    """E2's own for the full size, else the small convnet, which takes seconds."""
+    """E2's own for the full size, else the small convnet, which takes seconds.
+
+    Examples
+    --------
+    >>> network_configuration(0.01, Choices()).projector.init_scale
+    0.01
+    """
     if choices.full:
         full = loss_configuration("barlow_twins", choices)
         return dataclasses.replace(full, projector=dataclasses.replace(full.projector, init_scale=scale))

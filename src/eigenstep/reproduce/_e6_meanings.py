@@ -60,7 +60,13 @@ def meanings(choices: Choices, folder: Path) -> Outcome:
 
 
 def meanings_configuration(loss: str, seed: int, choices: Choices) -> TrainConfig:
-    """A training of E6: the demo's network, with every moment kept at which it is looked at."""
+    """A training of E6: the demo's network, with every moment kept at which it is looked at.
+
+    Examples
+    --------
+    >>> meanings_configuration("simclr", 0, Choices()).loss
+    'simclr'
+    """
     config = TrainConfig(
         data=choices.data_or("cifar10"),
         loss=loss,

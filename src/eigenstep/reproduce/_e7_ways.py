@@ -59,7 +59,13 @@ class Way:
 
 
 def ways_for(labelled: bool) -> list[Way]:
-    """All ways, those that need labels only where there are some."""
+    """All ways, those that need labels only where there are some.
+
+    Examples
+    --------
+    >>> [way.title for way in ways_for(labelled=False)][:3]
+    ['Barlow Twins', 'SimCLR', 'VICReg']
+    """
     full = [Way(loss) for losses in FAMILIES.values() for loss in losses]
     ways = full + [Way(loss, CROPS) for loss in WITH_CROPS]
     return [way for way in ways if labelled or not METHODS[way.loss].needs_labels]

@@ -110,7 +110,13 @@ class LinearModelExperiment:
 
 
 def random_crops(images: Tensor, size: int, generator: np.random.Generator) -> Tensor:
-    """One crop at a random place of each image: (n, 3, H, W) to (n, 3, size, size)."""
+    """One crop at a random place of each image: (n, 3, H, W) to (n, 3, size, size).
+
+    Examples
+    --------
+    >>> random_crops(torch.zeros(2, 3, 8, 8), 4, np.random.default_rng(0)).shape
+    torch.Size([2, 3, 4, 4])
+    """
     count, _, height, width = images.shape
     if min(height, width) < size:
         raise ValueError(f"expected images of at least {size}×{size} pixels, got {height}×{width}")

@@ -29,6 +29,11 @@ class Row:
         By the theory, None where it predicts none.
     measured : Cell
         None where it did not come about.
+
+    Examples
+    --------
+    >>> Row("half-time of mode 1", predicted=2.0, measured=1.98)
+    Row(what='half-time of mode 1', paper=None, predicted=2.0, measured=1.98)
     """
 
     what: str
@@ -55,7 +60,13 @@ class Row:
 
 @dataclass(frozen=True)
 class OutcomeTable:
-    """A further table: a title, a header, and rows of text and numbers, text first."""
+    """A further table: a title, a header, and rows of text and numbers, text first.
+
+    Examples
+    --------
+    >>> OutcomeTable("Modes", ("mode", "gamma"), [("1", 59.6)])
+    OutcomeTable(title='Modes', header=('mode', 'gamma'), rows=[('1', 59.6)])
+    """
 
     title: str
     header: tuple[str, ...]
@@ -140,7 +151,17 @@ def shown(value: Cell) -> str:
 
 
 def markdown(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table under its title, text to the left and numbers to the right."""
+    """A Markdown table under its title, text to the left and numbers to the right.
+
+    Examples
+    --------
+    >>> print(markdown("Modes", ["mode", "gamma"], [["1", "59.6"]]))
+    Modes:
+    <BLANKLINE>
+    | mode | gamma |
+    | --- | ---: |
+    | 1 | 59.6 |
+    """
     lines = [
         f"{title}:\n" if title else None,
         f"| {' | '.join(header)} |",

@@ -128,6 +128,13 @@ def predicted_modes(kernel: NDArray[np.float64], loss: str, dim: int) -> Contras
 
 
 def tangent_kernel(network: nn.Module, views: Tensor) -> NDArray[np.float64]:
-    """The empirical tangent kernel between all views, averaged over the outputs, float64 (N, N)."""
+    """The empirical tangent kernel between all views, averaged over the outputs, float64 (N, N).
+
+    Examples
+    --------
+    >>> tangent_kernel(nn.Linear(2, 1, bias=False), torch.eye(2))
+    array([[1., 0.],
+           [0., 1.]])
+    """
     kernel: NDArray[np.float64] = empirical_ntk(network, views, dtype=torch.float64).matrix.numpy()
     return kernel

@@ -45,7 +45,13 @@ def cross_correlation_eigenvalues(
 def covariance_eigenvalues(
     z_a: ArrayLike | Tensor, z_b: ArrayLike | Tensor, *, center: bool = True
 ) -> np.ndarray:
-    """Eigenvalues (d,), descending, of the two views' pooled covariance, divided by 2n."""
+    """Eigenvalues (d,), descending, of the two views' pooled covariance, divided by 2n.
+
+    Examples
+    --------
+    >>> covariance_eigenvalues([[1.0, 0.0], [-1.0, 0.0]], [[1.0, 0.0], [-1.0, 0.0]])
+    array([1., 0.])
+    """
     views = _both(z_a, z_b, center)
     dim = views.shape[1]
     gram = views.T @ views if dim <= len(views) else views @ views.T
@@ -99,6 +105,13 @@ def principal_projections(embeddings: ArrayLike | Tensor, count: int) -> np.ndar
     -------
     np.ndarray
         (n, count) float32; columns beyond min(n, d) are zero, signs are arbitrary.
+
+    Examples
+    --------
+    >>> principal_projections([[0.0, 0.0], [2.0, 0.0], [4.0, 0.0]], 1).round(6)
+    array([[-2.],
+           [ 0.],
+           [ 2.]], dtype=float32)
     """
     values = as_float64(embeddings)
     left, singular, _ = torch.linalg.svd(values - values.mean(0), full_matrices=False)

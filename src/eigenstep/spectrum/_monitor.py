@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +20,7 @@ from eigenstep.spectrum._monitor_folder import MonitorFolder, check_folder, resu
 from eigenstep.spectrum._monitor_settings import Background, Dim, LogSpaced, MonitorSettings
 from eigenstep.spectrum._spectrum import Spectrum
 from eigenstep.spectrum._told_loss import told_loss
+from eigenstep.spectrum.health import as_numbers, at_start, of_embeddings
 from eigenstep.spectrum.moments import Finish, Form, LeadingDirections
 
 
@@ -190,6 +191,7 @@ class SpectrumMonitor:
         self._losses = Mean()
         self._seen: Form | None = None
         self._recorded: tuple[int, float, Finish] | None = None
+        self._health: dict[str, Tensor | float] = {}
         self._folder: MonitorFolder | None = None
         self._opened = False
         self._placed = False
@@ -204,6 +206,7 @@ class SpectrumMonitor:
         *,
         loss: Tensor | float = math.nan,
         learning_rate: float = 1.0,
+        health: Mapping[str, Tensor | float] | None = None,
     ) -> None:
         """Add one step's embeddings (n, d), of one view or two, on any device and of any floating type.
 
@@ -220,6 +223,9 @@ class SpectrumMonitor:
             The step's loss, for the record.
         learning_rate : float
             Adds to the record's time, t = sum of learning rates; without it t is the step.
+        health : Mapping[str, Tensor | float] | None
+            What else the step showed, as docs/run-folder.md names it, such as `update_backbone`; recorded of
+            the first step and of those that are measured. How far two views agree is seen here.
 
         Raises
         ------
@@ -237,6 +243,11 @@ class SpectrumMonitor:
         self._place(len(z_a), z_b is not None)
         if self.settings.is_taken(self.step + 1, dim):
             seen.update(z_a, z_b, self.step + 1)
+        due = self.settings.is_due(self.step + 1, dim)
+        if self._folder is not None and (due or not self.step):
+            of_one = z_b is not None and not isinstance(dim, tuple)
+            signs = {**(self._of_pairs(z_a, z_b) if of_one else {}), **(health or {})}
+            self._health |= signs if due else at_start(signs)
         self._count(loss, learning_rate)
 
     def skip(self, *, loss: Tensor | float = math.nan, learning_rate: float = 1.0) -> None:
@@ -439,6 +450,16 @@ class SpectrumMonitor:
                 stacklevel=3,
             )
 
+    def _of_pairs(self, z_a: Tensor, z_b: Tensor) -> dict[str, Tensor | float]:
+        """What this process's pairs tell of the step's health."""
+        processes = world_size() if self._gathers() else 1
+        try:
+            found = of_embeddings(z_a, z_b)
+        except Exception as error:
+            self._tell(self.step + 1, "it is not recorded how far views agree", error)
+            return {}
+        return {**found, "batch": len(z_a) * processes, "processes": processes}
+
     def _gathers(self) -> bool:
         return self.gather_distributed and world_size() > 1
 
@@ -462,6 +483,7 @@ class SpectrumMonitor:
         finish = seen.snapshot(gather=self._gathers(), copy=beside or folder is None)
         seen.start_anew()
         step, time, mean_loss = self.step, self.time, self._losses.take()
+        health, self._health = self._health, {}
         self._worker.wait()
         self._recorded = (step, time, finish)
         if folder is None:
@@ -482,8 +504,8 @@ class SpectrumMonitor:
                     if not found.count and not found.nonfinite:
                         return  # no rank had any
                     points = None if probe is None else principal_projections(probe, self.settings.directions)
-                    loss = float(mean_loss)
-                folder.append(found, points, loss=loss, learning_rate=learning_rate)
+                    loss, signs = float(mean_loss), as_numbers(health)
+                folder.append(found, points, loss=loss, learning_rate=learning_rate, health=signs)
                 self._last = found
             except Exception as error:
                 self._tell(step, "nothing was measured", error)

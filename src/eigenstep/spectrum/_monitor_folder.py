@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -162,7 +162,12 @@ class MonitorFolder:
         return place_loss(self._losses, self._landmarks)
 
     def append(
-        self, spectrum: Spectrum, points: np.ndarray | None, loss: float, learning_rate: float
+        self,
+        spectrum: Spectrum,
+        points: np.ndarray | None,
+        loss: float,
+        learning_rate: float,
+        health: Mapping[str, float] | None = None,
     ) -> None:
         """Add one measurement; a first one with embeddings that are not finite is warned of."""
         try:
@@ -177,6 +182,7 @@ class MonitorFolder:
                 spectrum.columns,
                 points,
                 measures=spectrum.measures,
+                health=health,
                 loss=loss,
                 learning_rate=learning_rate,
                 count=spectrum.count,

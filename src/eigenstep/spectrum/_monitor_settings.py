@@ -1,6 +1,6 @@
 """What a monitor measures, over which embeddings, when, and beside what."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from numbers import Integral
@@ -76,6 +76,8 @@ class MonitorSettings:
     layout: str | None = None
     modes: str | None = None
     views: str | None = None
+    parts: Mapping[str, list[str]] | None = None
+    optimizer: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         for name in ("every", "window", "stride", "leading", "planned_steps", "directions"):
@@ -181,6 +183,9 @@ class MonitorSettings:
         """As they stand in the run's config.yaml."""
         config, every = asdict(self), self._every(dim)
         del config["modes"]  # eigenvalues, unless they are said to be singular values
+        for name in ("parts", "optimizer"):  # which a monitor that is fed by hand does not know
+            if config[name] is None:
+                del config[name]
         config["every"] = {"log_spaced": asdict(every)} if isinstance(every, LogSpaced) else every
         config["window"] = (
             (self.window or default_window(_width(dim))) if self.form in ("window", "sliding") else None

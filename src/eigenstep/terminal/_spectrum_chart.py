@@ -25,6 +25,11 @@ def spectrum_chart(eigenvalues: np.ndarray, carrying: int | None, width: int) ->
         How many of them carry 99 % of the variance, None if these do not.
     width : int
         Characters of a line.
+
+    Examples
+    --------
+    >>> len(spectrum_chart(np.array([1.0, 0.5, 0.1]), 2, 40))
+    15
     """
     bars = _bars(len(eigenvalues), width - LABELS)
     thick = (width - LABELS) // len(bars)

@@ -11,7 +11,18 @@ from eigenstep.terminal._progress import console
 
 
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table whose first column is text and whose others are numbers."""
+    """Print a table whose first column is text and whose others are numbers.
+
+    Examples
+    --------
+    >>> print_table("Runs", ["run", "modes"], [["mine", "4"]])
+    Runs
+    ┏━━━━━━┳━━━━━━━┓
+    ┃ run  ┃ modes ┃
+    ┡━━━━━━╇━━━━━━━┩
+    │ mine │     4 │
+    └──────┴───────┘
+    """
     console.print(title, style="bold", soft_wrap=True)
     table = Table(header_style="")
     for index, name in enumerate(header):

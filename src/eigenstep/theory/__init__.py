@@ -12,34 +12,41 @@ embeddings.
 Time is t = learning rate x step everywhere, and eigenvalues descend.
 """
 
-from eigenstep.theory._aligned_start import AlignedStart, aligned_start, start_scales
-from eigenstep.theory._cross_correlation import CrossCorrelation, cross_correlation
-from eigenstep.theory._eigenmodes import top_eigenmodes
-from eigenstep.theory._kernel_flow import kernel_gradient_flow
-from eigenstep.theory._learning_times import critical_times, half_times, rise_widths
-from eigenstep.theory._linear_solution import LinearSolution, solve_linear
-from eigenstep.theory._mode_trajectories import loss_curve, mode_eigenvalues, mode_scales
-from eigenstep.theory._momentum import momentum_growth
-from eigenstep.theory._preconditioned_modes import PreconditionedMode
-from eigenstep.theory._simulation import Simulation, gradient_descent, gradient_flow
-from eigenstep.theory._subspace_overlap import subspace_overlap
-from eigenstep.theory._update_rules import Preconditioner, Rule
-from eigenstep.theory._vicreg_plateaus import vicreg_plateau
-from eigenstep.theory.families import (
-    CLIP,
-    Autoencoder,
-    BarlowTwins,
-    CrossViewAutoencoder,
-    Family,
-    FamilyRun,
-    FamilySolution,
-    SpectralContrastive,
-    TwoLayerSupervised,
-    WordEmbeddings,
-    cooccurrence,
-    second_moment,
-    word_target,
-)
+from typing import TYPE_CHECKING
+
+from eigenstep.lazy import lazily
+
+if TYPE_CHECKING:
+    from eigenstep.theory._aligned_start import AlignedStart, aligned_start, start_scales
+    from eigenstep.theory._cross_correlation import CrossCorrelation, cross_correlation
+    from eigenstep.theory._eigenmodes import top_eigenmodes
+    from eigenstep.theory._kernel_flow import kernel_gradient_flow
+    from eigenstep.theory._learning_times import critical_times, half_times, rise_widths
+    from eigenstep.theory._linear_solution import LinearSolution, solve_linear
+    from eigenstep.theory._mode_trajectories import loss_curve, mode_eigenvalues, mode_scales
+    from eigenstep.theory._momentum import momentum_growth
+    from eigenstep.theory._preconditioned_modes import PreconditionedMode
+    from eigenstep.theory._simulation import Simulation, gradient_descent, gradient_flow
+    from eigenstep.theory._subspace_overlap import subspace_overlap
+    from eigenstep.theory._update_rules import Preconditioner, Rule
+    from eigenstep.theory._vicreg_plateaus import vicreg_plateau
+    from eigenstep.theory.families import (
+        CLIP,
+        Autoencoder,
+        BarlowTwins,
+        CrossViewAutoencoder,
+        Family,
+        FamilyRun,
+        FamilySolution,
+        SpectralContrastive,
+        TwoLayerSupervised,
+        WordEmbeddings,
+        cooccurrence,
+        second_moment,
+        word_target,
+    )
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "CLIP",

@@ -11,6 +11,16 @@ def top_eigenmodes(operator: ArrayLike, count: int) -> tuple[NDArray[np.float64]
     Each vector's entry of largest magnitude is positive, so that signs do not depend on the LAPACK build.
     Eigenvalues that are zero to working precision are returned as 0: on data of deficient rank they would
     otherwise be rounding errors of either sign, and a mode that is frozen would seem to be learned late.
+
+    Examples
+    --------
+    >>> values, modes = top_eigenmodes(np.diag([1.0, 4.0, 2.0]), 2)
+    >>> values
+    array([4., 2.])
+    >>> modes
+    array([[0., 0.],
+           [1., 0.],
+           [0., 1.]])
     """
     matrix = symmetric_operator(operator)
     size = len(matrix)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import numpy as np
-import scipy.integrate
 from numpy.typing import ArrayLike, NDArray
 
 from eigenstep.theory._growth_rates import checked_times
@@ -53,8 +52,10 @@ def integrate_flow(
         raise ValueError(f"expected finite times that increase, got {moments.size} that do not")
     if moments[-1] == 0:
         return moments, start[None].copy()
+    from scipy.integrate import solve_ivp
+
     tiny = np.finfo(np.float64).tiny
-    outcome = scipy.integrate.solve_ivp(
+    outcome = solve_ivp(
         lambda _, state: velocity(state.reshape(start.shape)).ravel(),
         (0.0, moments[-1]),
         start.ravel(),

@@ -3,8 +3,6 @@
 import logging
 from typing import cast
 
-import torch
-import torch._dynamo
 from torch import nn
 
 log = logging.getLogger(__name__)
@@ -12,6 +10,8 @@ log = logging.getLogger(__name__)
 
 def compile_network(network: nn.Module) -> nn.Module:
     """`network` by torch.compile. What cannot be compiled runs as it is, and one line says why."""
+    import torch._dynamo
+
     torch._dynamo.config.suppress_errors = True
     for name in ("torch._dynamo.convert_frame", "torch._dynamo"):
         logging.getLogger(name).addFilter(_say_in_one_line)

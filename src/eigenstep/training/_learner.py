@@ -4,10 +4,9 @@ import contextlib
 import copy
 import itertools
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -15,6 +14,7 @@ from eigenstep.encoders import Encoder, TwoEncoders, as_input
 from eigenstep.methods import Embeddings, Objective, TargetNetwork, check_outcome
 from eigenstep.optim import EmbeddingPreconditioner
 from eigenstep.training._compile import compile_network
+from eigenstep.training._engine import Engine
 from eigenstep.training._seeds import derived_seed
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -63,7 +63,7 @@ class Learner:
 
     Parameters
     ----------
-    fabric : Fabric
+    engine : Engine
         The engine.
     encoder : Encoder
         On the CPU; it is moved to the device.
@@ -87,7 +87,7 @@ class Learner:
 
     def __init__(
         self,
-        fabric: Fabric,
+        engine: Engine,
         encoder: Encoder,
         objective: Objective,
         target: TargetNetwork | None = None,
@@ -99,7 +99,7 @@ class Learner:
         global_views: int = 2,
         local_views: int = 0,
     ) -> None:
-        self.fabric = fabric
+        self.engine = engine
         self.global_views, self.local_views = global_views, local_views
         self.micro_batch_size = micro_batch_size
         self.seed = seed
@@ -109,9 +109,9 @@ class Learner:
         self.preconditioner = self._to_device(preconditioner) if preconditioner else None
         self._objective_is_trained = any(True for _ in objective.parameters())
         self._passes = _Passes(self.encoder)
-        self._model: nn.Module = fabric.strategy.setup_module(self._passes)
+        self._model: nn.Module = engine.wrap(self._passes)
         self._objective: nn.Module = (
-            fabric.strategy.setup_module(self.objective) if self._objective_is_trained else self.objective
+            engine.wrap(self.objective) if self._objective_is_trained else self.objective
         )
         if compiled:
             self._model = compile_network(self._model)
@@ -147,7 +147,7 @@ class Learner:
             for each in z:
                 each.requires_grad_()
         z_a, z_b, *crops = z
-        with self.fabric.autocast():
+        with self.engine.autocast():
             to_a, to_b = self.preconditioner(z_a, z_b) if self.preconditioner else (z_a, z_b)
             targets = self._target_embeddings(micro)
             target_a, target_b = targets[:2] if targets else (None, None)
@@ -163,10 +163,10 @@ class Learner:
         view_a, view_b = views  # objectives that are given views take two
         if not self.objective.draws:
             return views, (view_a, view_b, None, None)
-        shape = (2, self.fabric.world_size, len(views[0]), self.objective.draws)
+        shape = (2, self.engine.world_size, len(views[0]), self.objective.draws)
         generator = torch.Generator().manual_seed(derived_seed(self.seed, 7, step))
         # All processes draw for the joint batch, as one process would.
-        drawn = torch.rand(shape, generator=generator)[:, self.fabric.global_rank].to(views[0].device)
+        drawn = torch.rand(shape, generator=generator)[:, self.engine.global_rank].to(views[0].device)
         with torch.no_grad():
             first, second = (self.objective.alter(*each) for each in zip(views, drawn, strict=True))
         return (first, second), (view_a, view_b, drawn[0], drawn[1])
@@ -206,8 +206,8 @@ class Learner:
         """
         generator = self._generator(0)
         drawn = (torch.randn(pairs, dim, generator=generator) for _ in range(4))
-        z_a, z_b, target_a, target_b = (z.to(self.fabric.device, self.dtype) for z in drawn)
-        labels = torch.arange(pairs, device=self.fabric.device) % classes
+        z_a, z_b, target_a, target_b = (z.to(self.engine.device, self.dtype) for z in drawn)
+        labels = torch.arange(pairs, device=self.engine.device) % classes
         _, given = self._altered(0, (torch.zeros(pairs, *view).to(z_a), torch.zeros(pairs, *view).to(z_a)))
         batch = Embeddings(
             z_a.requires_grad_(),
@@ -220,7 +220,7 @@ class Learner:
             n_global=self.global_views,
             **self._tried_crops(pairs, dim, generator),
         )
-        with self.fabric.autocast():
+        with self.engine.autocast():
             self._evaluate(copy.deepcopy(self.objective), batch)
 
     def _tried_crops(self, pairs: int, dim: int, generator: torch.Generator) -> dict[str, Any]:
@@ -228,7 +228,7 @@ class Learner:
         others = self.global_views - 2
         counts = {"crops": others + self.local_views, "crop_targets": others if self.target else 0}
         drawn = {
-            name: torch.randn(count, pairs, dim, generator=generator).to(self.fabric.device, self.dtype)
+            name: torch.randn(count, pairs, dim, generator=generator).to(self.engine.device, self.dtype)
             for name, count in counts.items()
         }
         return {name: tuple(z.unbind()) for name, z in drawn.items()}
@@ -237,13 +237,13 @@ class Learner:
         """Add the loss's gradient to that of all trained parameters; over the processes, its mean."""
         micro = self._micro_batches(passed.views)
         if len(micro) == 1:
-            self.fabric.backward(passed.loss)
+            self.engine.backward(passed.loss)
             return
         at_embeddings = torch.autograd.grad(
             passed.loss, passed.embeddings, retain_graph=self._objective_is_trained
         )
         if self._objective_is_trained:
-            self.fabric.backward(passed.loss)
+            self.engine.backward(passed.loss)
         buffers = list(self.encoder.buffers())
         before = [buffer.clone() for buffer in buffers]  # running statistics have seen these parts already
         gradients = self._micro_batches(at_embeddings)
@@ -251,7 +251,7 @@ class Learner:
             with self._no_sync(index + 1 < len(micro)):
                 _, _, *z = self._encode(self._model, passed.step, index, part)
                 shares = [(each * at_each).sum() for each, at_each in zip(z, gradient, strict=True)]
-                self.fabric.backward(torch.stack(shares).sum())
+                self.engine.backward(torch.stack(shares).sum())
         for buffer, value in zip(buffers, before, strict=True):
             buffer.copy_(value)
 
@@ -272,14 +272,14 @@ class Learner:
         Views of one size pass as one batch; of two encoders, each its own.
         """
         # The same random state in both passes of a part, and after a run is resumed.
-        torch.manual_seed(derived_seed(self.seed, 2, step, index, self.fabric.global_rank))
+        torch.manual_seed(derived_seed(self.seed, 2, step, index, self.engine.global_rank))
         if isinstance(self.encoder.backbone, TwoEncoders):
-            with self.fabric.autocast():
+            with self.engine.autocast():
                 (sides,) = model(tuple(as_input(view, self.dtype) for view in views))
             f_a, f_b, z_a, z_b = (_wide(each) for pair in sides for each in pair)
             return f_a, f_b, z_a, z_b
         alike = [list(group) for _, group in itertools.groupby(views, key=lambda view: view.shape)]
-        with self.fabric.autocast():
+        with self.engine.autocast():
             passed = model(*(as_input(torch.cat(group), self.dtype) for group in alike))
         f_a, f_b = _wide(passed[0][0]).chunk(len(alike[0]))[:2]
         embeddings = [_wide(z).chunk(len(group)) for (_, z), group in zip(passed, alike, strict=True)]
@@ -305,8 +305,7 @@ class Learner:
 
     def _to_device(self, module: Network) -> Network:
         """The module itself, in the run's precision; images of a CPU pass faster in channels-last order."""
-        module = cast(Network, self.fabric.strategy.precision.convert_module(module))
-        self.fabric.strategy.module_to_device(module)
+        module = self.engine.to_device(module)
         volumes = any(parameter.ndim == 5 for parameter in module.parameters())
         return module if volumes else module.to(memory_format=torch.channels_last)
 

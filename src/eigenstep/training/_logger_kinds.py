@@ -15,9 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lightning_fabric.loggers.csv_logs import CSVLogger
-from lightning_fabric.loggers.tensorboard import TensorBoardLogger
-
 from eigenstep.record import atomic_remove, atomic_write, move
 from eigenstep.training.config import LoggerConfig, TrainConfig, dump_config
 
@@ -75,6 +72,8 @@ def _open_csv(config: TrainConfig, folder: Path, start: int) -> Sink:
     current, old = folder / "csv" / "metrics.csv", folder / "csv" / "metrics-before.csv"
     if current.exists() and not old.exists():
         move(current, old)
+    from lightning_fabric.loggers.csv_logs import CSVLogger
+
     logger = CSVLogger(folder, name="csv", version="")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it tells that it removes what is there
@@ -99,6 +98,8 @@ def _open_tensorboard(config: TrainConfig, folder: Path, start: int) -> Sink:
     """One more file of events in the same folder; it tells TensorBoard to forget those from `start` on."""
     again = any((folder / "tensorboard").glob("events.out.*"))
     options: dict[str, Any] = {"purge_step": start} if again else {}
+    from lightning_fabric.loggers.tensorboard import TensorBoardLogger
+
     logger = TensorBoardLogger(folder, name="tensorboard", version="", default_hp_metric=False, **options)
     if start == 0:
         logger.experiment.add_text("config", f"```\n{dump_config(config)}```", 0)

@@ -5,8 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lightning_fabric.utilities.rank_zero import rank_zero_only
-
+from eigenstep.machine import is_leader
 from eigenstep.record import LOGGERS, make_folder
 from eigenstep.spelling import nearest
 from eigenstep.training._logger_kinds import KINDS, LOCAL_STORE, Sink, is_installed
@@ -91,7 +90,7 @@ def build_loggers(config: TrainConfig, out: Path, start: int = 0) -> Loggers:
     """
     check_loggers(config)
     loggers = Loggers()
-    if getattr(rank_zero_only, "rank", 0):
+    if not is_leader():
         return loggers
     folder = out.resolve() / LOGGERS
     for kind in dict.fromkeys(config.logger.kinds):

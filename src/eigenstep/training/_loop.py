@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from eigenstep.encoders import Encoder, TwoEncoders, channels_of, freeze, other_scale
+from eigenstep.encoders import Encoder, TwoEncoders, channels_of, freeze
 from eigenstep.images import Pairs, open_images
-from eigenstep.machine import on_leader, set_threads
+from eigenstep.machine import calm_threads, on_leader, set_threads
 from eigenstep.methods import Method, Objective, TargetNetwork, check_views, method_named, plugged
 from eigenstep.optim import said_of_optimizer
 from eigenstep.record import RunRecord, read_record
 from eigenstep.training._beginning import Beginning, kept_start
+from eigenstep.training._engine import Engine
 from eigenstep.training._learner import Learner
 from eigenstep.training._loggers import check_loggers
 from eigenstep.training._more_steps import check_schedule, constant_from, with_more_steps
@@ -32,7 +32,6 @@ from eigenstep.training._resolve_images import views_for
 from eigenstep.training._run import Run
 from eigenstep.training._run_folder import OwnFolder
 from eigenstep.training._seeds import derived_seed
-from eigenstep.training._sync_batch_norm import synchronize_batch_norms
 from eigenstep.training.config import TrainConfig
 from eigenstep.views import Augmentation
 
@@ -128,17 +127,17 @@ def train(
         config = own.with_projector_of(out, config)
         config = with_more_steps(config, out, _build(method, config).target_momentum is not None)
     check_schedule(config.optimizer)
-    fabric = launch(config)
+    engine = launch(config)
     folder = OwnFolder(out, config, resume=resume, overwrite=overwrite, take_over=take_over)
     with heed_sigterm() as request:
         try:
-            return _train(fabric, config, method, folder, progress, own, objective, request)
+            return _train(engine, config, method, folder, progress, own, objective, request)
         finally:
             folder.release()
 
 
 def _train(
-    fabric: Fabric,
+    engine: Engine,
     config: TrainConfig,
     method: Method[Any],
     folder: OwnFolder,
@@ -149,22 +148,22 @@ def _train(
 ) -> RunRecord:
     on_leader(lambda: _check(folder))
     set_threads(own_threads(config))
-    tell = progress if progress and fabric.is_global_zero else _tell_nobody
+    tell = progress if progress and engine.is_global_zero else _tell_nobody
     if own.encoder is None:
         _build(method, config)  # refuses what its loss refuses, before images are read
     config = on_leader(folder.as_begun)
     started = on_leader(lambda: kept_start(folder.out) if folder.resume else None)
     encoder = own.build_encoder(config, started)  # refuses a backbone before images are read
     prepare = own.views.plain if own.views else None
-    probe = Probe(config, own.images, prepare) if config.probes.every and fabric.is_global_zero else None
+    probe = Probe(config, own.images, prepare) if config.probes.every and engine.is_global_zero else None
     images = open_images(
         own.images or config.data,
         config.images,
         seed=config.seed,
         batch_size=config.batch_size,
-        device=fabric.device,
-        rank=fabric.global_rank,
-        processes=fabric.world_size,
+        device=engine.device,
+        rank=engine.global_rank,
+        processes=engine.world_size,
         labels=method.needs_labels,
         progress=lambda done, total: tell(Progress("reading", done, total)),
         check=partial(views_for, config),  # refuses what such images do not have before all are read
@@ -173,27 +172,32 @@ def _train(
         assumed, config = config, own.resolve_images(config, images)
         if channels_of(config) != channels_of(assumed):
             encoder = own.build_encoder(config, started)
-        encoder, config, view = own.try_encoder(encoder, fabric, config, images)
+        encoder, config, view = own.try_encoder(encoder, engine, config, images)
         folder.config = config
         if own.encoder is not None:  # whose dimension is known now
             on_leader(folder.check)
         start = Beginning(encoder.start, freeze(encoder, config.freeze))
-        scale = other_scale(config.backbone, config.views.mean, config.views.std) if config.pretrained else []
-        learner = build_learner(fabric, config, method, encoder, images.classes, view)
+        scale: list[str] = []
+        if config.pretrained:
+            from eigenstep.encoders import other_scale  # needs timm
+
+            scale = other_scale(config.backbone, config.views.mean, config.views.std)
+        learner = build_learner(engine, config, method, encoder, images.classes, view)
         said = said_of_optimizer(learner.encoder, config.optimizer, learner.objective)
         for line in [*start.lines, *scale, *said, *(constant_from(config) if folder.resume else [])]:
             tell(Progress("starting", 0, 0, said=line))
         if probe is not None:
             probe.follow(config)
         if objective is not None:
-            pairs = config.batch_size // fabric.world_size
+            pairs = config.batch_size // engine.world_size
             learner.try_objective(pairs, config.projector.dim, images.classes or 1, view)
-        run = Run(fabric, config, folder.out, learner, images, probe, tell, start, own.views)
+        run = Run(engine, config, folder.out, learner, images, probe, tell, start, own.views)
         try:
             with run.told_if_unwritable():
                 run.begin(folder)
                 request.begin_steps()
-                run.go_on(request.asked)
+                with calm_threads():
+                    run.go_on(request.asked)
         finally:
             run.close()
     finally:
@@ -215,7 +219,7 @@ def _build(method: Method[Any], config: TrainConfig, classes: int | None = None)
 
 
 def build_learner(
-    fabric: Fabric,
+    engine: Engine,
     config: TrainConfig,
     method: Method[Any],
     encoder: Encoder,
@@ -233,13 +237,15 @@ def build_learner(
     objective = _build(method, config, classes)
     if objective.needs_views:
         objective.begin(view)
-    if fabric.world_size > 1 and config.sync_batch_norm:
-        synchronize_batch_norms(encoder, fabric.device)
-        synchronize_batch_norms(objective, fabric.device)
+    if engine.world_size > 1 and config.sync_batch_norm:
+        from eigenstep.training._sync_batch_norm import synchronize_batch_norms
+
+        synchronize_batch_norms(encoder, engine.device)
+        synchronize_batch_norms(objective, engine.device)
     momentum = objective.target_momentum
     target = None if momentum is None else TargetNetwork(encoder, momentum)
     return Learner(
-        fabric,
+        engine,
         encoder,
         objective,
         target,

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from eigenstep.encoders import (
@@ -20,6 +19,7 @@ from eigenstep.encoders import (
 )
 from eigenstep.images import Images, Source, own_data
 from eigenstep.spelling import PYTHON, absent_object, is_python, python_name
+from eigenstep.training._engine import Engine
 from eigenstep.training._resolve_images import resolve_images
 from eigenstep.training._seeds import derived_seed
 from eigenstep.training.config import TrainConfig, load_config
@@ -103,7 +103,7 @@ class Own:
         return initial_encoder(config, started) if self.encoder is None else None
 
     def try_encoder(
-        self, encoder: Encoder | None, fabric: Fabric, config: TrainConfig, images: Images
+        self, encoder: Encoder | None, engine: Engine, config: TrainConfig, images: Images
     ) -> tuple[Encoder, TrainConfig, tuple[int, ...]]:
         """The encoder that is trained, the configuration with its dimension, and the shape of one view.
 
@@ -122,26 +122,26 @@ class Own:
         """
         if encoder is not None and self.views is None:
             return encoder, config, (channels_of(config), config.images.size, config.images.size)
-        sample = torch.cat(self._views(fabric, config, images)[:2])
+        sample = torch.cat(self._views(engine, config, images)[:2])
         view = tuple(sample.shape[1:])
         if encoder is not None:
             try_network(encoder, sample, config.backbone)
-            self._try_plain(encoder, fabric, config, images)
+            self._try_plain(encoder, engine, config, images)
             return encoder, config, view
         assert self.encoder is not None, "there is one of the two"
         own, dim = try_encoder(self.encoder, sample)
         if config.views.local_views:
-            try_network(own, self._views(fabric, config, images)[-1], config.backbone.removeprefix(PYTHON))
-        self._try_plain(own, fabric, config, images)
-        if fabric.world_size > 1:
-            own.load_state_dict(fabric.broadcast(own.state_dict()))
+            try_network(own, self._views(engine, config, images)[-1], config.backbone.removeprefix(PYTHON))
+        self._try_plain(own, engine, config, images)
+        if engine.world_size > 1:
+            own.load_state_dict(engine.broadcast(own.state_dict()))
         return own, dataclasses.replace(config, projector=own_projector(dim)), view
 
-    def _try_plain(self, encoder: Encoder, fabric: Fabric, config: TrainConfig, images: Images) -> None:
+    def _try_plain(self, encoder: Encoder, engine: Engine, config: TrainConfig, images: Images) -> None:
         """Refuse views whose plain view the encoder does not take, which is measured and probed."""
         if self.views is None or not (config.record.probe or config.probes.every):
             return
-        plain = self.views.plain(images.probe(2).to(fabric.device))
+        plain = self.views.plain(images.probe(2).to(engine.device))
         try:
             try_network(encoder, plain, config.backbone.removeprefix(PYTHON))
         except ValueError as error:
@@ -152,9 +152,9 @@ class Own:
                 " method plain(batch) that gives views which the encoder takes"
             ) from error
 
-    def _views(self, fabric: Fabric, config: TrainConfig, images: Images) -> tuple[torch.Tensor, ...]:
+    def _views(self, engine: Engine, config: TrainConfig, images: Images) -> tuple[torch.Tensor, ...]:
         """The views of two items."""
-        stored = images.probe(2).to(fabric.device)
+        stored = images.probe(2).to(engine.device)
         views = self.views or Crops(config.views, config.images.size)
         with torch.random.fork_rng():
             generator = torch.Generator().manual_seed(derived_seed(config.seed, 1, 0))

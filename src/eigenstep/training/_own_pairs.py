@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from eigenstep.encoders import Encoder, OwnEncoder, Start, TwoEncoders, own_projector, try_encoder
 from eigenstep.images import Images, Pairs
 from eigenstep.methods import Method, Objective
+from eigenstep.training._engine import Engine
 from eigenstep.training._own import Own
 from eigenstep.training.config import TrainConfig
 from eigenstep.views import PairViews
@@ -82,7 +82,7 @@ class OwnPairs(Own):
         return None
 
     def try_encoder(
-        self, encoder: Encoder | None, fabric: Fabric, config: TrainConfig, images: Images
+        self, encoder: Encoder | None, engine: Engine, config: TrainConfig, images: Images
     ) -> tuple[Encoder, TrainConfig, tuple[int, ...]]:
         """Both encoders as one, the configuration with their dimension, and the shape of the first view.
 
@@ -92,7 +92,7 @@ class OwnPairs(Own):
             In one line if a side's views do not pass its encoder, and for embeddings of two widths.
         """
         assert self.encoder is not None, "there are two"
-        views = self._views(fabric, config, images)
+        views = self._views(engine, config, images)
         shapes = (tuple(views[0].shape[1:]), tuple(views[1].shape[1:]))
         self.encoder.build(shapes, config.projector, config.seed)
         dims, widths = [], []
@@ -111,8 +111,8 @@ class OwnPairs(Own):
                 f"encoder: expected embeddings of one width from both, got {dims[0]} and {dims[1]}; set"
                 " projector.dim for those by name, or the last layer of the modules"
             )
-        if fabric.world_size > 1:
-            self.encoder.load_state_dict(fabric.broadcast(self.encoder.state_dict()))
+        if engine.world_size > 1:
+            self.encoder.load_state_dict(engine.broadcast(self.encoder.state_dict()))
         projector = config.projector if self.encoder.has_names else own_projector(dims[0])
         joined = OwnEncoder(self.encoder, min(widths))
         return joined, dataclasses.replace(config, projector=projector), shapes[0]

@@ -1,19 +1,14 @@
 """The engine of a training: one process, or several that torchrun has started; device and precision."""
 
-import logging
 import os
-from typing import Any
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.strategies.ddp import DDPStrategy
-from torch import distributed as dist
 
-from eigenstep.machine import close_at_exit
+from eigenstep.training._engine import Engine, OneProcess
 from eigenstep.training.config import Precision, TrainConfig
 
 
-def launch(config: TrainConfig) -> Fabric:
+def launch(config: TrainConfig) -> Engine:
     """The engine on which a run trains; under torchrun it spans all processes of all machines.
 
     Raises
@@ -27,19 +22,12 @@ def launch(config: TrainConfig) -> Fabric:
             f"expected a batch_size that {world} processes can share, two images or more each, got"
             f" {config.batch_size}; use a multiple of {world}"
         )
-    options: dict[str, Any] = {"devices": local, "num_nodes": world // local} if world > 1 else {"devices": 1}
-    if world > 1:
-        options["strategy"] = DDPStrategy(gradient_as_bucket_view=True)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # otherwise it tells each choice made
-    try:
-        fabric = Fabric(accelerator=config.device, precision=_precision(config), **options)
-    except (ImportError, RuntimeError, ValueError) as error:
-        raise ValueError(f"device {config.device!r} cannot be used here: {error}") from error
-    made_here = world > 1 and not dist.is_initialized()
-    fabric.launch()
-    if made_here:
-        close_at_exit()
-    return fabric
+    assert config.precision != "auto", "the configuration is resolved first"
+    if world == 1:
+        return OneProcess(config.device, config.precision)
+    from eigenstep.training._several_processes import SeveralProcesses  # needs what takes long to import
+
+    return SeveralProcesses(config.device, config.precision, world, local)
 
 
 def best_precision(device: str) -> Precision:
@@ -61,8 +49,3 @@ def own_threads(config: TrainConfig) -> int:
     """CPU threads of this process."""
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     return config.threads or max(1, (os.cpu_count() or 1) // local)
-
-
-def _precision(config: TrainConfig) -> Any:
-    assert config.precision != "auto", "the configuration is resolved first"
-    return config.precision

@@ -27,9 +27,10 @@ from eigenstep.spectrum import (
     rectangular_spectrum_of,
     spectrum_of,
 )
+from eigenstep.spectrum.health import BeforeUpdate
 from eigenstep.spectrum.moments import pair_moments_of_rows, two_sides_of_rows
 from eigenstep.training._drift import Drift
-from eigenstep.training._health import BeforeUpdate, Health
+from eigenstep.training._health import Health
 from eigenstep.training._learner import ForwardPass
 from eigenstep.training._loggers import Loggers
 from eigenstep.training.config import TrainConfig

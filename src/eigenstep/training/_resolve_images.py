@@ -58,6 +58,13 @@ def views_for(config: TrainConfig, pixels: Pixels) -> ViewsConfig:
     ------
     ValueError
         For views and pictures that images of so many channels do not have.
+
+    Examples
+    --------
+    >>> from eigenstep.images import Pixels
+    >>> from eigenstep.training import TrainConfig
+    >>> views_for(TrainConfig(), Pixels(channels=1)).hue
+    0.0
     """
     check_show(config.images.show, pixels.channels)
     if config.views.own is not None:

@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from eigenstep.analysis import Landmark
@@ -37,6 +36,7 @@ from eigenstep.machine import (
 from eigenstep.optim import build_optimizer, learning_rates, set_rate
 from eigenstep.record import CHECKPOINTS
 from eigenstep.training._beginning import NOTHING, Beginning
+from eigenstep.training._engine import Engine
 from eigenstep.training._health import Health
 from eigenstep.training._learner import ForwardPass, Learner
 from eigenstep.training._loggers import build_loggers
@@ -72,7 +72,7 @@ class Run:
 
     def __init__(
         self,
-        fabric: Fabric,
+        engine: Engine,
         config: TrainConfig,
         out: Path,
         learner: Learner,
@@ -82,13 +82,12 @@ class Run:
         beginning: Beginning = NOTHING,
         own_views: OwnViews | None = None,
     ) -> None:
-        self.fabric, self.config, self.out = fabric, config, out
+        self.engine, self.config, self.out = engine, config, out
         self.learner, self.images, self.probe, self.tell = learner, images, probe, tell
         self.beginning = beginning
         self.optimizer = build_optimizer(
             learner.encoder, config.optimizer, learner.objective, learner.objective.fixed_rate
         )
-        self._step_optimizer = cast(Any, fabric.setup_optimizers(self.optimizer)).step
         steps_per_epoch = images.count // config.batch_size if images.count else None
         self.steps = _number_of_steps(config, steps_per_epoch)
         self.rates = learning_rates(config.optimizer, self.steps, steps_per_epoch)
@@ -97,7 +96,7 @@ class Run:
         self.start = 0
         self.recorder: Recorder | None = None
         self.loss: float | None = None
-        self._first_bad = torch.full((), -1, dtype=torch.int64, device=fabric.device)
+        self._first_bad = torch.full((), -1, dtype=torch.int64, device=engine.device)
 
     def begin(self, folder: OwnFolder) -> None:
         """Make the folder ready, and take up what its last checkpoint that can be read holds."""
@@ -117,31 +116,31 @@ class Run:
             self.start = checkpoint.step
             checkpoint.restore(self.learner.parts)
             self.optimizer.load_state_dict(checkpoint.optimizer["optimizer"])
-            self.fabric.strategy.precision.load_state_dict(checkpoint.optimizer["precision"])
-            for state in checkpoint.images[self.fabric.global_rank :][:1]:
+            self.engine.load_state_dict(checkpoint.optimizer["precision"])
+            for state in checkpoint.images[self.engine.global_rank :][:1]:
                 self.images.restore(state)
-        if self.fabric.is_global_zero:
+        if self.engine.is_global_zero:
             measured = self.images.probe(self.config.record.probe or 0)
             self.recorder = Recorder(
                 self.out,
                 self.config,
                 self.learner.encoder,
-                self.fabric.autocast,
+                self.engine.autocast,
                 measured if self.images.has_pictures else measured[:0],
                 self._plain(measured),
-                Health(self.learner, self.fabric),
+                Health(self.learner, self.engine),
                 build_loggers(self.config, self.out, self.start),
                 self.start,
                 None if checkpoint is None else checkpoint.measurements,
                 drift=self.config.record.drift or self.beginning.weights is not None,
             )
-            self.recorder.place_losses(self._landmarks(), self.fabric.world_size)
+            self.recorder.place_losses(self._landmarks(), self.engine.world_size)
             if self.beginning.weights is not None and checkpoint is None:
                 self.recorder.writer.write_start(self.beginning.weights.facts())
 
     def _landmarks(self) -> list[Landmark]:
         """The values that the loss has by itself; what fails there ends no training."""
-        shape = self.config.batch_size, self.config.projector.dim, self.fabric.world_size
+        shape = self.config.batch_size, self.config.projector.dim, self.engine.world_size
         try:
             return self.learner.objective.landmarks(*shape)
         except Exception as error:
@@ -193,7 +192,7 @@ class Run:
             projector_alone = step < self.config.optimizer.projector_first
             self.learner.encoder.hold(projector_alone)
             generator = torch.Generator().manual_seed(derived_seed(self.config.seed, 1, step))
-            part, parts = self.fabric.global_rank, self.fabric.world_size
+            part, parts = self.engine.global_rank, self.engine.world_size
             passed = self.learner.forward(
                 step, self.views(batch.images, generator, part, parts), batch.labels
             )
@@ -223,7 +222,7 @@ class Run:
                     parameter.grad = None  # the optimiser passes it over, and keeps no state of it
             if recorder:
                 recorder.before_update()
-            self._step_optimizer()
+            self.engine.step(self.optimizer)
             if recorder:
                 recorder.add(step)
             if self.learner.target:
@@ -243,7 +242,7 @@ class Run:
     def _measure(self, step: int, passed: ForwardPass, images: Tensor) -> None:
         """Measure the joint batch of all processes, and the health of this one's, made of these images."""
         rows = [row.detach() for row in (*passed.features, passed.batch.z_a, passed.batch.z_b)]
-        f_a, f_b, z_a, z_b = (gather_rows(row, [len(row)] * self.fabric.world_size) for row in rows)
+        f_a, f_b, z_a, z_b = (gather_rows(row, [len(row)] * self.engine.world_size) for row in rows)
         loss, terms = passed.loss.detach(), passed.terms
         values = mean_over_processes(torch.stack([loss, *(term.to(loss) for term in terms.values())]))
         self.loss, *numbers = values.tolist()
@@ -271,7 +270,7 @@ class Run:
         assert self.recorder is not None
         assert self.probe is not None
         self._tell("probing", step)
-        with self.fabric.autocast():
+        with self.engine.autocast():
             accuracies = self.probe.measure(self.learner.encoder)
         best = self.recorder.add_probes(step, float(self.times[step]), accuracies)
         if best and self.config.checkpoint.best:
@@ -283,7 +282,7 @@ class Run:
             return False
         states = {
             "optimizer": self.optimizer.state_dict(),
-            "precision": self.fabric.strategy.precision.state_dict(),
+            "precision": self.engine.state_dict(),
         }
         assert self.recorder is not None, "the leader records"
         self.recorder.writer.flush()  # what a checkpoint relies on is on the disk before it
@@ -321,12 +320,12 @@ class Run:
             return images
         if isinstance(self.views, PairViews):
             sides = self.views.plain(images)
-            return tuple(as_input(side.to(self.fabric.device), self.learner.dtype) for side in sides)
+            return tuple(as_input(side.to(self.engine.device), self.learner.dtype) for side in sides)
         if isinstance(self.views, OwnViews):
             plain = self.views.plain(images)
         else:
             plain = prepare_images(images, self.config)
-        return as_input(plain.to(self.fabric.device), self.learner.dtype)
+        return as_input(plain.to(self.engine.device), self.learner.dtype)
 
 
 def _number_of_steps(config: TrainConfig, steps_per_epoch: int | None) -> int:

@@ -31,6 +31,11 @@ def check_folder(out: Path, config: TrainConfig, resume: bool, overwrite: bool) 
         If the run to resume was configured otherwise, or cannot go on to as many steps as are asked for.
     OSError
         If the folder cannot be written.
+
+    Examples
+    --------
+    >>> from eigenstep.training import TrainConfig
+    >>> check_folder(Path("no-such-run"), TrainConfig(), resume=False, overwrite=False)
     """
     if resume and overwrite:
         raise ValueError("expected one of --resume and --overwrite, got both")

@@ -3,9 +3,10 @@
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 Normalize = Literal["data", "imagenet", "none"]
 
@@ -116,7 +117,7 @@ class ViewsConfig:
                 raise ValueError(f"{name}: expected one of {words}, got {getattr(self, name)!r}")
         self._check_scale()
 
-    def for_channels(self, channels: int, dtype: torch.dtype = torch.uint8) -> "ViewsConfig":
+    def for_channels(self, channels: int, dtype: "torch.dtype | None" = None) -> "ViewsConfig":
         """The configuration with what it leaves open filled in, for images of so many channels.
 
         At three channels the colour operations have SimCLR's values, elsewhere they are off. Images of three
@@ -127,8 +128,8 @@ class ViewsConfig:
         ----------
         channels : int
             C of images (B, C, H, W).
-        dtype : torch.dtype
-            As which the images are stored.
+        dtype : torch.dtype | None
+            As which the images are stored; default: uint8.
 
         Raises
         ------
@@ -157,7 +158,8 @@ class ViewsConfig:
         }
         normalize = self.normalize
         if normalize is None:
-            of_imagenet = channels == 3 and dtype == torch.uint8 and self.mean is None
+            has_bytes = dtype is None or str(dtype) == "torch.uint8"
+            of_imagenet = channels == 3 and has_bytes and self.mean is None
             normalize = "imagenet" if of_imagenet else "data"
         if normalize == "imagenet":
             if channels != 3:

@@ -20,12 +20,12 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 
 def _act(signs: Signs) -> Action:
     return Action(
-        "Set --freeze none (in a loop of your own: requires_grad_(True), no no_grad around the"
-        " backbone, and its"
-        " parameters in the optimiser)",
+        "Set --freeze none",
         {"freeze": "none"},
         "an update_backbone above 0",
+        "Unless it is meant, give the optimiser model.parameters(), all with requires_grad_(True), and run"
+        " the backbone without no_grad or detach",
     )
 
 
-CAUSE = Cause("backbone_frozen", "the backbone is not trained", _weigh, _act)
+CAUSE = Cause("backbone_frozen", "the backbone is not trained", _weigh, _act, checks=("moves",))

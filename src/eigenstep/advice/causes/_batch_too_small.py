@@ -20,12 +20,18 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 def _act(signs: Signs) -> Action:
     return Action(
         "Set --batch-size 256, with --micro-batch-size as memory allows: the gradient stays that of"
-        " the whole batch"
-        " (in a loop of your own gradient accumulation does not help: the loss compares images"
-        " within a batch)",
+        " the whole batch",
         {"batch_size": 256},
         "a smoother loss, and an effective rank that is not bounded by the batch",
+        "Set batch_size=256 in the loader; gradient accumulation does not help, as the loss compares images"
+        " within a batch",
     )
 
 
-CAUSE = Cause("batch_too_small", "the batch is too small for what the loss compares within it", _weigh, _act)
+CAUSE = Cause(
+    "batch_too_small",
+    "the batch is too small for what the loss compares within it",
+    _weigh,
+    _act,
+    checks=("tells",),
+)

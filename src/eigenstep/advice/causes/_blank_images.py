@@ -14,10 +14,12 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 def _act(signs: Signs) -> Action:
     return Action(
         "Look at the images by `eigenstep images DATA --sheet sheet.png`, and set --images.range if"
-        " their values"
-        " are not what their type says",
+        " their values are not what their type says",
         expected="views with contrast (views_blank 0)",
+        line="Look at a batch of views as they come from the loader, and leave out images that are blank",
     )
 
 
-CAUSE = Cause("blank_images", "many images are of one colour", _weigh, _act, restart=True)
+CAUSE = Cause(
+    "blank_images", "many images are of one colour", _weigh, _act, restart=True, checks=("range: one colour",)
+)

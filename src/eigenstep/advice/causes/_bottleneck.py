@@ -38,11 +38,10 @@ def _act(signs: Signs) -> Action:
         else (wide,)
     )
     return Action(
-        f"Set --projector.hidden {' '.join(map(str, widths))} (in a loop of your own: hidden layers"
-        " no narrower"
-        " than the embedding)",
+        f"Set --projector.hidden {' '.join(map(str, widths))}",
         {"projector.hidden": widths},
         "an effective rank of a third of the dimensions or more",
+        "Make the projector's hidden layers no narrower than the embedding",
     )
 
 

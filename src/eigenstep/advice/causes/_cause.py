@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from eigenstep.advice._signs import Signs
 
@@ -34,16 +34,23 @@ class Action:
     Attributes
     ----------
     said : str
-        In words, with the option, or the line of a loop that is not Eigenstep's.
+        In words, with the option of `eigenstep train` if there is one.
     changes : Mapping[str, Any]
         Options with the values to set, by dotted name; empty where no option does it.
     expected : str
         What should be seen then.
+    line : str
+        What to do in a loop of one's own, where that is another thing than `said`.
     """
 
     said: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     expected: str = ""
+    line: str = ""
+
+    def of_foreign_loop(self) -> Self:
+        """The same as the line of a loop that has no options."""
+        return replace(self, said=self.line or self.said, changes={})
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,8 @@ class Cause:
         Where its signs were seen.
     restart : bool
         Whether what has been learned so far is spoilt by it, so that the run should begin anew.
+    checks : tuple[str, ...]
+        Which checks of a batch speak for it, as `Checked.faults` has them.
     """
 
     name: str
@@ -73,6 +82,7 @@ class Cause:
     act: Callable[[Signs], Action]
     trial: str = "benchmarks/advice.py, the half on which thresholds were set"
     restart: bool = False
+    checks: tuple[str, ...] = ()
 
 
 def above(value: float, bound: float) -> bool:

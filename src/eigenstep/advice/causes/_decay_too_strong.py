@@ -42,9 +42,10 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 def _act(signs: Signs) -> Action:
     decay = 1e-4 if signs.option("optimizer.name") == "sgd" else 0.0 if not signs.options else 1e-2
     return Action(
-        f"Set --optimizer.weight-decay {decay:g} (in a loop of your own: weight_decay={decay:g})",
+        f"Set --optimizer.weight-decay {decay:g}",
         {"optimizer.weight_decay": decay},
         "a norm of the weights that stays within a tenth of its start",
+        f"Set weight_decay={decay:g} in the optimiser",
     )
 
 

@@ -17,10 +17,10 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 
 def _act(signs: Signs) -> Action:
     return Action(
-        "Set --precision bf16-mixed, or 32-true where the hardware has no bfloat16 (in a loop of your own:"
-        " autocast(dtype=torch.bfloat16))",
+        "Set --precision bf16-mixed, or 32-true where the hardware has no bfloat16",
         {"precision": "bf16-mixed"},
         "no step that is skipped",
+        "Use torch.autocast(device, dtype=torch.bfloat16), or float32 where the hardware has no bfloat16",
     )
 
 

@@ -19,10 +19,16 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 def _act(signs: Signs) -> Action:
     return Action(
         "Look at the data by `eigenstep images DATA`, which counts duplicates, and at the index of"
-        " __getitem__;"
-        " remove repeats",
+        " __getitem__; remove repeats",
         expected="batches of distinct images (images_distinct 1)",
     )
 
 
-CAUSE = Cause("images_repeated", "a batch holds the same image many times", _weigh, _act, restart=True)
+CAUSE = Cause(
+    "images_repeated",
+    "a batch holds the same image many times",
+    _weigh,
+    _act,
+    restart=True,
+    checks=("duplicates",),
+)

@@ -25,8 +25,7 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 def _act(signs: Signs) -> Action:
     return Action(
         "Look at images beside their labels (`eigenstep images DATA --sheet sheet.png`): two files"
-        " that are sorted"
-        " or shuffled apart, or an index that is off by one",
+        " that are sorted or shuffled apart, or an index that is off by one",
         expected="images of a class that come nearer to each other (labels_agreement)",
     )
 

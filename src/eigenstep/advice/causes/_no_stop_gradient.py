@@ -45,4 +45,5 @@ CAUSE = Cause(
     _weigh,
     _act,
     restart=True,
+    checks=("sign: equal", "head"),
 )

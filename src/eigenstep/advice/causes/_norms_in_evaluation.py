@@ -26,4 +26,5 @@ CAUSE = Cause(
     "batch norms train in evaluation mode, by statistics of other batches",
     _weigh,
     _act,
+    checks=("norms",),
 )

@@ -58,9 +58,10 @@ def _act(signs: Signs) -> Action:
     if below(now, 2 * rate):  # where the usual one is too high too
         rate = now / 10
     return Action(
-        f"Set --optimizer.lr {rate:g} (in a loop of your own: lr={rate:g}), and warm up over the first steps",
+        f"Set --optimizer.lr {rate:g}, and warm up over the first steps",
         {"optimizer.lr": rate},
         "updates of .1 to 2 % of the weights a step, and a loss that falls from the first steps on",
+        f"Set lr={rate:g} in the optimiser, and warm up over the first steps",
     )
 
 
@@ -70,4 +71,5 @@ CAUSE = Cause(
     _weigh,
     _act,
     restart=True,
+    checks=("rate: high", "update: large"),
 )

@@ -26,10 +26,17 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 def _act(signs: Signs) -> Action:
     rate = usual_rate(signs)
     return Action(
-        f"Set --optimizer.lr {rate:g} (in a loop of your own: lr={rate:g})",
+        f"Set --optimizer.lr {rate:g}",
         {"optimizer.lr": rate},
         "updates of .1 to 2 % of the weights a step, and two views of an image that come to agree",
+        f"Set lr={rate:g} in the optimiser",
     )
 
 
-CAUSE = Cause("rate_too_low", "the learning rate is too low, so that the weights hardly move", _weigh, _act)
+CAUSE = Cause(
+    "rate_too_low",
+    "the learning rate is too low, so that the weights hardly move",
+    _weigh,
+    _act,
+    checks=("rate: low", "update: small"),
+)

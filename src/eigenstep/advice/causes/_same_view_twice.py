@@ -32,10 +32,16 @@ def _is_plain(signs: Signs) -> bool:
 def _act(signs: Signs) -> Action:
     return Action(
         "Draw the second view anew: view_b = augment(image), not view_b = view_a, and no random"
-        " state that is set"
-        " between the two",
+        " state that is set between the two",
         expected="views that differ by .4 to .8 of the distance of two images (views_apart)",
     )
 
 
-CAUSE = Cause("same_view_twice", "both views of an image are the same", _weigh, _act, restart=True)
+CAUSE = Cause(
+    "same_view_twice",
+    "both views of an image are the same",
+    _weigh,
+    _act,
+    restart=True,
+    checks=("agreement: one view",),
+)

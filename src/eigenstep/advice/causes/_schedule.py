@@ -42,10 +42,11 @@ def _act(signs: Signs) -> Action:
         "optimizer.final_rate": None,
     }
     return Action(
-        f"Set --optimizer.warmup-steps {warmup} and let the cosine end with the run"
-        " (in a loop of your own: a schedule as long as the training, stepped once a step)",
+        f"Set --optimizer.warmup-steps {warmup} and let the cosine end with the run",
         changes,
         "a rate that reaches what is set within a tenth of the run",
+        "Make the schedule as long as the training, with a warm-up of a tenth of it, and step it as often"
+        " as it counts: once a step, or once an epoch",
     )
 
 

@@ -31,4 +31,6 @@ def _act(signs: Signs) -> Action:
     )
 
 
-CAUSE = Cause("silent_units", "many features are silent", _weigh, _act, restart=True)
+CAUSE = Cause(
+    "silent_units", "many features are silent", _weigh, _act, restart=True, checks=("silent: units",)
+)

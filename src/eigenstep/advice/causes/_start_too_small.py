@@ -28,11 +28,10 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 
 def _act(signs: Signs) -> Action:
     return Action(
-        "Wait: a start k times smaller takes longer by log k; or set --projector.init-scale 1 (in a"
-        " loop of your"
-        " own: leave the last layer as it is initialised)",
+        "Wait: a start k times smaller takes longer by log k; or set --projector.init-scale 1",
         {"projector.init_scale": 1.0},
         "a variance a direction near 1 within a tenth of the run",
+        "Wait: a start k times smaller takes longer by log k; or leave the last layer as it is initialised",
     )
 
 

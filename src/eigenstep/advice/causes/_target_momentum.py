@@ -14,12 +14,17 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 
 def _act(signs: Signs) -> Action:
     return Action(
-        "Set --byol.momentum 0.99 (in a loop of your own: target = m * target + (1 - m) * encoder, m"
-        " = 0.99, after"
-        " each step)",
+        "Set --byol.momentum 0.99",
         {"byol.momentum": 0.99},
         "a loss that goes on falling, since its target gets better",
+        "After each step set target = m * target + (1 - m) * encoder, m = 0.99, of a copy.deepcopy(encoder)",
     )
 
 
-CAUSE = Cause("target_momentum", "the target network does not follow the encoder as it should", _weigh, _act)
+CAUSE = Cause(
+    "target_momentum",
+    "the target network does not follow the encoder as it should",
+    _weigh,
+    _act,
+    checks=("teacher: shared",),
+)

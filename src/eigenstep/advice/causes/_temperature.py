@@ -30,10 +30,10 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 def _act(signs: Signs) -> Action:
     usual = USUAL.get(signs.loss, 0.5)
     return Action(
-        f"Set --{signs.loss.replace('_', '-')}.temperature {usual:g} (in a loop of your own:"
-        f" temperature={usual:g})",
+        f"Set --{signs.loss.replace('_', '-')}.temperature {usual:g}",
         {f"{signs.loss}.temperature": usual},
         "a loss that falls from the first steps on",
+        f"Set temperature={usual:g}",
     )
 
 

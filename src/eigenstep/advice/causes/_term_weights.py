@@ -54,10 +54,17 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 
 def _act(signs: Signs) -> Action:
     changes = {name: span.usual for name, (_, span) in _outside(signs).items()}
+    if not changes:  # what a batch tells is not of which weight
+        return Action("Set the loss's weights to the published ones", expected="an effective rank that grows")
     options = " ".join(f"--{name.replace('_', '-')} {value:g}" for name, value in changes.items())
-    return Action(f"Set {options}", changes, "an effective rank that grows")
+    line = ", ".join(f"{name.partition('.')[2]}={value:g}" for name, value in changes.items())
+    return Action(f"Set {options}", changes, "an effective rank that grows", f"Set {line}")
 
 
 CAUSE = Cause(
-    "term_weights", "a term of the loss has a weight that leaves it, or the others, no say", _weigh, _act
+    "term_weights",
+    "a term of the loss has a weight that leaves it, or the others, no say",
+    _weigh,
+    _act,
+    checks=("shares",),
 )

@@ -15,10 +15,18 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 
 def _act(signs: Signs) -> Action:
     return Action(
-        "Set --views.normalize data (in a loop of your own: image / 255, then Normalize(mean, std))",
+        "Set --views.normalize data",
         {"views.normalize": "data", "views.mean": None, "views.std": None},
         "views of mean about 0 and standard deviation about 1",
+        "Give the network (image / 255 - mean) / std, as transforms.ToTensor() and Normalize(mean, std) do",
     )
 
 
-CAUSE = Cause("values_not_scaled", "the images' values are not scaled", _weigh, _act, restart=True)
+CAUSE = Cause(
+    "values_not_scaled",
+    "the images' values are not scaled",
+    _weigh,
+    _act,
+    restart=True,
+    checks=("range: scale",),
+)

@@ -35,5 +35,10 @@ def _act(signs: Signs) -> Action:
 
 
 CAUSE = Cause(
-    "views_of_other_images", "row i of the two views is not the same image", _weigh, _act, restart=True
+    "views_of_other_images",
+    "row i of the two views is not the same image",
+    _weigh,
+    _act,
+    restart=True,
+    checks=("agreement: strangers",),
 )

@@ -7,7 +7,9 @@ APART, SMALL_CROP, NOISE = 0.85, 0.2, 0.15
 
 
 def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
-    found = []
+    found: list[Evidence] = []
+    if signs["views_are_images"] == 0:  # of other data no range is known
+        return found
     if above(signs["views_apart"], APART):
         found.append(Evidence(f"views are {signs['views_apart']:.2f} times as far apart as two images", 0.4))
     if below(signs["features_agreement_first"], 0.2):
@@ -27,8 +29,7 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 def _act(signs: Signs) -> Action:
     return Action(
         "Set --views.crop-scale 0.2 1, --views.brightness 0.4, --views.contrast 0.4, --views.hue 0.1"
-        " and no noise"
-        " (in a loop of your own: RandomResizedCrop(scale=(0.2, 1)), ColorJitter(.4, .4, .4, .1))",
+        " and no noise",
         {
             "views.crop_scale": (0.2, 1.0),
             "views.brightness": 0.4,
@@ -40,6 +41,7 @@ def _act(signs: Signs) -> Action:
             "views.noise_probability": 0.0,
         },
         "views that differ by .4 to .8 of the distance of two images (views_apart)",
+        "Augment by RandomResizedCrop(size, scale=(0.2, 1)) and ColorJitter(.4, .4, .4, .1)",
     )
 
 
@@ -49,4 +51,5 @@ CAUSE = Cause(
     _weigh,
     _act,
     restart=True,
+    checks=("agreement: strong", "crops"),
 )

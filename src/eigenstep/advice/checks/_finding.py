@@ -22,11 +22,14 @@ class Finding:
         What was found, with its numbers.
     action : str
         What to do, of what is doubtful or wrong: an option, or the line of a loop of one's own.
+    kind : str
+        Which of its faults it is, of a check that has several, such as "one view".
     """
 
     state: State
     sentence: str
     action: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,15 @@ class Checked:
         """The findings of one state, by the checks' names."""
         return {check.name: finding for check, finding in self.findings if finding.state == state}
 
+    @property
+    def faults(self) -> dict[str, Finding]:
+        """What is doubtful or wrong, as "check" or "check: kind"."""
+        return {
+            f"{check.name}: {finding.kind}" if finding.kind else check.name: finding
+            for check, finding in self.findings
+            if finding.state in ("doubtful", "wrong")
+        }
+
     def __getitem__(self, name: str) -> Finding:
         return next(finding for check, finding in self.findings if check.name == name)
 
@@ -103,12 +115,12 @@ def passed(sentence: str) -> Finding:
     return Finding("passed", sentence)
 
 
-def doubtful(sentence: str, action: str) -> Finding:
-    return Finding("doubtful", sentence, action)
+def doubtful(sentence: str, action: str, kind: str = "") -> Finding:
+    return Finding("doubtful", sentence, action, kind)
 
 
-def wrong(sentence: str, action: str) -> Finding:
-    return Finding("wrong", sentence, action)
+def wrong(sentence: str, action: str, kind: str = "") -> Finding:
+    return Finding("wrong", sentence, action, kind)
 
 
 def not_checked(why: str) -> Finding:

@@ -10,6 +10,7 @@ from torch import Tensor
 from eigenstep.advice.checks._batches import Again, Pair
 from eigenstep.advice.checks._loop import Loop
 from eigenstep.advice.checks._trial import Trial, try_steps
+from eigenstep.spectrum.health import are_images
 
 # Views of which the pixels are compared pair by pair.
 MOST_VIEWS = 256
@@ -68,7 +69,7 @@ class Known:
     @property
     def is_images(self) -> bool:
         """Whether a view looks like an image, (C, height, width)."""
-        return self.batches[0][0].ndim == 4 and self.batches[0][0].shape[1] <= 4
+        return are_images(self.batches[0][0])
 
     def option(self, option: str, line: str) -> str:
         """An action: the option of a configuration, or what to change in a loop of one's own."""

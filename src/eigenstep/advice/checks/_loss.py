@@ -63,6 +63,7 @@ def _sign(known: Known) -> Finding:
             f"{words}: equal embeddings cost least, and nothing keeps them apart",
             "add what keeps embeddings apart: negatives, variance or decorrelation, or a teacher with a"
             " predictor",
+            "equal",
         )
     return passed(words)
 

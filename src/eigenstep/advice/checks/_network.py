@@ -157,6 +157,7 @@ def _teacher(known: Known) -> Finding:
         return wrong(
             f"{name} shares {len(shared)} weights with the student ({shared[0]}): it is the student",
             "make it by copy.deepcopy(student).requires_grad_(False)",
+            "shared",
         )
     held = {
         id(each)
@@ -222,6 +223,7 @@ def _silent(known: Known) -> Finding:
             known.option(
                 "give a smaller --optimizer.lr, or other weights", "lower the rate; see how biases begin"
             ),
+            "units",
         )
     return passed(words)
 

@@ -35,6 +35,7 @@ def _rate(known: Known) -> Finding:
         return wrong(
             f"{words}: a rate of SGD or LARS; Adam moves every weight by about that much a step",
             known.option("give --optimizer.lr 0.001", f"torch.optim.{kind}(..., lr=1e-3)"),
+            "high",
         )
     if "lars" in kind.lower() and rate < LEAST_LARS_RATE:
         return doubtful(
@@ -43,6 +44,7 @@ def _rate(known: Known) -> Finding:
             known.option(
                 "give --optimizer.lr 1", "give LARS the published rate, such as 0.3 times batch size / 256"
             ),
+            "low",
         )
     return passed(words)
 
@@ -61,6 +63,7 @@ def _update(known: Known) -> Finding:
         return judge(
             f"{words}: too much (the group of {name})",
             known.option("give a smaller --optimizer.lr", "lower the rate of this group, or warm it up"),
+            "large",
         )
     if least < LEAST_UPDATE:
         return doubtful(
@@ -68,6 +71,7 @@ def _update(known: Known) -> Finding:
             known.option(
                 "give a larger --optimizer.lr", "raise the rate of this group; see what scales its gradient"
             ),
+            "small",
         )
     return passed(words)
 

@@ -63,6 +63,7 @@ def _agreement(known: Known) -> Finding:
             known.option(
                 "give --views.crop-scale 0.08 1 or other --views", "augment the two views each by itself"
             ),
+            "one view",
         )
     # Of shifted series and the like only features agree.
     if found < AGREEMENT_OF_STRANGERS and shared < AGREEMENT_OF_STRANGERS_IN_EMBEDDINGS:
@@ -72,6 +73,7 @@ def _agreement(known: Known) -> Finding:
                 "give milder --views, and see by eigenstep images whether the images differ",
                 "see that row i of both views is made of the same image, and that the images differ",
             ),
+            "strangers",
         )
     if not known.is_images:
         return passed(words)
@@ -81,11 +83,13 @@ def _agreement(known: Known) -> Finding:
             known.option(
                 "raise the first number of --views.crop-scale", "augment less: larger crops, milder colours"
             ),
+            "strong",
         )
     if found > AGREEMENT_OF_WEAK_VIEWS:
         return doubtful(
             f"{words}: the augmentation changes little (sound ones agree by .2 to .4)",
             known.option("give --views.crop-scale 0.08 1", "augment more: random resized crops and colours"),
+            "weak",
         )
     return passed(words)
 
@@ -141,13 +145,14 @@ def _range(known: Known) -> Finding:
     )
     words = f"values from {low:.3g} to {high:.3g}, mean {mean:.2g}, deviation {spread:.2g}"
     if spread == 0:
-        return wrong(f"{words}: all views are one colour", "see what the loader reads")
+        return wrong(f"{words}: all views are one colour", "see what the loader reads", "one colour")
     if max(abs(low), abs(high)) > LARGEST_VALUE and known.is_images:
         return wrong(
             f"{words}: these are not normalised",
             known.option(
                 "give --views.normalize data", "divide by 255, subtract the mean, divide by the deviation"
             ),
+            "scale",
         )
     if abs(mean) > LARGEST_MEAN * max(spread, 1) or not LEAST_SPREAD <= spread <= LARGEST_SPREAD:
         return doubtful(
@@ -155,6 +160,7 @@ def _range(known: Known) -> Finding:
             known.option(
                 "give --views.normalize data", "subtract the mean and divide by the deviation of the data"
             ),
+            "scale",
         )
     wanted = _of_pretrained(known)
     if wanted and low >= 0 and high <= 1:

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, Self
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from eigenstep.advice.checks._batches import BATCHES, Again, Pair
@@ -18,11 +17,14 @@ from eigenstep.advice.checks._finding import Checked
 from eigenstep.advice.checks._known import Known
 from eigenstep.advice.checks._loop import Passed
 from eigenstep.advice.checks._unchanged import random_state_kept
-from eigenstep.encoders import freeze, initial_encoder
+from eigenstep.encoders import Checkpoint, find_checkpoint, freeze, initial_encoder, load_checkpoint
 from eigenstep.images import open_images
 from eigenstep.methods import method_named
 from eigenstep.optim import build_optimizer
+from eigenstep.record import RunRecord, as_dataclass, config_leaves
+from eigenstep.spelling import is_python
 from eigenstep.training import (
+    Engine,
     Learner,
     TrainConfig,
     build_learner,
@@ -77,12 +79,45 @@ class ConfiguredLoop:
         return Passed(z_a, z_b, passed.loss)
 
     def copied(self) -> Self:
-        fabric = self.learner.fabric
-        return copy.deepcopy(self, {id(fabric): fabric})
+        engine = self.learner.engine
+        return copy.deepcopy(self, {id(engine): engine})
 
 
-def check_config(config: TrainConfig) -> Checked:
+def check_run(record: RunRecord) -> Checked:
+    """Check a run of `eigenstep train` as it is now: `check_config` with the weights of its last checkpoint.
+
+    The optimiser begins anew, at the rate that is set; without a checkpoint the weights are the initial ones.
+
+    Raises
+    ------
+    ValueError
+        In one line for a run of another loop, and for one that was given objects of Python.
+    """
+    if not record.config.get("loss") or record.is_prediction:
+        raise ValueError(
+            f"{record.path} has no configuration of `eigenstep train`; of a watched loop call"
+            " watched.advise(loader, loss)"
+        )
+    config: TrainConfig = as_dataclass(TrainConfig, record.config)
+    if own := [name for name, value in config_leaves(record.config).items() if is_python(str(value))]:
+        raise ValueError(
+            f"{record.path} was given objects of Python ({', '.join(own)}), which a folder does not hold:"
+            " call eigenstep.check of the parts, and eigenstep.advise(run, checked)"
+        )
+    try:
+        weights = load_checkpoint(find_checkpoint(record.path))
+    except FileNotFoundError:
+        weights = None
+    return check_config(config, weights)
+
+
+def check_config(config: TrainConfig, weights: Checkpoint | None = None) -> Checked:
     """Check what `eigenstep train` would do, on its first three batches; see `check`.
+
+    Parameters
+    ----------
+    weights : Checkpoint | None
+        Of the run so far; default: as it begins.
 
     Raises
     ------
@@ -99,7 +134,7 @@ def check_config(config: TrainConfig) -> Checked:
     began = time.perf_counter()
     method = method_named(config.loss)
     config = resolve(config, method)
-    fabric = launch(config)
+    engine = launch(config)
     with random_state_kept():
         # Three batches are enough: no more images are decoded.
         most = BATCHES * config.batch_size
@@ -109,9 +144,9 @@ def check_config(config: TrainConfig) -> Checked:
             dataclasses.replace(config.images, limit=limit),
             seed=config.seed,
             batch_size=config.batch_size,
-            device=fabric.device,
-            rank=fabric.global_rank,
-            processes=fabric.world_size,
+            device=engine.device,
+            rank=engine.global_rank,
+            processes=engine.world_size,
             labels=method.needs_labels,
             check=partial(views_for, config),
         )
@@ -121,12 +156,14 @@ def check_config(config: TrainConfig) -> Checked:
         finally:
             images.close()
         views = Crops(config.views, config.images.size)
-        part, parts = fabric.global_rank, fabric.world_size
+        part, parts = engine.global_rank, engine.world_size
         drawn = [
             views(batch.images, _generator(config, index), part, parts) for index, batch in enumerate(batches)
         ]
         later = views(batches[0].images, _generator(config, BATCHES), part, parts)
-        learner = _learner(fabric, config, images.classes)
+        learner = _learner(engine, config, images.classes)
+        if weights is not None:
+            weights.restore(learner.parts)
         optimizer = build_optimizer(
             learner.encoder, config.optimizer, learner.objective, learner.objective.fixed_rate
         )
@@ -147,10 +184,10 @@ def _generator(config: TrainConfig, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(derived_seed(config.seed, 1, step))
 
 
-def _learner(fabric: Fabric, config: TrainConfig, classes: int | None) -> Learner:
+def _learner(engine: Engine, config: TrainConfig, classes: int | None) -> Learner:
     """What a run would train, in one piece, without its folder."""
     encoder = initial_encoder(config)
     freeze(encoder, config.freeze)
     whole = dataclasses.replace(config, micro_batch_size=None, compile=False)
     view = (config.images.channels or 3, config.images.size, config.images.size)
-    return build_learner(fabric, whole, method_named(config.loss), encoder, classes, view)
+    return build_learner(engine, whole, method_named(config.loss), encoder, classes, view)

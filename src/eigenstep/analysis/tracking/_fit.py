@@ -195,6 +195,12 @@ def log_rise_curve(t: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, n
     """The curve's logarithm (n,) and its derivatives (n, 4) by half-time, log width, log plateau and a.
 
     z = -log(1 - a x) / a with x = (t - half_time) 2 sinh(a log 9) / (a width); series where a is small.
+
+    Examples
+    --------
+    >>> values, slopes = log_rise_curve(np.array([0.0, 1.0, 2.0]), np.array([1.0, 0.0, 0.0, 0.0]))
+    >>> np.exp(values).round(2), slopes.shape
+    (array([0.01, 0.5 , 0.99]), (3, 4))
     """
     half_time, log_width, log_plateau, a = parameters
     rate, by_a = _rate(a)

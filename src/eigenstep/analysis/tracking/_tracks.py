@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import linear_sum_assignment
 
 # Records at which the directions are compared: evenly spread, and enough for any rise that can be seen.
 MOST_COMPARED = 1000
@@ -201,6 +200,8 @@ def _clear(lengths: np.ndarray) -> np.ndarray:
 
 def _exchange(squares: np.ndarray, current: np.ndarray, logs: np.ndarray) -> np.ndarray:
     """The current ranks, with those cycles of the best assignment exchanged whose modes are found there."""
+    from scipy.optimize import linear_sum_assignment
+
     best = linear_sum_assignment(-squares)[1]
     moved = np.flatnonzero(best != current)
     result = current.copy()

@@ -42,6 +42,12 @@ class AgreementMeasure:
     crowded : bool
         Whether unrelated embeddings agree the more, the more dimensions they have for their images, up to
         wholly: such a measure cannot tell where there are fewer images than dimensions.
+
+    Examples
+    --------
+    >>> from eigenstep.comparison import AGREEMENTS
+    >>> AGREEMENTS["mutual_knn_cosine"].title
+    'mutual k-NN, cosine'
     """
 
     name: str

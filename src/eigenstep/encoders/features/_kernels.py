@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -12,8 +12,6 @@ from eigenstep.encoders.features._backbone import BackboneFeatures
 from eigenstep.encoders.features._image_features import ImageFeatures
 from eigenstep.encoders.features._patches import PatchFeatures
 from eigenstep.encoders.features._random_conv import RandomConvFeatures
-
-ImageKernel = Literal["linear", "rbf", "features", "random_conv", "patches"]
 
 # Those of one random seed, whatever the network that is to be trained.
 RANDOM: dict[str, Callable[..., ImageFeatures]] = {

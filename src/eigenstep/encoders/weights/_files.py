@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric.utilities.data import AttributeDict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -36,6 +35,14 @@ def find_weights(path: str | Path) -> Path:
     ------
     FileNotFoundError
         If there is none.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "mine.safetensors").write_bytes(b"")
+    ...     find_weights(f"{folder}/mine.safetensors").name
+    'mine.safetensors'
     """
     path = Path(path)
     if path.is_dir() and (path / CONFIG).is_file():
@@ -99,6 +106,8 @@ def _read(path: Path) -> dict[str, Tensor]:
         start = file.read(9)
     if start[8:] == b"{":
         return _plain(load_file(path))
+    from lightning_fabric.utilities.data import AttributeDict
+
     # Two classes that hold nothing but values: arguments of a command line, and Lightning's hyperparameters.
     with torch.serialization.safe_globals([argparse.Namespace, AttributeDict]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch, about pickles that it does not write

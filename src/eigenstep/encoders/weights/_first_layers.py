@@ -2,9 +2,6 @@
 
 import math
 
-from timm.layers.patch_embed import resample_patch_embed
-from timm.layers.pos_embed import resample_abs_pos_embed
-from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
 
@@ -46,6 +43,9 @@ def first_layers(model: nn.Module) -> list[str]:
 def _first_layer(layer: nn.Module, name: str, tensor: Tensor) -> tuple[Tensor, str] | None:
     if not isinstance(layer, nn.Conv2d) or layer.groups != 1 or len(tensor) != layer.out_channels:
         return None
+    from timm.layers.patch_embed import resample_patch_embed
+    from timm.models import adapt_input_conv
+
     said = []
     size = (layer.kernel_size[0], layer.kernel_size[1])
     if tensor.shape[2:] != size:
@@ -64,6 +64,8 @@ def _positions(model: nn.Module, name: str, tensor: Tensor, own: Tensor) -> tupl
     grid = getattr(getattr(model, "patch_embed", None), "grid_size", None)
     if grid is None or tensor.shape[2] != own.shape[2]:
         return None
+    from timm.layers.pos_embed import resample_abs_pos_embed
+
     before = own.shape[1] - grid[0] * grid[1]
     said = f"{name} to {_shape(grid)} patches"
     if _is_square(tensor.shape[1] - before):

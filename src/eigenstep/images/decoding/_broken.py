@@ -17,6 +17,11 @@ class Broken(NamedTuple):
         Where it is among the samples.
     name, reason : str
         What it is called, and why.
+
+    Examples
+    --------
+    >>> Broken._fields
+    ('place', 'name', 'reason')
     """
 
     place: int
@@ -49,6 +54,12 @@ def broken_image(data: str, broken: Broken) -> str:
 
 
 def no_images(data: str, total: int, broken: Sequence[object]) -> str:
-    """What is said where nothing can be decoded."""
+    """What is said where nothing can be decoded.
+
+    Examples
+    --------
+    >>> no_images("photos", 3, [])
+    'photos: none of its 3 images can be decoded'
+    """
     some = f", for example {', '.join(map(str, broken[:3]))}" if broken else ""
     return f"{data}: none of its {total} images can be decoded{some}"

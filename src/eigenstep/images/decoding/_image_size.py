@@ -16,6 +16,11 @@ def check_size(width: int, height: int, config: ImagesConfig) -> None:
 
 
 def check_unpacked(size: int) -> None:
-    """Raises ValueError if a file that is packed in an archive takes more bytes than there is memory."""
+    """Raises ValueError if a file that is packed in an archive takes more bytes than there is memory.
+
+    Examples
+    --------
+    >>> check_unpacked(1000)
+    """
     if size >= MANY_BYTES and size > (available_memory() or size):
         raise ValueError(f"it takes {size_in_words(size)} unpacked, more than this machine has of memory")

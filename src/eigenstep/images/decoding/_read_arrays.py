@@ -114,6 +114,13 @@ def array_shapes(record: File, config: ImagesConfig) -> dict[str | None, tuple[i
 
 
 def count_images(shape: tuple[int, ...], config: ImagesConfig) -> int:
+    """How many images an array of this shape holds.
+
+    Examples
+    --------
+    >>> count_images((10, 32, 32, 3), ImagesConfig())
+    10
+    """
     return shape[0] if find_layout(shape, config)[0] == "N" else 1
 
 

@@ -26,7 +26,13 @@ def is_deep(image: Image.Image, file: BinaryIO, head: bytes) -> bool:
 
 
 def is_deep_png(head: bytes) -> bool:
-    """Whether a PNG has 16 bits and more than one channel."""
+    """Whether a PNG has 16 bits and more than one channel.
+
+    Examples
+    --------
+    >>> is_deep_png(b"GIF89a")
+    False
+    """
     return head[24:25] == b"\x10" and head[25:26] in (b"\x02", b"\x04", b"\x06")
 
 

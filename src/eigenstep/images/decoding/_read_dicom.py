@@ -9,6 +9,13 @@ from eigenstep.images.decoding._image_size import check_size
 
 
 def is_dicom(head: bytes) -> bool:
+    """Whether a file is DICOM, by its first 132 bytes.
+
+    Examples
+    --------
+    >>> is_dicom(b"GIF89a")
+    False
+    """
     return head[128:132] == b"DICM"
 
 

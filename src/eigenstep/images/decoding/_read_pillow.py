@@ -79,7 +79,13 @@ def look_at_picture(file: BinaryIO, head: bytes, config: ImagesConfig) -> int | 
 
 
 def flat(image: Image.Image) -> Image.Image | np.ndarray:
-    """Without palette, transparency and inks: mode 1, L or RGB, or pixels (H, W, 1) of more than 8 bits."""
+    """Without palette, transparency and inks: mode 1, L or RGB, or pixels (H, W, 1) of more than 8 bits.
+
+    Examples
+    --------
+    >>> flat(Image.new("RGBA", (2, 2))).mode
+    'RGB'
+    """
     mode = image.mode
     if mode.startswith("I") or mode == "F":
         pixels = np.asarray(image)

@@ -65,6 +65,12 @@ def read_image(record: Record, config: ImagesConfig) -> Image.Image | np.ndarray
 
 
 def as_pixels(image: Image.Image | np.ndarray) -> np.ndarray:
-    """(H, W, C)."""
+    """(H, W, C).
+
+    Examples
+    --------
+    >>> as_pixels(np.zeros((4, 4), np.uint8)).shape
+    (4, 4, 1)
+    """
     pixels = np.asarray(image)
     return pixels[..., None] if pixels.ndim == 2 else pixels

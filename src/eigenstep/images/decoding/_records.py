@@ -22,6 +22,11 @@ class FileImage:
     ----------
     path : str
         Where it is.
+
+    Examples
+    --------
+    >>> FileImage("photos/cat.png").path
+    'photos/cat.png'
     """
 
     path: str
@@ -40,6 +45,11 @@ class MemberImage:
     ----------
     archive, member : str
         The archive's path, and the file's name in it.
+
+    Examples
+    --------
+    >>> MemberImage("photos.zip", "cats/1.png")
+    MemberImage(archive='photos.zip', member='cats/1.png')
     """
 
     archive: str
@@ -66,6 +76,11 @@ class BytesImage:
         All of it.
     path : str | None
         The name it has in its data set, if any.
+
+    Examples
+    --------
+    >>> BytesImage(b"GIF89a").open().read(3)
+    b'GIF'
     """
 
     content: bytes

@@ -164,7 +164,13 @@ class StreamedImages(Images):
 
 
 def decoding_processes(config: ImagesConfig, processes: int = 1) -> int:
-    """How many processes decode for each of so many that train."""
+    """How many processes decode for each of so many that train.
+
+    Examples
+    --------
+    >>> decoding_processes(ImagesConfig(workers=2))
+    2
+    """
     if config.workers is not None:
         return config.workers
     return min(max(usable_cores() // local_processes(processes), 1), MOST_WORKERS)

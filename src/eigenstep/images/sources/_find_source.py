@@ -56,7 +56,13 @@ def find_source(data: str | Source) -> Source:
 
 
 def never_has_labels(data: str) -> bool:
-    """Whether the name alone tells that these images have no labels; nothing is looked at."""
+    """Whether the name alone tells that these images have no labels; nothing is looked at.
+
+    Examples
+    --------
+    >>> never_has_labels("photos")
+    True
+    """
     return any(data in source.names and "labels" in source.lacks for source in SOURCES)
 
 

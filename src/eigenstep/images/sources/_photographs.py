@@ -1,10 +1,12 @@
 """Patches of two photographs that come with scikit-learn: images that need no download."""
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 import torch
-from sklearn.datasets import load_sample_images
+from PIL import Image
 
 from eigenstep.images._config import ImagesConfig
 from eigenstep.images._memory import check_memory
@@ -40,7 +42,13 @@ class Photographs(Source):
 
 
 def is_photographs(data: str) -> bool:
-    """Whether `data` names the photographs, of which the source paper's experiments treat patches apart."""
+    """Whether `data` names the photographs, of which the source paper's experiments treat patches apart.
+
+    Examples
+    --------
+    >>> is_photographs("photos"), is_photographs("cifar10")
+    (True, False)
+    """
     return data == NAME
 
 
@@ -53,9 +61,23 @@ def photo_patches(count: int, size: int, seed: int = 0) -> torch.Tensor:
     ------
     ValueError
         If the patches would be larger than the photographs.
+
+    Examples
+    --------
+    >>> photo_patches(4, 16).shape
+    torch.Size([4, 3, 16, 16])
     """
     patches = Patches(count, size, seed).records(list(range(count)))
     return torch.from_numpy(np.stack(patches)).permute(0, 3, 1, 2).contiguous()
+
+
+def _photographs() -> list[np.ndarray]:
+    """uint8 (427, 640, 3) each, as scikit-learn's `load_sample_images`, without its import of seconds."""
+    found = find_spec("sklearn")
+    assert found is not None
+    assert found.origin is not None
+    folder = Path(found.origin).parent / "datasets" / "images"
+    return [np.asarray(Image.open(folder / name)) for name in ("china.jpg", "flower.jpg")]
 
 
 class Patches(RandomAccess):
@@ -71,7 +93,7 @@ class Patches(RandomAccess):
 
     def __init__(self, count: int, size: int, seed: int, limit: int | None = None) -> None:
         self.size = size
-        self._photos = load_sample_images().images
+        self._photos = _photographs()
         height, width = (min(photo.shape[axis] for photo in self._photos) for axis in (0, 1))
         if not 1 <= size <= min(height, width):
             raise ValueError(f"patches of {size} px do not fit into the photographs of {height}×{width} px")

@@ -70,7 +70,13 @@ def _refuse_all(data: str, counts: Counter[int], config: ImagesConfig) -> None:
 
 
 def taken(pixels: np.ndarray, config: ImagesConfig) -> np.ndarray:
-    """Those of the channels (H, W, C) that are used; raises ValueError if one is not there."""
+    """Those of the channels (H, W, C) that are used; raises ValueError if one is not there.
+
+    Examples
+    --------
+    >>> taken(np.zeros((2, 2, 12), np.uint8), ImagesConfig(take=(4, 3, 2))).shape
+    (2, 2, 3)
+    """
     if not config.take:
         return pixels
     if max(config.take) > pixels.shape[2]:
@@ -88,6 +94,11 @@ def with_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
     ------
     ValueError
         For other numbers that differ.
+
+    Examples
+    --------
+    >>> with_channels(np.zeros((2, 2, 1), np.uint8), 3).shape
+    (2, 2, 3)
     """
     found = pixels.shape[2]
     if found == channels:

@@ -45,6 +45,12 @@ def range_of(dtype: DTypeLike, config: ImagesConfig, pixels: Pixels) -> tuple[fl
     ------
     ValueError
         If nothing says what the range is.
+
+    Examples
+    --------
+    >>> from eigenstep.images import Pixels
+    >>> range_of(np.uint8, ImagesConfig(), Pixels())
+    (0.0, 255.0)
     """
     own = own_range(dtype)
     if own is not None and config.range is None:
@@ -55,7 +61,13 @@ def range_of(dtype: DTypeLike, config: ImagesConfig, pixels: Pixels) -> tuple[fl
 
 
 def own_range(dtype: DTypeLike) -> tuple[float, float] | None:
-    """The range that a type itself says: of bool, uint8 and uint16; None of others."""
+    """The range that a type itself says: of bool, uint8 and uint16; None of others.
+
+    Examples
+    --------
+    >>> own_range(np.uint8), own_range(np.float32)
+    ((0.0, 255.0), None)
+    """
     return {"bool": (0.0, 1.0), "uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}.get(np.dtype(dtype).name)
 
 

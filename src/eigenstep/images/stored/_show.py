@@ -61,6 +61,10 @@ def check_show(show: Sequence[int], channels: int) -> None:
     ------
     ValueError
         In one line that names the option.
+
+    Examples
+    --------
+    >>> check_show([3, 2, 1], 12)
     """
     if len(show) > 3 or not all(1 <= place <= channels for place in show):
         raise ValueError(

@@ -10,6 +10,11 @@ def middle_square(image: Image.Image | np.ndarray, size: int) -> np.ndarray:
     Bilinear, and smoothed where it becomes smaller. An array is uint8 or float32 (H, W, C). Channels of 8
     bits are resized in 8 bits, up to four at a time, which gives what one at a time does; those of float32
     by themselves.
+
+    Examples
+    --------
+    >>> middle_square(np.zeros((8, 12, 3), np.uint8), 4).shape
+    (3, 4, 4)
     """
     if isinstance(image, Image.Image):
         fitted = np.asarray(_fit(image, size))

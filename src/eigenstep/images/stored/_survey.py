@@ -33,6 +33,13 @@ def find_pixels(opened: RandomAccess | Shards, config: ImagesConfig) -> Pixels:
     ValueError
         If the images differ in their channels and the options do not say how many there are to be, or if
         options contradict each other.
+
+    Examples
+    --------
+    >>> from eigenstep.images import find_source
+    >>> config = ImagesConfig(size=8, patches=64)
+    >>> find_pixels(find_source("photos").open(config), config).channels
+    3
     """
     check_channels(config)
     asked = _asked_range(config)

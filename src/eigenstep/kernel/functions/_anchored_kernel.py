@@ -60,7 +60,13 @@ class AnchoredKernel(Kernel):
 
 
 def stacked(above: Any, below: Any) -> Any:
-    """Return prepared rows one below the other, tensors or CSR matrices."""
+    """Return prepared rows one below the other, tensors or CSR matrices.
+
+    Examples
+    --------
+    >>> stacked(torch.ones(1, 2), torch.zeros(2, 2)).shape
+    torch.Size([3, 2])
+    """
     if isinstance(above, Tensor):
         return torch.cat((above, below))
     return scipy.sparse.vstack((above, below), format="csr")

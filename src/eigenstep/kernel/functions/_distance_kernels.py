@@ -126,7 +126,13 @@ class ChiSquaredKernel(AdditiveChiSquaredKernel):
 
 
 def additive_chi_squared(a: Tensor, b: Tensor, elements: int = 1 << 24) -> Tensor:
-    """Return -sum_i (a_i - b_i)^2 / (a_i + b_i), (n_a, n_b), by temporaries of at most so many elements."""
+    """Return -sum_i (a_i - b_i)^2 / (a_i + b_i), (n_a, n_b), by temporaries of at most so many elements.
+
+    Examples
+    --------
+    >>> additive_chi_squared(torch.tensor([[1.0, 3.0]]), torch.tensor([[1.0, 1.0]]))
+    tensor([[-1.]])
+    """
     values = a.new_empty(len(a), len(b))
     height = max(1, elements // max(1, b.numel()))
     for start in range(0, len(a), height):
@@ -210,6 +216,11 @@ def central_row(rows: Tensor, of: Callable[[Tensor], Tensor] = lambda sample: sa
     """Return the median of each feature over at most 512 rows (n, p), or of what `of` makes of them, float64.
 
     As the origin it makes |w|^2 no larger than the rows' spread asks for; a mean would follow outliers.
+
+    Examples
+    --------
+    >>> central_row(torch.tensor([[0.0], [1.0], [50.0]]))
+    tensor([1.], dtype=torch.float64)
     """
     sample = rows[:: -(-len(rows) // 512)]
     return of(torch.cat([part for _, part in in_double(sample)])).median(dim=0).values

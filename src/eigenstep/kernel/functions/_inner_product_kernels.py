@@ -11,6 +11,13 @@ class LinearKernel(TiledKernel):
     """k(x, y) = (x - shift) . (y - shift); without a shift the prepared rows are the rows themselves.
 
     A shift changes nothing for a kernel that is centred afterwards, but that a large offset costs no digits.
+
+    Examples
+    --------
+    >>> rows = torch.tensor([[1.0, 0.0], [1.0, 2.0]])
+    >>> LinearKernel().block(rows, rows)
+    tensor([[1., 1.],
+            [1., 5.]])
     """
 
     name = "linear"

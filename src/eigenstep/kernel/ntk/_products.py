@@ -76,6 +76,13 @@ def fastest_product(device: torch.device, dtype: torch.dtype) -> Product:
 
     On CPUs torch.mm is MKL's, which leaves AMD's widest registers idle, where oneDNN, which convolutions use,
     does not: twice as fast there in float32. Which it is, is measured once for a number of threads.
+
+    Examples
+    --------
+    >>> product = fastest_product(torch.device("cpu"), torch.float32)
+    >>> product(torch.eye(2), torch.ones(1, 2))
+    tensor([[1.],
+            [1.]])
     """
     if device.type != "cpu" or dtype != torch.float32 or not _has_onednn():
         return _blas
@@ -105,7 +112,16 @@ def _onednn(left: Tensor, right: Tensor) -> Tensor:
 
 
 def outer_sums(left: Tensor, right: Tensor, out: Tensor) -> None:
-    """Write sum_t l_t r_t^T of each sample, (b, m, n), for left (b, m, T) and right (b, n, T), into `out`."""
+    """Write sum_t l_t r_t^T of each sample, (b, m, n), for left (b, m, T) and right (b, n, T), into `out`.
+
+    Examples
+    --------
+    >>> out = torch.empty(1, 2, 1)
+    >>> outer_sums(torch.ones(1, 2, 3), torch.ones(1, 1, 3), out)
+    >>> out
+    tensor([[[3.],
+             [3.]]])
+    """
     product = fastest_product(left.device, left.dtype)
     work = left.shape[1] * right.shape[1] * left.shape[2]
     if product is _blas or work < 1 << 18:

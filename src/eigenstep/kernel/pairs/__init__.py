@@ -7,21 +7,35 @@ A pair graph says which views are of one sample: `paired`, `grouped`, `from_matr
 first.
 """
 
-from eigenstep.kernel.pairs._grouped_views import GroupedViews, grouped
-from eigenstep.kernel.pairs._lejepa import LeJEPA
-from eigenstep.kernel.pairs._objectives import (
-    OBJECTIVES,
-    BarlowTwins,
-    SimCLR,
-    VICReg,
-    make_objective,
-    objective_operator,
-)
-from eigenstep.kernel.pairs._pair_graph import EdgeBlock, PairGraph, paired, runs, unpaired, weighted_views
-from eigenstep.kernel.pairs._pair_operator import PairOperator
-from eigenstep.kernel.pairs._sample_share import sample_share, some_samples
-from eigenstep.kernel.pairs._small_start_objective import SmallStartObjective
-from eigenstep.kernel.pairs._weighted_pairs import from_matrix
+from typing import TYPE_CHECKING
+
+from eigenstep.lazy import lazily
+
+if TYPE_CHECKING:
+    from eigenstep.kernel.pairs._grouped_views import GroupedViews, grouped
+    from eigenstep.kernel.pairs._lejepa import LeJEPA
+    from eigenstep.kernel.pairs._objectives import (
+        OBJECTIVES,
+        BarlowTwins,
+        SimCLR,
+        VICReg,
+        make_objective,
+        objective_operator,
+    )
+    from eigenstep.kernel.pairs._pair_graph import (
+        EdgeBlock,
+        PairGraph,
+        paired,
+        runs,
+        unpaired,
+        weighted_views,
+    )
+    from eigenstep.kernel.pairs._pair_operator import PairOperator
+    from eigenstep.kernel.pairs._sample_share import sample_share, some_samples
+    from eigenstep.kernel.pairs._small_start_objective import SmallStartObjective
+    from eigenstep.kernel.pairs._weighted_pairs import from_matrix
+else:
+    __getattr__, __dir__ = lazily(__name__)
 
 __all__ = [
     "OBJECTIVES",

@@ -253,7 +253,13 @@ def _diagonal(values: NDArray[np.float64]) -> scipy.sparse.csr_array:
 
 
 def runs(count: int, size: int) -> Iterator[NDArray[np.int64]]:
-    """Yield 0 .. count-1 in runs of at most `size`; ValueError for a size below 1."""
+    """Yield 0 .. count-1 in runs of at most `size`; ValueError for a size below 1.
+
+    Examples
+    --------
+    >>> [run.tolist() for run in runs(5, 2)]
+    [[0, 1], [2, 3], [4]]
+    """
     if size < 1:
         raise ValueError(f"expected blocks of at least one row, got size {size}")
     for start in range(0, count, size):

@@ -181,12 +181,24 @@ def center_twice(matrix: Tensor) -> Tensor:
 
 
 def panel_height(n_views: int, n_processes: int) -> int:
-    """Return how many rows a panel has: tiles that fit the cache, and panels enough for an even deal."""
+    """Return how many rows a panel has: tiles that fit the cache, and panels enough for an even deal.
+
+    Examples
+    --------
+    >>> panel_height(50_000, 2) > 0
+    True
+    """
     return max(64, min(1024, -(-n_views // (8 * n_processes))))
 
 
 def panel_storage(n_views: int, n_processes: int, element_size: int) -> int:
-    """Return the bytes that every panel of one process takes."""
+    """Return the bytes that every panel of one process takes.
+
+    Examples
+    --------
+    >>> panel_storage(4_000, 1, 4) / 4_000**2
+    2.25
+    """
     return element_size * n_views * (n_views + panel_height(n_views, n_processes)) // (2 * n_processes)
 
 

@@ -105,6 +105,11 @@ def sampled_pairs_factor(n_samples: int, share: float) -> float:
     """The factor of a sum over views of different samples: n (n - 1) pairs of all, s (s - 1) of the sample.
 
     The sample's operator is a mean over s, that of all over n = s / share.
+
+    Examples
+    --------
+    >>> sampled_pairs_factor(100, 0.5)
+    1.005050505050505
     """
     if n_samples == 1:
         return 0.0

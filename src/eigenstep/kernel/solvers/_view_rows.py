@@ -114,14 +114,25 @@ class SelectedRows:
 
 
 def memory_map(array: Any) -> np.memmap | None:
-    """Return the memory map that an array is, or is a view of."""
+    """Return the memory map that an array is, or is a view of.
+
+    Examples
+    --------
+    >>> memory_map(np.zeros(3)) is None
+    True
+    """
     while array is not None and not isinstance(array, np.memmap):
         array = getattr(array, "base", None)
     return array
 
 
 def forget_pages(array: Any) -> None:
-    """Let go of the pages of a memory map that were read, so that a pass over a file keeps none in memory."""
+    """Let go of the pages of a memory map that were read, so that a pass over a file keeps none in memory.
+
+    Examples
+    --------
+    >>> forget_pages(np.zeros(3))  # nothing to forget
+    """
     mapped = memory_map(array)
     # Pages of a copy-on-write map may hold changes that the file has not.
     if mapped is None or mapped.mode == "c" or not hasattr(mmap, "MADV_DONTNEED"):

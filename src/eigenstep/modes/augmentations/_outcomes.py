@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from eigenstep.modes.augmentations._options import ShortTraining
 from eigenstep.modes.augmentations._sets import AugmentationSet
-from eigenstep.modes.augmentations._short_training import ShortOutcome, ShortTraining
+from eigenstep.modes.augmentations._short_training import ShortOutcome
 from eigenstep.record import GrowingLines, append_line, make_folder
 
 TRAININGS = "trainings.jsonl"

@@ -16,6 +16,7 @@ from eigenstep.comparison import principal_angles
 from eigenstep.encoders.features import RandomConvFeatures
 from eigenstep.modes.augmentations._agreement import correlation_with, view_agreement
 from eigenstep.modes.augmentations._invariance import SetModes, set_modes
+from eigenstep.modes.augmentations._options import ShortTraining
 from eigenstep.modes.augmentations._outcomes import Outcomes
 from eigenstep.modes.augmentations._parallel import in_parallel
 from eigenstep.modes.augmentations._race import TIE_WITHIN, race
@@ -27,7 +28,7 @@ from eigenstep.modes.augmentations._readable import (
 )
 from eigenstep.modes.augmentations._result import AugmentationAdvice, Closed, Sides, Trained
 from eigenstep.modes.augmentations._sets import AugmentationSet, check_names, standard_sets
-from eigenstep.modes.augmentations._short_training import ShortTraining, score_set
+from eigenstep.modes.augmentations._short_training import score_set
 from eigenstep.modes.augmentations._standing import Standing
 from eigenstep.modes.statistics import image_statistics
 from eigenstep.views import ViewsConfig

@@ -78,6 +78,13 @@ def knn_readable(features: Tensor, labels: Tensor, neighbours: int = 20) -> Read
     """The weighted vote of the nearest neighbours by cosine, each fifth of a class told by the other images.
 
     Parameters, errors: as of `ridge_readable`; `neighbours` is how many vote.
+
+    Examples
+    --------
+    >>> features = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
+    >>> labels = (features[:, 0] > 0).long()
+    >>> type(knn_readable(features, labels, neighbours=5)).__name__
+    'Readable'
     """
     return _by_fifths(features, labels, partial(knn_probe, k=neighbours))
 

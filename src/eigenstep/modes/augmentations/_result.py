@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from eigenstep.modes.augmentations._agreement import Agreement
 from eigenstep.modes.augmentations._invariance import SetModes
+from eigenstep.modes.augmentations._options import ShortTraining
 from eigenstep.modes.augmentations._sets import AugmentationSet
-from eigenstep.modes.augmentations._short_training import ShortTraining
 from eigenstep.modes.augmentations._standing import Standing
 from eigenstep.probes import chance
 

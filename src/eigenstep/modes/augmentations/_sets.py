@@ -174,6 +174,16 @@ def write_sets(sets: Iterable[AugmentationSet], path: str | Path) -> Path:
     ------
     ValueError
         For no set.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from eigenstep.modes.augmentations import read_set, read_sets, standard_sets
+    >>> sets, _ = standard_sets(ViewsConfig())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write_sets(sets[:2], f"{folder}/sets.yaml")
+    ...     [each.name for each in read_sets(path)], read_set(f"{path}@full").name
+    (['full', 'no crop'], 'full')
     """
     trees = {each.name: _as_tree(each.views) for each in sets}
     if not trees:

@@ -4,7 +4,6 @@ import dataclasses
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
@@ -13,67 +12,18 @@ from torch import Tensor, nn
 
 from eigenstep.encoders import Encoder, as_input, convnet
 from eigenstep.images import channel_statistics
-from eigenstep.methods import METHODS, Embeddings, Objective, method_named
+from eigenstep.methods import Embeddings, Objective, method_named
+from eigenstep.modes.augmentations._options import RECIPE, ShortTraining
 from eigenstep.modes.augmentations._readable import Readable, ridge_readable
 from eigenstep.optim import OptimizerConfig, build_optimizer, learning_rates, set_rate, with_defaults
-from eigenstep.spelling import nearest
 from eigenstep.training import derived_seed
-from eigenstep.training.recipes import load_recipe, recipe_names
+from eigenstep.training.recipes import load_recipe
 from eigenstep.views import TwoViews, ViewsConfig
 
-_RECIPE = "{}/cifar10-resnet18"
 # Images that pass at once when features are taken.
 _BLOCK = 512
 # First weights come from torch's one generator, and trainings may run in threads beside each other.
 _ONE_AT_A_TIME = threading.Lock()
-
-
-@dataclass(frozen=True)
-class ShortTraining:
-    """How the small networks are trained by which sets are compared."""
-
-    loss: str = "simclr"
-    """Its standard recipe's loss, with the options of that recipe."""
-    steps: int = 50
-    """Optimiser steps, of Muon with half a cosine."""
-    batch_size: int = 128
-    """Images a step, two views of each."""
-    width: int = 16
-    """Channels of the first of the small convnet's three convolutions, doubled by each."""
-    rate: float = 0.1
-    """Muon's learning rate."""
-    checkpoints: int = 1
-    """Features are probed so many times, at the end and in equal steps before it, and the mean is taken."""
-
-    def __post_init__(self) -> None:
-        losses = short_losses()
-        if self.loss not in losses:
-            raise ValueError(
-                f"loss: expected one of {', '.join(losses)}, got {self.loss!r}.{nearest(self.loss, losses)}"
-            )
-        for name in ("steps", "width", "checkpoints"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
-        if self.batch_size < 2:
-            raise ValueError(f"batch_size: expected at least 2, got {self.batch_size}")
-        if not 0 < self.rate < 1e6:
-            raise ValueError(f"rate: expected a positive number, got {self.rate}")
-        if self.checkpoints > self.steps:
-            raise ValueError(f"checkpoints: expected at most {self.steps}, the steps, got {self.checkpoints}")
-
-    def check_images(self, count: int) -> None:
-        """Raise ValueError for fewer images than a batch has."""
-        if count < self.batch_size:
-            raise ValueError(
-                f"expected at least {self.batch_size} images, a batch, got {count}; set a smaller"
-                " --training.batch-size"
-            )
-
-    @property
-    def probed_at(self) -> list[int]:
-        """The steps after which features are probed, ascending."""
-        places = np.linspace(0, self.steps, self.checkpoints + 1)[1:]
-        return sorted({max(round(float(place)), 1) for place in places})
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,24 +40,6 @@ class ShortOutcome(Readable):
 
     steps: tuple[int, ...] = ()
     accuracies: tuple[float, ...] = ()
-
-
-@cache
-def short_losses() -> list[str]:
-    """The losses by which sets can be compared: of two views' embeddings alone, with a recipe for CIFAR-10.
-
-    Examples
-    --------
-    >>> "simclr" in short_losses(), "byol" in short_losses(), "supcon" in short_losses()
-    (True, False, False)
-    """
-    found = []
-    for name, method in METHODS.items():
-        if _RECIPE.format(name) in recipe_names() and not method.needs_labels:
-            objective = method.build(method.options(), 8, 1)
-            if objective.target_momentum is None and not objective.needs_views:
-                found.append(name)
-    return found
 
 
 def score_set(
@@ -226,7 +158,7 @@ def scaled_views(views: ViewsConfig, images: Tensor) -> ViewsConfig:
 
 
 def _build(training: ShortTraining, channels: int) -> tuple[Encoder, Objective]:
-    recipe, method = load_recipe(_RECIPE.format(training.loss)), method_named(training.loss)
+    recipe, method = load_recipe(RECIPE.format(training.loss)), method_named(training.loss)
     hidden = tuple(min(256, width) for width in recipe.projector.hidden)
     projector = dataclasses.replace(recipe.projector, hidden=hidden, dim=min(128, recipe.projector.dim))
     objective = method.build(method.options_in(recipe), projector.dim, 1)

@@ -16,6 +16,12 @@ def checked_pair(first: ArrayLike, second: ArrayLike) -> tuple[Matrix, Matrix]:
     ValueError
         For other shapes, numbers of rows that differ, NaN or infinity, and for embeddings that are the same
         for all images.
+
+    Examples
+    --------
+    >>> first, second = checked_pair([[1, 2], [3, 4]], [[1], [2]])
+    >>> first.dtype, second.shape
+    (dtype('float64'), (2, 1))
     """
     a, b = (_checked(name, rows) for name, rows in (("first", first), ("second", second)))
     if len(a) != len(b):
@@ -30,6 +36,12 @@ def weighted(rows: Matrix, weights: NDArray[np.float64] | None, center: bool = T
     """Return rows less their mean, each times the root of its weight (n,), which sum to 1.
 
     Without weights each is 1 / n. Products of what is returned are weighted means over the images.
+
+    Examples
+    --------
+    >>> weighted(np.array([[1.0], [3.0]]), np.array([0.5, 0.5])).round(3)
+    array([[-0.707],
+           [ 0.707]])
     """
     shares = np.full(len(rows), 1 / len(rows)) if weights is None else weights
     moved = rows - shares @ rows if center else rows

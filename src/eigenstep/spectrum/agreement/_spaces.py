@@ -102,7 +102,14 @@ def bases(
     center: bool,
     weights: NDArray[np.float64] | None,
 ) -> tuple[Matrix, Matrix]:
-    """Return orthonormal bases (n, k_a) and (n, k_b) of the spaces that are compared."""
+    """Return orthonormal bases (n, k_a) and (n, k_b) of the spaces that are compared.
+
+    Examples
+    --------
+    >>> first, second = bases(np.eye(5, 2), np.eye(5, 3), None, True, None)
+    >>> first.shape, second.shape
+    ((5, 2), (5, 3))
+    """
     counts = modes if isinstance(modes, tuple) else (modes, modes)
     left, right = (
         _basis(rows, count, center, weights, _precision(given))

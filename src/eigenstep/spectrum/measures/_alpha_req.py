@@ -35,6 +35,12 @@ def alpha_req(
     ------
     ValueError
         For another shape.
+
+    Examples
+    --------
+    >>> rows = np.random.default_rng(0).normal(size=(4000, 100)) / np.arange(1, 101)
+    >>> round(alpha_req(rows))
+    2
     """
     values = second_moment_eigenvalues(embeddings, center=center)
     return alpha_req_from_eigenvalues(values, first=first, last=last)

@@ -67,6 +67,12 @@ class Measure:
         What it is, in a few words.
     of : Callable[[KnownMoments], float]
         Its value; NaN where what it needs is not known.
+
+    Examples
+    --------
+    >>> from eigenstep.spectrum.measures import MEASURES
+    >>> MEASURES["stable_rank"].meaning
+    'sum λ / largest λ of the covariance'
     """
 
     name: str

@@ -79,7 +79,13 @@ def modes_above_noise_from_eigenvalues(
 
 
 def noise_edge(eigenvalues: np.ndarray, *, count: int, confidence: float) -> float:
-    """The eigenvalue that white noise of the bulk's level stays below with the given confidence."""
+    """The eigenvalue that white noise of the bulk's level stays below with the given confidence.
+
+    Examples
+    --------
+    >>> round(noise_edge(np.ones(64), count=1024, confidence=0.99), 2)
+    1.64
+    """
     dim = len(eigenvalues)
     few, many = sorted((count, dim))
     level = np.median(eigenvalues[:few]) / (_marchenko_pastur_median(few / many) * many / count)

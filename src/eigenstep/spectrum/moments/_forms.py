@@ -177,7 +177,13 @@ class MomentsForm(Form):
 
 
 def make_form(form: str, dim: int, *, window: int | None, half_life: float, gather: bool) -> Form:
-    """One of FORMS, for embeddings of `dim` dimensions; `half_life` in steps, of "exponential" weights."""
+    """One of FORMS, for embeddings of `dim` dimensions; `half_life` in steps, of "exponential" weights.
+
+    Examples
+    --------
+    >>> make_form("window", 8, window=512, half_life=100.0, gather=False).__class__.__name__
+    'WindowForm'
+    """
     if form in ("window", "sliding"):
         return WindowForm(window or default_window(dim), sliding=form == "sliding", gather=gather)
     return MomentsForm(half_life_decay(half_life) if form == "exponential" else 1.0)

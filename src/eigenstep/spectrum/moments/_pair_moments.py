@@ -97,6 +97,12 @@ def pair_moments_of_rows(rows: Tensor) -> PairMoments:
 
     Fewer rows than dimensions span fewer directions: then their Gram matrix is decomposed, whose size is the
     number of rows, and no d×d matrix is formed.
+
+    Examples
+    --------
+    >>> moments = pair_moments_of_rows(torch.randn(2, 50, 3))
+    >>> type(moments).__name__
+    'PairMoments'
     """
     z, nonfinite = finite_rows(rows.detach().cpu())
     views, count, dim = z.shape

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.optimizer import register_optimizer_step_post_hook
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 # Hooks on all optimisers, whose owners may have been collected since.
 _on_all_optimizers: list[tuple[weakref.WeakMethod[Any], Any]] = []
@@ -36,8 +36,10 @@ class Hook:
         return getattr, (nullcontext(), "__exit__")
 
 
-def follow_steps(method: Callable[..., None], optimizer: Optimizer | None = None) -> Any:
-    """Call a bound method after each step of an optimiser, or of any, as long as its object lives.
+def follow_steps(
+    method: Callable[..., None], optimizer: Optimizer | None = None, *, before: bool = False
+) -> Any:
+    """Call a bound method after or before each step of an optimiser, or of any, as long as its object lives.
 
     Returns
     -------
@@ -52,12 +54,14 @@ def follow_steps(method: Callable[..., None], optimizer: Optimizer | None = None
             alive(*given)
 
     if optimizer is not None:
-        return optimizer.register_step_post_hook(hook)
+        register = optimizer.register_step_pre_hook if before else optimizer.register_step_post_hook
+        return register(hook)
     # Not by a finalizer: torch may be going through its hooks whenever one runs.
     for owner, handle in [pair for pair in _on_all_optimizers if pair[0]() is None]:
         handle.remove()
         _on_all_optimizers.remove((owner, handle))
-    handle = register_optimizer_step_post_hook(hook)
+    register_for_all = register_optimizer_step_pre_hook if before else register_optimizer_step_post_hook
+    handle = register_for_all(hook)
     _on_all_optimizers.append((of, handle))
     return handle
 

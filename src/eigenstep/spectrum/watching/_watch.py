@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from eigenstep.machine import world_size
+from eigenstep.machine import is_leader, world_size
 from eigenstep.spectrum._mean import Mean
 from eigenstep.spectrum._monitor import SpectrumMonitor
 from eigenstep.spectrum.watching._hooks import Hook, follow_steps, in_backward, is_of_training
@@ -21,6 +21,7 @@ from eigenstep.spectrum.watching._model_call import CallInProgress
 from eigenstep.spectrum.watching._pairing import Views
 from eigenstep.spectrum.watching._pooling import Pooling
 from eigenstep.spectrum.watching._probe_batch import ProbeBatch
+from eigenstep.spectrum.watching._step_health import StepHealth
 from eigenstep.spectrum.watching._watched_layer import WatchedLayer
 
 # After so many steps a layer that gave nothing is told, and after so many outputs that no step has come.
@@ -41,6 +42,7 @@ def watch(
     pool: Callable[..., Tensor] | None = None,
     layout: str | Mapping[str, str] | None = None,
     probe: Tensor | Callable[[nn.Module], Any] | None = None,
+    scaler: Any = None,
     **options: Any,
 ) -> "Watch":
     """Record the spectrum of what a model's layers give in its training, from forward hooks alone.
@@ -87,6 +89,8 @@ def watch(
     probe : Tensor | Callable[[nn.Module], Any] | None
         A fixed batch for the model, or a function that is given the model and passes one; evaluated at each
         measurement in evaluation mode, its principal projections are recorded.
+    scaler : torch.amp.GradScaler | None
+        Of a loop in float16, for the record to hold its scale.
     options
         Of `SpectrumMonitor`: every, center, form, planned_steps, resume, ...; and for the values told to
         `log` to be placed between chance and the floor, the loss: loss="ntxent", temperature=0.5.
@@ -126,7 +130,7 @@ def watch(
         probe=probe,
         **options,
     )
-    watched.follow(optimizer)
+    watched.follow(optimizer, scaler)
     return watched
 
 
@@ -172,25 +176,25 @@ class Watch:
         self._model: nn.Module = model
         for left in [other for other in _open if other._model is model and other._is_in(folders.values())]:
             left.close("interrupted")  # the loop has been left, as when a notebook's cell is run once more
-        self._layers = {
-            name: WatchedLayer(
-                name,
-                poolings[name],
-                told,
-                SpectrumMonitor(
-                    folders[name],
-                    layer=name,
-                    probe=None if batch is None else batch.embeddings_of(found[name], poolings[name]),
-                    thumbnails=None if batch is None else batch.thumbnails(),
-                    **options,
-                ),
+        monitors = {
+            name: SpectrumMonitor(
+                folders[name],
+                layer=name,
+                probe=None if batch is None else batch.embeddings_of(found[name], poolings[name]),
+                thumbnails=None if batch is None else batch.thumbnails(),
+                **options,
             )
             for name in names
+        }
+        self._layers = {
+            name: WatchedLayer(name, poolings[name], told, monitor, StepHealth(inner, found[name], monitor))
+            for name, monitor in monitors.items()
         }
         self._losses = Mean()
         self._steps = 0
         self._follows = False
-        self._of_any = False
+        self._followed: Optimizer | None = None
+        self._scaler: Any = None
         self._optimizers: weakref.WeakKeyDictionary[Optimizer, tuple[int, bool]] = weakref.WeakKeyDictionary()
         self._told: set[str] = set()
         self._progress = CallInProgress(inner)
@@ -198,6 +202,8 @@ class Watch:
             inner.register_forward_pre_hook(Hook(self._progress.begin), with_kwargs=True),
             inner.register_forward_hook(Hook(self._progress.end)),
         ]
+        for each in self._layers.values():
+            self._handles += each.health.handles
         for name, layer in found.items():
             # Before the one that forgets the model's call, where the layer is the model.
             hook = Hook(self._capture(self._layers[name]))
@@ -208,9 +214,10 @@ class Watch:
     def monitors(self) -> dict[str, SpectrumMonitor]:
         return {name: layer.monitor for name, layer in self._layers.items()}
 
-    def follow(self, optimizer: Optimizer | None = None) -> None:
+    def follow(self, optimizer: Optimizer | None = None, scaler: Any = None) -> None:
         """Count the steps of this optimiser, or of any that holds a parameter of the model."""
-        self._follows, self._of_any = True, optimizer is None
+        self._follows, self._followed, self._scaler = True, optimizer, scaler
+        self._handles.append(follow_steps(self._before_hook, before=True))
         self._handles.append(follow_steps(self._step_hook, optimizer))
 
     def log(self, *, loss: Tensor | float) -> None:
@@ -243,6 +250,40 @@ class Watch:
 
         return check(self._model, views, loss, optimizer, **({"layer": next(iter(self._layers))} | options))
 
+    def advise(
+        self,
+        views: Iterable[Any] | None = None,
+        loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+        optimizer: Optimizer | None = None,
+        *,
+        layer: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """What is wrong with the training so far, why, and what to do: `eigenstep.advise` of its record.
+
+        Parameters
+        ----------
+        views, loss, optimizer
+            As of `check`, which is made of the model as it is now, and speaks for causes as well; without
+            `views` the record alone is asked. By default the optimiser is the one whose steps count.
+        layer : str | None
+            Which of the watched layers; default: the first.
+
+        Returns
+        -------
+        Advice
+            Of which `print(advice.sentence)` says the likeliest cause; empty where nothing is wrong.
+        """
+        from eigenstep import advise  # whose room stands above this one
+
+        name = next(iter(self._layers)) if layer is None else layer
+        monitor = self.monitors[name]
+        monitor.wait()
+        known = [each for each, (_, concerned) in self._optimizers.items() if concerned]
+        optimizer = optimizer or self._followed or (known[0] if len(known) == 1 else None)
+        checked = None if views is None else self.check(views, loss, optimizer, layer=name, **options)
+        return advise(monitor.out, checked)
+
     def end_batch(self) -> None:
         """What the layers gave since the last call is one micro-batch, to be paired as `views` says.
 
@@ -250,6 +291,18 @@ class Watch:
         """
         for layer in self._layers.values():
             self._try(layer, layer.end_batch)
+
+    def before_update(self, optimizer: Optimizer, scaler: Any = None) -> None:
+        """An optimiser is about to step: gradients and weights are seen, if the step is measured.
+
+        `scaler` is the GradScaler of a loop in float16.
+        """
+        others = [
+            each for each, (_, concerned) in self._optimizers.items() if concerned and each is not optimizer
+        ]
+        for layer in self._layers.values():
+            if layer.waits:  # else another optimiser's step has ended this one
+                layer.health.before_update(optimizer, others, scaler)
 
     def step(self, *, learning_rate: float = 1.0) -> None:
         """What the layers gave since the last call is one step; it does not count if there was nothing.
@@ -281,7 +334,11 @@ class Watch:
                 )
 
     def close(self, state: str = "finished") -> None:
-        """Remove the hooks and write the summaries; `state` as of `SpectrumMonitor.close`."""
+        """Remove the hooks, write the summaries, and say if something is wrong with the training, and why.
+
+        `state` is as of `SpectrumMonitor.close`.
+        """
+        was_open = bool(self._handles)
         if self._handles and not self._steps:
             warnings.warn(
                 "nothing was recorded: no optimizer that holds a parameter of the watched model has stepped;"
@@ -296,6 +353,8 @@ class Watch:
                 stacklevel=2,
             )
         self._let_go(state)
+        if was_open and is_leader():
+            self._say_advice()
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint of the loop should hold, by layer."""
@@ -377,11 +436,29 @@ class Watch:
         for monitor in self.monitors.values():
             monitor.close(state)
 
+    def _say_advice(self) -> None:
+        """The likeliest cause of a bad run, as `eigenstep train` ends with it; nothing of a sound one."""
+        said: dict[str, Path] = {}
+        for name, monitor in self.monitors.items():
+            try:
+                found = self.advise(layer=name) if monitor.has_measured else None
+            except Exception as error:
+                self._tell("advice", f"no advice is given on {monitor.out} ({error})")
+                continue
+            if found is not None and found.ill:
+                said.setdefault(found.sentence, monitor.out)
+        for sentence, out in said.items():
+            warnings.warn(f"{sentence} (eigenstep advise {out})", stacklevel=3)
+
     def _is_in(self, folders: Iterable[Path]) -> bool:
         return not {monitor.out for monitor in self.monitors.values()}.isdisjoint(folders)
 
+    def _before_hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if optimizer is self._followed or (self._concerns(optimizer) and self._followed is None):
+            self.before_update(optimizer, self._scaler)
+
     def _step_hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if not self._of_any or self._concerns(optimizer):
+        if optimizer is self._followed or self._concerns(optimizer):
             self.step(learning_rate=float(optimizer.param_groups[0].get("lr", 1.0)))
 
     def _concerns(self, optimizer: Optimizer) -> bool:

@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from eigenstep.machine import world_size
 from eigenstep.spectrum._monitor import SpectrumMonitor
 from eigenstep.spectrum.watching._model_call import ModelCall
 from eigenstep.spectrum.watching._outputs import MOST_HELD, Outputs
 from eigenstep.spectrum.watching._pairing import Batch, Kind, Views, join
 from eigenstep.spectrum.watching._pooling import Pooling
+from eigenstep.spectrum.watching._step_health import StepHealth
 
 
 class WatchedLayer:
@@ -26,14 +28,17 @@ class WatchedLayer:
         Whether any micro-batch had any.
     """
 
-    def __init__(self, name: str, pooling: Pooling, views: Views, monitor: SpectrumMonitor) -> None:
+    def __init__(
+        self, name: str, pooling: Pooling, views: Views, monitor: SpectrumMonitor, health: StepHealth
+    ) -> None:
         self.name, self.pooling, self.views, self.monitor = name, pooling, views, monitor
+        self.health = health
         self.has_given = False
         self._outputs = Outputs()
         self._batches: list[Batch] = []
         self._held = 0
         self._kind = Kind()
-        self._stacked = 1
+        self._stacked, self._at_once = 1, 0
         self._spoiled = False
         self._told: set[str] = set()
 
@@ -48,6 +53,7 @@ class WatchedLayer:
 
     def take(self, output: Any, call: ModelCall, keywords: Mapping[str, Any]) -> None:
         """Keep what a call of the layer gave. Raises as `Pooling`."""
+        self.health.layer_called()
         if self.views.last_needed is not None and self.count > self.views.last_needed:
             self._outputs.count += 1
             return
@@ -63,6 +69,7 @@ class WatchedLayer:
 
     def expect(self, call: ModelCall) -> None:
         """A call came without gradients, which checkpointing may make again."""
+        self.health.layer_called()
         self._outputs.expect(call)
 
     def take_again(self, output: Any, call: ModelCall, keywords: Mapping[str, Any]) -> None:
@@ -80,12 +87,17 @@ class WatchedLayer:
         self.has_given = True
         if self.pooling.doubt:
             self.tell("rows", self.pooling.doubt)
-        outputs = self.views.counted(outputs, trained)
+        given, outputs = outputs, self.views.counted(outputs, trained)
         if outputs and self.monitor.loss is not None:
             self.monitor.loss.at_once = self.views.samples_of(outputs[0])
         batch = self.views.of_step(outputs, self.name)
         if not len(batch[0]):  # an empty batch
             return
+        self.health.end_batch(
+            [len(output) for output in given],
+            lambda calls: self.views.of_step(self.views.counted(calls, trained), self.name),
+        )
+        self._at_once = min(len(batch[0]), self.views.samples_of(outputs[0]))
         if self.monitor.settings.views is None:
             self.monitor.settings = replace(self.monitor.settings, views=self.views.in_words(outputs))
         if self.views.is_guessed:
@@ -103,6 +115,7 @@ class WatchedLayer:
         """
         batches, self._batches, self._held = self._batches, [], 0
         spoiled, self._spoiled = self._spoiled, False
+        health = self.health.take()
         if spoiled or not batches:
             self.monitor.skip(loss=loss, learning_rate=learning_rate)
             return
@@ -127,7 +140,9 @@ class WatchedLayer:
             z_a, z_b = torch.cat([z_a, z_b]), None
         if self.pooling.layout != self.monitor.settings.layout:
             self.monitor.settings = replace(self.monitor.settings, layout=self.pooling.layout)
-        self.monitor.update(z_a, z_b, loss=loss, learning_rate=learning_rate)
+        if z_b is not None:
+            health["batch"] = self._at_once * world_size()
+        self.monitor.update(z_a, z_b, loss=loss, learning_rate=learning_rate, health=health)
 
     def spoil(self) -> None:
         """Leave the step under way out, since some of its embeddings are missing."""

@@ -30,6 +30,12 @@ class Family(ABC):
         The exponent of a small mode of drive 1.
     loss_scale : ClassVar[float]
         The factor in front of the loss.
+
+    Examples
+    --------
+    >>> from eigenstep.theory import Autoencoder
+    >>> issubclass(Autoencoder, Family), Autoencoder.rate
+    (True, 8.0)
     """
 
     rate: ClassVar[float] = 8.0

@@ -15,6 +15,15 @@ def load_config(path: str | Path) -> TrainConfig:
         If there is no such file.
     ValueError
         For a name or a value that does not fit.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(f"{folder}/mine.yaml").write_text("{loss: simclr, steps: 50}")
+    ...     config = load_config(f"{folder}/mine.yaml")
+    >>> config.loss, config.steps
+    ('simclr', 50)
     """
     tree = read_tree(path)
     try:

@@ -42,6 +42,11 @@ def recipe_text(name: str) -> str:
     ------
     ValueError
         For an unknown name, naming the nearest one.
+
+    Examples
+    --------
+    >>> recipe_text("simclr/cifar10-resnet18").splitlines()[0]
+    '# SimCLR on CIFAR-10 with ResNet-18, the standard form.'
     """
     return _path(name).read_text(encoding="utf-8")
 

@@ -15,12 +15,6 @@ def build_predictor(dim: int, hidden: int) -> nn.Sequential:
     )
 
 
-def check_hidden(name: str, hidden: int) -> None:
-    """See that an option, the width of a predictor's hidden layer, is one."""
-    if hidden < 1:
-        raise ValueError(f"{name} is too small: expected at least 1, got {hidden}")
-
-
 def predictions(predicted: Sequence[Tensor], targets: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
     """Every view's prediction, (b, d), with the embedding of every global view but its own.
 
