@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from eigenstep.cli import main
+from eigenstep.export import MAPS, VIEWERS
 
 
 @pytest.mark.slow
@@ -14,7 +15,8 @@ def test_the_runs_own_images_are_embedded_and_broken_ones_named(run, capsys):
     assert output.out.endswith("embeddings: all.parquet (23 images, with labels)\n")
     assert output.err == ""
     table = parquet.read_table("all.parquet")
-    assert table.column_names == ["index", "image_hash", "path", "label", "features", "embedding"]
+    vectors = ["features", "embedding"]
+    assert table.column_names == ["class_name", "label", "index", "path", "image_hash", *vectors]
     assert table.num_rows == 23
 
 
@@ -42,6 +44,29 @@ def test_a_file_is_replaced_on_demand(run, tmp_path, refused):
 
 
 @pytest.mark.slow
+def test_a_viewers_file_is_written_and_its_own_command_told(run, capsys):
+    arguments = ["--out", "all.parquet", "--for", "atlas", "--neighbours", "3", "--thumbnails", "8"]
+    assert main(["embed", "run", *arguments]) == 0
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert told.startswith("Embedding Atlas opens it: embedding-atlas all.parquet --x x --y y ")
+    rows = parquet.read_table("all.parquet").to_pydict()
+    assert {len(each["ids"]) for each in rows["neighbours"]} == {3}
+    assert {"x", "y", "z", "image"} < set(rows)
+    assert main(["embed", "run", "--out", "projector", "--for", "tensorboard"]) == 0
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert told == "TensorBoard's projector opens it: tensorboard --logdir projector"
+
+
+@pytest.mark.slow
+def test_every_viewer_and_map_can_be_named(capsys):
+    with pytest.raises(SystemExit):
+        main(["embed", "--help"])
+    told = capsys.readouterr().out
+    assert f"{{None,{','.join(VIEWERS)}}}" in told
+    assert f"{{None,{','.join(MAPS)}}}" in told
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -49,6 +74,11 @@ def test_a_file_is_replaced_on_demand(run, tmp_path, refused):
         (["--out", "nowhere/all.npy"], "nowhere/all.npy cannot be written: there is no folder nowhere"),
         (["--out", "all.npy", "--data", "./nowhere"], "there is no folder ./nowhere"),
         (["--out", "all.npy", "--split", "dev"], "has no split 'dev'; set --split to one of train, test"),
+        (
+            ["--out", "all.npy", "--map", "principal"],
+            "expected a .parquet file for viewers",
+        ),
+        (["--out", "all", "--for", "tensorboard", "--neighbours", "3"], "leave out --map and --neighbours"),
         ([], "Missing from eigenstep embed: --out"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -31,6 +31,7 @@ ALLOWED = {
     "export/_columns.py": ({"open", "save", "savez"}, IN_AN_ASIDE),
     "export/_mode_directions.py": ({"savez"}, IN_MEMORY),
     "export/_onnx.py": ({"save"}, IN_AN_ASIDE),
+    "export/_thumbnails.py": ({"save"}, IN_MEMORY),
     "export/_timm.py": ({"save_file"}, IN_AN_ASIDE),
     "integrations/transformers.py": ({"save"}, IN_MEMORY),
     "machine/_other_libraries.py": (

@@ -1,18 +1,25 @@
 """The subcommand `embed`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from eigenstep.cli._parse import Flag
 from eigenstep.spelling import printable
 
+ViewerName = Literal["atlas", "spotlight", "tensorboard", "latent-scope"]
+MapName = Literal["principal", "umap"]
+
 
 def embed(
     run: tyro.conf.Positional[Path],
     out: Path,
     data: str | None = None,
+    viewer: Annotated[ViewerName | None, tyro.conf.arg(name="for")] = None,
+    thumbnails: int | None = None,
+    map_name: Annotated[MapName | None, tyro.conf.arg(name="map")] = None,
+    neighbours: int | None = None,
     modes: Path | None = None,
     split: str | None = None,
     limit: int | None = None,
@@ -28,9 +35,19 @@ def embed(
     run : tyro.conf.Positional[Path]
         A run folder.
     out : Path
-        The file to write: embeddings.parquet, or .npz, or .npy for the features alone.
+        The file to write: embeddings.parquet, or .npz, or .npy for features alone; a folder for TensorBoard.
     data : str | None
         Images, named as the data set to train on; default: the run's own.
+    viewer : Annotated[ViewerName | None, tyro.conf.arg(name='for')]
+        The viewer to look at them with: thumbnails, map and neighbours that it needs are written as it opens
+        them, and its own command is printed.
+    thumbnails : int | None
+        A picture of each image, of at most so many pixels a side, is a further column.
+    map_name : Annotated[MapName | None, tyro.conf.arg(name='map')]
+        Places on a map are further columns, x, y and z: principal axes of the features, or UMAP's layout.
+    neighbours : int | None
+        So many of the nearest images, by the features' cosine distance, are a further column; all pairs are
+        compared.
     modes : Path | None
         The modes.json of eigenstep modes RUN: scores along its modes are further columns, mode_1 and so on.
     split : str | None
@@ -46,6 +63,7 @@ def embed(
     overwrite : Flag
         Replace the file.
     """
+    from eigenstep.export import VIEWERS
     from eigenstep.export import embed as write
     from eigenstep.terminal import console, progress_line
 
@@ -56,6 +74,10 @@ def embed(
                 out,
                 data,
                 checkpoint,
+                viewer=viewer,
+                thumbnails=thumbnails,
+                map_name=map_name,
+                neighbours=neighbours,
                 modes=modes,
                 split=split,
                 limit=limit,
@@ -72,3 +94,5 @@ def embed(
         console.print(f"{len(written.broken)} broken images were left out: {shown}", soft_wrap=True)
     labels = "with labels" if written.labelled else "no labels"
     print(printable(f"embeddings: {out} ({written.count} images, {labels})"))
+    if viewer is not None:
+        print(printable(f"{VIEWERS[viewer].title} opens it: {VIEWERS[viewer].command(out)}"))

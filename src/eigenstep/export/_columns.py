@@ -3,11 +3,13 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
+
+from eigenstep.export._thumbnails import image_column
 
 SUFFIXES = (".parquet", ".npz", ".npy")
 
@@ -30,6 +32,10 @@ class Columns:
         float32 (n, p) and (n, d).
     scores : np.ndarray | None
         (n, m) along modes, columns `mode_1`, ...; None without modes.
+    class_name : list[str | None] | None
+        what labels are called, None for none; None where labels have no names.
+    thumbnails : np.ndarray | None
+        uint8 (n, s, s, 3), the column `image`; None without.
     """
 
     index: np.ndarray
@@ -39,6 +45,8 @@ class Columns:
     features: np.ndarray
     embedding: np.ndarray
     scores: np.ndarray | None = None
+    class_name: list[str | None] | None = None
+    thumbnails: np.ndarray | None = None
 
     @property
     def by_mode(self) -> dict[str, np.ndarray]:
@@ -51,29 +59,35 @@ class ParquetFile:
 
     Parameters
     ----------
+    place : Path | IO[bytes]
+        The file's name, or an open one.
     description : dict[str, Any]
         Kept as JSON under `eigenstep` in the file's metadata.
     """
 
-    def __init__(self, path: Path, description: dict[str, Any]) -> None:
-        self.path = path
+    def __init__(self, place: Path | IO[bytes], description: dict[str, Any]) -> None:
+        self.place = place
         self.metadata = {"eigenstep": json.dumps(description)}
         self.writer: parquet.ParquetWriter | None = None
 
     def write(self, block: Columns) -> None:
-        columns = {
-            "index": pa.array(block.index),
-            "image_hash": pa.array(block.image_hash.tolist(), pa.string()),
-            "path": pa.array(block.path, pa.string()),
-        }
+        columns: dict[str, pa.Array] = {}
+        if block.class_name is not None:
+            columns["class_name"] = pa.array(block.class_name, pa.string())
         if block.label is not None:
             columns["label"] = pa.array(block.label, mask=block.label < 0)
+        columns["index"] = pa.array(block.index)
+        columns["path"] = pa.array(block.path, pa.string())
+        if block.thumbnails is not None:
+            columns["image"] = image_column(block.thumbnails, block.path)
+        columns |= {name: pa.array(scores) for name, scores in block.by_mode.items()}
+        # Viewers colour by the first column, and show the others in their order.
+        columns["image_hash"] = pa.array(block.image_hash.tolist(), pa.string())
         columns["features"] = _vectors(block.features)
         columns["embedding"] = _vectors(block.embedding)
-        columns |= {name: pa.array(scores) for name, scores in block.by_mode.items()}
         table = pa.table(columns, metadata=self.metadata)
         if self.writer is None:
-            self.writer = parquet.ParquetWriter(self.path, table.schema)
+            self.writer = parquet.ParquetWriter(self.place, table.schema)
         self.writer.write_table(table)
 
     def close(self) -> None:
@@ -104,6 +118,10 @@ class ArrayFile:
         }
         for name in self.blocks[0].by_mode:
             arrays[name] = np.concatenate([block.by_mode[name] for block in self.blocks])
+        if self.blocks[0].class_name is not None:
+            arrays["class_name"] = np.array(
+                [name or "" for block in self.blocks for name in block.class_name or []]
+            )
         arrays["path"] = np.array([path or "" for block in self.blocks for path in block.path])
         arrays["description"] = np.array(json.dumps(self.description))
         with self.path.open("wb") as file:

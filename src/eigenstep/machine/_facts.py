@@ -25,6 +25,7 @@ OPTIONAL: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "dicom": ("DICOM", ("pydicom",)),
     "onnx": ("eigenstep export --to onnx", ("onnx", "onnxscript", "onnxruntime")),
     "tensorboard": ("--logger tensorboard", ("tensorboard",)),
+    "map": ("eigenstep embed --map umap", ("umap-learn",)),
     "wandb": ("--logger wandb", ("wandb", "pytorch-lightning")),
     "mlflow": ("--logger mlflow", ("mlflow-skinny", "sqlalchemy", "alembic", "pytorch-lightning")),
 }
