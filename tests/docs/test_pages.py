@@ -18,6 +18,7 @@ RUN_HERE = [
     "theory.md",
     "extend.md",
     "runs-in-python.md",
+    "other-data.md",
     *(page for page in PAGES if page.startswith("choose/")),
 ]
 

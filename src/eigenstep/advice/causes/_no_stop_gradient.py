@@ -34,7 +34,8 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 def _act(signs: Signs) -> Action:
     return Action(
         "Stop the gradient at the target: loss(predictor(z_a), z_b.detach()), and give the projector's output"
-        " batch norm; or add a term that keeps embeddings apart (variance, covariance or negatives)",
+        " batch norm, or standardise the target over the batch; or add a term that keeps embeddings apart"
+        " (variance, covariance or negatives)",
         expected="a mean cosine of two images' embeddings that stays near 0",
     )
 
