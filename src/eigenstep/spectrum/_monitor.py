@@ -329,6 +329,7 @@ class SpectrumMonitor:
             "time": self.time,
             "dim": self.dim,
             "loss": self._losses.state_dict(),
+            "health": as_numbers(self._health),
             "seen": None if self._seen is None else self._seen.state_dict(),
             "directions": self._leading.state_dict(),
         }
@@ -348,6 +349,7 @@ class SpectrumMonitor:
         self._last = self._recorded = self._folder = None
         self._opened, self._goes_on = False, True
         self._losses.load_state_dict(state["loss"])
+        self._health = dict(state.get("health", {}))  # which earlier versions had not
         self._leading.load_state_dict(state["directions"])
         self._seen = None
         if state["seen"] is not None:

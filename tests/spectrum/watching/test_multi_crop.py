@@ -92,6 +92,7 @@ def test_the_spectrum_is_that_of_the_two_global_crops(tmp_path, layer, joint, mi
     model = MultiCrop()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "Likely cause")  # which so small batches have
         with watch(model, layer, tmp_path / "watch", every=1, **options):
             seen = loop(model, joint, micro_batches)
     expected = by_hand(tmp_path / "hand", seen[layer])
@@ -122,7 +123,7 @@ def test_what_is_taken_for_views_unless_told_is_told_once_and_recorded(tmp_path,
     model = MultiCrop()
     with pytest.warns(UserWarning, match=message) as told, watch(model, layer, tmp_path / "watch", every=1):
         loop(model, joint)
-    assert len(told) == 1
+    assert len([each for each in told if "Likely cause" not in str(each.message)]) == 1
     assert read_record(tmp_path / "watch").config["monitor"]["views"] == said
 
 
@@ -131,6 +132,7 @@ def test_one_view_a_step_is_one_view_without_a_word(tmp_path):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "Likely cause")  # which so small batches have
         with watch(model, "head", tmp_path / "watch", every=1):
             for number in range(2):
                 model(crops_of(number)[0]).square().mean().backward()
