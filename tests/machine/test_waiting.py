@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from eigenstep.machine import usable_cores
+
 # Parallel work with pauses between: threads that spin through these take processor time.
 CODE = """
 import os, sys, time, resource
@@ -51,6 +53,7 @@ def in_new_process(share, **environment):
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="not told by this system"),
+    pytest.mark.skipif(usable_cores() < 2, reason="on one core no thread spins beside another"),
 ]
 
 

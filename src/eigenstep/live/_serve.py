@@ -64,8 +64,22 @@ def serve(folder: str | Path, port: int | None = None, open_page: bool = True) -
     print("the live page has ended")
 
 
+def _import_what_judges() -> None:
+    """What else would be imported when it is first used, when there may be no file descriptor for it."""
+    import scipy.optimize
+    import scipy.stats  # noqa: F401
+
+    from eigenstep import advice, analysis, record
+    from eigenstep.analysis import tracking, verdicts
+
+    for package in (advice, analysis, record, tracking, verdicts):
+        for name in package.__all__:
+            getattr(package, name)
+
+
 def page_server(folder: Path) -> uvicorn.Server:
     """A server of the page on a folder of runs; `run(sockets=[listen(port)])` starts it."""
+    _import_what_judges()
     config = uvicorn.Config(
         build_app(RunsFolder(folder)),
         http=BoundedConnection,
