@@ -96,6 +96,11 @@ class Outcome:
         What a reader must know to judge the numbers.
     figures : list[str]
         Names of the PNG files beside `result.json`; each has a PDF twin.
+
+    Examples
+    --------
+    >>> Outcome("e1", "Linear model", "Two modes.", [Row("worst error", measured=0.01)]).rows[0].measured
+    0.01
     """
 
     name: str
