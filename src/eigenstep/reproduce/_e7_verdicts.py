@@ -198,7 +198,16 @@ def since(verdicts: Sequence[Together], steps: Sequence[int]) -> int:
 
 
 def course_sentence(course: Sequence[WaysAgreement], steps: Sequence[int]) -> str:
-    """Say whether all ways come closer to each other or part, from the first snapshot that is trained on."""
+    """Say whether all ways come closer to each other or part, from the first snapshot that is trained on.
+
+    Examples
+    --------
+    >>> def moment(across):
+    ...     agreement = np.array([[0.9, across], [across, 0.9]])
+    ...     return WaysAgreement(("supervision", "reconstruction"), np.tile(agreement, (2, 2, 1, 1)), {})
+    >>> course_sentence([moment(0.9), moment(0.6), moment(0.3)], [0, 50, 400])
+    'Over training all ways part: ... by 0.90 untrained, 0.60 at step 50 and 0.30 at step 400 (...).'
+    """
     untrained, first, *_, end = (found.among_all() for found in course)
     change = Difference.of(end - first)
     word = {1: "come closer", 0: "neither come closer nor part", -1: "part"}[change.sign]

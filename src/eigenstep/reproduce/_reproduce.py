@@ -76,7 +76,7 @@ def reproduce(
     >>> reproduce(["e9"], Choices(), "out")
     Traceback (most recent call last):
         ...
-    ValueError: ...
+    ValueError: expected experiments of e1, e2, e3, e4, e5, e6, e7, got e9
     """
     out = Path(out)
     wanted = _checked(names, choices, resume, overwrite)

@@ -74,6 +74,7 @@ def start_pass(problem: Problem, settings: SolverSettings, generator: np.random.
     >>> from eigenstep.kernel._progress import SolverProgress
     >>> from eigenstep.kernel.functions import make_kernel
     >>> from eigenstep.kernel.pairs import make_objective, paired
+    >>> from eigenstep.kernel.solvers import nystrom_solution, start_pass
     >>> rows = np.random.default_rng(0).normal(size=(40, 3))
     >>> views = ViewRows([rows, rows + 0.1], torch.device("cpu"), torch.float64)
     >>> kernel, objective = make_kernel("rbf", torch.from_numpy(rows)), make_objective("barlow_twins")
