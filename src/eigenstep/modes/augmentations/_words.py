@@ -64,21 +64,7 @@ def signed(found: Difference) -> str:
 
 
 def tables(advice: AugmentationAdvice) -> list[TextTable]:
-    """For the terminal: with labels how the sets rank, best first, without the scores that need none.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from eigenstep.modes.augmentations import rank_augmentations
-    >>> from eigenstep.views import ViewsConfig
-    >>> brightness = torch.rand(120, generator=torch.Generator().manual_seed(0))
-    >>> images = brightness[:, None, None, None].expand(-1, 1, 8, 8)
-    >>> gentle = ViewsConfig(crop_scale=(0.8, 1.0), brightness=0.1, contrast=0.1)
-    >>> sets = [AugmentationSet("gentle", gentle), AugmentationSet("full", ViewsConfig())]
-    >>> [table] = tables(rank_augmentations(images, sets=sets, n_principal=8, n_views=2))
-    >>> table.header[:2], [row[0] for row in table.rows]
-    (['set', 'rho 1'], ['gentle', 'full'])
-    """
+    """For the terminal: with labels how the sets rank, best first, without the scores that need none."""
     rows, order = [], range(len(advice.sets))
     found = advice.ranked
     if found is not None:
