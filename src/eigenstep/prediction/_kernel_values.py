@@ -45,7 +45,7 @@ def kernel_values(
 
     Examples
     --------
-    >>> from eigenstep.prediction._config import PredictConfig
+    >>> from eigenstep.prediction import PredictConfig
     >>> kernel = kernel_values(PredictConfig(kernel="linear"), None, [])
     >>> images = torch.ones(3, 1, 2, 2)
     >>> kernel(images, 0.5 * images[:1])
