@@ -24,6 +24,24 @@ def apply_changes(record: RunRecord, advice: Advice, out: Path) -> list[str]:
         In one line where no option does what is advised, or the run is not one of `eigenstep train`.
     FileExistsError
         If there is such a file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from eigenstep.advice import advise
+    >>> from eigenstep.record import RecordWriter, read_record
+    >>> from eigenstep.training import OptimizerConfig
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> text = as_yaml(TrainConfig(loss="vicreg", optimizer=OptimizerConfig(lr=50.0)))
+    >>> writer = RecordWriter(folder / "run", 2, config=text)
+    >>> both = {"cross_correlation": np.ones(2), "covariance": np.ones(2)}
+    >>> for step, loss in enumerate([1.0, 9.0, np.inf]):
+    ...     writer.append(step, float(step), both, loss=loss)
+    >>> writer.finish("diverged", step=2)
+    >>> record = read_record(folder / "run")
+    >>> apply_changes(record, advise(record), folder / "better.yaml")[0]
+    'optimizer.lr: 50.0 -> 0.005'
     """
     if not record.config.get("loss") or record.is_prediction:
         raise ValueError(f"{record.path} has no configuration of `eigenstep train`; make the change by hand")

@@ -78,6 +78,18 @@ def compare(
     ValueError, FileNotFoundError
         In one line: embeddings of different images, runs without checkpoints, embeddings that are not
         finite; a run beside that differs in more than its seed; weights that do not fit or cannot be had.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> folder, generator = Path(tempfile.mkdtemp()), np.random.default_rng(0)
+    >>> z = generator.normal(size=(60, 3))
+    >>> np.save(folder / "mine.npy", z)
+    >>> np.save(folder / "turned.npy", z @ np.linalg.qr(generator.normal(size=(3, 3)))[0])
+    >>> [pair] = compare([folder / "mine.npy", folder / "turned.npy"], resamples=5).pairs
+    >>> round(pair.whole["cka"].value, 3), round(pair.whole["overlap"].value, 3)
+    (1.0, 1.0)
     """
     if len(names) < 2:
         raise ValueError(f"expected at least two inputs to compare, got {len(names)}")

@@ -34,6 +34,11 @@ class Input:
     at : str | None
         a run's checkpoint: init, last, best or a step; None for all that it has, the last one as a whole. Of
         a file the array or column, where it is named; of an encoder the name of the model.
+
+    Examples
+    --------
+    >>> Input("mine@300", Path("mine"), "run", "300").at
+    '300'
     """
 
     name: str
@@ -51,6 +56,15 @@ def parse_input(name: str | Path) -> Input:
         If there is nothing there, or no checkpoint.
     ValueError
         If it is nothing that can be compared.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "mine.npy"
+    >>> path.touch()
+    >>> given = parse_input(f"{path}@features")
+    >>> given.kind, given.at
+    ('file', 'features')
     """
     text = str(name)
     if text.startswith(PREFIX) and not Path(text).exists():

@@ -30,6 +30,16 @@ def draw_matrices(found: SideBySide, path: str | Path) -> Path:
     ------
     ValueError
         If matplotlib is not installed, or for another suffix.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from eigenstep.comparison import compare
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> np.save(folder / "mine.npy", np.random.default_rng(0).normal(size=(60, 3)))
+    >>> found = compare([folder / "mine.npy"] * 2, resamples=5)
+    >>> draw_matrices(found, folder / "agreement.png").name
+    'agreement.png'
     """
     path = Path(path)
     if path.suffix not in (".png", ".pdf"):
@@ -128,6 +138,13 @@ class AgreementMatrix:
     """A measure of every pair of inputs: values and chance levels (m, m), symmetric, 1 on the diagonal.
 
     NaN where the measure cannot tell.
+
+    Examples
+    --------
+    >>> values, chances = np.array([[1.0, 0.8], [0.8, 1.0]]), np.array([[np.nan, 0.1], [0.1, np.nan]])
+    >>> matrix = AgreementMatrix("cka", values, chances)
+    >>> bool(matrix.values[0, 1] > matrix.chances[0, 1])  # more than by chance
+    True
     """
 
     measure: str
@@ -136,7 +153,20 @@ class AgreementMatrix:
 
 
 def matrices(found: SideBySide) -> list[AgreementMatrix]:
-    """The measures that are drawn."""
+    """The measures that are drawn.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from eigenstep.comparison import compare
+    >>> folder, generator = Path(tempfile.mkdtemp()), np.random.default_rng(0)
+    >>> for name in ("a.npy", "b.npy"):
+    ...     np.save(folder / name, generator.normal(size=(60, 3)))
+    >>> overlap, *others = matrices(compare([folder / "a.npy", folder / "b.npy"], resamples=5))
+    >>> overlap.measure, overlap.values.round(2)
+    ('overlap', array([[1.  , 0.08],
+           [0.08, 1.  ]]))
+    """
     count = len(found.inputs)
     drawn = []
     for measure in DRAWN:

@@ -144,6 +144,16 @@ def modes_within(modes: Array, run: RunModes) -> tuple[Array, NDArray[np.int_]]:
     -------
     tuple[Array, NDArray[np.int_]]
         (m, T) |correlation| with the one that is found, and its rank there; 0 where none is left.
+
+    Examples
+    --------
+    >>> z = np.linalg.qr(np.random.default_rng(0).normal(size=(50, 3)))[0]
+    >>> run = run_modes([z * [3.0, 0.1, 0.01], z * [9.0, 3.0, 0.01]], [5, 10], [1, 2], center=False)
+    >>> correlations, ranks = modes_within(z[:, :2], run)
+    >>> correlations.round(1), ranks
+    (array([[1., 1.],
+           [0., 1.]]), array([[1, 1],
+           [0, 2]]))
     """
     shape = (modes.shape[1], len(run.steps))
     correlations, ranks = np.zeros(shape), np.zeros(shape, dtype=int)

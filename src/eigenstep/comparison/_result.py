@@ -108,6 +108,17 @@ class SideBySide:
         What a reader should know of how it was done.
     rules : list[str | None]
         What updated each run's weights, in words; None where nothing tells.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from eigenstep.comparison import compare
+    >>> path = tempfile.mkdtemp() + "/mine.npy"
+    >>> np.save(path, np.random.default_rng(0).normal(size=(60, 3)))
+    >>> found = compare([path, path], resamples=5)
+    >>> found.letters, found.learned_words, found.images
+    (['A', 'B'], ['3 dimensions', '3 dimensions'], 60)
     """
 
     inputs: list[Input]

@@ -95,7 +95,18 @@ def all_finite(weights: Weights) -> bool:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
-    """Write `step_00000300/` atomically and remove all but the latest `keep` ones."""
+    """Write `step_00000300/` atomically and remove all but the latest `keep` ones.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for step in (100, 200, 300):
+    ...     made = Checkpoint(step, {"projector": {"weight": torch.ones(2)}}, optimizer={})
+    ...     path = save_checkpoint(folder, made, keep=2)
+    >>> [each.name for each in find_checkpoints(folder)]
+    ['step_00000200', 'step_00000300']
+    """
     path = folder / f"step_{checkpoint.step:08d}"
     if not path.exists():
         with atomic_folder(path) as aside:
@@ -114,7 +125,17 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
 
 
 def save_best(folder: Path, step: int, weights: Weights) -> Path:
-    """Write `best_00000300/`, weights alone, and remove the one that was best before."""
+    """Write `best_00000300/`, weights alone, and remove the one that was best before.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for step in (100, 200):
+    ...     path = save_best(folder, step, {"projector": {"weight": torch.ones(2)}})
+    >>> [each.name for each in folder.iterdir()]
+    ['best_00000200']
+    """
     path = folder / f"best_{step:08d}"
     if not path.exists():
         with atomic_folder(path) as aside:

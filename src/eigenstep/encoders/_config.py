@@ -52,6 +52,11 @@ def of_three_channels(tree: dict[str, Any]) -> dict[str, Any]:
     """A configuration's tree that says of its images that they have three channels, where all had.
 
     In those files `views.normalize` is true or false, and in later ones a word.
+
+    Examples
+    --------
+    >>> of_three_channels({"views": {"normalize": True}, "images": {"size": 32}})["images"]
+    {'size': 32, 'channels': 3}
     """
     views, images = tree.get("views"), tree.get("images", {})
     if not isinstance(views, dict) or not isinstance(views.get("normalize"), bool):

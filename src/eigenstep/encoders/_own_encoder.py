@@ -79,7 +79,14 @@ def try_encoder(module: nn.Module, sample: Tensor) -> tuple[OwnEncoder, int]:
 
 
 def try_network(encoder: Encoder, sample: Tensor, name: str) -> tuple[Tensor, Tensor]:
-    """Features and embeddings of a few samples, as `try_encoder` checks them; `name` stands in errors."""
+    """Features and embeddings of a few samples, as `try_encoder` checks them; `name` stands in errors.
+
+    Examples
+    --------
+    >>> features, embeddings = try_network(OwnEncoder(nn.Linear(5, 3)), torch.zeros(2, 5), "mine")
+    >>> embeddings.shape, embeddings.requires_grad
+    (torch.Size([2, 3]), False)
+    """
     trained = [each for each in encoder.parameters() if each.requires_grad]
     if not trained:
         raise ValueError(f"encoder: {name} has no parameter that can be trained")

@@ -36,6 +36,14 @@ class Columns:
         what labels are called, None for none; None where labels have no names.
     thumbnails : np.ndarray | None
         uint8 (n, s, s, 3), the column `image`; None without.
+
+    Examples
+    --------
+    >>> scores = np.array([[0.5, -1.0], [1.5, 2.0]])
+    >>> names = np.array(["2e92979a", "7b1c55d0"])
+    >>> block = Columns(np.arange(2), names, [None, None], None, np.zeros((2, 8)), np.zeros((2, 4)), scores)
+    >>> block.by_mode
+    {'mode_1': array([0.5, 1.5]), 'mode_2': array([-1.,  2.])}
     """
 
     index: np.ndarray
@@ -138,7 +146,20 @@ def check_suffix(path: Path) -> None:
 
 
 def open_columns(path: Path, suffix: str, description: dict[str, Any]) -> ParquetFile | ArrayFile:
-    """A new file of the kind that the suffix names; it is whole after `close`."""
+    """A new file of the kind that the suffix names; it is whole after `close`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path, names = Path(tempfile.mkdtemp()) / "mine.npz", np.array(["2e92979a", "7b1c55d0"])
+    >>> file = open_columns(path, ".npz", {"run": "mine"})
+    >>> for start in (0, 2):
+    ...     rows = np.arange(start, start + 2)
+    ...     file.write(Columns(rows, names, [None, None], None, np.zeros((2, 8)), np.zeros((2, 4))))
+    >>> file.close()
+    >>> np.load(path)["features"].shape, np.load(path)["index"]
+    ((4, 8), array([0, 1, 2, 3]))
+    """
     return ParquetFile(path, description) if suffix == ".parquet" else ArrayFile(path, suffix, description)
 
 

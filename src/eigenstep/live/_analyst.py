@@ -18,6 +18,22 @@ class Analyst(threading.Thread):
     """Judges the runs of a folder one after another while a page is open.
 
     A run that was never judged comes before all others, so a page that opens is soon complete.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from eigenstep.record import RecordWriter
+    >>> root, both = Path(tempfile.mkdtemp()), {"cross_correlation": np.ones(2), "covariance": np.ones(2)}
+    >>> writer = RecordWriter(root / "mine", 2)
+    >>> for step in range(20):
+    ...     writer.append(step, 0.1 * step, both, loss=1.0)
+    >>> folder = RunsFolder(root)
+    >>> folder.refresh()
+    >>> Analyst(folder).judge(folder.entries["mine"])
+    >>> folder.entries["mine"].analysis.verdict["state"]
+    'too early'
     """
 
     def __init__(self, folder: RunsFolder) -> None:

@@ -49,6 +49,14 @@ def build_app(folder: RunsFolder) -> Starlette:
 
     It reads the runs and changes nothing. Requests by another host name than 127.0.0.1 or localhost, or from
     a page of another site, are refused.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> app = build_app(RunsFolder(Path(tempfile.mkdtemp())))
+    >>> [route.path for route in app.routes]
+    ['/', '/page/{name}', '/changes', '/rows']
     """
     session, name_of_folder = secrets.token_hex(8), folder.root.resolve().name
     for name in PLACES:

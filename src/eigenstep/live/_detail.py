@@ -27,6 +27,22 @@ def detail(entry: Entry, cursor: Cursor) -> dict[str, Any]:
     Notes
     -----
     With `reset` the page forgets what it has of the run.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from eigenstep.live._run_folder import Entry
+    >>> from eigenstep.record import RecordWriter
+    >>> writer = RecordWriter(tempfile.mkdtemp(), 2)
+    >>> writer.append(0, 0.0, {"cross_correlation": np.ones(2), "covariance": np.ones(2)}, loss=1.0)
+    >>> entry = Entry(writer.path, "mine")
+    >>> entry.run.refresh()
+    >>> reply = detail(entry, {})
+    >>> reply["reset"], reply["metrics"]["count"]
+    (True, 1)
+    >>> "metrics" in detail(entry, {"generation": reply["generation"], "metrics": 1})
+    False
     """
     run, analysis = entry.run, entry.analysis
     reset = cursor.get("generation") != run.generation

@@ -43,6 +43,13 @@ def serve(folder: str | Path, port: int | None = None, open_page: bool = True) -
         For a port that cannot be.
     OSError
         For one that is taken.
+
+    Examples
+    --------
+    >>> serve("no-such-folder")
+    Traceback (most recent call last):
+        ...
+    NotADirectoryError: there is no folder no-such-folder: expected a folder of runs, which may be empty
     """
     folder = Path(folder)
     if port is not None and not 1 <= port <= 65535:
@@ -78,7 +85,15 @@ def _import_what_judges() -> None:
 
 
 def page_server(folder: Path) -> uvicorn.Server:
-    """A server of the page on a folder of runs; `run(sockets=[listen(port)])` starts it."""
+    """A server of the page on a folder of runs; `run(sockets=[listen(port)])` starts it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> server = page_server(Path(tempfile.mkdtemp()))
+    >>> type(server).__name__, server.should_exit
+    ('Server', False)
+    """
     _import_what_judges()
     config = uvicorn.Config(
         build_app(RunsFolder(folder)),

@@ -31,6 +31,17 @@ def state_of(run: FollowedRun, now: float) -> State:
     word, as the summary says; "unread" is one of which the page knows no more than its name as yet. Without a
     summary, a run is "diverged" if its loss was finite and no longer is, "stalled" if it has not written for
     long.
+
+    Examples
+    --------
+    >>> import tempfile, time
+    >>> from eigenstep.record import RecordWriter
+    >>> writer = RecordWriter(tempfile.mkdtemp(), 2)
+    >>> writer.append(0, 0.0, {"cross_correlation": np.ones(2), "covariance": np.ones(2)}, loss=1.0)
+    >>> run = FollowedRun(writer.path, "mine")
+    >>> run.refresh()
+    >>> state_of(run, time.time()), state_of(run, time.time() + 86_400)
+    ('running', 'stalled')
     """
     count, first, last = run.count("metrics"), run.earliest("metrics"), run.latest("metrics")
     if run.problems and last is None:

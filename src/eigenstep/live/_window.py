@@ -22,6 +22,19 @@ def window(run: FollowedRun, source: str, axis: str, start: float, end: float) -
     ------
     ValueError
         For a source or axis that there is not.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp())
+    >>> with open(path / "metrics.jsonl", "w") as file:
+    ...     for step in range(3000):
+    ...         print(json.dumps({"step": step, "time": 0.1 * step, "loss": 1.0}), file=file)
+    >>> run = FollowedRun(path, "mine")
+    >>> run.refresh()
+    >>> window(run, "metrics", "step", 100, 200)["step"]["shape"], window(run, "metrics", "step", 0, 3000)
+    ([102], None)
     """
     if source not in ("metrics", "eigenvalues") or axis not in AXES:
         raise ValueError(f"expected metrics or eigenvalues by step or time, got {source} by {axis}")

@@ -19,17 +19,35 @@ Value = TypeVar("Value")
 
 
 def world_size() -> int:
-    """How many processes there are: 1 unless a process group is initialised."""
+    """How many processes there are: 1 unless a process group is initialised.
+
+    Examples
+    --------
+    >>> world_size()
+    1
+    """
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def own_rank() -> int:
-    """The place of this process among them: 0 unless a process group is initialised."""
+    """The place of this process among them: 0 unless a process group is initialised.
+
+    Examples
+    --------
+    >>> own_rank()
+    0
+    """
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
 def is_leader() -> bool:
-    """Whether this is the process that writes; before the group is initialised, as the launcher says."""
+    """Whether this is the process that writes; before the group is initialised, as the launcher says.
+
+    Examples
+    --------
+    >>> is_leader()
+    True
+    """
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank() == 0
     return os.environ.get("RANK", "0") == "0"
@@ -51,6 +69,11 @@ def row_counts(own: int, device: torch.device) -> list[int]:
     ----------
     device : torch.device
         One that the group can carry tensors of.
+
+    Examples
+    --------
+    >>> row_counts(128, torch.device("cpu"))
+    [128]
     """
     if world_size() == 1:
         return [own]
@@ -87,6 +110,13 @@ def gather_later(rows: Tensor, capacity: int) -> Callable[[], Tensor]:
 
     Processes may bring other numbers of rows, none too, but not more than `capacity`, the same for all. What
     is returned gives the rows of all, (..., N, d), waits for the device, and may be called in another thread.
+
+    Examples
+    --------
+    >>> gathered = gather_later(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), capacity=8)
+    >>> gathered()  # of one process, its own
+    tensor([[1., 2.],
+            [3., 4.]])
     """
     *lead, count, dim = rows.shape
     # In the first place the number of rows, which the half precisions could not hold.
@@ -108,22 +138,46 @@ def gather_later(rows: Tensor, capacity: int) -> Callable[[], Tensor]:
 
 
 def sum_over_processes(value: Tensor) -> Tensor:
-    """The sum of the processes' values, in a tensor of its own; of one process the value itself."""
+    """The sum of the processes' values, in a tensor of its own; of one process the value itself.
+
+    Examples
+    --------
+    >>> sum_over_processes(torch.tensor([1.0, 2.0]))
+    tensor([1., 2.])
+    """
     return _reduced(value, dist.ReduceOp.SUM) if world_size() > 1 else value
 
 
 def mean_over_processes(value: Tensor) -> Tensor:
-    """The mean of the processes' values."""
+    """The mean of the processes' values.
+
+    Examples
+    --------
+    >>> mean_over_processes(torch.tensor([1.0, 2.0]))
+    tensor([1., 2.])
+    """
     return sum_over_processes(value) / world_size() if world_size() > 1 else value
 
 
 def max_over_processes(value: Tensor) -> Tensor:
-    """The largest of the processes' values."""
+    """The largest of the processes' values.
+
+    Examples
+    --------
+    >>> max_over_processes(torch.tensor(3.0))
+    tensor(3.)
+    """
     return _reduced(value, dist.ReduceOp.MAX) if world_size() > 1 else value
 
 
 def same_everywhere(value: Tensor) -> Tensor:
-    """The leader's values, bit by bit, in all processes; the argument may be overwritten."""
+    """The leader's values, bit by bit, in all processes; the argument may be overwritten.
+
+    Examples
+    --------
+    >>> same_everywhere(torch.tensor([0.5, 0.25]))
+    tensor([0.5000, 0.2500])
+    """
     if world_size() == 1:
         return value
     carried = value.contiguous()
@@ -132,7 +186,13 @@ def same_everywhere(value: Tensor) -> Tensor:
 
 
 def gather_objects(value: Value) -> list[Value]:
-    """The values of all processes, in the order of their ranks; anything that can be pickled."""
+    """The values of all processes, in the order of their ranks; anything that can be pickled.
+
+    Examples
+    --------
+    >>> gather_objects({"rank": own_rank(), "images": 128})
+    [{'rank': 0, 'images': 128}]
+    """
     if world_size() == 1:
         return [value]
     values: list[Any] = [None] * world_size()
@@ -141,7 +201,13 @@ def gather_objects(value: Value) -> list[Value]:
 
 
 def on_leader(work: Callable[[], Value]) -> Value:
-    """What `work` gives in the first process, in all of them; its error is raised in all of them."""
+    """What `work` gives in the first process, in all of them; its error is raised in all of them.
+
+    Examples
+    --------
+    >>> on_leader(lambda: "written once")
+    'written once'
+    """
     outcome: list[tuple[Any, Exception | None]] = [(None, None)]
     if own_rank() == 0:
         try:

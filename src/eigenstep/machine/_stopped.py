@@ -44,7 +44,18 @@ def on_sigterm(receive: Receive | None = None) -> Iterator[None]:
 
 
 class RaiseOnce:
-    """Raises Terminated at the first signal: those that follow would interrupt the clearing up."""
+    """Raises Terminated at the first signal: those that follow would interrupt the clearing up.
+
+    Examples
+    --------
+    >>> handler = RaiseOnce()
+    >>> try:
+    ...     handler(15, None)
+    ... except Terminated:
+    ...     handler(15, None)  # the second signal lets the clearing up go on
+    ...     print("cleared up")
+    cleared up
+    """
 
     def __init__(self) -> None:
         self._raised = False

@@ -27,6 +27,14 @@ def calm_threads() -> Iterator[None]:
     cores it lets them spin some hundred times only (its manual, GOMP_SPINCOUNT); so a team is made that does
     nothing. How many threads compute, and so every number, stays as it is. Other runtimes than GNU's are
     left alone.
+
+    Examples
+    --------
+    >>> import torch
+    >>> with calm_threads():
+    ...     product = torch.ones(2, 3) @ torch.ones(3, 1)
+    >>> product.ravel()
+    tensor([3., 3.])
     """
     import torch
 

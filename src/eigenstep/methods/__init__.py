@@ -207,6 +207,16 @@ def check_views(config: Any, objective: "Objective") -> None:
     ------
     ValueError
         In one line that names the losses that take more.
+
+    Examples
+    --------
+    >>> from eigenstep.training import TrainConfig
+    >>> from eigenstep.views import ViewsConfig
+    >>> config, mae = TrainConfig(loss="mae", views=ViewsConfig(local_views=4)), METHODS["mae"]
+    >>> check_views(config, mae.build(mae.options(), 8, 2))
+    Traceback (most recent call last):
+        ...
+    ValueError: ... is of two views; expected --loss ...
     """
     if not config.views.crops or objective.takes_crops:
         return

@@ -41,6 +41,13 @@ class Embeddings:
         How many of all views are global ones, `z_a` and `z_b` among them.
     crop_targets : tuple[Tensor, ...]
         (b, d) what the target network makes of the other global ones.
+
+    Examples
+    --------
+    >>> z = torch.eye(4)
+    >>> seen = Embeddings(z, 0.9 * z, crops=(0.5 * z,))
+    >>> len(seen.z), seen.n_global, seen.labels is None
+    (3, 2, True)
     """
 
     z_a: Tensor

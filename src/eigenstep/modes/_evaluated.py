@@ -28,6 +28,13 @@ class EvaluatedModes:
         Of training.
     directions : tuple[Array, Array] | None
         Mean (d,) and directions (m, d) of modes that are linear in an embedding.
+
+    Examples
+    --------
+    >>> values = np.random.default_rng(0).normal(size=(100, 2))
+    >>> modes = EvaluatedModes(values, np.array([2.0, 1.0]), again=values[:, ::-1], when="at the end")
+    >>> modes.values.shape, modes.when
+    ((100, 2), 'at the end')
     """
 
     values: Array

@@ -63,7 +63,16 @@ def explained_shares(
 
 
 def readable(basis: Array, statistics: Array, split: Halves, sizes: Sequence[int]) -> Array:
-    """Held-out R^2, (s, number of sizes), by which each statistic is read off the first k modes."""
+    """Held-out R^2, (s, number of sizes), by which each statistic is read off the first k modes.
+
+    Examples
+    --------
+    >>> from eigenstep.modes import halves, orthonormal
+    >>> modes = orthonormal(np.random.default_rng(0).normal(size=(400, 2)))
+    >>> found = readable(modes, modes[:, 1:], halves(400), sizes=[1, 2])  # a statistic that is mode 2
+    >>> (found > 0.5).tolist()
+    [[False, True]]
+    """
     return np.stack([held_out_r2(basis[:, :k], statistics, split) for k in sizes], axis=1)
 
 

@@ -42,6 +42,16 @@ def kernel_values(
         What the tangent kernel's computation has to remark is added here.
     features : Callable[[Tensor], Matrix] | None
         Images to features (a, p), for kernels that are linear in some; see `view_features`.
+
+    Examples
+    --------
+    >>> from eigenstep.prediction import PredictConfig
+    >>> kernel = kernel_values(PredictConfig(kernel="linear"), None, [])
+    >>> images = torch.ones(3, 1, 2, 2)
+    >>> kernel(images, 0.5 * images[:1])
+    array([[2.],
+           [2.],
+           [2.]])
     """
     if config.kernel == "ntk":
         assert encoder is not None, "the caller builds the network that ntk needs"

@@ -20,6 +20,17 @@ def measured_times(record: RunRecord, plateaus: NDArray[np.float64]) -> NDArray[
     ----------
     plateaus : NDArray[np.float64]
         (k,) of the eigenvalues by rank; where it is NaN, half of the run's own plateau.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from eigenstep.record import RecordWriter
+    >>> writer, times = RecordWriter(tempfile.mkdtemp(), 2), np.linspace(0, 6, 121)
+    >>> for step, curve in enumerate(1 / (1 + np.exp(-8 * (times[:, None] - [1.0, 2.5])))):
+    ...     both = {"cross_correlation": curve, "covariance": curve}
+    ...     writer.append(step, times[step], both, loss=((1 - curve) ** 2).sum())
+    >>> measured_times(read_record(writer.path), np.ones(3)).round(2)
+    array([1. , 2.5, nan])
     """
     times = np.full(len(plateaus), np.nan)
     if record.eigenvalues is None or not len(record.eigenvalues):
@@ -36,6 +47,21 @@ def measured_mode_times(record: RunRecord, predicted: PredictedEmbeddings) -> ND
     """When a run learned each predicted mode, (k,), from the projections of its probe batch that it recorded.
 
     None where it recorded none, or of other images than were predicted.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from eigenstep.record import RecordWriter
+    >>> images, mode = np.arange(2 * 48, dtype=np.uint8).reshape(2, 4, 4, 3), np.array([[1.0], [-1.0]])
+    >>> writer = RecordWriter(tempfile.mkdtemp(), 1, probe=2, directions=1)
+    >>> writer.write_probe(images)
+    >>> for step, scale in enumerate([0.01, 0.1, 1.0, 1.0, 1.0]):
+    ...     one = {"cross_correlation": np.ones(1), "covariance": np.ones(1)}
+    ...     writer.append(step, float(step), one, points=scale * mode, loss=1.0)
+    >>> names = image_hashes(torch.from_numpy(images).permute(0, 3, 1, 2))
+    >>> predicted = PredictedEmbeddings(names, mode, mode, mode[None], *(np.zeros(1) for _ in range(3)))
+    >>> measured_mode_times(read_record(writer.path), predicted).round(1)
+    array([1.1])
     """
     if record.projections is None or not len(record.projections) or record.probe is None:
         return None
@@ -74,6 +100,18 @@ def fit_time(
     ------
     ValueError
         If the run has learned no mode.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from eigenstep.record import RecordWriter
+    >>> writer, times = RecordWriter(tempfile.mkdtemp(), 2), np.linspace(0, 6, 121)
+    >>> for step, curve in enumerate(1 / (1 + np.exp(-8 * (times[:, None] - [1.0, 2.5])))):
+    ...     both = {"cross_correlation": curve, "covariance": curve}
+    ...     writer.append(step, times[step], both, loss=((1 - curve) ** 2).sum())
+    >>> found = fit_time(read_record(writer.path), np.array([0.5, 1.2]), np.ones(2))
+    >>> round(found.time_factor, 2), found.fitted_errors.round(2)
+    (2.04, array([-0.02,  0.02]))
     """
     try:
         return compare_times(half_times, measured_times(record, plateaus))

@@ -62,6 +62,16 @@ def find_modes(
     ------
     ValueError
         If none has.
+
+    Examples
+    --------
+    >>> from eigenstep.kernel.pairs import make_objective
+    >>> views = np.array([[2.0, 0.0], [0.0, 1.0], [2.0, 0.0], [0.0, 1.0]])  # two pairs of equal views
+    >>> kernel = views @ views.T
+    >>> modes = find_modes(kernel, kernel[:2], SmallStart(make_objective("barlow_twins")), dim=2)
+    >>> modes.gamma.round(3), modes.images.round(3)
+    (array([2. , 0.5]), array([[2., 0.],
+           [0., 1.]]))
     """
     values = np.concatenate([kernel, to_images])
 
@@ -104,6 +114,15 @@ def scales_of_start(modes: KernelModes, embeddings: NDArray[np.float64]) -> NDAr
     each output; the QR factors of these give what is left to mode j by those before it
     (`theory.aligned_start`). Where the loss is centred the coefficients sum to zero, and the mean embedding
     has no part in it.
+
+    Examples
+    --------
+    >>> from eigenstep.kernel.pairs import make_objective
+    >>> views = np.array([[2.0, 0.0], [0.0, 1.0], [2.0, 0.0], [0.0, 1.0]])
+    >>> kernel = views @ views.T
+    >>> modes = find_modes(kernel, kernel[:2], SmallStart(make_objective("barlow_twins")), dim=2)
+    >>> scales_of_start(modes, views @ [[0.01, 0.0], [0.0, 0.03]]).round(3)
+    array([0.01, 0.03])
     """
     coordinates = embeddings.T @ modes.coefficients
     scales: NDArray[np.float64] = np.abs(np.diagonal(np.linalg.qr(coordinates, mode="r")))

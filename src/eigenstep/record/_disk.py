@@ -150,6 +150,15 @@ def replace_folder(
     -------
     Path
         Where the new folder is. Several processes may do so at once.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> def fill(folder):
+    ...     write_part(folder / "note.txt", "whole")
+    >>> out = Path(tempfile.mkdtemp()) / "figures"
+    >>> replace_folder(out, fill).name, replace_folder(out, fill, numbered=True).name
+    ('figures', 'figures-2')
     """
     make_folder(out.parent)
     place = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-", suffix=ASIDE))
@@ -249,7 +258,18 @@ def remove_if_empty(folder: Path) -> None:
 
 
 def remove_asides(folder: str | Path) -> None:
-    """Remove what killed processes left aside in a folder and below it."""
+    """Remove what killed processes left aside in a folder and below it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in (f".config.yaml-1{ASIDE}", "config.yaml"):
+    ...     (folder / name).touch()
+    >>> remove_asides(folder)
+    >>> [path.name for path in folder.iterdir()]
+    ['config.yaml']
+    """
     for entry in list(Path(folder).rglob(f".*{ASIDE}")):
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry, ignore_errors=True)
@@ -355,13 +375,36 @@ def unlock_file(path: Path, handle: int) -> None:
 
 
 def write_part(path: Path, data: str | bytes) -> None:
-    """Write a file of a folder that is itself still aside, see `atomic_folder`."""
+    """Write a file of a folder that is itself still aside, see `atomic_folder`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> out = Path(tempfile.mkdtemp()) / "run"
+    >>> with atomic_folder(out) as aside:
+    ...     write_part(aside / "config.yaml", "loss: simclr")
+    ...     out.exists()
+    False
+    >>> (out / "config.yaml").read_text()
+    'loss: simclr'
+    """
     _write_new(path, _encoded(data))
 
 
 @contextmanager
 def part_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file of a folder that is still aside, for who writes into an open one."""
+    """A file of a folder that is still aside, for who writes into an open one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> out = Path(tempfile.mkdtemp()) / "run"
+    >>> with atomic_folder(out) as aside:
+    ...     with part_file(aside / "weights.bin") as file:
+    ...         _ = file.write(b"1234")
+    >>> (out / "weights.bin").read_bytes()
+    b'1234'
+    """
     with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as handle:
         part = _Part(handle)
         try:

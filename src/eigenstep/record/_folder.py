@@ -95,6 +95,13 @@ class Owner:
         Names of what there is in a folder that concerns it; by default all.
     is_taken : Callable[[Path], bool] | None
         Whether there is something to resume or to replace; by default if anything concerns it.
+
+    Examples
+    --------
+    >>> words = "{out} has figures in it", "{out} is another's", "{out} also holds {others}"
+    >>> figures = Owner(("all.png",), lambda out: (out / "all.png").exists(), *words)
+    >>> figures.made(Path("no-such-folder")), figures.occupied.format(out="figures")
+    (False, 'figures has figures in it')
     """
 
     entries: tuple[str, ...]
@@ -150,6 +157,14 @@ def open_folder(out: Path, config: str, *, overwrite: bool = False) -> None:
     """Make a run folder with its configuration, without a summary, and empty of all else if `overwrite`.
 
     A process killed in here leaves a folder that is still known as a run, by its configuration.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> out = Path(tempfile.mkdtemp()) / "run"
+    >>> open_folder(out, "loss: simclr")
+    >>> found_entries(out), (out / CONFIG).read_text()
+    (['config.yaml'], 'loss: simclr')
     """
     make_folder(out)
     remove_asides(out)

@@ -64,6 +64,19 @@ class FollowedRun:
         One line for each file that cannot be read.
     damage
         One line for each file of which rows or lines that were read are damaged, and left out of all else.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from eigenstep.record import RecordWriter
+    >>> path, both = Path(tempfile.mkdtemp()), {"cross_correlation": np.ones(2), "covariance": np.ones(2)}
+    >>> writer, run = RecordWriter(path, 2), FollowedRun(path, "mine")
+    >>> for step in (0, 10):
+    ...     writer.append(step, 0.1 * step, both, loss=4.0 - step / 10)
+    ...     run.refresh()
+    ...     print(run.count("metrics"), run.latest("metrics"))
+    1 [0. 0. 4.]
+    2 [10.  1.  3.]
     """
 
     def __init__(self, path: Path, name: str) -> None:

@@ -108,6 +108,19 @@ class GrowingTable:
         The table's path without extension.
     folder : Path | None
         The run folder that both files must lie in; default: any.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from eigenstep.record import Table
+    >>> path = Path(tempfile.mkdtemp()) / "points"
+    >>> written, followed = Table(path, {"value": ("<f4", (2,))}), GrowingTable(path)
+    >>> for step in range(3):
+    ...     written.append(step=step, time=0.1 * step, value=[step, 2 * step])
+    >>> followed.refresh()
+    False
+    >>> len(followed), followed.read([2])["value"]
+    (3, array([[2., 4.]], dtype=float32))
     """
 
     def __init__(self, path: Path, folder: Path | None = None) -> None:

@@ -34,6 +34,17 @@ class Table:
     ------
     ValueError
         If the folder holds a table of another layout. A torn last row, left by a killed process, is dropped.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "points"
+    >>> table = Table(path, {"value": ("<f4", (2,))})
+    >>> for step in (0, 10, 20):
+    ...     table.append(step=step, time=0.1 * step, value=[step, 2 * step])
+    >>> table.truncate(20)  # the run goes on from step 20
+    >>> read_table(path)["step"], read_table(path)["value"][-1]
+    (array([ 0, 10]), array([10., 20.], dtype=float32))
     """
 
     def __init__(self, path: Path, columns: dict[str, tuple[str, tuple[int, ...]]]) -> None:

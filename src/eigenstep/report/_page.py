@@ -49,7 +49,14 @@ def rendered(section: RunSection) -> RenderedRun:
 
 
 def render_page(title: str, runs: Sequence[RenderedRun], absent: Sequence[AbsentRun] = ()) -> str:
-    """The whole page as text. Names are escaped; nothing in it refers to another file or address."""
+    """The whole page as text. Names are escaped; nothing in it refers to another file or address.
+
+    Examples
+    --------
+    >>> text = render_page("My runs", [], [AbsentRun("trial", "it has no measurement yet")])
+    >>> text[:15], "it has no measurement yet" in text
+    ('<!DOCTYPE html>', True)
+    """
     names = [f"run-{index + 1}" for index in range(len(runs))]
     drawings = [f'{{"id":"{name}",{run.drawing[1:]}' for name, run in zip(names, runs, strict=True)]
     return page(

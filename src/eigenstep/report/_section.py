@@ -48,6 +48,18 @@ class RunSection:
     ------
     ValueError
         If nothing has been measured yet.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from eigenstep.record import RecordWriter, read_record
+    >>> writer, times = RecordWriter(tempfile.mkdtemp(), 2), np.linspace(0, 6, 121)
+    >>> for step, curve in enumerate(1 / (1 + np.exp(-8 * (times[:, None] - [1.0, 2.5])))):
+    ...     both = {"cross_correlation": curve, "covariance": curve}
+    ...     writer.append(step, times[step], both, loss=((1 - curve) ** 2).sum())
+    >>> section = RunSection(read_record(writer.path))
+    >>> [round(rise.half_time, 2) for rise in section.rises], section.comparison
+    ([1.0, 2.5], [])
     """
 
     def __init__(self, record: RunRecord, others: Iterable[RunRecord] = ()) -> None:

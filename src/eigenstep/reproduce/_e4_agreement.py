@@ -102,7 +102,15 @@ def judge_agreement(
 
 
 def within_overlap(arrays: dict[str, NDArray[np.float64]], end: str, loss: str, dim: int) -> float:
-    """Overlap of a loss's embeddings with what a kernel predicts that it learns."""
+    """Overlap of a loss's embeddings with what a kernel predicts that it learns.
+
+    Examples
+    --------
+    >>> views = np.array([[2.0, 0.0], [0.0, 1.0], [2.0, 0.0], [0.0, 1.0]])  # of two images, first views first
+    >>> arrays = {"kernel_initial": views @ views.T, "embeddings": views[:, ::-1]}
+    >>> round(within_overlap(arrays, "kernel_initial", "barlow_twins", dim=2), 3)
+    1.0
+    """
     spaces = [arrays["embeddings"], predicted_space(arrays[end], loss, dim)]
     if is_centered(loss):
         spaces = [_centered(space) for space in spaces]
@@ -116,7 +124,13 @@ def predicted_space(kernel: NDArray[np.float64], loss: str, dim: int) -> NDArray
 
 
 def kernel_change(arrays: dict[str, NDArray[np.float64]]) -> float:
-    """||K_final - K_initial|| / ||K_initial||, Frobenius."""
+    """||K_final - K_initial|| / ||K_initial||, Frobenius.
+
+    Examples
+    --------
+    >>> kernel_change({"kernel_initial": np.eye(2), "kernel_final": 1.5 * np.eye(2)})
+    0.5
+    """
     initial = arrays["kernel_initial"]
     return float(np.linalg.norm(arrays["kernel_final"] - initial) / np.linalg.norm(initial))
 

@@ -88,7 +88,15 @@ def check_meanings(choices: Choices) -> None:
 
 
 def known_step(explained: Explanation, statistics: Sequence[str]) -> int | None:
-    """The first step at which one of the statistics could be read off."""
+    """The first step at which one of the statistics could be read off.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> explained = SimpleNamespace(known={"chroma": 400, "red-cyan": 200})
+    >>> known_step(explained, ["chroma", "red-cyan", "blue-yellow"])
+    200
+    """
     steps = [step for name in statistics if (step := explained.known.get(name)) is not None]
     return min(steps, default=None)
 

@@ -113,6 +113,16 @@ def ways_agreement(
         S features of the networks that each seed starts from.
     references : dict[str, NDArray[np.float32]]
         (n, k) of the same images, by name.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> one, other, start = (rng.normal(size=(60, 4)).astype(np.float32) for _ in range(3))
+    >>> ways, networks = [Way("simclr"), Way("autoencoder")], [one, other, one, other]
+    >>> found = ways_agreement(ways, networks, [start, start], {"pixels": other}, "cka_linear_biased")
+    >>> found.values[0, 1].round(1), found.references["pixels"][0].round(1)
+    (array([[1., 0.],
+           [0., 1.]]), array([0., 1.]))
     """
     count, seeds = len(features), len(untrained)
     beside = [*references.values(), *untrained]

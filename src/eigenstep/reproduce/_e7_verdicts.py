@@ -28,6 +28,13 @@ class WaysAgreement:
         (S, S, W, W): of way a with seed s and way b with seed t at [s, t, a, b]; 1 of a network with itself.
     references : dict[str, Array]
         (S, W): agreement with an untrained network of another seed, the pixels, and modes in closed form.
+
+    Examples
+    --------
+    >>> agreement = np.array([[0.9, 0.3], [0.3, 0.8]])  # of two ways, with two seeds
+    >>> found = WaysAgreement(("joint embedding", "reconstruction"), np.tile(agreement, (2, 2, 1, 1)), {})
+    >>> found.ceiling("joint embedding"), found.across("joint embedding", "reconstruction")
+    (array([0.9, 0.9]), array([0.3, 0.3]))
     """
 
     families: tuple[str, ...]
@@ -191,7 +198,16 @@ def since(verdicts: Sequence[Together], steps: Sequence[int]) -> int:
 
 
 def course_sentence(course: Sequence[WaysAgreement], steps: Sequence[int]) -> str:
-    """Say whether all ways come closer to each other or part, from the first snapshot that is trained on."""
+    """Say whether all ways come closer to each other or part, from the first snapshot that is trained on.
+
+    Examples
+    --------
+    >>> def moment(across):
+    ...     agreement = np.array([[0.9, across], [across, 0.9]])
+    ...     return WaysAgreement(("supervision", "reconstruction"), np.tile(agreement, (2, 2, 1, 1)), {})
+    >>> course_sentence([moment(0.9), moment(0.6), moment(0.3)], [0, 50, 400])
+    'Over training all ways part: ... by 0.90 untrained, 0.60 at step 50 and 0.30 at step 400 (...).'
+    """
     untrained, first, *_, end = (found.among_all() for found in course)
     change = Difference.of(end - first)
     word = {1: "come closer", 0: "neither come closer nor part", -1: "part"}[change.sign]
@@ -202,7 +218,16 @@ def course_sentence(course: Sequence[WaysAgreement], steps: Sequence[int]) -> st
 
 
 def pixels_sentence(found: WaysAgreement, family: str, others: Sequence[str]) -> str:
-    """Say whether a family stays with the pixels: agrees more with them than with any family of ways."""
+    """Say whether a family stays with the pixels: agrees more with them than with any family of ways.
+
+    Examples
+    --------
+    >>> agreement = np.array([[0.9, 0.3], [0.3, 0.8]])  # of two ways, with two seeds
+    >>> pixels = {"pixels": np.array([[0.1, 0.60], [0.1, 0.62]])}
+    >>> found = WaysAgreement(("joint embedding", "reconstruction"), np.tile(agreement, (2, 2, 1, 1)), pixels)
+    >>> pixels_sentence(found, "reconstruction", ["joint embedding"])
+    'Reconstruction stays with the pixels: ... by 0.61, ... joint embedding, by 0.30 (+0.31 ± 0.01).'
+    """
     pixels = found.references["pixels"][:, found.places(family)].mean(axis=1)
     nearest = max(others, key=lambda other: float(found.across(family, other).mean()))
     across = found.across(family, nearest)
@@ -221,6 +246,14 @@ def augmentations_sentence(found: WaysAgreement, changed: Mapping[int, int]) -> 
     ----------
     changed : Mapping[int, int]
         The place of a way, and that of the same loss with crops alone.
+
+    Examples
+    --------
+    >>> agreement = np.array([[0.9, 0.7, 0.4], [0.7, 0.9, 0.3], [0.4, 0.3, 0.9]])
+    >>> families = ("joint embedding", "supervision", CROPS)
+    >>> found = WaysAgreement(families, np.tile(agreement, (2, 2, 1, 1)), {})
+    >>> augmentations_sentence(found, changed={0: 2})
+    'Augmentations matter more than the method: with another set a way agrees with itself by 0.40, ...'
     """
     agreement = found.of_other_seeds()
     methods = [place for place, family in enumerate(found.families) if family != CROPS]

@@ -78,6 +78,11 @@ def hypothesis_images(choices: Choices) -> ImagesConfig:
     ------
     ValueError
         If there are fewer than a batch and those; what reading them raises.
+
+    Examples
+    --------
+    >>> hypothesis_images(Choices(data="photos")).limit
+    8192
     """
     data, most = choices.data_or("cifar10"), 45_000 if choices.full else 8192
     images = ImagesConfig(patches=most + HELD_OUT, limit=most + HELD_OUT)
@@ -92,7 +97,13 @@ def hypothesis_images(choices: Choices) -> ImagesConfig:
 
 
 def why_unlabelled(choices: Choices, images: ImagesConfig) -> str | None:
-    """Why ways that need labels cannot be trained on these images; None where they can."""
+    """Why ways that need labels cannot be trained on these images; None where they can.
+
+    Examples
+    --------
+    >>> why_unlabelled(Choices(), ImagesConfig())
+    'photos have no labels'
+    """
     source = find_source(choices.data_or("cifar10"))
     if "labels" in source.lacks:
         return f"{source.data} have no labels"
@@ -106,7 +117,14 @@ def why_unlabelled(choices: Choices, images: ImagesConfig) -> str | None:
 
 
 def way_configuration(way: Way, seed: int, choices: Choices, images: ImagesConfig) -> TrainConfig:
-    """A training of E7: of one seed all ways have the same backbone at the start, batches and views."""
+    """A training of E7: of one seed all ways have the same backbone at the start, batches and views.
+
+    Examples
+    --------
+    >>> config = way_configuration(Way("simclr"), 0, Choices(), ImagesConfig())
+    >>> config.backbone, config.steps, config.optimizer.name
+    ('convnet', 400, 'muon')
+    """
     steps = 5000 if choices.full else 400
     config = TrainConfig(
         data=choices.data_or("cifar10"),

@@ -23,6 +23,15 @@ class LinearModelExperiment:
     The encoder is trained by full-batch gradient descent, with automatic differentiation of the loss of the
     pairs' embeddings; the closed form sees the pairs and W(0) only. Simon et al. 2023 (arXiv:2303.15438),
     figure 1.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> images = torch.randint(256, (50, 3, 8, 8), generator=torch.Generator().manual_seed(0)).byte()
+    >>> record = LinearModelExperiment(dim=2, crop=6, records=40).run(images, tempfile.mkdtemp() + "/run")
+    >>> measured = [rise["half_time"] for rise in record.summary["rises"]]
+    >>> (np.array(measured) / record.prediction["half_times"]).round(1)
+    array([1., 1.])
     """
 
     dim: int = 10

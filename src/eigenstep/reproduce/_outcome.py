@@ -96,6 +96,11 @@ class Outcome:
         What a reader must know to judge the numbers.
     figures : list[str]
         Names of the PNG files beside `result.json`; each has a PDF twin.
+
+    Examples
+    --------
+    >>> Outcome("e1", "Linear model", "Two modes.", [Row("worst error", measured=0.01)]).rows[0].measured
+    0.01
     """
 
     name: str
@@ -119,6 +124,16 @@ def read_outcome(path: Path) -> tuple[Outcome, dict[str, Any]]:
     ------
     ValueError
         If the file is not of this form.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "result.json"
+    >>> rows = [Row("half-time", paper=2.0, predicted=1.98, measured=1.99)]
+    >>> Outcome("e1", "Linear model", "Two modes.", rows).write(path, seconds=3)
+    >>> outcome, facts = read_outcome(path)
+    >>> outcome.rows[0].measured, facts
+    (1.99, {'seconds': 3})
     """
     try:
         tree = json.loads(path.read_text())

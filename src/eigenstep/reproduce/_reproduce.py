@@ -70,6 +70,13 @@ def reproduce(
     FileExistsError
         If an experiment's folder is there and neither is given, or another process writes in `out`. Nothing
         is removed or written then.
+
+    Examples
+    --------
+    >>> reproduce(["e9"], Choices(), "out")
+    Traceback (most recent call last):
+        ...
+    ValueError: expected experiments of e1, e2, e3, e4, e5, e6, e7, got e9
     """
     out = Path(out)
     wanted = _checked(names, choices, resume, overwrite)

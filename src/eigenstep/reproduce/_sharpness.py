@@ -38,7 +38,13 @@ def step_sharpness(crossings: ArrayLike) -> float:
 
 
 def separate_share(crossings: ArrayLike) -> float:
-    """The share of neighbouring modes that are more than half a width apart; NaN with fewer than two."""
+    """The share of neighbouring modes that are more than half a width apart; NaN with fewer than two.
+
+    Examples
+    --------
+    >>> separate_share([[0.9, 1.9, 2.0], [1.0, 2.0, 2.1], [1.1, 2.1, 2.2]])  # 10, 50 and 90 % of three modes
+    0.5
+    """
     gaps = step_gaps(crossings)
     return float(np.mean(gaps > SEPARATE_GAP)) if len(gaps) else float("nan")
 

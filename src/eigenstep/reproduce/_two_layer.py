@@ -35,6 +35,15 @@ class TwoLayerExperiment:
 
     Simon et al. 2023 (arXiv:2303.15438), section 5: the embeddings that a network learns against those that
     its tangent kernel predicts, and against other losses' embeddings.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> images = torch.randint(256, (10, 3, 8, 8), generator=torch.Generator().manual_seed(0)).byte()
+    >>> out = Path(tempfile.mkdtemp()) / "run"
+    >>> record = TwoLayerExperiment(width=16, dim=2, crop=6, steps=4, records=2).run(images, out)
+    >>> {name: values.shape for name, values in np.load(out / "embeddings.npz").items()}
+    {'embeddings': (20, 2), 'kernel_initial': (20, 20), 'kernel_final': (20, 20)}
     """
 
     loss: str = "barlow_twins"
@@ -122,7 +131,14 @@ def is_centered(loss: str) -> bool:
 
 
 def predicted_modes(kernel: NDArray[np.float64], loss: str, dim: int) -> ContrastiveKernelPCA:
-    """What the loss learns first in the kernel of 2n views, first views first: the fitted closed form."""
+    """What the loss learns first in the kernel of 2n views, first views first: the fitted closed form.
+
+    Examples
+    --------
+    >>> views = np.array([[2.0, 0.0], [0.0, 1.0], [2.0, 0.0], [0.0, 1.0]])  # of two images, first views first
+    >>> predicted_modes(views @ views.T, "barlow_twins", 2).eigenvalues_.round(3)
+    array([2. , 0.5])
+    """
     pairs = np.tile(np.arange(len(kernel) // 2), 2)
     return ContrastiveKernelPCA(dim, kernel="precomputed", objective=loss).fit(kernel, groups=pairs)
 

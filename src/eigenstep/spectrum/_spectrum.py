@@ -80,6 +80,15 @@ def spectrum_of(
         How many of the eigenvalues.
     plateau : float
         Eigenvalue of a learned mode in theory, for the measure `modes_past_half`.
+
+    Examples
+    --------
+    >>> from eigenstep.spectrum.moments import pair_moments_of_rows
+    >>> z = torch.randn(500, 5, generator=torch.Generator().manual_seed(0))
+    >>> both = torch.stack([z, z]) * torch.tensor([1.0, 1.0, 1.0, 0.0, 0.0])  # three modes are learned
+    >>> found = spectrum_of(pair_moments_of_rows(both), step=10, time=1.0, center=True, kept=4)
+    >>> found.cross_correlation.round(1), round(found.measures["rank_me"], 1)
+    (array([1.1, 0.9, 0.9, 0. ]), 3.0)
     """
     if not moments.count:
         return _unknown(moments, step, time, kept, eigenvectors)

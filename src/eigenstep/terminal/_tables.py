@@ -33,7 +33,28 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]
 
 
 def print_prediction(record: RunRecord) -> None:
-    """Print each mode's predicted and measured half-time, and the worst relative error."""
+    """Print each mode's predicted and measured half-time, and the worst relative error.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from eigenstep.record import RecordWriter, read_record
+    >>> writer = RecordWriter(tempfile.mkdtemp(), 2)
+    >>> prediction = {"gamma": [2.0, 1.0], "half_times": [0.8, 1.7], "start_scales": [0.001, 0.001]}
+    >>> writer.write_prediction(prediction)
+    >>> writer.append(0, 0.0, {"cross_correlation": np.ones(2), "covariance": np.ones(2)}, loss=1.0)
+    >>> rises = [{"mode": 0, "half_time": 0.81}, {"mode": 1, "half_time": 1.7}]
+    >>> writer.finish("finished", step=0, rises=rises)
+    >>> print_prediction(read_record(writer.path))
+    Linear model: when each mode is learned (t = learning rate × step)
+    ┏━━━━━━┳━━━━━━━┳━━━━━━━━━━━┳━━━━━━━━━━┳━━━━━━━━┓
+    ┃ mode ┃ gamma ┃ predicted ┃ measured ┃  error ┃
+    ┡━━━━━━╇━━━━━━━╇━━━━━━━━━━━╇━━━━━━━━━━╇━━━━━━━━┩
+    │ 1    │     2 │       0.8 │     0.81 │ +1.25% │
+    │ 2    │     1 │       1.7 │      1.7 │ +0.00% │
+    └──────┴───────┴───────────┴──────────┴────────┘
+    worst error 1.25%
+    """
     assert record.prediction is not None
     assert record.summary is not None
     gamma, predicted = np.array(record.prediction["gamma"]), np.array(record.prediction["half_times"])
@@ -61,6 +82,22 @@ def print_runs(records: list[RunRecord]) -> None:
 
     At which step each of its modes reached half of its plateau, where its loss stands, and how many more
     steps the next mode would take.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from eigenstep.record import RecordWriter, read_record
+    >>> writer, times = RecordWriter(tempfile.mkdtemp() + "/mine", 2), np.linspace(0, 6, 121)
+    >>> for step, curve in enumerate(1 / (1 + np.exp(-8 * (times[:, None] - [1.0, 2.5])))):
+    ...     both = {"cross_correlation": curve, "covariance": curve}
+    ...     writer.append(step, times[step], both, loss=((1 - curve) ** 2).sum())
+    >>> print_runs([read_record(writer.path)])
+    What was learned
+    ┏━━━━━━┳━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━┓
+    ┃ run  ┃        loss ┃ learned modes ┃ steps at which they rose ┃
+    ┡━━━━━━╇━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━━━┩
+    │ mine │ 2.00 → 0.00 │             2 │                    20 50 │
+    └──────┴─────────────┴───────────────┴──────────────────────────┘
     """
     rows, said = [], []
     for record in records:

@@ -27,6 +27,18 @@ class Health:
 
     Parts are the backbone, the projector and, where it is trained, the objective. docs/run-folder.md says
     what each number is.
+
+    Examples
+    --------
+    >>> from eigenstep.encoders import OwnEncoder
+    >>> from eigenstep.methods import METHODS
+    >>> from eigenstep.training import Learner, OneProcess
+    >>> method, engine = METHODS["vicreg"], OneProcess("cpu", "32-true")
+    >>> learner = Learner(engine, OwnEncoder(nn.Linear(5, 3)), method.build(method.options(), 3, 2))
+    >>> images = torch.randn(8, 5)
+    >>> found = Health(learner, engine).of_batch(learner.forward(0, (images, images)), images)
+    >>> found["views_equal"], found["images_distinct"], found["batch"]
+    (1.0, 1.0, 8.0)
     """
 
     def __init__(self, learner: Learner, engine: Engine) -> None:

@@ -83,6 +83,17 @@ class Learner:
         How many of the views are global ones; the first two are measured.
     local_views : int
         How many further ones there are.
+
+    Examples
+    --------
+    >>> from eigenstep.encoders import OwnEncoder
+    >>> from eigenstep.methods import METHODS
+    >>> from eigenstep.training import OneProcess
+    >>> method, encoder = METHODS["vicreg"], OwnEncoder(nn.Linear(5, 3))
+    >>> learner = Learner(OneProcess("cpu", "32-true"), encoder, method.build(method.options(), 3, 2))
+    >>> passed = learner.forward(0, (torch.randn(8, 5), torch.randn(8, 5)))
+    >>> sorted(passed.terms), [tuple(z.shape) for z in passed.embeddings]
+    (['covariance', 'invariance', 'variance'], [(8, 3), (8, 3)])
     """
 
     def __init__(

@@ -232,6 +232,16 @@ def build_learner(
     ------
     ValueError
         For what its loss refuses.
+
+    Examples
+    --------
+    >>> from eigenstep.encoders import initial_encoder
+    >>> from eigenstep.training import OneProcess
+    >>> config = TrainConfig(loss="vicreg")
+    >>> engine, method = OneProcess("cpu", "32-true"), method_named("vicreg")
+    >>> learner = build_learner(engine, config, method, initial_encoder(config), None, (3, 32, 32))
+    >>> sorted(learner.parts), learner.dtype
+    (['backbone', 'projector'], torch.float32)
     """
     torch.manual_seed(derived_seed(config.seed, 3))
     objective = _build(method, config, classes)

@@ -41,6 +41,16 @@ class Probe:
     ------
     ValueError, FileNotFoundError
         In one line if there are no such images, or no labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eigenstep.images import ImagesConfig, own_data
+    >>> items = [(np.full((8, 8, 3), 20 + 200 * (place % 2), np.uint8), place % 2) for place in range(40)]
+    >>> config = TrainConfig(images=ImagesConfig(size=8))
+    >>> probe = Probe(config, own_data({"train": items[:30], "test": items[30:]}))
+    >>> probe.test_split, probe.measure_pixels(["ridge"])
+    ('test', {'ridge_pixels': 1.0})
     """
 
     def __init__(

@@ -15,6 +15,11 @@ def launch(config: TrainConfig) -> Engine:
     ------
     ValueError
         If the device cannot be used, or the batch cannot be shared among the processes.
+
+    Examples
+    --------
+    >>> launch(TrainConfig(device="cpu", precision="32-true", batch_size=8)).world_size
+    1
     """
     world, local = (int(os.environ.get(name, 1)) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     if config.batch_size % world or config.batch_size < 2 * world:

@@ -80,6 +80,13 @@ def measure_growth(
     variances : np.ndarray | None
         (T,), the probe batch's along the mode; they are not that of a minibatch, so they stand in for the
         eigenvalues where both grow in step.
+
+    Examples
+    --------
+    >>> times = np.linspace(0, 2, 21)
+    >>> growth = measure_growth(times, 1 / (1 + np.exp(-4 * (times - 3.0))), plateau=1.0)
+    >>> round(growth.rate, 3), round(growth.time_to_half, 3)
+    (4.0, 1.0)
     """
     recent = slice(-MOST_RECORDS, None)
     t, values = times[recent], eigenvalues[recent]
@@ -118,7 +125,15 @@ def _line(t: np.ndarray, z: np.ndarray) -> Growth:
 
 
 class Risen(NamedTuple):
-    """A mode that has risen: its record, and what it came to."""
+    """A mode that has risen: its record, and what it came to.
+
+    Examples
+    --------
+    >>> times = np.linspace(0, 4, 81)
+    >>> rise = Risen(times, 1 / (1 + np.exp(-4 * (times - 2.0))), None, plateau=1.0, half_time=2.0)
+    >>> float(np.interp(rise.half_time, rise.times, rise.eigenvalues))
+    0.5
+    """
 
     times: np.ndarray
     eigenvalues: np.ndarray
@@ -129,7 +144,15 @@ class Risen(NamedTuple):
 
 @dataclass(frozen=True)
 class Delay:
-    """log(forecast / truth) of the time that remains: its mean, standard deviation and degrees of freedom."""
+    """log(forecast / truth) of the time that remains: its mean, standard deviation and degrees of freedom.
+
+    Examples
+    --------
+    >>> growth = Growth(level=-3.0, rate=2.0, rate_error=0.0, roughness=0.0)
+    >>> delay = Delay(mean=np.log(1.5), deviation=0.1, freedom=4.0)  # earlier modes came sooner than foreseen
+    >>> growth.time_to_half, [round(each, 2) for each in delay.remaining(growth, plateau_spread=0.0)]
+    (1.5, [1.0, 0.81, 1.24])
+    """
 
     mean: float
     deviation: float
@@ -157,6 +180,15 @@ def delay_of(growth: Growth, risen: Iterable[Risen]) -> Delay:
     Where features strengthen while a mode is learned, growth is faster than exponential and forecasts come
     too late, by the same factor for all modes of a run; where modes compete, too early, by factors that
     scatter.
+
+    Examples
+    --------
+    >>> times = np.linspace(0, 4, 81)
+    >>> risen = Risen(times, 1 / (1 + np.exp(-4 * (times - 2.0))), None, plateau=1.0, half_time=2.0)
+    >>> growth = Growth(level=-3.0, rate=2.0, rate_error=0.0, roughness=0.0)
+    >>> delay = delay_of(growth, [risen])
+    >>> round(delay.mean, 3), delay.freedom
+    (0.0, 4.0)
     """
     scatter = PRIOR_SCATTER * growth.unsteadiness * max(1.0, -growth.level / SCATTER_GROWS_BELOW)
     latest = sorted(risen, key=lambda rise: rise.half_time)[-MODES_LEARNED_FROM:]

@@ -25,6 +25,13 @@ def pretrained_weights(backbone: str) -> dict[str, Tensor]:
     ValueError
         In one line for a backbone without such weights, and where there is no network and they are not in the
         cache, saying which file to give instead.
+
+    Examples
+    --------
+    >>> pretrained_weights("resnet18.no_such_tag")
+    Traceback (most recent call last):
+        ...
+    ValueError: timm has no pretrained weights for 'resnet18.no_such_tag'; pretrained are ...
     """
     name = backbone.removesuffix(SMALL)
     if backbone == "convnet" or not timm.is_model(name):

@@ -46,7 +46,13 @@ def reason_of(error: Exception) -> str:
 
 
 def broken_image(data: str, broken: Broken) -> str:
-    """What is said where a broken image is refused."""
+    """What is said where a broken image is refused.
+
+    Examples
+    --------
+    >>> print(broken_image("photos", Broken(3, "cat.png", "the file is empty")))
+    photos: cat.png cannot be decoded (the file is empty); mend it, or leave --images.broken at its default
+    """
     return (
         f"{data}: {broken.name} cannot be decoded ({broken.reason}); mend it, or leave --images.broken at its"
         " default"

@@ -94,6 +94,14 @@ def array_shapes(record: File, config: ImagesConfig) -> dict[str | None, tuple[i
 
     An array of two axes, the first as long as an array of images beside it, says something of each of
     them, such as its label.
+
+    Examples
+    --------
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> np.savez(file, images=np.zeros((20, 8, 8), np.uint8), labels=np.zeros(20), mask=np.zeros((8, 8)))
+    >>> array_shapes(BytesImage(file.getvalue()), ImagesConfig())
+    {'images': (20, 8, 8), 'mask': (8, 8)}
     """
     with record.open() as file:
         if file.read(len(NPY)) == NPY:

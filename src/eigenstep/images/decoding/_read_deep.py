@@ -12,7 +12,15 @@ _BEFORE = 1 << 20
 
 
 def is_deep(image: Image.Image, file: BinaryIO, head: bytes) -> bool:
-    """Whether an image that has been opened has several channels of more than 8 bits each."""
+    """Whether an image that has been opened has several channels of more than 8 bits each.
+
+    Examples
+    --------
+    >>> import io
+    >>> head = b"P6 1 1 65535 "  # 16 bits in each of three channels
+    >>> is_deep(Image.open(io.BytesIO(head)), io.BytesIO(head), head)
+    True
+    """
     if image.format == "PNG":
         return is_deep_png(head)
     if image.format == "PPM":

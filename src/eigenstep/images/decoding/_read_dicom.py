@@ -50,7 +50,15 @@ def read_dicom(file: BinaryIO, config: ImagesConfig, frame: int | None = None) -
 
 
 def count_frames(file: BinaryIO) -> int:
-    """How many there are, by the header; 1 where pydicom is missing, which is told when it is decoded."""
+    """How many there are, by the header; 1 where pydicom is missing, which is told when it is decoded.
+
+    Examples
+    --------
+    >>> from pydicom import examples
+    >>> with open(examples.get_path("ybr_color"), "rb") as file:
+    ...     count_frames(file)
+    30
+    """
     try:
         pydicom = _pydicom()
     except ValueError:

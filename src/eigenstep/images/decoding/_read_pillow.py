@@ -53,6 +53,15 @@ def open_picture(file: BinaryIO, head: bytes, config: ImagesConfig) -> Image.Ima
     ------
     ValueError
         If it is too large, of no known format, or of one for which a package is missing.
+
+    Examples
+    --------
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> Image.new("L", (6, 4)).save(file, "png")
+    >>> image = open_picture(file, file.getvalue()[:160], ImagesConfig())
+    >>> image.size, image.mode
+    ((6, 4), 'L')
     """
     if head[4:8] == b"ftyp":
         _need_decoder(head[8:12], head[16:64])
@@ -70,7 +79,16 @@ def open_picture(file: BinaryIO, head: bytes, config: ImagesConfig) -> Image.Ima
 
 
 def look_at_picture(file: BinaryIO, head: bytes, config: ImagesConfig) -> int | None:
-    """How many channels an image of 8 bits or fewer has, by its header; None of those of more bits."""
+    """How many channels an image of 8 bits or fewer has, by its header; None of those of more bits.
+
+    Examples
+    --------
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> Image.new("L", (6, 4)).save(file, "png")
+    >>> look_at_picture(file, file.getvalue()[:160], ImagesConfig())
+    1
+    """
     image = open_picture(file, head, config)
     mode = image.mode
     if mode.startswith("I") or mode == "F" or is_deep(image, file, head):

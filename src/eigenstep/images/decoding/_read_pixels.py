@@ -39,7 +39,14 @@ def read_pixels(record: Record, config: ImagesConfig) -> np.ndarray:
 
 
 def read_image(record: Record, config: ImagesConfig) -> Image.Image | np.ndarray:
-    """The same; what Pillow reads is its image of mode 1, L or RGB, so that nothing is copied."""
+    """The same; what Pillow reads is its image of mode 1, L or RGB, so that nothing is copied.
+
+    Examples
+    --------
+    >>> image = read_image(PillowImage(Image.new("RGB", (6, 4))), ImagesConfig())
+    >>> type(image).__name__, image.size, read_image(np.zeros((4, 6)), ImagesConfig()).shape
+    ('Image', (6, 4), (4, 6, 1))
+    """
     if record is None:
         raise ValueError("there is no image in this row")
     if isinstance(record, np.ndarray):

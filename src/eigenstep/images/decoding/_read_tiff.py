@@ -67,13 +67,34 @@ def read_page(part: PartImage, config: ImagesConfig) -> Image.Image | np.ndarray
 
 
 def count_pages(file: BinaryIO) -> int:
-    """How many images the pages are, where they are images."""
+    """How many images the pages are, where they are images.
+
+    Examples
+    --------
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> grey = [Image.new("L", (8, 8)) for _ in range(5)]
+    >>> grey[0].save(file, "tiff", save_all=True, append_images=grey[1:])
+    >>> _ = file.seek(0)
+    >>> count_pages(file)
+    5
+    """
     with _opened(file) as tif:
         return sum(_pages_of(series) for series in _whole(tif))
 
 
 def look_at_tiff(file: BinaryIO, config: ImagesConfig) -> int | None:
-    """How many channels a file has that Pillow reads at 8 bits or fewer, by its header; None of others."""
+    """How many channels a file has that Pillow reads at 8 bits or fewer, by its header; None of others.
+
+    Examples
+    --------
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> Image.new("RGB", (6, 4)).save(file, "tiff")
+    >>> _ = file.seek(0)
+    >>> look_at_tiff(file, ImagesConfig())
+    3
+    """
     with _opened(file) as tif:
         series = _alike(tif)
         key = series[0].keyframe

@@ -104,6 +104,12 @@ class PartImage:
         The name of the array in an .npz file.
     is_whole : bool
         The array is one image, of which `index` says nothing.
+
+    Examples
+    --------
+    >>> from eigenstep.images.decoding import FileImage
+    >>> PartImage(FileImage("cells.npz"), index=3, array="images").path
+    'cells.npz[images][3]'
     """
 
     file: FileImage | MemberImage | BytesImage
@@ -150,6 +156,12 @@ class PillowImage:
     ----------
     image : Image.Image
         As a data set in memory gives it.
+
+    Examples
+    --------
+    >>> from eigenstep.images import ImagesConfig, read_pixels
+    >>> read_pixels(PillowImage(Image.new("RGB", (6, 4))), ImagesConfig()).shape
+    (4, 6, 3)
     """
 
     image: Image.Image

@@ -69,6 +69,14 @@ def load_labelled(
     ------
     ValueError
         In one line if the split or its labels do not exist, or too many images were asked for.
+
+    Examples
+    --------
+    >>> from eigenstep.images import own_data
+    >>> items = [(np.full((8, 8), 20 * label, np.uint8), label) for label in range(10)]
+    >>> found = load_labelled(own_data(items), ImagesConfig(size=8), "train", limit=4)
+    >>> found.labels, found.images[:, 0, 0, 0]
+    (tensor([2, 4, 6, 7]), tensor([ 40,  80, 120, 140], dtype=torch.uint8))
     """
     source = find_source(data)
     data = source.data

@@ -101,7 +101,18 @@ def open_images(
 def is_kept_whole(
     source: Source, opened: RandomAccess | Shards, stored: StoredFormat, processes: int = 1
 ) -> bool:
-    """Whether images are decoded once into memory, and not while so many processes train."""
+    """Whether images are decoded once into memory, and not while so many processes train.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eigenstep.images import own_data
+    >>> source = own_data([np.zeros((8, 8), np.uint8)] * 10)
+    >>> opened = source.open(ImagesConfig(size=8))
+    >>> configs = [ImagesConfig(size=8, stream=stream) for stream in ("never", "always")]
+    >>> [is_kept_whole(source, opened, StoredFormat(config, Pixels())) for config in configs]
+    [True, False]
+    """
     stream = stored.config.stream
     if isinstance(opened, Shards) or stream != "auto" or source.is_made:
         return stream == "never" or source.is_made

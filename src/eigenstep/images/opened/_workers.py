@@ -56,6 +56,13 @@ class Workers(Generic[Task, Result]):
         Takes a task; both have to be picklable where processes are not forked.
     processes : int
         How many.
+
+    Examples
+    --------
+    >>> workers = Workers(str.upper, processes=0)
+    >>> list(workers.map(iter([("first", "cat"), ("second", "dog")])))
+    [('first', 'CAT'), ('second', 'DOG')]
+    >>> workers.close()
     """
 
     def __init__(self, work: Callable[[Task], Result], processes: int) -> None:

@@ -73,6 +73,14 @@ def find_test_split(data: str | Source, config: ImagesConfig) -> str:
     ------
     ValueError
         Naming the splits, if there is neither.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eigenstep.images import own_data
+    >>> items = [(np.zeros((8, 8)), 0), (np.ones((8, 8)), 1)]
+    >>> find_test_split(own_data({"train": items, "validation": items}), ImagesConfig())
+    'validation'
     """
     source = find_source(data)
     source.need("splits", "labels", option="--probes.data")

@@ -31,6 +31,13 @@ class Decoded:
         What some lost because they are unlike the images that were looked at.
     labels : np.ndarray | None
         int64 (n,), or None; whoever knows them puts them in.
+
+    Examples
+    --------
+    >>> from eigenstep.images.decoding import Broken
+    >>> found = Decoded(np.zeros((2, 3, 8, 8)), np.array([0, 2]), [Broken(1, "cat.png", "it is empty")], 0)
+    >>> found.broken_names
+    ['cat.png (it is empty)']
     """
 
     images: np.ndarray
@@ -72,6 +79,16 @@ def decode_squares(
     ------
     ValueError
         In one line for an image that cannot be decoded, if it is to be refused.
+
+    Examples
+    --------
+    >>> from eigenstep.images import ImagesConfig, Pixels
+    >>> from eigenstep.images.decoding import BytesImage
+    >>> samples = [Sample("cat", np.zeros((20, 30, 3), np.uint8), 0), Sample("dog.png", BytesImage(b""), 1)]
+    >>> stored = StoredFormat(ImagesConfig(size=16), Pixels())
+    >>> found = decode_squares(samples, stored.room(2), stored)
+    >>> found.images.shape, found.broken_names
+    ((1, 3, 16, 16), ['dog.png (the file is empty)'])
     """
     notes = dict[str, None]()
     kept, broken, enlarged, with_gaps, rest = list[int](), list[Broken](), 0, 0, iter(samples)

@@ -45,6 +45,13 @@ class StoredFormat:
         How they are read, and their size.
     pixels : Pixels
         What they consist of.
+
+    Examples
+    --------
+    >>> stored = StoredFormat(ImagesConfig(size=16), Pixels())
+    >>> square = stored.square(np.zeros((20, 30, 3), np.uint8))
+    >>> square.values.shape, square.is_enlarged, stored.room(4).shape
+    ((3, 16, 16), False, (4, 3, 16, 16))
     """
 
     config: ImagesConfig

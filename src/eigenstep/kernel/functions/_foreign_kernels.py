@@ -32,6 +32,13 @@ class FunctionKernel(Kernel):
         says itself how the matrix over all rows multiplies a block, see `Kernel.kernel_matrix`.
     gets : str
         "numpy" or "torch", what rows that are tensors are handed over as.
+
+    Examples
+    --------
+    >>> kernel = FunctionKernel(lambda a, b, power: (a @ b.T) ** power, {"power": 2})
+    >>> kernel.block(torch.tensor([[1.0, 0.0], [3.0, 1.0]]), torch.ones(1, 2))
+    tensor([[ 1.],
+            [16.]])
     """
 
     def __init__(
@@ -123,6 +130,13 @@ class SparseKernel(Kernel):
         Keyword arguments of scikit-learn's kernel.
     kind : type[Kernel]
         The same kernel of dense rows.
+
+    Examples
+    --------
+    >>> rows = scipy.sparse.csr_matrix([[1.0, 0.0], [0.0, 2.0]])
+    >>> SparseKernel("linear", {}, LinearKernel).block(rows, rows)
+    tensor([[1., 0.],
+            [0., 4.]], dtype=torch.float64)
     """
 
     NAMES = ("linear", "poly", "polynomial", "rbf", "sigmoid", "cosine")

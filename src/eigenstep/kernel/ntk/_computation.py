@@ -30,6 +30,20 @@ class Computation:
         All of them, for which blocks are chosen.
     budget : float
         Bytes for what is kept of all samples of a block.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eigenstep.kernel.ntk._subject import Subject
+    >>> model = torch.nn.Linear(3, 2)
+    >>> options = dict(outputs="mean", chunk_size=None, dtype=None, device=None, random_state=0)
+    >>> computation = Computation(Subject(model, [torch.eye(3)], **options), Pairs(3), budget=1e8)
+    >>> computation.between(range(3)).round()  # x.x' + 1
+    tensor([[2., 1., 1.],
+            [1., 2., 1.],
+            [1., 1., 2.]], dtype=torch.float64)
+    >>> computation.accounts()[0].method
+    'positions'
     """
 
     def __init__(self, subject: Subject, pairs: Pairs, budget: float) -> None:

@@ -117,7 +117,16 @@ class Contraction(ABC):
 
 
 class GradientRows(Contraction):
-    """Per-sample gradients by formula: 2 P flops for a pair and cotangent."""
+    """Per-sample gradients by formula: 2 P flops for a pair and cotangent.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from eigenstep.kernel.ntk._network import Network
+    >>> rows = GradientRows(Layer("weight", ("weight",), 500), Pairs(100), Network(nn.Linear(50, 10)))
+    >>> rows.flops(cotangents=1), rows.bytes(cotangents=1)
+    (5050000.0, 200000)
+    """
 
     method = "gradients"
 

@@ -72,7 +72,17 @@ class FactorContraction(Contraction):
 
 
 class PositionProducts(FactorContraction):
-    """sum_ts (a_it . a_js) (g_it . g_js): 2 T^2 (c_in + R) flops for a pair. At T = 1, (A A^T) * (G G^T)."""
+    """sum_ts (a_it . a_js) (g_it . g_js): 2 T^2 (c_in + R) flops for a pair. At T = 1, (A A^T) * (G G^T).
+
+    Examples
+    --------
+    >>> from eigenstep.kernel.ntk._factored_uses import Columns
+    >>> layer = FactoredLayer("0", ("0.weight",), 200, Columns(), 20, 10, positions=1, stored=20, bias=False)
+    >>> network, pairs = Network(torch.nn.Linear(20, 10)), Pairs(100)
+    >>> kinds = PositionProducts(layer, pairs, network), GradientProducts(layer, pairs, network, 1e6)
+    >>> [each.flops(cotangents=1) for each in kinds]
+    [303000.0, 2060000.0]
+    """
 
     method = "positions"
 
@@ -118,6 +128,16 @@ class GradientProducts(FactorContraction):
     ----------
     scratch : float
         Bytes for what is laid out.
+
+    Examples
+    --------
+    >>> from eigenstep.kernel.ntk._factored_uses import Columns
+    >>> shape = dict(width=20, channels=10, positions=64, stored=1280)
+    >>> layer = FactoredLayer("0", ("0.weight",), 200, Columns(), **shape, bias=False)
+    >>> network, pairs = Network(torch.nn.Linear(20, 10)), Pairs(100)
+    >>> kinds = PositionProducts(layer, pairs, network), GradientProducts(layer, pairs, network, 1e6)
+    >>> [each.flops(cotangents=1) for each in kinds]
+    [1241088000.0, 4580000.0]
     """
 
     method = "gradients"
@@ -167,7 +187,18 @@ class GradientProducts(FactorContraction):
 
 
 class GradientsOfBatches(Contraction):
-    """Per-sample gradients, laid out batch by batch and kept: less than their factors at many positions."""
+    """Per-sample gradients, laid out batch by batch and kept: less than their factors at many positions.
+
+    Examples
+    --------
+    >>> from eigenstep.kernel.ntk._factored_uses import Columns
+    >>> shape = dict(width=20, channels=10, positions=64, stored=1280)
+    >>> layer = FactoredLayer("0", ("0.weight",), 200, Columns(), **shape, bias=False)
+    >>> network, pairs = Network(torch.nn.Linear(20, 10)), Pairs(100)
+    >>> kinds = GradientsOfBatches(layer, pairs, network), GradientProducts(layer, pairs, network, 1e6)
+    >>> [each.bytes(cotangents=1) for each in kinds]
+    [80000, 768000]
+    """
 
     method = "gradients"
     layer: FactoredLayer

@@ -166,6 +166,16 @@ class TensorSketch:
     ----------
     rows, columns : int
         R and c_in.
+
+    Examples
+    --------
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> gradients = torch.randn(1, 3, 5, generator=generator)
+    >>> columns = torch.randn(1, 4, 5, generator=generator)
+    >>> sketch = TensorSketch(3, 4, 4096, generator, gradients)
+    >>> product = torch.einsum("brt,bct->brc", gradients, columns)
+    >>> bool((sketch(gradients, columns).norm() / product.norm() - 1).abs() < 0.05)
+    True
     """
 
     def __init__(

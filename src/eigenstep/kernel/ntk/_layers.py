@@ -53,6 +53,12 @@ class FactoredLayer(Layer):
         Numbers of stored inputs for a sample.
     bias : bool
         Whether the second parameter is the bias of the first in all its uses.
+
+    Examples
+    --------
+    >>> layer = FactoredLayer("0", ("0.weight", "0.bias"), 8, Columns(), 3, 2, 1, stored=3, bias=True)
+    >>> layer.full_width
+    4
     """
 
     columns_of: Columns

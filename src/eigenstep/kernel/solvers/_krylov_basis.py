@@ -33,6 +33,12 @@ class RitzPairs:
         The size of the most negative eigenvalue of K~ in the bases so far over the largest.
     largest : float
         That largest eigenvalue.
+
+    Examples
+    --------
+    >>> pairs = RitzPairs(np.array([2.0, 1.0]), np.eye(2), np.array([0.001, 0.1]), 0.0, 2.0)
+    >>> pairs.worst(), pairs.worst(n_wanted=1)
+    (0.1, 0.0005)
     """
 
     eigenvalues: NDArray[np.float64]
@@ -66,6 +72,16 @@ class KrylovBasis:
         a tensor of the data's type and device.
     processes : Processes
         Who shares the rows.
+
+    Examples
+    --------
+    >>> kernel = torch.diag(torch.tensor([3.0, 2.0, 1.0], dtype=torch.float64))
+    >>> basis, block = KrylovBasis(3, 3, kernel, Processes()), torch.ones(3, 1, dtype=torch.float64) / 3**0.5
+    >>> while block.shape[1]:
+    ...     basis.append(block, kernel @ block, kernel @ block)  # A is the identity
+    ...     block = basis.next_block()
+    >>> basis.ritz(2).eigenvalues.round(6)
+    array([3., 2.])
     """
 
     def __init__(self, n_rows: int, capacity: int, like: Tensor, processes: Processes) -> None:

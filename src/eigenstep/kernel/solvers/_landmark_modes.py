@@ -225,6 +225,17 @@ def mode_values(
     ----------
     landmarks : Any
         The prepared rows that the coefficients belong to.
+
+    Examples
+    --------
+    >>> from eigenstep.kernel.functions import make_kernel
+    >>> from eigenstep.kernel.solvers import ViewRows
+    >>> rows = torch.tensor([[1.0], [2.0], [4.0]], dtype=torch.float64)
+    >>> kernel = make_kernel("linear", rows)
+    >>> modes = NystromModes(np.ones(1), torch.eye(3, 1, dtype=torch.float64), np.zeros(1), 1)
+    >>> views = ViewRows([rows], rows.device, rows.dtype)
+    >>> mode_values(kernel, kernel.prepare(rows), modes, views).ravel()
+    tensor([1., 2., 4.], dtype=torch.float64)
     """
     # Coefficients of smooth kernels are large and cancel: in float32 the mean row's part would cost digits.
     mean_row = kernel.block(landmarks, landmarks).mean(dim=0)

@@ -68,6 +68,22 @@ def start_pass(problem: Problem, settings: SolverSettings, generator: np.random.
     """Choose landmarks among a problem's views; ValueError for a precomputed kernel.
 
     MemoryError, with the bytes it takes, for a budget that is too small.
+
+    Examples
+    --------
+    >>> from eigenstep.kernel._progress import SolverProgress
+    >>> from eigenstep.kernel.functions import make_kernel
+    >>> from eigenstep.kernel.pairs import make_objective, paired
+    >>> from eigenstep.kernel.solvers import nystrom_solution, start_pass
+    >>> rows = np.random.default_rng(0).normal(size=(40, 3))
+    >>> views = ViewRows([rows, rows + 0.1], torch.device("cpu"), torch.float64)
+    >>> kernel, objective = make_kernel("rbf", torch.from_numpy(rows)), make_objective("barlow_twins")
+    >>> problem = Problem(views, paired(40), objective, True, kernel, Processes(), SolverProgress(False))
+    >>> settings = SolverSettings("nystrom", 2, 2, 1e-6, 1e-3, 100, 20, polish=0, memory_budget=None)
+    >>> summed = start_pass(problem, settings, np.random.default_rng(0))
+    >>> summed.add(views, problem.graph, problem.processes, lambda done, total: None)
+    >>> nystrom_solution(summed, settings, "as asked", problem.processes).eigenvalues.round(2)
+    array([0.16, 0.1 ])
     """
     if problem.kernel is None:
         raise ValueError(

@@ -44,6 +44,14 @@ def choose_solver(settings: SolverSettings, n_views: int, precomputed: bool) -> 
 
     "auto": dense up to 1,000 views, or where a good part of all modes is asked for; block Krylov, as exact,
     up to 50,000 views; Nystrom beyond, with a warning, since its slow modes are biased.
+
+    Examples
+    --------
+    >>> settings = SolverSettings("auto", 10, 10, 1e-6, 1e-3, 100, 2000, polish=0, memory_budget=None)
+    >>> choose_solver(settings, 4000, precomputed=False)
+    ('krylov', '4,000 views are more than 1,000')
+    >>> choose_solver(settings, 1_000_000, precomputed=False)
+    ('nystrom', '1,000,000 views are more than 50,000')
     """
     if settings.solver != "auto":
         return settings.solver, "as asked"

@@ -99,7 +99,15 @@ class ViewRows:
 
 @dataclass(frozen=True, eq=False)
 class SelectedRows:
-    """Some of the views, numbered anew: row i is row indices[i] of `rows`."""
+    """Some of the views, numbered anew: row i is row indices[i] of `rows`.
+
+    Examples
+    --------
+    >>> rows = ViewRows([np.arange(4.0)[:, None]], torch.device("cpu"), torch.float64)
+    >>> some = SelectedRows(rows, np.array([3, 1]))
+    >>> some.n_views, some.take(np.array([0])).ravel()
+    (2, tensor([3.], dtype=torch.float64))
+    """
 
     rows: ViewRows
     indices: NDArray[np.integer]

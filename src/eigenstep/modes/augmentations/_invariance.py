@@ -41,6 +41,13 @@ class SetModes:
         tr Gamma / tr Sigma, the correlation over all features.
     effective_rank : float
         exp of the entropy of the positive gammas.
+
+    Examples
+    --------
+    >>> modes = SetModes(np.eye(4, 2), np.array([0.9, 0.25]), np.array([0.8, 0.0]), 0.6, 1.7, error=0.05)
+    >>> modes.in_common, modes.weighted[:2].round(2)
+    (True, array([[0.95, 0.  ],
+           [0.  , 0.5 ]]))
     """
 
     values: Array
@@ -108,6 +115,16 @@ def set_modes(
     ------
     ValueError
         Fewer images than principal directions, features that are not finite, or views that are all alike.
+
+    Examples
+    --------
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> images = torch.rand(40, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    >>> brightness_of_channels = FunctionTransformer(lambda images: images.mean(dim=(2, 3)).numpy())
+    >>> views = ViewsConfig(hue=0.0, saturation=0.0)
+    >>> found = set_modes(views, images, brightness_of_channels, components=2, n_principal=3)
+    >>> found.values.shape, found.rho.round(1), found.in_common
+    ((40, 2), array([0.4, 0.3]), True)
     """
     count = len(images)
     if count <= n_principal:

@@ -39,7 +39,15 @@ def of_embeddings(a: Tensor, b: Tensor, what: str = "embeddings") -> dict[str, T
 
 
 def of_features(a: Tensor, b: Tensor) -> dict[str, Tensor]:
-    """The same of features (n, p), and how many of them are silent, or at rest."""
+    """The same of features (n, p), and how many of them are silent, or at rest.
+
+    Examples
+    --------
+    >>> features = torch.tensor([[0.0, 1.0], [0.0, 2.0], [0.0, 3.0]])  # the first never fires
+    >>> found = of_features(features, features)
+    >>> round(float(found["features_silent"]), 2), round(float(found["features_at_rest"]), 2)
+    (0.5, 0.67)
+    """
     features = torch.cat([a, b]).detach()
     spread = features.var(0)
     return {
@@ -66,13 +74,25 @@ def of_views(a: Tensor, b: Tensor) -> dict[str, Tensor]:
 
 
 def some_pixels(views: Tensor) -> Tensor:
-    """(n, channels, pixels) of views (n, channels, ...) or rows (n, p), evenly spread."""
+    """(n, channels, pixels) of views (n, channels, ...) or rows (n, p), evenly spread.
+
+    Examples
+    --------
+    >>> some_pixels(torch.zeros(8, 3, 64, 64)).shape, some_pixels(torch.zeros(8, 12)).shape
+    (torch.Size([8, 3, 512]), torch.Size([8, 1, 12]))
+    """
     pixels = views.detach().flatten(2) if views.ndim > 2 else views.detach()[:, None]
     return pixels[:, :, :: max(1, pixels.shape[2] // PIXELS_SAMPLED)]
 
 
 def are_images(views: Tensor) -> bool:
-    """Whether views look like images, (n, channels, height, width) of up to four channels."""
+    """Whether views look like images, (n, channels, height, width) of up to four channels.
+
+    Examples
+    --------
+    >>> are_images(torch.zeros(8, 3, 32, 32)), are_images(torch.zeros(8, 12))
+    (True, False)
+    """
     return views.ndim == 4 and views.shape[1] <= 4
 
 
@@ -92,13 +112,27 @@ def share_distinct(images: Tensor) -> Tensor:
 
 
 def share_evaluating(modules: Iterable[nn.Module]) -> float | None:
-    """Which share of the batch norms among modules are in evaluation mode; None if there is none."""
+    """Which share of the batch norms among modules are in evaluation mode; None if there is none.
+
+    Examples
+    --------
+    >>> network = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 4), nn.BatchNorm1d(4).eval())
+    >>> share_evaluating(network.modules()), share_evaluating(nn.Linear(4, 4).modules())
+    (0.5, None)
+    """
     norms = [each for each in modules if isinstance(each, _BatchNorm)]
     return sum(not norm.training for norm in norms) / len(norms) if norms else None
 
 
 def agreement_of_labels(z: Tensor, labels: Tensor) -> Tensor:
-    """How much larger the mean cosine is of two images of a class than of two of other classes."""
+    """How much larger the mean cosine is of two images of a class than of two of other classes.
+
+    Examples
+    --------
+    >>> z = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9]])
+    >>> agreement_of_labels(z, torch.tensor([0, 0, 1, 1])), agreement_of_labels(z, torch.tensor([0, 1, 0, 1]))
+    (tensor(2.), tensor(-1.))
+    """
     z, labels = _some_rows(normalize(z - z.mean(0)), ROWS_SAMPLED), _some_rows(labels, ROWS_SAMPLED)
     cosines, same = z @ z.T, labels[:, None] == labels
     others = ~torch.eye(len(z), dtype=torch.bool, device=z.device)

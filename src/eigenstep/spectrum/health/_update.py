@@ -45,7 +45,18 @@ def see_before_update(parts: Parts, scale: float | Tensor = 1.0) -> BeforeUpdate
 
 @torch.no_grad()
 def of_update(parts: Parts, before: BeforeUpdate) -> dict[str, Tensor]:
-    """The same, with what the step changed beside the weights, once it is taken."""
+    """The same, with what the step changed beside the weights, once it is taken.
+
+    Examples
+    --------
+    >>> weights = torch.nn.Parameter(torch.ones(4))
+    >>> weights.sum().backward()
+    >>> before = see_before_update({"projector": [weights]})
+    >>> with torch.no_grad():
+    ...     _ = weights.sub_(0.1 * weights.grad)
+    >>> of_update({"projector": [weights]}, before)["update_projector"]
+    tensor(0.1000)
+    """
     found = dict(before.numbers)
     for name, was in before.weights.items():
         moved = [_sample(now) - then for now, then in zip(parts[name], was, strict=True)]

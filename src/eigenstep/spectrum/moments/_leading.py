@@ -38,6 +38,14 @@ class LeadingDirections:
         Whether the cross-correlation meant is about the mean of both views or about zero.
     largest_dense : int
         Up to how many rows and columns the whole is feasible.
+
+    Examples
+    --------
+    >>> strong = torch.tensor([3.0, 2.0] + [0.1] * 62)
+    >>> z = torch.randn(2, 500, 64, generator=torch.Generator().manual_seed(0)) * strong
+    >>> moments = LeadingDirections(2, largest_dense=32).of_rows(z)
+    >>> moments.dim, moments.covariance.shape, moments.is_complete
+    (64, torch.Size([5, 5]), False)
     """
 
     def __init__(self, count: int, *, center: bool = True, largest_dense: int = LARGEST_DENSE) -> None:

@@ -9,7 +9,16 @@ _SCALARS = ("weight", "weight_square", "nonfinite")
 
 
 def pack(moments: Moments) -> Tensor:
-    """All of the moments in one vector, of which `unpack` makes them again."""
+    """All of the moments in one vector, of which `unpack` makes them again.
+
+    Examples
+    --------
+    >>> moments = Moments(2, views=1)
+    >>> moments.update(torch.tensor([[1.0, 0.0], [3.0, 0.0]]))
+    >>> vector = pack(moments)
+    >>> vector.shape, unpack(vector).mean
+    (torch.Size([16]), tensor([2., 0.], dtype=torch.float64))
+    """
     kind = moments.mean.new_tensor([moments.dim, moments.views])
     scalars = torch.stack([getattr(moments, name) for name in _SCALARS])
     parts = [moments.mean, moments.common, moments.difference, moments.collapse.sums]

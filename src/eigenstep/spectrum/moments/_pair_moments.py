@@ -71,7 +71,16 @@ class PairMoments:
 
 
 def pair_moments(moments: Moments) -> PairMoments:
-    """What streaming moments hold, in the embeddings' own coordinates."""
+    """What streaming moments hold, in the embeddings' own coordinates.
+
+    Examples
+    --------
+    >>> moments = Moments(1, views=2)
+    >>> moments.update(torch.tensor([[1.0], [-1.0]]), torch.tensor([[0.5], [-0.5]]))
+    >>> found = pair_moments(moments)
+    >>> round(found.covariance.item(), 3), round(found.cross_correlation.item(), 3)
+    (0.625, 0.5)
+    """
     common, difference = (
         scatter.cpu().double() / (moments.views * moments.weight.cpu().double())
         for scatter in moments.scatters()

@@ -23,6 +23,16 @@ class TwoSidesForm(Form):
         (d_a, d_b).
     form, window, half_life, gather
         As of `make_form`; the default window is that of d_a + d_b dimensions.
+
+    Examples
+    --------
+    >>> import torch
+    >>> form = TwoSidesForm("all", (3, 2), window=None, half_life=100.0, gather=False)
+    >>> images, texts = torch.eye(3)[:2], 2 * torch.eye(2)
+    >>> form.update(images, texts, step=0)
+    >>> sides = form.snapshot(gather=False, copy=True)(LeadingDirections(1))
+    >>> sides.dims, [side.covariance.diagonal().tolist() for side in sides.sides]
+    ((3, 2), [[0.25, 0.25, 0.0], [1.0, 1.0]])
     """
 
     def __init__(
