@@ -124,7 +124,7 @@ def test_a_file_is_probed_by_another_one_as_its_run_is(capsys):
         (["embeddings.parquet", "--data", "./data"], "--data is an option for a run, and embeddings.parquet"),
         (["embeddings.parquet", "--checkpoint", "2"], "--checkpoint is an option for a run"),
         (["run", "--test", "tested.parquet"], "--test is an option for a file of embeddings, and run is no"),
-        (["embeddings.parquet", "--label", "class"], "has no labels: no column 'class'; it has index"),
+        (["embeddings.parquet", "--label", "class"], "has no labels: no column 'class'; it has class_name"),
         (["embeddings.parquet", "--column", "path"], "path: expected numbers of shape (rows, dimensions)"),
         (["embeddings.parquet", "--kinds"], "expected at least one of knn, ridge and logistic"),
     ],

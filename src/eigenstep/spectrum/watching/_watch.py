@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from eigenstep.machine import is_leader, world_size
+from eigenstep.record import read_record
 from eigenstep.spectrum._mean import Mean
 from eigenstep.spectrum._monitor import SpectrumMonitor
 from eigenstep.spectrum.watching._hooks import Hook, follow_steps, in_backward, is_of_training
@@ -26,6 +27,8 @@ from eigenstep.spectrum.watching._watched_layer import WatchedLayer
 
 # After so many steps a layer that gave nothing is told, and after so many outputs that no step has come.
 STEPS_OF_SILENCE, OUTPUTS_WITHOUT_A_STEP = 3, 4096
+# Measurements from which on a run's likeliest fault is said when its watch is closed.
+ENOUGH_TO_SAY = 5
 # Those that have not been closed.
 _open: "weakref.WeakSet[Watch]" = weakref.WeakSet()
 
@@ -437,15 +440,23 @@ class Watch:
             monitor.close(state)
 
     def _say_advice(self) -> None:
-        """The likeliest cause of a bad run, as `eigenstep train` ends with it; nothing of a sound one."""
+        """The likeliest cause of a bad run, as `eigenstep train` ends with it; nothing of a sound one.
+
+        A trial of a few steps is not judged, unless none of its last embeddings was finite.
+        """
         said: dict[str, Path] = {}
         for name, monitor in self.monitors.items():
+            if not (monitor.has_measured and is_leader()):
+                continue
             try:
-                found = self.advise(layer=name) if monitor.has_measured else None
+                metrics = read_record(monitor.out).metrics
+                if len(metrics["step"]) < ENOUGH_TO_SAY and metrics["count"][-1:].any():
+                    continue
+                found = self.advise(layer=name)
             except Exception as error:
                 self._tell("advice", f"no advice is given on {monitor.out} ({error})")
                 continue
-            if found is not None and found.ill:
+            if found.ill:
                 said.setdefault(found.sentence, monitor.out)
         for sentence, out in said.items():
             warnings.warn(f"{sentence} (eigenstep advise {out})", stacklevel=3)
