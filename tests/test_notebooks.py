@@ -15,7 +15,7 @@ NOTEBOOKS = ROOT / "docs" / "notebooks"
 SMALL = {
     "first_run": {"STEPS": 24},
     "your_own_loop": {"STEPS": 40},
-    "your_own_images": {"IMAGES": 160, "STEPS": 12, "SHORT_STEPS": 4, "TRAININGS": 4},
+    "your_own_images": {"IMAGES": 160, "STEPS": 12, "SHORT_STEPS": 2, "TRAININGS": 6},
     "closed_form": {"IMAGES": 300},
     "paper_and_beyond": {"MODES": 2, "IMAGES": 60, "CROP": 8},
 }
