@@ -66,6 +66,7 @@ def test_a_notebooks_links_lead_to_files_and_headings(name):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # on a busy machine
 @pytest.mark.parametrize("name", SMALL)
 def test_a_notebook_runs_and_leaves_nothing_behind(name, tmp_path):
     pytest.importorskip("nbclient", reason="nbclient is missing: pip install -e '.[test]'")
