@@ -56,7 +56,7 @@ def _update(known: Known) -> Finding:
         return not_checked("no step could be run with an optimizer" if finite else "not everything is finite")
     slow, least = min(updates.items(), key=lambda each: each[1])
     name, largest = max(updates.items(), key=lambda each: each[1])
-    span = f"{least:.1e}" if least == largest else f"{least:.1e} to {largest:.1e}"
+    span = f"{least:.2g}" if least == largest else f"{least:.2g} to {largest:.2g}"
     words = f"a step changes the weights by {span} of their size"
     if largest > LARGE_UPDATE:
         judge = wrong if largest > LARGEST_UPDATE else doubtful
