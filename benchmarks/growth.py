@@ -172,7 +172,7 @@ JOBS: dict[str, tuple[Callable[[int, Cost], None], int, int, str, str]] = {
     "predict": (predict, 250, 16, "pairs, rbf", "the kernel of all pairs, n²"),
     "modes": (modes, 250, 100, "images, 16 modes", "the views of all images, and their kernel, n²"),
     "augmentations": (augmentations, 300, 300, "images, without training", "views of all images"),
-    "compare": (compare, 500, 64, "images, 128 dimensions, 8 measures", "neighbours and Gram matrices, n²"),
+    "compare": (compare, 250, 64, "images, 128 dimensions, 8 measures", "neighbours and Gram matrices, n²"),
 }
 
 
@@ -192,9 +192,9 @@ def cost_of(name: str, size: int, turns: int) -> tuple[float, float]:
     return statistics.median(each[0] for each in found), statistics.median(each[1] for each in found)
 
 
-def exponent(sizes: list[int], values: list[float]) -> float:
-    """The slope of a straight line in logarithms."""
-    return float(np.polyfit(np.log(sizes), np.log(np.maximum(values, 1e-9)), 1)[0])
+def exponent(sizes: list[int], values: list[float]) -> str:
+    """The slope of a straight line in logarithms; not told where nothing was held beyond what was there."""
+    return f"{np.polyfit(np.log(sizes), np.log(values), 1)[0]:.2f}" if min(values) > 0 else "–"
 
 
 def main() -> None:
@@ -226,7 +226,7 @@ def main() -> None:
         sizes = [(trial if options.tiny else least) * FACTOR**power for power in range(SIZES)]
         costs = [cost_of(name, size, options.turns) for size in sizes]
         seconds, memory = ([each[at] for each in costs] for at in (0, 1))
-        slopes = f"{exponent(sizes, seconds):.2f}, {exponent(sizes, memory):.2f}"
+        slopes = f"{exponent(sizes, seconds)}, {exponent(sizes, memory)}"
         written = [" / ".join(f"{value:.3g}" for value in values) for values in (seconds, memory)]
         told = " / ".join(f"{size:,}" for size in sizes)
         row = [name, f"{told} {of}", *written, slopes, limit]
