@@ -211,6 +211,13 @@ def test_two_faults_are_two_causes():
     assert {each.cause.name for each in advised(numbers).causes} == {"values_not_scaled", "images_repeated"}
 
 
+def test_steps_that_are_small_since_all_has_collapsed_are_no_cause():
+    small = {"update_backbone": 1e-6, "update_projector": 1e-6}
+    assert "rate_too_low" in [each.cause.name for each in advised(small).causes]
+    collapsed = advised(small | {"mean_cosine": 0.99})
+    assert "rate_too_low" not in [each.cause.name for each in collapsed.causes]
+
+
 def test_a_symptom_without_a_cause_is_unknown():
     found = advised({"embeddings_agreement": 0.0})
     assert found.unknown

@@ -107,7 +107,7 @@ class Advice:
         if self.unknown:
             return f"Ill ({'; '.join(self.symptoms)}), and the cause is not on the list."
         first = self.causes[0]
-        more = f" So does another cause: {self.causes[1].cause.said}." if len(self.causes) > 1 else ""
+        more = f" Another likely cause: {self.causes[1].cause.said}." if len(self.causes) > 1 else ""
         how = "begin anew" if self.restart else "the run can go on with it"
         return f"Likely cause: {first.cause.said}. {first.action.said}; {how}.{more}"
 

@@ -6,6 +6,8 @@ from eigenstep.advice.causes._rates import SMALLEST, usual_rate
 
 # An update beside its weights; of a rate that is still this share of its largest.
 UPDATE, RATE_KEPT = 1e-4, 0.3
+# Mean cosine of two images' embeddings of a collapse, after which steps are small at any rate.
+ONE_DIRECTION = 0.95
 
 
 def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
@@ -18,6 +20,8 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
         found.append(Evidence(f"the rate was {most:.2g} on average, {rate:g} is set: its schedule", -0.8))
     elif below(rate, SMALLEST.get(str(signs.option("optimizer.name")), 0.0)):
         found.append(Evidence(f"optimizer.lr {rate:g} is below what is published", 0.5))
+    if above(signs["mean_cosine"], ONE_DIRECTION):
+        found.append(Evidence("but embeddings point in one direction, where no gradient is left", -0.8))
     if above(signs["update_projector"], 30 * update):
         found.append(Evidence("the projector moves", -0.8))
     return found
