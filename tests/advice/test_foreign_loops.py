@@ -65,6 +65,12 @@ def looped(out, model=None, optimizer=None, *, views=as_they_are, embed=None, st
     return watched, said
 
 
+def test_a_trial_of_a_few_measurements_is_not_judged_unless_its_embeddings_are_lost(tmp_path):
+    assert not looped(tmp_path / "four", *adamw(1.0)(), steps=4, every=1)[1]
+    assert looped(tmp_path / "five", *adamw(1.0)(), steps=5, every=1)[1]
+    assert looped(tmp_path / "lost", *diverging(), steps=4, every=1)[1]
+
+
 def test_of_a_sound_loop_nothing_is_said(tmp_path):
     watched, said = looped(tmp_path / "run")
     assert not said

@@ -445,14 +445,16 @@ class Watch:
         A trial of a few steps is not judged, unless none of its last embeddings was finite.
         """
         said: dict[str, Path] = {}
-        for name, monitor in self.monitors.items():
-            if not (monitor.has_measured and is_leader()):
+        for monitor in self.monitors.values():
+            if not monitor.has_measured:
                 continue
             try:
-                metrics = read_record(monitor.out).metrics
-                if len(metrics["step"]) < ENOUGH_TO_SAY and metrics["count"][-1:].any():
+                from eigenstep import advise  # whose room stands above this one
+
+                record = read_record(monitor.out)
+                if len(record.metrics["step"]) < ENOUGH_TO_SAY and record.metrics["count"][-1]:
                     continue
-                found = self.advise(layer=name)
+                found = advise(record)
             except Exception as error:
                 self._tell("advice", f"no advice is given on {monitor.out} ({error})")
                 continue
