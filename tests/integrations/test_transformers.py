@@ -231,7 +231,7 @@ def test_the_end_of_a_training_says_the_likeliest_cause(tmp_path):
     with pytest.warns(
         UserWarning, match=r"Likely cause: the batch is too small .* \(eigenstep advise "
     ) as told:
-        train(TwoViews(), tmp_path, watching)
+        train(TwoViews(), tmp_path, watching, max_steps=5 * EVERY)
     assert len([each for each in told if "Likely cause" in str(each.message)]) == 1
     found = read_record(watching.out).metrics
     assert (found["health/update_backbone"] > 0).all()
