@@ -29,3 +29,27 @@ def test_impossible_cadences_are_refused(per_decade):
 def test_an_unknown_form_is_refused_with_those_there_are(tmp_path):
     with pytest.raises(ValueError, match=r"one of window, sliding, exponential, all, got 'epoch'"):
         SpectrumMonitor(tmp_path, form="epoch")
+
+
+@pytest.mark.parametrize(
+    ("dim", "options", "every", "stride"),
+    [
+        (256, {}, 10, 1),
+        (300, {}, 40, 4),
+        (513, {}, 200, 10),
+        (8192, {}, 200, 10),
+        (8192, {"half_life": 3.0}, 200, 3),
+        (8192, {"half_life": 0.5}, 200, 1),
+        (8192, {"every": 20, "stride": 2}, 20, 2),
+        (8192, {"form": "all"}, 20, 1),
+        ((300, 300), {}, 200, 10),
+    ],
+)
+def test_sums_of_large_matrices_are_taken_and_measured_less_often(tmp_path, dim, options, every, stride):
+    settings = SpectrumMonitor(tmp_path, **{"form": "exponential"} | options).settings
+    config = settings.as_config(dim)
+    assert (config["every"], config["stride"]) == (every, stride)
+    due = [step for step in range(1, 401) if settings.is_due(step, dim)]
+    taken = [step for step in range(1, 401) if settings.is_taken(step, dim)]
+    assert due == list(range(every, 401, every))
+    assert taken == sorted({*range(1, 401, stride), *due})

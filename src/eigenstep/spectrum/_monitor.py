@@ -39,7 +39,8 @@ class SpectrumMonitor:
         Dimension d of the embeddings, or (d_a, d_b) of those of two encoders; by default that of the first
         ones.
     every : int | LogSpaced | None
-        Steps between two measurements, by default 10, above 1,024 dimensions 20; or `LogSpaced(per_decade)`.
+        Steps between two measurements, by default 10, above 1,024 dimensions 20, with form "exponential" 40
+        above 256 and 200 above 512; or `LogSpaced(per_decade)`.
     center : bool
         Subtract the mean over both views from the embeddings before C is formed.
     form : str
@@ -50,8 +51,9 @@ class SpectrumMonitor:
         Samples that a window holds at most, the last ones; by default 262,144 / d, at least 256.
     half_life : float
         Steps.
-    stride : int
-        Embeddings of every so many steps enter, from the first on, and of those of a measurement.
+    stride : int | None
+        Embeddings of every so many steps enter, from the first on, and of those of a measurement; by default of
+        all, but with form "exponential" of every 4th above 256 dimensions and every 10th above 512.
     leading : int
         Above 2,048 dimensions, how many eigenvalues are kept.
     plateau : float
@@ -132,7 +134,7 @@ class SpectrumMonitor:
         form: str = "window",
         window: int | None = None,
         half_life: float = 10.0,
-        stride: int = 1,
+        stride: int | None = None,
         leading: int = 128,
         plateau: float = 1.0,
         planned_steps: int | None = None,

@@ -67,7 +67,7 @@ class MonitorSettings:
     form: str
     window: int | None
     half_life: float
-    stride: int
+    stride: int | None
     leading: int
     plateau: float
     planned_steps: int | None
@@ -138,7 +138,8 @@ class MonitorSettings:
 
     def is_taken(self, step: int, dim: Dim) -> bool:
         """Whether that step's embeddings enter."""
-        return step % self.stride == 1 % self.stride or self.is_due(step, dim)
+        stride = self._stride(dim)
+        return step % stride == 1 % stride or self.is_due(step, dim)
 
     def kept(self, dim: int) -> int:
         """How many eigenvalues of `dim` are kept."""
@@ -187,6 +188,7 @@ class MonitorSettings:
             if config[name] is None:
                 del config[name]
         config["every"] = {"log_spaced": asdict(every)} if isinstance(every, LogSpaced) else every
+        config["stride"] = self._stride(dim)
         config["window"] = (
             (self.window or default_window(_width(dim))) if self.form in ("window", "sliding") else None
         )
@@ -195,7 +197,30 @@ class MonitorSettings:
         return {"dim": dim, **config}
 
     def _every(self, dim: Dim) -> int | LogSpaced:
-        return self.every or (10 if _width(dim) <= 1024 else 20)
+        if self.every is not None:
+            return self.every
+        if self.form == "exponential":
+            return _streamed_pace(_width(dim))[0]
+        return 10 if _width(dim) <= 1024 else 20
+
+    def _stride(self, dim: Dim) -> int:
+        if self.stride is not None:
+            return self.stride
+        if self.form != "exponential":
+            return 1
+        # What enters less often than weights halve would hardly enter at all.
+        return max(1, min(_streamed_pace(_width(dim))[1], int(self.half_life)))
+
+
+def _streamed_pace(width: int) -> tuple[int, int]:
+    """Steps between measurements, and between embeddings that enter, of sums that are d×d.
+
+    An update costs the dimension's second power and a measurement its third: so often that both together take
+    0.5 % of a ResNet-18's step on small images up to 512 dimensions, 2 % at 2,048, 5 % at 8,192.
+    """
+    if width <= 256:
+        return 10, 1
+    return (40, 4) if width <= 512 else (200, 10)
 
 
 def _width(dim: Dim) -> int:

@@ -62,6 +62,27 @@ def test_a_warm_start_needs_a_fraction_of_the_iterations():
     np.testing.assert_allclose(found.values, np.linalg.eigvalsh(moved)[::-1][:10], atol=1e-6)
 
 
+def products_of_powers(matrix, count, block, tolerance):
+    """How many products plain subspace iteration takes until all residuals are below a tolerance."""
+    for products in range(1, 500):
+        basis = torch.linalg.qr(block).Q
+        block = matrix @ basis
+        values, rotation = torch.linalg.eigh(basis.T @ block)
+        rotated = block @ rotation - basis @ rotation * values
+        if torch.linalg.vector_norm(rotated, dim=0)[-count:].max() <= tolerance * values[-1]:
+            return products
+    raise AssertionError("it has not settled")
+
+
+def test_a_slow_decay_settles_in_a_fraction_of_the_products_that_powers_take():
+    matrix, products = symmetric(np.arange(1, 301) ** -0.5), []
+    found = leading_pairs(
+        lambda block: products.append(1) or matrix @ block, 20, guess(300, 24), tolerance=1e-6
+    )
+    np.testing.assert_allclose(found.values, np.arange(1, 21) ** -0.5, atol=1e-10)
+    assert len(products) <= products_of_powers(matrix, 20, guess(300, 24), 1e-6) / 3
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("center", [True, False])
 @pytest.mark.parametrize("count", [1, 2])

@@ -23,6 +23,8 @@ LARGEST_DENSE = 2048
 ROWS_SQUARED_AT_ONCE = 1024
 # Directions iterated beyond those asked for: the next ones decide how fast the last of them settle.
 SPARE_DIRECTIONS = 16
+# Blocks of a Krylov space that are kept before the best of it is made: products reach further than powers.
+KRYLOV_BLOCKS = 3
 
 
 class LeadingDirections:
@@ -74,27 +76,21 @@ class LeadingDirections:
             return pair_moments(moments)
         common, difference = moments.scatters()
         scale = moments.views * moments.weight
-        parts = [common, difference] if moments.views == 2 else [common]
-
-        def covariance(block: Tensor) -> Tensor:
-            return sum((part @ block for part in parts[1:]), start=common @ block) / scale
-
-        def cross(block: Tensor) -> Tensor:
-            return (common @ block - difference @ block) / scale
-
-        rows = zip(*(torch.split(part, ROWS_SQUARED_AT_ONCE) for part in parts), strict=True)
+        both = moments.views == 2
+        covariance = (common + difference if both else common) / scale
+        cross = (common - difference) / scale if both else None
         with full_precision(common):
             return self._reduced(
                 moments.mean,
-                covariance,
-                cross if moments.views == 2 else None,
+                covariance.__matmul__,
+                None if cross is None else cross.__matmul__,
                 dim=moments.dim,
                 views=moments.views,
                 count=moments.count,
                 collapse=moments.collapse.divided(scale),
                 nonfinite=int(moments.nonfinite),
-                trace=float(sum(part.trace() for part in parts) / scale),
-                square=sum(float((sum(row) / scale).square().sum()) for row in rows),
+                trace=float(covariance.trace()),
+                square=sum(float(part.square().sum()) for part in covariance.split(ROWS_SQUARED_AT_ONCE)),
             )
 
     def of_rows(self, rows: Tensor) -> PairMoments:
@@ -206,9 +202,11 @@ def leading_pairs(
     tolerance: float = 1e-5,
     iterations: int = 40,
 ) -> LeadingPairs:
-    """The `count` largest eigenvalues of a symmetric d×d operator, by subspace iteration.
+    """The `count` largest eigenvalues of a symmetric d×d operator, by a restarted block Krylov method.
 
-    Each iteration applies the operator to the basis and makes the best of it by Rayleigh-Ritz. An error of
+    Each iteration applies the operator to a block, to what of its image is new, and so on, and makes the best of
+    the space that these span by Rayleigh-Ritz: products reach further than as powers (Musco and Musco,
+    "Randomized block Krylov methods for stronger and faster approximate singular value decomposition", 2015). An error of
     an eigenvalue is of the order of its residual squared (over its distance from the next); residuals are
     returned, so that a spectrum that has not settled shows.
 
@@ -230,18 +228,25 @@ def leading_pairs(
     >>> leading_pairs(lambda block: matrix @ block, 2, guess, tolerance=1e-6).values.round(decimals=6)
     tensor([3., 2.], dtype=torch.float64)
     """
-    basis = torch.linalg.qr(guess).Q
+    width, blocks = guess.shape[1], max(1, min(KRYLOV_BLOCKS, len(guess) // guess.shape[1]))
+    start = guess
     for _ in range(iterations):
+        basis = torch.linalg.qr(start).Q
         image = apply(basis)
+        for _ in range(blocks - 1):
+            basis, triangle = torch.linalg.qr(torch.cat([basis, image[:, -width:]], dim=1))
+            image = (
+                image * triangle.diagonal()[: image.shape[1]].sign()
+            )  # as their directions may have turned
+            image = torch.cat([image, apply(basis[:, -width:])], dim=1)
         values, rotation = torch.linalg.eigh(basis.T @ image)
-        order = values.argsort(descending=True)
+        order = values.argsort(descending=True)[:width]
         values, rotation = values[order], rotation[:, order]
-        ritz, image = basis @ rotation, image @ rotation
+        ritz, start = basis @ rotation, image @ rotation
         scale = values.abs().max().clamp(min=torch.finfo(values.dtype).tiny)
-        residuals = torch.linalg.vector_norm(image - ritz * values, dim=0)[:count] / scale
+        residuals = torch.linalg.vector_norm(start - ritz * values, dim=0)[:count] / scale
         if float(residuals.max()) <= tolerance:
             break
-        basis = torch.linalg.qr(image).Q
     return LeadingPairs(values[:count], ritz[:, :count], residuals, ritz)
 
 
