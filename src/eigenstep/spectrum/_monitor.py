@@ -52,8 +52,8 @@ class SpectrumMonitor:
     half_life : float
         Steps.
     stride : int | None
-        Embeddings of every so many steps enter, from the first on, and of those of a measurement; by default of
-        all, but with form "exponential" of every 4th above 256 dimensions and every 10th above 512.
+        Embeddings of every so many steps enter, from the first on, and of those of a measurement; by default
+        of all, but with form "exponential" of every 4th above 256 dimensions and every 10th above 512.
     leading : int
         Above 2,048 dimensions, how many eigenvalues are kept.
     plateau : float

@@ -204,11 +204,11 @@ def leading_pairs(
 ) -> LeadingPairs:
     """The `count` largest eigenvalues of a symmetric d×d operator, by a restarted block Krylov method.
 
-    Each iteration applies the operator to a block, to what of its image is new, and so on, and makes the best of
-    the space that these span by Rayleigh-Ritz: products reach further than as powers (Musco and Musco,
-    "Randomized block Krylov methods for stronger and faster approximate singular value decomposition", 2015). An error of
-    an eigenvalue is of the order of its residual squared (over its distance from the next); residuals are
-    returned, so that a spectrum that has not settled shows.
+    Each iteration applies the operator to a block, to what of its image is new, and so on, and makes the
+    best of the space that these span by Rayleigh-Ritz: products reach further than as powers (Musco and
+    Musco, "Randomized block Krylov methods for stronger and faster approximate singular value
+    decomposition", 2015). An error of an eigenvalue is of the order of its residual squared (over its
+    distance from the next); residuals are returned, so that a spectrum that has not settled shows.
 
     Parameters
     ----------
