@@ -48,10 +48,10 @@ def meanings(choices: Choices, folder: Path) -> Outcome:
     return Outcome(
         "e6",
         "What modes mean in the order of learning",
-        f"Networks from a small start on {choices.data_or('cifar10')}, {SEEDS} seeds of each loss, full set"
-        " of augmentations, Muon. A statistic of an image is known from the first snapshot on at which its R²"
-        f" from the modes learned by then is .5 or more, on half of {first.images} images that neither the"
-        " regression nor the modes have seen. Steps are medians over seeds.",
+        f"Networks from a small start on {choices.data_or('cifar10')}, with {SEEDS} seeds of each loss, the"
+        " full set of augmentations and Muon. A statistic of an image counts as known from the first snapshot"
+        f" at which its R² from the modes learned by then is .5 or more, on half of {first.images} images"
+        " that neither the regression nor the modes have seen. Steps are medians over seeds.",
         _rows(found),
         [_order(found, choices.seed), *worth],
         notes,
