@@ -253,7 +253,7 @@ def augmentations_sentence(found: WaysAgreement, changed: Mapping[int, int]) -> 
     >>> families = ("joint embedding", "supervision", CROPS)
     >>> found = WaysAgreement(families, np.tile(agreement, (2, 2, 1, 1)), {})
     >>> augmentations_sentence(found, changed={0: 2})
-    'Augmentations matter more than the method: with another set a way agrees with itself to 0.40, ...'
+    'Augmentations matter more than the method: with another set a way agrees with itself to 0.40; ...'
     """
     agreement = found.of_other_seeds()
     methods = [place for place, family in enumerate(found.families) if family != CROPS]
