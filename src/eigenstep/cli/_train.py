@@ -56,13 +56,13 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
         out : Path | None
             Run folder; default: runs/DATA-LOSS-BACKBONE, with a number if that exists.
         resume : Flag
-            Go on from the last checkpoint in the run folder.
+            Continue from the last checkpoint in the run folder.
         overwrite : Flag
             Replace the run in the run folder.
         take_over : Flag
-            Write in the run folder also if a process of another machine has not given it back.
+            Write in the run folder even if a process on another machine has not released it.
         quiet : Flag
-            Print what the run came to, and errors, but not how far it is.
+            Print only the result and errors, not the progress.
         """
         from eigenstep.analysis import update_rule
         from eigenstep.record import claim_folder, read_record, remove_if_empty
