@@ -20,7 +20,7 @@ def folder_named_after(source: str, command: str) -> Path:
 
 
 def refuse_other_source(folder: Path, name: str, source: str) -> None:
-    """Raise ValueError for a folder that is another run, or whose file of that name is of another source."""
+    """Raise ValueError if the folder is another run, or if its file of that name is from another source."""
     if is_run(folder):
         raise ValueError(f"{folder} is a run, which {source} is not; choose another folder by --out")
     path = folder / name

@@ -181,7 +181,7 @@ def _says_its_data(path: Path) -> bool:
 def _refuse_others(
     task: Task, images: Any, beside: Any, column: str | None, what: What, closed_form: ClosedForm | None
 ) -> None:
-    """Raise ValueError for what is no option of such a source."""
+    """Raise ValueError if an option does not apply to such a source."""
     if beside is not None and task.kind != "run":
         raise ValueError(f"--beside is an option for a run, and {task.name} is none")
     if images is not None and task.kind == "data":

@@ -55,7 +55,7 @@ class Task:
         return self.labels is not None and self.labels is not False
 
     def parts(self, chosen: ChosenImages) -> Thirds:
-        """The thirds of the images. Raises ValueError for too few, and for images that are all the same."""
+        """The thirds of the images. Raises ValueError if there are too few, or if all are the same."""
         parts = thirds(len(chosen.images), self.seed)
         if (chosen.images == chosen.images[:1]).all():
             count = len(chosen.images)

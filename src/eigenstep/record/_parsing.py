@@ -1,6 +1,6 @@
 """What the files of a run folder say: one parser for each form, for whoever reads a run or follows one.
 
-Each raises ValueError, in one line and without the file's name, for what is not in the documented form.
+Each raises ValueError, in one line and without the file's name, if the text is not in the documented form.
 """
 
 import json

@@ -212,7 +212,7 @@ class SpectrumMonitor:
 
         Of two encoders they may be (n, d_a) and (n, d_b), row i of both of one pair.
 
-        What then fails as they are measured or written is told once, as a warning, and left out.
+        If measuring or writing then fails, one warning says so, and it is left out.
 
         Parameters
         ----------

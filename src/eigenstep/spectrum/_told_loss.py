@@ -64,7 +64,7 @@ class ToldLoss:
 
 
 def told_loss(loss: Any, batch_size: int | None, options: Mapping[str, Any]) -> ToldLoss | None:
-    """The loss, None where none was told. Raises as `ToldLoss`, and TypeError for what belongs to none."""
+    """The loss, None if none was given. Raises as `ToldLoss`, and TypeError for options without a loss."""
     if loss is None:
         if unknown := [*options, *(["batch_size"] if batch_size is not None else [])]:
             raise TypeError(

@@ -79,7 +79,7 @@ def check_schedule(optimizer: OptimizerConfig) -> None:
 
 
 def as_before(config: TrainConfig, before: TrainConfig) -> TrainConfig:
-    """What a run was made with, but for what may differ when it goes on: its steps and final rate."""
+    """What a run was made with, except for what may differ when it continues: its steps and final rate."""
     optimizer, after = before.optimizer, config.optimizer
     if (config.steps, config.epochs) != (before.steps, before.epochs) and optimizer.schedule == "cosine":
         optimizer = dataclasses.replace(

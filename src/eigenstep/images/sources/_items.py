@@ -70,7 +70,7 @@ class Items:
         Raises
         ------
         ValueError
-            In one line for what is no number of a class and no name.
+            In one line, if it is neither the number of a class nor a name.
         """
         try:
             item = self._get(row)
@@ -152,7 +152,7 @@ def as_pixels(content: Any, layout: str | None) -> "Image.Image | np.ndarray | s
     Raises
     ------
     ValueError
-        In one line for what is no image, and for axes that do not fit this.
+        In one line, if it is not an image, or if its axes do not fit this.
     """
     if isinstance(content, Image.Image | str | Path | bytes):
         return content
