@@ -87,9 +87,9 @@ def _lines(record: "RunRecord", advice: "Advice") -> Iterator[str]:
     for symptom in advice.symptoms:
         yield f"  symptom: {symptom}"
     if not advice.ill:
-        yield "Nothing is wrong that the record tells of."
+        yield "The record shows nothing wrong."
     if advice.unknown:
-        yield "Ill, and the cause is not on the list."
+        yield "Something is wrong, and the cause is not on the list."
     for number, found in enumerate(advice.causes, start=1):
         yield f"{number}. {found.cause.said[:1].upper()}{found.cause.said[1:]}."
         yield from _evidence(found)

@@ -39,7 +39,7 @@ def export(
 
     if format == "timm":
         lines = export_timm(run, out, checkpoint, overwrite=overwrite)
-        start = f"start a run from them by --backbone-weights {shlex.quote(str(out))}"
+        start = f"start a run from them with --backbone-weights {shlex.quote(str(out))}"
         print(printable(f"weights: {out}\n{lines or start}"))
         return
     difference = export_onnx(run, out, checkpoint, output, overwrite=overwrite)

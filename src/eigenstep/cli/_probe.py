@@ -79,7 +79,7 @@ def probe(
         _refuse({"checkpoint": checkpoint, **of_run}, f"{run} is a file of embeddings", "a run")
         _probe_file(run, test, kinds, column, label or "label", neighbours, device, out)
     else:
-        _refuse(of_file, f"{run} is no file", "a file of embeddings")
+        _refuse(of_file, f"{run} is not a file", "a file of embeddings")
         _probe_run(run, checkpoint or "last", kinds, of_run | {"neighbours": neighbours}, device)
 
 

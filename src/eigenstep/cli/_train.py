@@ -70,7 +70,7 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
         from eigenstep.training import train
 
         if out is None and (resume or overwrite):
-            raise ValueError("--resume and --overwrite need --out RUN, the folder they are about")
+            raise ValueError("--resume and --overwrite need --out RUN, the folder that they apply to")
         name = "-".join([Path(settings.data).name, settings.loss, settings.backbone])
         speaks = os.environ.get("RANK", "0") == "0"  # one of the processes under torchrun
         runs, began = Path("runs"), Path("runs").exists()

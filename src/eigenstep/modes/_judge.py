@@ -142,7 +142,7 @@ def _of_one_class(judged: ChosenImages, split: Halves) -> str | None:
         return None
     return (
         f"expected several classes in either half of the {count:,} images that modes are judged on, got one;"
-        " use more images by --count"
+        " use more images with --count"
     )
 
 

@@ -133,7 +133,9 @@ def _worth(found: Mapping[str, list[Explanation]]) -> tuple[list[OutcomeTable], 
         if aligned:
             rows.append([LOSSES[loss], *(_percent(aligned, *ends) for ends in BLOCKS)])
     if not rows:
-        return [], ["These images have no labels: what modes are worth is told with --data of labelled ones."]
+        return [], [
+            "These images have no labels; give labelled ones with --data to see what modes are worth."
+        ]
     header = ("run", *(f"modes {first}-{last}" for first, last in BLOCKS))
     return [OutcomeTable("Share of the labels' variance along a mode, in per cent", header, rows)], []
 

@@ -443,7 +443,7 @@ class SpectrumMonitor:
             pairs = self.loss.pairs(rows, processes)
             self._folder.write_landmarks(self.loss.name, landmarks, pairs=pairs, dim=dim, processes=processes)
         except Exception as error:
-            self._tell(self.step + 1, "it is not told where the loss stands", error)
+            self._tell(self.step + 1, "where the loss stands is not shown", error)
             return
         if not are_pairs and self.loss.batch_size is None:
             warnings.warn(

@@ -43,7 +43,7 @@ def with_more_steps(config: TrainConfig, out: Path, has_target: bool = False) ->
     if has_target:
         raise ValueError(
             f"{out} cannot go on to {asked}: its target network follows by a momentum that reaches 1 at the"
-            f" last step; start another run from its weights by --backbone-weights {out}"
+            f" last step; start another run from its weights with --backbone-weights {out}"
         )
     if optimizer.schedule == "constant":
         return config

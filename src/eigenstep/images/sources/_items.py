@@ -162,7 +162,7 @@ def as_pixels(content: Any, layout: str | None) -> "Image.Image | np.ndarray | s
         return pixels
     kind = f"{'a tensor' if is_tensor else 'an array'} of shape {pixels.shape}"
     if pixels.ndim != 3 or not pixels.size:
-        raise ValueError(f"expected an image, got {kind}; data that are no images need views=")
+        raise ValueError(f"expected an image, got {kind}; data other than images need views=")
     chosen = (layout or "").removeprefix("N") or ("CHW" if is_tensor else "HWC")
     if layout is None:
         channels, other = (0, 2) if chosen == "CHW" else (2, 0)

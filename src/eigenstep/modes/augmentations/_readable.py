@@ -136,11 +136,11 @@ def check_classes(labels: Tensor) -> None:
     if len(classes) < 2:
         raise ValueError(
             f"expected labels of at least two classes, got {len(classes)} over {len(labels)} images; there is"
-            " nothing to tell apart, so leave the labels out by --labels no"
+            " nothing to tell apart, so leave the labels out with --labels no"
         )
     several = int((sizes > 1).sum())
     if several < 2:
         raise ValueError(
             f"expected at least two classes of several images each, got {several} among {len(classes):,}"
-            f" classes of {len(labels):,} images; take other labels by --images.label, or none by --labels no"
+            f" classes of {len(labels):,} images; give --images.label for others, or --labels no"
         )

@@ -400,8 +400,8 @@ class Watch:
         if not self._follows:  # whoever ran the loop has left it, for example by Ctrl-C
             layer.tell(
                 "left",
-                f"layer {layer.name!r} gave {layer.count} outputs and no step was told of: it is no longer"
-                " watched",
+                f"layer {layer.name!r} gave {layer.count} outputs but no optimiser step was seen: it is no"
+                " longer watched",
             )
             self._let_go("interrupted")
         elif not self._steps:
