@@ -60,7 +60,7 @@ def with_more_steps(config: TrainConfig, out: Path, has_target: bool = False) ->
         )
     if not ended:
         raise ValueError(
-            f"{out} cannot go on to {asked} yet: its cosine schedule has not ended; let it end by"
+            f"{out} cannot go on to {asked} yet: its cosine schedule has not ended; let it end with"
             " --resume alone"
         )
     return _same_schedule(config, before, done)
