@@ -447,8 +447,8 @@ class SpectrumMonitor:
             return
         if not are_pairs and self.loss.batch_size is None:
             warnings.warn(
-                f"the loss {self.loss.name} is placed as of {self.loss.pairs(rows, processes)} pairs, by rows"
-                " of one view; if it sees more or fewer at once, say batch_size=",
+                f"the loss {self.loss.name} is placed as that of {self.loss.pairs(rows, processes)} pairs,"
+                " the rows of one view; if it sees more or fewer at once, set batch_size=",
                 stacklevel=3,
             )
 
