@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/vicreg-plateaus"))
     options = parser.parse_args()
     sound = loss_configuration("vicreg", Choices(size="small", data=options.data, threads=1))
-    print("momentum  batch    rho   foretold   measured   deviation   by the batch   peak")
+    print("momentum  batch    rho  predicted   measured   deviation   by the batch   peak")
     for rate, momentum, batch in FORMS:
         optimizer = dataclasses.replace(sound.optimizer, lr=rate, momentum=momentum)
         config = dataclasses.replace(sound, optimizer=optimizer, batch_size=batch, steps=options.steps)

@@ -57,7 +57,7 @@ def test_json_has_what_is_printed(weak, capsys):
 def test_a_sound_run_is_told_what_more_steps_bring(tmp_path, capsys):
     assert main(["advise", str(write(tmp_path / "run")), "--steps", "20"]) == 0
     text = capsys.readouterr().out
-    assert "Nothing is wrong that the record tells of." in text
+    assert "The record shows nothing wrong." in text
     assert "20 steps more" in text
 
 

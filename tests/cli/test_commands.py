@@ -385,7 +385,7 @@ def test_an_interruption_says_how_to_go_on(monkeypatch, capsys):
 
     monkeypatch.setattr("eigenstep.training.train", interrupt)
     assert main([*SMALL, "--out", "run"]) == 130
-    assert "goes on by --resume" in capsys.readouterr().err
+    assert "--resume continues" in capsys.readouterr().err
 
 
 @pytest.mark.slow

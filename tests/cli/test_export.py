@@ -47,7 +47,7 @@ def test_weights_that_timm_has_no_model_for_start_another_run(run, data, capsys,
         main(["export", "run", "--format", "timm", "--out", "the run's.safetensors", "--checkpoint", "2"])
         == 0
     )
-    weights = capsys.readouterr().out.splitlines()[-1].removeprefix("start a run from them by ")
+    weights = capsys.readouterr().out.splitlines()[-1].removeprefix("start a run from them with ")
     options = ["--data", data, "--steps", "1", "--batch-size", "4", "--threads", "1", "--images.size", "16"]
     still = ["--device", "cpu", "--optimizer.lr", "1e-25"]
     run_in_shell(shlex.join(["eigenstep", "train", *options, *still, "--out", "other"]) + " " + weights)

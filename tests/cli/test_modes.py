@@ -112,7 +112,7 @@ def test_a_file_that_embed_wrote_says_itself_of_which_images_it_is(runs, tmp_pat
 def test_what_is_said_of_another_source_is_not_written_over(tmp_path, capsys, command, content):
     (tmp_path / f"{command}.json").write_text(content)
     assert main([command, "photos", "--out", str(tmp_path)]) == 2
-    assert "choose another folder by --out" in capsys.readouterr().err
+    assert "choose another folder with --out" in capsys.readouterr().err
     assert (tmp_path / f"{command}.json").read_text() == content
 
 

@@ -65,7 +65,7 @@ def test_the_split_and_the_data_that_are_named_go_before_those_of_a_file(folder)
     embed(folder / "run", folder / "test.npz", split="test")
     for named in ({"split": "test"}, {"data": str(folder / "data")}):
         assert compare([folder / "test.npz", folder / "run"], **named, **QUICK).images == 9
-    with pytest.raises(ValueError, match=r"data \(train\) does not hold the 9 images .* by --data and --"):
+    with pytest.raises(ValueError, match=r"data \(train\) does not hold the 9 images .* with --data and --"):
         compare([folder / "test.npz", folder / "run"], split="train", **QUICK)
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         compare([folder / "test.npz", folder / "run"], data="./nowhere", **QUICK)

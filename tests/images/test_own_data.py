@@ -32,7 +32,7 @@ def test_a_source_stands_for_itself_and_a_name_of_an_object_for_nothing():
     source = own_data([0, 1])
     assert find_source(source) is source
     assert own_data(source) is source
-    with pytest.raises(ValueError, match=r"python:list is a Python object .* name other images by --data"):
+    with pytest.raises(ValueError, match=r"python:list is a Python object .* name other images with --data"):
         find_source(source.data)
 
 

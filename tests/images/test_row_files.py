@@ -114,7 +114,7 @@ def test_an_image_of_no_bytes_is_broken_and_its_name_is_not_opened(folder, write
 def test_what_never_ends_is_no_image(folder, write):
     os.mkfifo(folder / "inside" / "pipe")
     write("arrow", "inside/pipe", "inside/a")
-    assert load(folder).broken == ["image 0 (inside/pipe) (it is no file)"]
+    assert load(folder).broken == ["image 0 (inside/pipe) (it is not a file)"]
 
 
 @pytest.mark.parametrize("name", ["../secret.png", "{}/secret.png"])

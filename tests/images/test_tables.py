@@ -252,7 +252,7 @@ def test_lists_that_cannot_be_used_say_why(folder, files, png):
     assert "its first line names an image" in refused("a.csv", "x.png,1\ny.png,2\n")
     assert "has no column of images; its columns are x, y" in refused("a.csv", "x,y\n1,2\n")
     assert "image columns (image, mask), got None" in refused("a.csv", "image,mask\na.png,b.png\n")
-    assert "if x holds paths, name it by --images.column" in refused("a.csv", "x,y\nhttp://a/1,2\n")
+    assert "if x holds paths, name it with --images.column" in refused("a.csv", "x,y\nhttp://a/1,2\n")
     assert "different names, got x more than once" in refused("a.csv", "x,y,x\na.png,1,a.png\n")
     assert "is damaged" in refused("a.json", "{]")
     assert "expected a list of objects" in refused("a.json", "[1, 2]")

@@ -168,7 +168,7 @@ def test_bad_input_is_told_in_one_line():
 
 def test_a_file_of_embeddings_without_its_images_is_told_what_is_missing(tmp_path):
     np.savez(tmp_path / "rows.npz", embedding=np.random.default_rng(0).normal(size=(120, 8)))
-    with pytest.raises(ValueError, match="name the images that its rows are of by --data DATA"):
+    with pytest.raises(ValueError, match="name the images that its rows are of with --data DATA"):
         explain_modes(tmp_path / "rows.npz")
     with pytest.raises(FileNotFoundError, match="there is no file of embeddings"):
         explain_modes(tmp_path / "gone.npz", images="photos")

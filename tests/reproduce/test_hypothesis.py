@@ -55,7 +55,7 @@ def test_families_go_together_that_agree_beyond_what_nobody_trained_by_more_than
 ):
     found = together(agreement(**changes), *pair)
     assert found.word == word
-    assert f" {word}: they agree by {changes['across']:.2f}" in found.sentence
+    assert f" {word}: they agree to {changes['across']:.2f}" in found.sentence
 
 
 def test_a_start_in_common_decides_nothing():
@@ -80,7 +80,7 @@ def test_the_spread_is_that_of_the_difference_and_not_of_its_parts():
     [
         (
             {"pixels": 0.8},
-            "Joint stays with the pixels: it agrees with them by 0.80, with the nearest family,",
+            "Joint stays with the pixels: it agrees with them to 0.80, and with the nearest family,",
         ),
         ({"pixels": 0.3}, "Joint has left the pixels"),
         ({"pixels": 0.5}, "Joint cannot be told from the pixels"),
@@ -94,7 +94,7 @@ def test_a_family_stays_with_the_pixels_that_agrees_with_nothing_more(changes, w
 @pytest.mark.parametrize(
     ("end", "spread", "words"),
     [
-        (0.8, 0.0, "come closer: two different ones agree by 0.40 untrained, 0.60 at step 5 and 0.80"),
+        (0.8, 0.0, "come closer: two different ones agree to 0.40 untrained, 0.60 at step 5 and 0.80"),
         (0.5, 0.0, "part: two different ones"),
         (0.61, 0.2, "neither come closer nor part"),
     ],
@@ -113,7 +113,7 @@ def test_augmentations_matter_more_where_another_set_takes_a_way_further_than_an
     found.values[..., 0, 3] = found.values[..., 3, 0] = by_views
     sentence = augmentations_sentence(found, {0: 3})
     assert sentence.startswith(f"Augmentations {words} the method")
-    assert f"itself by {by_views:.2f}, with the same set ways agree with other ways by 0.50" in sentence
+    assert f"itself to {by_views:.2f}; with the same set, ways agree with other ways to 0.50" in sentence
 
 
 def test_agreements_stand_where_their_networks_do():

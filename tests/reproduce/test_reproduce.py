@@ -166,7 +166,7 @@ def test_an_interrupted_experiment_goes_on_with_the_runs_that_it_lacks(done, tmp
 def test_the_hypothesis_is_asked_of_ways_without_labels_where_there_are_none(made):
     (outcome,) = (outcome for outcome in made[2] if outcome.name == "e7")
     assert "Ways that need labels are left out: photos have no labels." in outcome.notes
-    table = next(table for table in outcome.tables if table.title.startswith("All with all"))
+    table = next(table for table in outcome.tables if table.title.startswith("All pairs"))
     assert table.header[1:4] == ("Barlow Twins", "SimCLR", "autoencoder")
     assert len(table.rows) == len(table.header) - 1
     verdicts = next(table for table in outcome.tables if table.title.startswith("Which families"))

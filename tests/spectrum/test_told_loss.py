@@ -96,7 +96,7 @@ def test_a_batch_size_that_is_told_counts(tmp_path):
 
 
 def test_rows_of_one_view_are_taken_for_pairs_with_a_warning(tmp_path):
-    with pytest.warns(UserWarning, match=r"as of 16 pairs.*batch_size="):
+    with pytest.warns(UserWarning, match=r"as that of 16 pairs.*batch_size="):
         assert watched(tmp_path, 1, views=1) == pytest.approx(math.log(N))
     with warnings.catch_warnings(action="error"):
         watched(tmp_path / "told", 1, views=1, batch_size=8)

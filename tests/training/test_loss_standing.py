@@ -63,6 +63,6 @@ def test_landmarks_that_fail_end_no_training(config, tmp_path):
         def landmarks(self):
             """Takes nothing of what it is given."""
 
-    with pytest.warns(UserWarning, match="it is not told where the loss stands: its landmarks failed"):
+    with pytest.warns(UserWarning, match="where the loss stands is not shown: its landmarks failed"):
         train(config, tmp_path / "run", objective=Mine())
     assert (tmp_path / "run" / "summary.json").exists()

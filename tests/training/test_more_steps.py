@@ -124,7 +124,7 @@ def test_a_cosine_that_goes_on_is_let_end_first(small_config, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path / "run", progress=stop)
     constant = dataclasses.replace(COSINE, schedule="constant")
-    with pytest.raises(ValueError, match=r"has not ended; let it end by --resume alone"):
+    with pytest.raises(ValueError, match=r"has not ended; let it end with --resume alone"):
         train(dataclasses.replace(config, steps=12, optimizer=constant), tmp_path / "run", resume=True)
     with pytest.raises(ValueError, match=r"runs to the number of steps that it was begun with"):
         train(dataclasses.replace(config, steps=12), tmp_path / "run", resume=True)

@@ -105,7 +105,7 @@ class Advice:
         if not self.ill:
             return ""
         if self.unknown:
-            return f"Ill ({'; '.join(self.symptoms)}), and the cause is not on the list."
+            return f"Something is wrong ({'; '.join(self.symptoms)}), and the cause is not on the list."
         first = self.causes[0]
         more = f" Another likely cause: {self.causes[1].cause.said}." if len(self.causes) > 1 else ""
         how = "begin anew" if self.restart else "the run can go on with it"

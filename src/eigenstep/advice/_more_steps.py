@@ -77,7 +77,7 @@ class MoreSteps:
             for gain in self.gains
         ]
         if not parts:
-            return f"{self.steps:,} steps more: nothing can be told. {self.forecast}"
+            return f"{self.steps:,} more steps: nothing can be said. {self.forecast}"
         if not self.gains:
             parts.append("no labels were probed, so nothing is said of accuracy")
         return f"{self.steps:,} steps more: {', '.join(parts)}."
@@ -121,7 +121,7 @@ def more_steps(record: RunRecord, steps: int | None = None, others: Iterable[Run
     """
     known = record.metrics.get("step", np.zeros(0))
     if not len(known):
-        raise ValueError(f"{record.path} has no measurement yet: nothing can be told of more steps")
+        raise ValueError(f"{record.path} has no measurement yet: nothing can be said about more steps")
     now = int(known[-1])
     steps = max(now, 1) if steps is None else steps
     if steps < 1:

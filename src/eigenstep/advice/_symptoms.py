@@ -40,7 +40,7 @@ def symptoms_of(signs: Signs) -> list[str]:
     first, now = signs["embeddings_agreement_first"], signs["embeddings_agreement"]
     if signs["measurements"] >= TO_STALL and below(first, AGREED) and below(now - first, GREW):
         found.append(
-            f"two views of an image agree hardly more than at the start ({first:.2f}, now {now:.2f})"
+            f"two views of an image hardly agree more than at the start ({first:.2f}, now {now:.2f})"
         )
     first, now = signs["features_agreement_first"], signs["features_agreement"]
     if signs["measurements"] >= TO_STALL and below(now - first, -FELL):

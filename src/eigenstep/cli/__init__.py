@@ -101,7 +101,8 @@ def main(arguments: list[str] | None = None) -> int:
         return TEMPORARY_FAILURE
     except KeyboardInterrupt:
         print(
-            "eigenstep: interrupted; a training goes on by --resume from its last checkpoint", file=sys.stderr
+            "eigenstep: interrupted; --resume continues a training from its last checkpoint",
+            file=sys.stderr,
         )
         return 130
 

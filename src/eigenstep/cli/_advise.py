@@ -24,20 +24,20 @@ def advise(
     batch: Flag = False,
     json: Flag = False,
 ) -> None:
-    """Say what is wrong with a run, why and what to do about it; of a sound one, what more steps bring.
+    """Say what is wrong with a run, why, and what to do; for a sound run, what more steps would bring.
 
     Parameters
     ----------
     run : tyro.conf.Positional[Path]
-        A run folder, whether or not the run goes on.
+        A run folder; the run may be finished or still going on.
     apply : Path | None
         Write the run's configuration with the advised changes to this new file, for `eigenstep train
         --config`.
     steps : int | None
-        How many more steps are asked about; default: as many as the run has had.
+        How many more steps you are considering; default: as many as the run has had.
     batch : Flag
-        Check a batch of the run's data and the network of its last checkpoint as well, as `eigenstep check`
-        does; what is wrong there speaks for causes.
+        Also check a batch of the run's data and the network of its last checkpoint, as `eigenstep check`
+        does; what is wrong there counts as evidence for causes.
     json : Flag
         Print everything as JSON.
     """
@@ -87,9 +87,9 @@ def _lines(record: "RunRecord", advice: "Advice") -> Iterator[str]:
     for symptom in advice.symptoms:
         yield f"  symptom: {symptom}"
     if not advice.ill:
-        yield "Nothing is wrong that the record tells of."
+        yield "The record shows nothing wrong."
     if advice.unknown:
-        yield "Ill, and the cause is not on the list."
+        yield "Something is wrong, and the cause is not on the list."
     for number, found in enumerate(advice.causes, start=1):
         yield f"{number}. {found.cause.said[:1].upper()}{found.cause.said[1:]}."
         yield from _evidence(found)

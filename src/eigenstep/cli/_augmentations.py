@@ -49,10 +49,10 @@ def augmentations_command(arguments: list[str]) -> Callable[..., Any]:
         images: ImagesConfig = read,
         views: ViewsConfig = base,
     ) -> None:
-        """Say what augmentations leave of images, and which set of them serves your labels.
+        """Say what augmentations leave of images, and which set of them suits your labels.
 
-        What each operation leaves of what, the modes of each set by invariance, and, with labels, a ranking
-        by short trainings. A command that was killed goes on from its folder.
+        Shows what survives each operation, the modes of each set by invariance and, with labels, a ranking by
+        short trainings. A command that was killed continues from its folder.
 
         Parameters
         ----------
@@ -185,4 +185,4 @@ def _as_json(told: Any, data: str) -> str:
 
 
 def _augmentations_in_short() -> None:
-    """Say what augmentations leave of images, and which set of them serves your labels."""
+    """Say what augmentations leave of images, and which set of them suits your labels."""

@@ -30,13 +30,13 @@ def compare(
     out: Path | None = None,
     as_json: Annotated[Flag, tyro.conf.arg(name="json")] = False,
 ) -> None:
-    """Tell how far runs, predictions, files of embeddings and pretrained encoders agree on the same images.
+    """Show how far runs, predictions, files of embeddings and pretrained encoders agree on the same images.
 
-    Subspace overlap (as a whole, and of the first modes at moments when just these had been learned), CKA,
-    Procrustes and nearest neighbours, each with a bootstrap interval and what chance would give; of two runs,
-    how many times sooner the second learned 1, 2, 4, 8, ... modes, and whether they are the same; and
-    predicted times of learning beside measured ones. With --agreement, a dozen measures beside what shuffled
-    images give.
+    Prints subspace overlap (as a whole, and of the first modes at moments when exactly these had been
+    learned), CKA, Procrustes and nearest neighbours, each with a bootstrap interval and its chance level. For
+    two runs it also prints how many times sooner the second learned 1, 2, 4, 8, ... modes, whether they are
+    the same, and predicted learning times beside measured ones. With --agreement, it prints a dozen measures
+    beside what shuffled images give.
 
     Parameters
     ----------
@@ -45,28 +45,29 @@ def compare(
         FILE@COLUMN of embeddings (.npy, .npz, .pt, .safetensors, .parquet, .csv), timm:MODEL (by timm's own
         weights) or timm:MODEL@WEIGHTS.
     beside : str | None
-        A run like one of those compared but for its seed: how far the two agree is told beside the others.
-        Default: one among those compared, if there is one.
+        A run that differs from one of those compared only in its seed: how far the two agree is shown beside
+        the others. Default: one among those compared, if there is one.
     data : str | None
-        Where the images that runs embed are read, named as the data set to train on; default: where
-        predictions and files have theirs from, or the first run's own.
+        The images that runs embed, named as the data set to train on; default: those of the predictions and
+        files, or the first run's own.
     split : str | None
         Which split of them; default: that of the files or of the first run.
     images : int | None
-        How many, where no prediction or file says; default: 512.
+        How many images, if no prediction or file says so; default: 512.
     what : Literal['embedding', 'features']
         A run's or file's embedding, or its backbone's features.
     neighbours : int
         How many nearest neighbours of each image are compared.
     resamples : int
-        Of the images, for the intervals.
+        Resamples of the images, for the intervals.
     agreement : Flag
         Compare by debiased CKA, mutual k-NN, CKNNA, Procrustes, RSA and others, each with z and p.
     each : Literal['layers', 'checkpoints'] | None
-        Compare every layer, or every checkpoint, of one with every one of the other, with p corrected for
-        the search; of checkpoints also which run came first, and which mode of one is which of the other.
+        Compare every layer, or every checkpoint, of one with every one of the other, with p corrected for the
+        search; for checkpoints, also say which run came first, and which mode of one is which mode of the
+        other.
     permutations : int
-        Orders of the images, for z and p.
+        Shuffled orders of the images, for z and p.
     device : str
         Auto, cpu or cuda.
     out : Path | None

@@ -6,14 +6,14 @@ from eigenstep.cli._parse import Flag
 
 
 def doctor(json: Flag = False) -> int:
-    """Tell of this machine what a bug report needs: versions, devices, threads, precision, folders, parts.
+    """Print what a bug report needs to know about this machine: versions, devices, threads, folders, parts.
 
     Nothing is sent or written. The exit code is 1 if something is wrong with the installation.
 
     Parameters
     ----------
     json : Flag
-        Print it for a script.
+        Print it as JSON, for a script.
     """
     from eigenstep.machine import machine_facts
     from eigenstep.spelling import printable

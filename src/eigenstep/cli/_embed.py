@@ -39,25 +39,24 @@ def embed(
     data : str | None
         Images, named as the data set to train on; default: the run's own.
     viewer : Annotated[ViewerName | None, tyro.conf.arg(name='for')]
-        The viewer to look at them with: thumbnails, map and neighbours that it needs are written as it opens
-        them, and its own command is printed.
+        The viewer to look at them with: writes the thumbnails, map and neighbours that it needs in its
+        format, and prints the command that opens them.
     thumbnails : int | None
-        A picture of each image, of at most so many pixels a side, is a further column.
+        Add a column with a picture of each image, of at most this many pixels a side.
     map_name : Annotated[MapName | None, tyro.conf.arg(name='map')]
-        Places on a map are further columns, x, y and z: principal axes of the features, or UMAP's layout.
+        Add columns x, y and z with places on a map: principal axes of the features, or UMAP's layout.
     neighbours : int | None
-        So many of the nearest images, by the features' cosine distance, are a further column; all pairs are
-        compared.
+        Add a column with this many nearest images by the features' cosine distance; all pairs are compared.
     modes : Path | None
-        The modes.json of eigenstep modes RUN: scores along its modes are further columns, mode_1 and so on.
+        The modes.json of eigenstep modes RUN: adds columns mode_1 and so on, with scores along its modes.
     split : str | None
         Which split of them; default: the run's.
     limit : int | None
         Use at most this many images.
     broken : Literal['pass'] | None
-        Read damaged archives and tables as far as they go; default: as the run was trained.
+        Read damaged archives and tables as far as they go; default: as in the run's training.
     checkpoint : str
-        Last, best (by the k-NN probe while training) or a step's number.
+        Last, best (by the k-NN probe during training) or a step's number.
     device : str
         Auto, cpu or cuda.
     overwrite : Flag

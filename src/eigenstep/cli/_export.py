@@ -27,11 +27,11 @@ def export(
     out : Path
         The file to write, such as encoder.onnx, or backbone.safetensors for timm.
     format : Literal['onnx', 'timm']
-        Onnx (checked by onnxruntime where it is installed) or timm.
+        Onnx (checked by onnxruntime if it is installed) or timm.
     output : Literal['features', 'embeddings']
-        What the ONNX file gives: the backbone's features or the projector's embeddings.
+        What the ONNX file returns: the backbone's features or the projector's embeddings.
     checkpoint : str
-        Last, best (by the k-NN probe while training) or a step's number.
+        Last, best (by the k-NN probe during training) or a step's number.
     overwrite : Flag
         Replace the file.
     """
@@ -39,7 +39,7 @@ def export(
 
     if format == "timm":
         lines = export_timm(run, out, checkpoint, overwrite=overwrite)
-        start = f"start a run from them by --backbone-weights {shlex.quote(str(out))}"
+        start = f"start a run from them with --backbone-weights {shlex.quote(str(out))}"
         print(printable(f"weights: {out}\n{lines or start}"))
         return
     difference = export_onnx(run, out, checkpoint, output, overwrite=overwrite)

@@ -20,9 +20,9 @@ def folder_named_after(source: str, command: str) -> Path:
 
 
 def refuse_other_source(folder: Path, name: str, source: str) -> None:
-    """Raise ValueError for a folder that is another run, or whose file of that name is of another source."""
+    """Raise ValueError if the folder is another run, or if its file of that name is from another source."""
     if is_run(folder):
-        raise ValueError(f"{folder} is a run, which {source} is not; choose another folder by --out")
+        raise ValueError(f"{folder} is a run, which {source} is not; choose another folder with --out")
     path = folder / name
     if not path.exists():
         return
@@ -33,7 +33,7 @@ def refuse_other_source(folder: Path, name: str, source: str) -> None:
     if not isinstance(of, str) or not same_place(of, source):
         raise ValueError(
             f"{path} is {f'of {of}' if isinstance(of, str) else 'something else'}, not of {source}; choose"
-            " another folder by --out"
+            " another folder with --out"
         )
 
 

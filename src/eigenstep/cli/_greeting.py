@@ -1,4 +1,4 @@
-"""What `eigenstep` says when it is not told what to do."""
+"""What `eigenstep` prints when it is given no command."""
 
 import eigenstep
 

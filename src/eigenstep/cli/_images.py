@@ -33,20 +33,20 @@ def images_command(arguments: list[str]) -> Callable[..., Any]:
         json: Flag = False,
         overwrite: Flag = False,
     ) -> None:
-        """Look at every image of a data set: what is there, what is broken, what would surprise in training.
+        """Look at every image of a data set: what is there, what is broken, what might surprise in training.
 
         Parameters
         ----------
         data : tyro.conf.Positional[str]
             Images, named as the data set to train on: a folder, a file, or a name on the hub.
         images : ImagesConfig
-            How images are read, as by train.
+            How images are read, as in train.
         limit : int | None
-            Look at so many images, spread over all splits; default: at all.
+            Look at this many images, spread over all splits; default: all.
         sheet : Path | None
             Also draw some images, spread over the classes, into this .png or .jpg file.
         all_names : Annotated[Flag, tyro.conf.arg(name='all')]
-            Name all classes, formats, broken images and duplicates that are known by name.
+            Name all classes, formats, broken images and duplicates whose names were kept.
         json : Flag
             Print everything as JSON and nothing else.
         overwrite : Flag
@@ -81,7 +81,7 @@ def images_command(arguments: list[str]) -> Callable[..., Any]:
 
 
 def _images_in_short() -> None:
-    """Look at every image of a data set: what is there, what is broken, what would surprise in training."""
+    """Look at every image of a data set: what is there, what is broken, what might surprise in training."""
 
 
 def _check_sheet(path: Path, overwrite: bool) -> None:

@@ -44,18 +44,19 @@ def modes_command(arguments: list[str]) -> Callable[..., Any]:
         out: Path | None = None,
         as_json: Annotated[Flag, tyro.conf.arg(name="json")] = False,
     ) -> None:
-        """Tell what modes mean and what they are worth: of a data set before training, of a run, of a file.
+        """Say what the modes of a data set (before training), a run or a file mean, and what they are worth.
 
         Statistics of the images (brightness, colours, layout, edges, frequencies, ...) explain the first
-        modes, and give a name to those that deserve one: found again from other images and another random
-        network. With labels, how much of them is in which modes. Written to modes.json and modes.html.
+        modes, and name those that are also found again from other images and another random network. With
+        labels, it also says how much the modes tell about them, and which modes do. Writes modes.json and
+        modes.html.
 
         Parameters
         ----------
         source : tyro.conf.Positional[str]
             Images, named as the data set to train on; a run folder; or, with --data, a file of embeddings.
         data : str | None
-            The data set that a file's rows are of, or other images for a run to embed.
+            The data set to which the rows of a file belong, or other images for a run to embed.
         count : int | None
             Images at most; default: 3,000, for runs and files 1,500.
         labels : Asked
@@ -63,34 +64,35 @@ def modes_command(arguments: list[str]) -> Callable[..., Any]:
         column : str | None
             A file's column of embeddings.
         table : Path | None
-            A CSV or Parquet file with a row for each image of the data set: its columns of numbers are
+            A CSV or Parquet file with a row for each image of the data set: its columns of numbers become
             statistics too.
         beside : Path | None
-            A run like the one that is explained but for its seed, to find its modes again in.
+            A run that differs only in its seed, in which to look for the same modes again.
         what : Literal['embedding', 'features']
             A run's embedding, or its backbone's features.
         kernel : ImageKernel
-            Of the closed form: linear or rbf, of the pixels; linear of features: of a backbone as it is
-            (features), of random convolutions (random_conv) or of likeness to random patches (patches).
+            The kernel of the closed form: linear or rbf, on the pixels; or a linear kernel of features: of a
+            backbone as it is (features), of random convolutions (random_conv) or of similarity to random
+            patches (patches).
         backbone : str
             For --kernel features: convnet, or any timm model.
         backbone_weights : str | None
             Its weights: a file, a run folder, or pretrained; default: random ones.
         order : Literal['gamma', 'invariance']
-            Modes as training learns them, or by what views leave alone.
+            Modes in the order in which training learns them, or by what views leave alone.
         components : int
-            Modes of the closed form at most.
+            The largest number of modes of the closed form.
         n_views : int
             Views of each image.
         images : ImagesConfig
-            How images are read; of a run, and of a file of its embeddings, as the run does but for what is
-            set here.
+            How images are read; for a run, or a file of its embeddings, as the run reads them unless set
+            here.
         views : ViewsConfig
-            What two views of an image may differ in.
+            How two views of an image may differ.
         device : str
             Auto, cpu or cuda, for a run's network.
         seed : int
-            Of which images are learned from and judged on, of views and of random networks.
+            Determines which images are learned from and judged on, the views and the random networks.
         out : Path | None
             Folder for modes.json and modes.html; default: the run, or runs/NAME-modes.
         as_json : Annotated[Flag, tyro.conf.arg(name='json')]
@@ -148,4 +150,4 @@ def modes_command(arguments: list[str]) -> Callable[..., Any]:
 
 
 def _modes_in_short() -> None:
-    """Tell what modes mean and what they are worth: of a data set before training, of a run, of a file."""
+    """Say what the modes of a data set (before training), a run or a file mean, and what they are worth."""

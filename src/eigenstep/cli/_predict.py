@@ -55,7 +55,7 @@ def predict_command(arguments: list[str]) -> Callable[..., Any]:
         if at is not None:
             settings = dataclasses.replace(settings, ntk=dataclasses.replace(settings.ntk, at=at))
         if out is None and overwrite:
-            raise ValueError("--overwrite needs --out FOLDER, the prediction that it is about")
+            raise ValueError("--overwrite needs --out FOLDER, the prediction to replace")
         name = "-".join([Path(settings.data).name, settings.loss, settings.kernel, "predicted"])
         record = predict(
             settings,

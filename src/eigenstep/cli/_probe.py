@@ -29,17 +29,17 @@ def probe(
     label: str | None = None,
     out: Path | None = None,
 ) -> None:
-    """Tell how well labels are read off frozen features: of a run, its start and bare pixels, or of a file.
+    """Measure how well frozen features predict labels: a file's, or a run's beside its start and raw pixels.
 
-    What is not given of a run is as in its configuration. The table is also kept as probes.json in the run.
-    Of a file with labels nothing is written unless --out names where.
+    For a run, options that you do not give are as in its configuration, and the table is also kept as
+    probes.json in it. For a file, nothing is written unless you give --out.
 
     Parameters
     ----------
     run : tyro.conf.Positional[Path]
         A run folder, or a file of embeddings with labels (.npz, .pt, .safetensors, .parquet, .csv).
     checkpoint : str | None
-        A run's: last (the default), best (by the k-NN probe while training) or a step's number.
+        Of a run: last (the default), best (by the k-NN probe during training) or a step's number.
     kinds : tuple[Kind, ...]
         Which probes: k nearest neighbours, ridge regression, logistic regression.
     data : str | None
@@ -63,7 +63,7 @@ def probe(
     label : str | None
         The file's array or column of labels; default: label.
     out : Path | None
-        Also keep what a file's probes say as JSON here.
+        Also write the results for a file to this JSON file.
     """
     from eigenstep.embeddings import embeddings_suffix
 
@@ -79,7 +79,7 @@ def probe(
         _refuse({"checkpoint": checkpoint, **of_run}, f"{run} is a file of embeddings", "a run")
         _probe_file(run, test, kinds, column, label or "label", neighbours, device, out)
     else:
-        _refuse(of_file, f"{run} is no file", "a file of embeddings")
+        _refuse(of_file, f"{run} is not a file", "a file of embeddings")
         _probe_run(run, checkpoint or "last", kinds, of_run | {"neighbours": neighbours}, device)
 
 

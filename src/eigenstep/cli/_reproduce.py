@@ -34,16 +34,16 @@ def reproduce_command(
         Which one, or all.
     size : Literal['small', 'medium', 'full']
         Small takes minutes on two cores, and e7 about half an hour; full is the paper's size and needs a GPU.
-        Medium is of e2 alone: ResNet-50 by SGD and by Muon, 1,000 steps a run, hours on two cores.
+        Medium exists only for e2: ResNet-50 with SGD and with Muon, 1,000 steps a run, hours on two cores.
     data : str | None
         Images, as `eigenstep train --data` takes them; default: patches of scikit-learn's photographs for
         small, CIFAR-10 and STL-10 from the Hugging Face hub for the others.
     out : Path
-        Folder for runs, figures and results; an experiment has a folder in it.
+        Folder for runs, figures and results; each experiment has a folder in it.
     resume : Flag
-        Go on with what is there; finished parts are not done again.
+        Continue with what is there; finished parts are not run again.
     overwrite : Flag
-        Replace what is there of these experiments.
+        Replace earlier results of these experiments.
     threads : int
         CPU threads.
     seed : int

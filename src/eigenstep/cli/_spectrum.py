@@ -32,11 +32,11 @@ def spectrum(
     column : str | None
         The array's or column's name; default: the only one that fits, or embedding.
     second : Path | None
-        A file of the same images' other views; row i belongs to row i.
+        A file with the other views of the same images, row by row.
     second_column : str | None
-        The other views' column; default: as the first.
+        The column of the other views; default: the same as the first.
     plot : Path | None
-        Also draw the spectrum into this .html, .png, .svg or .pdf file.
+        Also draw the spectrum as this .html, .png, .svg or .pdf file.
     json : Flag
         Print all numbers as JSON and nothing else.
     overwrite : Flag

@@ -56,13 +56,13 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
         out : Path | None
             Run folder; default: runs/DATA-LOSS-BACKBONE, with a number if that exists.
         resume : Flag
-            Go on from the last checkpoint in the run folder.
+            Continue from the last checkpoint in the run folder.
         overwrite : Flag
             Replace the run in the run folder.
         take_over : Flag
-            Write in the run folder also if a process of another machine has not given it back.
+            Write in the run folder even if a process on another machine has not released it.
         quiet : Flag
-            Print what the run came to, and errors, but not how far it is.
+            Print only the result and errors, not the progress.
         """
         from eigenstep.analysis import update_rule
         from eigenstep.record import claim_folder, read_record, remove_if_empty
@@ -70,7 +70,7 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
         from eigenstep.training import train
 
         if out is None and (resume or overwrite):
-            raise ValueError("--resume and --overwrite need --out RUN, the folder they are about")
+            raise ValueError("--resume and --overwrite need --out RUN, the folder that they apply to")
         name = "-".join([Path(settings.data).name, settings.loss, settings.backbone])
         speaks = os.environ.get("RANK", "0") == "0"  # one of the processes under torchrun
         runs, began = Path("runs"), Path("runs").exists()

@@ -8,16 +8,16 @@ import tyro
 def view(runs: tyro.conf.Positional[Path] = Path("runs"), port: int | None = None, open: bool = True) -> None:
     """Show a folder of runs in the browser, live while they train.
 
-    The page is served to this machine alone, works offline, and changes nothing in the folder.
+    The page is served only to this machine, works offline, and changes nothing in the folder.
 
     Parameters
     ----------
     runs : tyro.conf.Positional[Path]
-        A folder that holds run folders, at any depth; it may be empty as yet.
+        A folder that holds run folders, at any depth; it may still be empty.
     port : int | None
-        Where to serve it on 127.0.0.1; default: the first free port from 8266 on.
+        The port on 127.0.0.1; default: the first free one from 8266 on.
     open : bool
-        Open the page in the browser, where there is a desktop.
+        Open the page in the browser, if there is a desktop.
     """
     from eigenstep.live import serve
 

@@ -53,7 +53,7 @@ def compare_embeddings(
     center : bool
         Subtract the mean embedding before spaces are compared; the other measures always do.
     resamples : int
-        Of the images, for the intervals.
+        Resamples of the images, for the intervals.
     spaces : bool
         Compare the spaces as well, which needs more images than dimensions; False leaves out `overlap` and
         `angle`.

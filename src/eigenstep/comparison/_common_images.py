@@ -204,14 +204,14 @@ def _pixels(
         if len(stored) != size:
             raise ValueError(
                 f"expected as many images as the files have rows, {size}, got {len(stored)} in"
-                f" {_words(config)}; give the images that they are of by --data and --split"
+                f" {_words(config)}; give the images that they are of with --data and --split"
             )
         return Pixels(stored, config, partial(_whole, config))
     rows = _chosen(stored, wanted)
     if rows is None:
         raise ValueError(
             f"{_words(config)} does not hold the {size} images that are compared; give the images that"
-            " the embeddings are of by --data and --split"
+            " the embeddings are of with --data and --split"
         )
     return Pixels(stored[rows], config, lambda images: _whole(config, images)[rows])
 

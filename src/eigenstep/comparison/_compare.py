@@ -64,14 +64,14 @@ def compare(
     what : What
         a run's or a file's embedding, or its backbone's features.
     resamples : int
-        Of the images, for the intervals.
+        Resamples of the images, for the intervals.
     agreement : bool
         Also compare by all of `AGREEMENTS`, each with z and p, see `calibrated_agreement`.
     each : Over | None
         Also compare every layer, or every checkpoint, of one with every one of the other, see
         `agreement_map`; of the checkpoints of two runs also mode by mode, see `same_modes`.
     permutations : int
-        Orders of the images, for z and p.
+        Shuffled orders of the images, for z and p.
 
     Raises
     ------

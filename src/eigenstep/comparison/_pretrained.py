@@ -121,7 +121,7 @@ class PretrainedEncoder:
             self._features.fit(images)
         except ValueError as error:  # which names the options of train
             told, instead = str(error), f"name it as {PREFIX}{self.name}@FILE"
-            for option in ("give it by --backbone-weights FILE", "give a file by --backbone-weights"):
+            for option in ("give it with --backbone-weights FILE", "give a file with --backbone-weights"):
                 told = told.replace(option, instead)
             raise ValueError(told) from error
         size = images.shape[-1]

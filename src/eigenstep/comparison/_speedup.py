@@ -148,7 +148,7 @@ def speedup(pair: dict[int, ComparedRun], others: Sequence[ComparedRun], overlap
 
 
 def differ_by_seed_alone(first: RunRecord, second: RunRecord) -> bool:
-    """Whether two runs are of one configuration, but for what their seed draws."""
+    """Whether two runs have the same configuration, except for what their seed draws."""
     return differing_settings(first.config, second.config) == {"seed"}
 
 

@@ -25,7 +25,7 @@ def as_tensor(values: Any, name: str = "embeddings") -> Tensor:
     Raises
     ------
     TypeError
-        For anything else, and for what holds other than real numbers.
+        For anything else, and if it holds anything but real numbers.
     ValueError
         For rows of several lengths.
 

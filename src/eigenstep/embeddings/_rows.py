@@ -38,7 +38,7 @@ def open_rows(path: str | Path, column: str | None = None, *, default: str | Non
     Raises
     ------
     FileNotFoundError, ValueError
-        In one line for what cannot be read as embeddings of two rows or more.
+        In one line, if the file cannot be read as embeddings of two or more rows.
 
     Examples
     --------

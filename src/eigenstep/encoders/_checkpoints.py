@@ -266,7 +266,7 @@ def take_newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
         return found, list(damaged.values())
     if damaged:
         raise ValueError(
-            f"no checkpoint in {folder} can be read ({next(iter(damaged.values()))}); start anew by"
+            f"no checkpoint in {folder} can be read ({next(iter(damaged.values()))}); start anew with"
             " --overwrite, or with another --out"
         )
     return None, []

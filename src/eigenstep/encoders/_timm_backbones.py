@@ -43,7 +43,7 @@ def _first_that_is_made(backbone: str, choices: list[dict[str, Any]]) -> nn.Modu
 
 
 def _check_tag(backbone: str) -> None:
-    """Raise ValueError for a name of pretrained weights, NAME.TAG, that timm does not have."""
+    """Raise ValueError if timm does not have pretrained weights of this name, NAME.TAG."""
     name, _, tag = backbone.partition(".")
     known = [each.partition(".")[2] for each in timm.list_models(f"{name}.*", pretrained=True)] if tag else []
     if tag and tag not in known:

@@ -91,7 +91,7 @@ def embed(
     limit : int | None
         Use at most this many images.
     broken : Literal['pass'] | None
-        Read damaged archives and tables as far as they go; default: as the run was trained.
+        Read damaged archives and tables as far as they go; default: as in the run's training.
     device : str
         Auto, cpu or cuda.
     progress : Callable[[int, int], None] | None

@@ -22,18 +22,19 @@ class ImagesConfig:
     limit: int | None = None
     """Use at most this many images."""
     channels: int | None = None
-    """Channels of the images that the encoder sees; default: as many as the data set's images have. Grey
-    images become three equal channels where there are to be three, and colours one of grey."""
+    """Channels of the images that the encoder sees; default: as many as the data set's images have. With 3,
+    grey images become three equal channels; with 1, colours become grey."""
     take: tuple[int, ...] = ()
     """Which of a file's channels are used, in this order, counted from 1; default: all."""
     range: Range = None
     """Values that become 0 and 1: two numbers, or "percentile" and two percentages of all values of the data
-    set. Default: all that whole numbers of 8 or 16 bits can say; of other kinds of numbers the lowest and
-    the highest value of the data set, which is told."""
+    set. Default: the whole range of 8- or 16-bit whole numbers; for other numbers, the lowest and the highest
+    value of the data set, with a line that says so."""
     pages: Literal["channels", "images"] = "channels"
-    """What the pages of a file of several are: channels of one image, or images of their own."""
+    """What the pages of a file with several are: channels of one image, or images of their own."""
     layout: Literal["HWC", "CHW", "NHW", "NHWC", "NCHW"] | None = None
-    """The axes of arrays in .npy and .npz files; default: by their sizes, which is told."""
+    """The axes of arrays in .npy and .npz files; default: guessed from their sizes, with a line that says
+    so."""
     most_pixels: int = 2**30
     """Larger images, height times width, are passed over."""
     show: tuple[int, ...] = ()
@@ -43,9 +44,9 @@ class ImagesConfig:
     """How many patches are cut from the photographs of `--data photos`."""
     broken: Literal["refuse", "pass"] | None = None
     """What to do about images that cannot be decoded and about damaged archives and tables: refuse the data
-    set, or pass over them, counted and named; default: pass over single images, refuse damaged files."""
+    set, or pass over them and count and name them; default: pass over single images, refuse damaged files."""
     root: str | None = None
-    """The folder within which rows of a table may name image files; default: the data set's own."""
+    """The folder in which rows of a table may name image files; default: the data set's own."""
     label: str | None = None
     """The column that holds the labels, which probes and supervised references use; default: the only one
     that does."""
@@ -53,9 +54,9 @@ class ImagesConfig:
     """Decode images while training, instead of once into memory: always, never, or if they would not fit.
     Names on the hub are streamed from it without being downloaded first by "always"."""
     workers: int | None = None
-    """Processes that decode streamed images; default: the cores, but 8 at most."""
+    """Processes that decode streamed images; default: one for each core, at most 8."""
     shuffle_buffer: int = 10_000
-    """Images that a stream which can only be read in order is shuffled within."""
+    """Size of the buffer, in images, that shuffles a stream which can only be read in order."""
 
     @staticmethod
     def of_older(tree: dict[str, Any]) -> dict[str, Any]:

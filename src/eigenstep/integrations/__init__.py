@@ -1,1 +1,1 @@
-"""The spectrum monitor inside other libraries: one module a library, told in docs/integrations.md."""
+"""The spectrum monitor inside other libraries, one module each; docs/integrations.md describes them."""

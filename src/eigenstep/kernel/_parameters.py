@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_parameters(estimator: ContrastiveKernelPCA) -> None:
-    """Raise ValueError for the first parameter that is out of range."""
+    """Raise ValueError that names the first parameter out of range."""
     for name, least, none in (
         ("n_components", 1, True),
         ("n_views", 2, False),

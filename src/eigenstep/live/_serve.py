@@ -131,7 +131,7 @@ def listen(port: int | None) -> socket.socket:
             why = "is in use" if error.errno == errno.EADDRINUSE else "may not be used by this user"
     if port is not None:
         raise OSError(f"port {port} {why}; use another --port, or leave it out to take a free one")
-    raise OSError(f"no free port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1}; name one by --port")
+    raise OSError(f"no free port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1}; name one with --port")
 
 
 def _has_desktop() -> bool:

@@ -204,7 +204,7 @@ def named_views(views: Sequence[Tensor]) -> dict[str, Tensor]:
 
 
 def outside_autocast(**given: Tensor) -> torch.autocast:
-    """The context that a loss of these tensors computes in. Raises TypeError for what is no tensor."""
+    """The context in which a loss of these tensors computes. Raises TypeError if one is not a tensor."""
     others = {name: type_name(value) for name, value in given.items() if not isinstance(value, Tensor)}
     if others:
         came = " and ".join(f"{kind} as {name}" for name, kind in others.items())

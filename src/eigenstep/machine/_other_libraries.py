@@ -1,4 +1,4 @@
-"""What other libraries are told before they are imported, so that they send and leave nothing unasked."""
+"""Settings of other libraries, made before they are imported, so that they send and leave nothing unasked."""
 
 import atexit
 import os

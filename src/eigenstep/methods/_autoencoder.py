@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AutoencoderConfig(DecoderConfig):
-    """Autoencoder (used with --loss autoencoder): a view from its own embedding."""
+    """Autoencoder (used with --loss autoencoder): reconstructs a view from its own embedding."""
 
 
 def _build(options: AutoencoderConfig, dim: int, classes: int) -> "Objective":

@@ -16,7 +16,7 @@ class BYOLConfig:
     predictor_hidden: int = 4096
     """Width of the predictor's hidden layer."""
     momentum: float = 0.996
-    """How much of itself the copy keeps at each step at first; rises to 1 along a cosine."""
+    """How much of itself the copy keeps at each step, at first; it rises to 1 along a cosine."""
 
 
 def _build(options: BYOLConfig, dim: int, classes: int) -> "Objective":

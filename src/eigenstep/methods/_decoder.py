@@ -9,4 +9,4 @@ class DecoderConfig:
     """How a view is made of an embedding."""
 
     decoder: Literal["deep", "linear"] = "deep"
-    """Convolutions (two dense layers for views that are no images), or one linear map, as in the theory."""
+    """Convolutions (two dense layers for views that are not images), or one linear map, as in the theory."""

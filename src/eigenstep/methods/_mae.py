@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MAEConfig(DecoderConfig):
-    """Masked autoencoder (used with --loss mae): hidden patches from the embedding of those that are seen."""
+    """Masked autoencoder (used with --loss mae): hidden patches from the embedding of the visible ones."""
 
     ratio: float = 0.75
     """The share of the patches that is hidden."""

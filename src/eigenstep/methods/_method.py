@@ -102,8 +102,8 @@ class Method(Generic[Options]):
         The dataclass of its node in the configuration tree.
     build : Callable[[Options, int, int], Objective]
         The objective of these options, of an embedding's dimension, and of the number of classes that the
-        data have; of several processes it sees the joint batch. Raises ValueError for values that the loss
-        refuses.
+        data have; of several processes it sees the joint batch. Raises ValueError if the loss refuses the
+        values.
     rate : float
         Learning rate of SGD at a small initialisation (found on photographs' patches with the small convnet),
         used where the configuration gives none.
@@ -116,7 +116,7 @@ class Method(Generic[Options]):
     needs_labels : bool
         The images must have classes.
     check : Callable[[Options], None]
-        Raises ValueError for options that no data could make run, whichever method is chosen.
+        Raises ValueError if no data could be trained with these options, whichever method is chosen.
     refuses_preconditioning : Callable[[Options], str | None]
         Why `--embedding-preconditioner.power` does not serve with these options, None where it does.
     """

@@ -8,7 +8,7 @@ from eigenstep.methods._method import Method, as_its_loss_says, of_labels
 
 @dataclass(frozen=True)
 class NSCLConfig:
-    """Negatives-only supervised contrastive learning (used with --loss nscl): no negatives of one's class."""
+    """Negatives-only supervised contrastive learning (used with --loss nscl): no negatives of its class."""
 
     normalize: Literal["cosine", "none"] = "cosine"
     """Compare embeddings by cosine, as the published method does, or by inner product."""

@@ -207,7 +207,7 @@ class LabelledObjective(Objective):
 
 
 def check_outcome(outcome: Any, name: str, trained: bool) -> LossAndTerms:
-    """What an objective has returned, as it is; ValueError in one line for what cannot be minimised.
+    """What an objective has returned, as it is; raises ValueError in one line if it cannot be minimised.
 
     Parameters
     ----------

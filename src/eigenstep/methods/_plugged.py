@@ -73,7 +73,7 @@ def plugged(objective: Loss | Objective) -> Method[NoOptions]:
     Raises
     ------
     TypeError
-        For what cannot be called.
+        If the objective cannot be called.
 
     Examples
     --------

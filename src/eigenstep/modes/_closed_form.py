@@ -37,7 +37,7 @@ class ClosedForm:
         linear or rbf, of the pixels; linear of features: of a backbone (features), of random convolutions
         (random_conv) or of likeness to random patches (patches).
     views : ViewsConfig
-        What two views of an image may differ in.
+        How two views of an image may differ.
     n_views : int
         Views of each image.
     components : int

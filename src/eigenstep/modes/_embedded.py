@@ -141,7 +141,7 @@ def embed_file(
     data = data or told.get("data")
     if data is None:
         raise ValueError(
-            f"{path}: expected the images that its rows are of, got none; name them by --data DATA"
+            f"{path}: expected the images that its rows are of, got none; name them with --data DATA"
         )
     check_reading_of_file(read, told, data, path)
     index = rows.content.arrays.get("index") if told else None
@@ -151,7 +151,7 @@ def embed_file(
     if index is None and chosen.total != rows.count:
         raise ValueError(
             f"expected a row for each of the {chosen.total:,} images of {data} ({read.split}), got"
-            f" {rows.count:,} rows in {path}; name the images that they are of by --data and --images.split"
+            f" {rows.count:,} rows in {path}; name the images that they are of with --data and --images.split"
         )
     row_of = {int(place): int(row) for place, row in zip(places[among], among, strict=True)}
     kept = np.array([row_of[int(place)] for place in chosen.places])

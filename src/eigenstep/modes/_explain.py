@@ -123,7 +123,7 @@ def explain_modes(
     if chosen.total == 1 and embeddings_suffix(Path(source)):
         raise ValueError(
             f"{source} holds a single image; if it is a file of embeddings, name the images that its rows are"
-            " of by --data DATA"
+            " of with --data DATA"
         )
     parts = task.parts(chosen)
     found = closed_form_modes(chosen.images, parts, form, seed, tell)
@@ -181,7 +181,7 @@ def _says_its_data(path: Path) -> bool:
 def _refuse_others(
     task: Task, images: Any, beside: Any, column: str | None, what: What, closed_form: ClosedForm | None
 ) -> None:
-    """Raise ValueError for what is no option of such a source."""
+    """Raise ValueError if an option does not apply to such a source."""
     if beside is not None and task.kind != "run":
         raise ValueError(f"--beside is an option for a run, and {task.name} is none")
     if images is not None and task.kind == "data":
@@ -191,7 +191,7 @@ def _refuse_others(
     if column is not None and task.kind != "file":
         raise ValueError(
             f"--column is an option for a file of embeddings, and {task.name} is none; the column of a data"
-            " set's images is named by --images.column"
+            " set's images is named with --images.column"
         )
     if what != "embedding" and task.kind != "run":
         raise ValueError(f"--what is an option for a run, and {task.name} is none")

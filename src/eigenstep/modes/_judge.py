@@ -55,7 +55,7 @@ class Task:
         return self.labels is not None and self.labels is not False
 
     def parts(self, chosen: ChosenImages) -> Thirds:
-        """The thirds of the images. Raises ValueError for too few, and for images that are all the same."""
+        """The thirds of the images. Raises ValueError if there are too few, or if all are the same."""
         parts = thirds(len(chosen.images), self.seed)
         if (chosen.images == chosen.images[:1]).all():
             count = len(chosen.images)
@@ -142,7 +142,7 @@ def _of_one_class(judged: ChosenImages, split: Halves) -> str | None:
         return None
     return (
         f"expected several classes in either half of the {count:,} images that modes are judged on, got one;"
-        " use more images by --count"
+        " use more images with --count"
     )
 
 

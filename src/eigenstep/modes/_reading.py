@@ -12,7 +12,7 @@ from eigenstep.training import TrainConfig, load_config
 
 
 def reading_of_run(config: TrainConfig, data: str | None = None) -> ImagesConfig:
-    """How a run reads its images, or other ones that it shall embed: all of them, in its channels."""
+    """How a run reads its images, or others that it is to embed: all of them, in its channels."""
     read = dataclasses.replace(config.images, channels=channels_of(config), limit=None)
     if data not in (None, config.data):  # its columns have names of their own
         read = dataclasses.replace(read, column=None, label=None)
@@ -56,7 +56,7 @@ def check_reading_of_run(read: ImagesConfig, config: TrainConfig, run: str | Pat
 
 
 def check_reading_of_file(read: ImagesConfig, told: dict[str, Any], data: str, path: str | Path) -> None:
-    """Raise ValueError for another split than that which the file's rows are of."""
+    """Raise ValueError if the split is not the one to which the file's rows belong."""
     split = told.get("split")
     if split and told.get("data") == data and read.split != split:
         raise ValueError(

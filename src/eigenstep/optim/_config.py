@@ -20,15 +20,15 @@ class OptimizerConfig:
     nesterov: bool | None = None
     """Nesterov's form of the momentum; default: with muon, if it has a momentum."""
     muon_scale: Literal["original", "match_rms_adamw", "rms_to_rms"] = "original"
-    """Of muon: how the rate of a matrix goes with its outputs m and inputs n. original: sqrt(max(1, m/n));
+    """For muon: how the rate of a matrix depends on its outputs m and inputs n. original: sqrt(max(1, m/n));
     match_rms_adamw: 0.2 sqrt(max(m, n)); rms_to_rms: sqrt(m/n)."""
     fallback_share: float = 0.05
-    """Of muon: what it does not orthogonalise, such as norms and biases, learns by AdamW at this share of the
-    rate."""
+    """For muon: parameters that it does not orthogonalise, such as norms and biases, learn by AdamW at this
+    share of the rate."""
     trust_coefficient: float = 0.001
-    """Of lars: a layer's step is this times the ratio of its weights' norm to its gradient's."""
+    """For lars: a layer's step is this times the ratio of its weights' norm to its gradient's."""
     trust_clip: bool = False
-    """Of lars: a layer's rate is at most the learning rate."""
+    """For lars: a layer's rate is at most the learning rate."""
     weight_decay: float = 0.0
     """Weight decay, not applied to norms and biases."""
     schedule: Literal["constant", "cosine"] = "constant"
@@ -38,14 +38,15 @@ class OptimizerConfig:
     warmup_epochs: int = 0
     """Epochs of linear warm-up, instead of steps."""
     cosine_steps: int | None = None
-    """The step at which the cosine ends; from there on the rate is final_rate. Default: the run's last."""
+    """The step at which the cosine ends; from then on the rate is final_rate. Default: the run's last
+    step."""
     final_rate: float | None = None
     """The constant rate after cosine_steps; default: lr."""
     layer_decay: float | None = None
     """Each layer of the backbone learns at this share of the rate of the next one, and the last one at this
     share of the projector's, such as 0.75; default: all at the same rate."""
     projector_first: int = 0
-    """For so many steps only the projector, and what the loss trains itself, is trained."""
+    """For this many steps only the projector is trained, and the parameters of the loss itself."""
 
 
 def with_defaults(config: OptimizerConfig) -> OptimizerConfig:
@@ -96,6 +97,6 @@ class EmbeddingPreconditionerConfig:
     damping: float = 1e-3
     """Added to the eigenvalues of the embeddings' covariance."""
     decay: float = 0.9
-    """Of the covariance's running mean, a step."""
+    """Decay of the covariance's running mean at each step."""
     every: int | None = None
     """Steps between two computations of the power; default: by the embeddings' dimension."""

@@ -18,7 +18,7 @@ _LARGEST_BATCH = 2**24
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum orthogonalised by Newton-Schulz iterations, and AdamW for what is no weight matrix.
+    """Momentum orthogonalised by Newton-Schulz iterations, and AdamW for everything but weight matrices.
 
     For a matrix W (m, n) with gradient G, momentum mu, learning rate eta and weight decay w,
 

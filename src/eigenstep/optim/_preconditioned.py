@@ -42,7 +42,7 @@ class Preconditioned(nn.Module):
     ValueError
         In one line, with the reason, for a loss that is refused.
     TypeError
-        For what cannot be called.
+        If the loss cannot be called.
 
     Examples
     --------

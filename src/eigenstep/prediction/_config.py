@@ -32,9 +32,9 @@ class NTKConfig:
     """mean over the embedding's dimensions, random (one random combination of them, cheaper), or the number
     of one of them."""
     chunk_size: int | None = None
-    """Images that pass the network at once; default: as many as seems right."""
+    """Images that pass through the network at once; default: chosen automatically."""
     dtype: Literal["float32", "float64"] = "float32"
-    """In which the network's gradients are computed."""
+    """The precision of the network's gradients."""
 
 
 @dataclass(frozen=True)
@@ -44,32 +44,32 @@ class Setup:
     data: str = "photos"
     """Images, named as for train: photos, cifar10, a folder, or OWNER/NAME on the Hugging Face hub."""
     kernel: Literal[ImageKernel, "ntk"] = "rbf"
-    """linear or rbf, of the pixels; linear of features: of the backbone as it is (features), of random
-    convolutions (random_conv) or of likeness to random patches (patches); or ntk, the network's tangent
-    kernel."""
+    """linear or rbf, on the pixels; a linear kernel of features: of the backbone as it is (features), of
+    random convolutions (random_conv) or of similarity to random patches (patches); or ntk, the network's
+    tangent kernel."""
     loss: SmallStartLoss = "barlow_twins"
     backbone: str = "convnet"
     """The network of ntk and of features: convnet or any model name of timm."""
     backbone_weights: str | None = None
     """A file of the backbone's weights to start from; default: random ones."""
     pairs: int = 500
-    """Pairs of views that the modes are those of, one batch to the loss; more than there are images show some
-    of them again."""
+    """How many pairs of views to compute the modes from; the loss sees them as one batch. With more pairs
+    than images, some images are used again."""
     probe: int | None = None
     """Images whose embeddings are predicted; default: the probe batch of --run, or 256."""
     course: Literal["auto", "closed", "steps"] = "auto"
-    """closed: each mode alone, along its logistic curve. steps: the linear model of the kernel is trained
-    step by step on all pairs, with the loss and optimiser as they are. auto: closed where the loss has a
-    closed form, which vicreg and lejepa have not, and no preconditioner changes the gradient of ntk."""
+    """closed: each mode by itself, along its logistic curve. steps: the linear model of the kernel is trained
+    step by step on all pairs, with the loss and optimiser as they are. auto: closed if the loss has a closed
+    form (vicreg and lejepa do not) and no preconditioner changes the gradient of ntk."""
     steps: int | None = None
     """How far the course goes, in steps; default: as far as the run, or until a little after the closed form
     learns the last mode, and of a course in steps from 300 to 20,000."""
     init_scale: float = 1e-4
-    """Where no network's embeddings start the course: the size of each mode at first, s_j(0)."""
+    """The initial size of each mode, s_j(0), where no network's embeddings give the start."""
     rbf_gamma: float | None = None
-    """Of rbf: exp(-gamma |x - y|^2); default: one over the number of pixel values."""
+    """For rbf: exp(-gamma |x - y|^2); default: one over the number of pixel values."""
     seed: int = 0
-    """Determines initial weights, views and photographs' patches."""
+    """Determines initial weights, views and the patches of photographs."""
     threads: int | None = None
     """CPU threads; default: all cores."""
     device: str = "auto"

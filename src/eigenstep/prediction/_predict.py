@@ -79,8 +79,8 @@ def predict(
     Raises
     ------
     ValueError, OSError
-        In one line for what cannot be predicted, and for a folder that may not be written or where something
-        has come to be meanwhile.
+        In one line, if this cannot be predicted, or if the folder may not be written or has been filled
+        meanwhile.
     FloatingPointError
         If a course in steps diverges. Nothing is written then.
 

@@ -1,6 +1,6 @@
 """What the files of a run folder say: one parser for each form, for whoever reads a run or follows one.
 
-Each raises ValueError, in one line and without the file's name, for what is not in the documented form.
+Each raises ValueError, in one line and without the file's name, if the text is not in the documented form.
 """
 
 import json
@@ -151,7 +151,7 @@ def numbers_of(row: dict[str, Any], *, strict: bool = False) -> dict[str, float]
                 raise ValueError(f"expected names and values as {group}, got {type(values).__name__}")
             for name, value in values.items():
                 if not (value is None or isinstance(value, int | float)):
-                    raise ValueError(f"it has a value that is no number: {group}/{name} is {value!r}")
+                    raise ValueError(f"it has a value that is not a number: {group}/{name} is {value!r}")
     found = {RENAMED.get(name, name): value for name, value in _numbers(row, "", MOST_GROUPS)}
     if len(found) > MOST_NUMBERS:
         raise ValueError(f"it has {len(found):,} numbers; expected at most {MOST_NUMBERS:,}")
@@ -164,7 +164,7 @@ def _numbers(row: dict[str, Any], group: str, levels: int) -> Iterator[tuple[str
             try:
                 yield group + name, float(value)
             except OverflowError as error:
-                raise ValueError(f"it has a value that is no number: {group}{name}") from error
+                raise ValueError(f"it has a value that is not a number: {group}{name}") from error
         elif isinstance(value, dict) and levels:
             yield from _numbers(value, f"{group}{name}/", levels - 1)
         elif value is None and group:

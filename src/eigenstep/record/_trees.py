@@ -13,7 +13,7 @@ MOST_YAML_CHARACTERS = 2**18
 
 
 def parse_json(text: str | bytes) -> Any:
-    """What a JSON text says. Raises ValueError, in one line, also for what is beyond the bounds."""
+    """What a JSON text says. Raises ValueError, in one line, also if it exceeds the bounds."""
     try:
         value = json.loads(text)
     except RecursionError as error:
@@ -23,7 +23,7 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def parse_yaml(text: str) -> Any:
-    """What a YAML text says. Raises ValueError, in one line, also for what is beyond the bounds."""
+    """What a YAML text says. Raises ValueError, in one line, also if it exceeds the bounds."""
     import yaml  # not needed by those who only watch or predict
 
     if len(text) > MOST_YAML_CHARACTERS:

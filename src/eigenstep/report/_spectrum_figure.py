@@ -15,7 +15,7 @@ INK, MUTED, GRID, PAPER = "#1c1e22", "#63666d", "#ece9e2", "#fdfcfa"
 
 
 def check_figure(path: Path, overwrite: bool) -> None:
-    """Raise ValueError for a name of no kind of figure, FileExistsError for a file that is to be kept.
+    """Raise ValueError if the name is not a figure's, FileExistsError if the file is to be kept.
 
     Examples
     --------

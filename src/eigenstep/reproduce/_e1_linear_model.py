@@ -73,15 +73,15 @@ def judge_linear_model(record: RunRecord, choices: Choices) -> Outcome:
     return Outcome(
         "e1",
         "The linear model against its closed form",
-        f"Trained on {record.config['data']} ({choices.data_or('cifar10')}), f(x) = W x, d = {dim},"
+        f"The linear model f(x) = W x on {record.config['data']} ({choices.data_or('cifar10')}), d = {dim},"
         f" W(0) ~ N(0, {record.config['experiment']['init_scale']:g}²), full-batch gradient descent on Barlow"
         " Twins without normalisation. Times are learning rate × step.",
         rows,
         [_ratios(paper, predicted, measured)],
         [
             verdict,
-            "The paper's pixel scaling is not known, and times scale with it: of its column the shape alone"
-            " is comparable, that is the ratios, and these depend on the images.",
+            "The paper's pixel scaling is not known, and times scale with it. So only the ratios of its"
+            " column can be compared, and these depend on the images.",
         ],
         ["staircase.png"],
     )

@@ -181,13 +181,13 @@ def judge_three_losses(records: list[RunRecord], names: list[str]) -> Outcome:
         "A network's staircase under three losses",
         f"{first['backbone']}, {first['images']['size']}-pixel images ({first['data']}), d = {dim},"
         f" {steps} steps of batch {first['batch_size']}, last layer scaled by"
-        f" {first['projector']['init_scale']:g}; the paper: ResNet-50, STL-10, d = 512.",
+        f" {first['projector']['init_scale']:g}. The paper has ResNet-50, STL-10 and d = 512.",
         rows,
         [when_modes_rose(records, names)],
         [
-            "The paper's column is its Barlow Twins run. An eigenvalue a step is what the theory predicts;"
-            " steps are separate where half-times are more than half a width apart, so modes that rise"
-            " together count as one step with several eigenvalues.",
+            "The paper's column is its Barlow Twins run. The theory predicts one eigenvalue a step. Steps are"
+            " separate where half-times are more than half a width apart, so modes that rise together count"
+            " as one step with several eigenvalues.",
         ],
         ["losses.png"],
     )

@@ -171,8 +171,8 @@ def judge_initialisation(linear: list[Measured], network: list[Measured], choice
         "Steps blur as the initialisation grows",
         f"The linear model on {first['data']} ({choices.data_or('cifar10')}), W(0) ~ N(0, scale²), and"
         f" {config['backbone']} under Barlow Twins, {config['steps']} steps of batch {config['batch_size']},"
-        " its last layer's usual weights times the scale. Step sharpness: the median over neighbouring modes"
-        " of the time between their half-times over their mean width from 10 to 90 %.",
+        " its last layer's usual weights times the scale. Step sharpness is the time between the half-times"
+        " of neighbouring modes, divided by their mean width from 10 to 90 %, as a median over modes.",
         rows,
         [
             OutcomeTable(
@@ -182,13 +182,13 @@ def judge_initialisation(linear: list[Measured], network: list[Measured], choice
             )
         ],
         [
-            "For modes that start at one eigenvalue λ the closed form is"
+            "For modes that start at the same eigenvalue λ the closed form is"
             " (2 / log 81) log(1/λ - 1) (γ_j - γ_j+1) / (γ_j + γ_j+1): each decade of the scale takes the"
             " same amount off.",
-            "The paper shows the blur and gives no number. For the network no closed form is known: its"
-            " median is over the modes learned by the end, more of them from a larger start, and need not"
+            "The paper shows the blur and gives no number. For the network no closed form is known. Its"
+            " median is over the modes learned by the end, of which a larger start has more, so it need not"
             " fall at every scale.",
-            "The prediction takes the start for aligned, which holds for small scales; at the largest the"
+            "The prediction assumes an aligned start, which holds for small scales; at the largest scales the"
             " departure is part of the result.",
         ],
         ["sharpness.png"],

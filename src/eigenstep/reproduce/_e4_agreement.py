@@ -92,9 +92,10 @@ def judge_agreement(
         [OutcomeTable("Overlap with the embeddings, all centred", ("", *LOSSES.values()), table)],
         [
             f"An overlap is ||Q1ᵀ Q2||² / {dim} of the spaces that the {dim} coordinates span over the"
-            f" {count} views: 1 if they are one, by chance the row above. The kernel predicts the first modes"
-            " of the loss's own operator; spaces are centred where the loss is.",
-            "The relative change of the kernel is ||K_final - K_initial|| / ||K_initial||, Frobenius.",
+            f" {count} views: 1 if they are the same; the row above has the value by chance. The kernel"
+            " predicts the first modes of the loss's own operator; spaces are centred where the loss is.",
+            "The relative change of the kernel is ||K_final - K_initial|| / ||K_initial|| in the Frobenius"
+            " norm.",
             "The paper shows such tables for CIFAR-10 and other widths; its numbers were not at hand.",
         ],
         ["agreement.png"],

@@ -41,9 +41,10 @@ def directions(choices: Choices, folder: Path) -> Outcome:
     return Outcome(
         "e5",
         "Principal directions of the embeddings over time",
-        "The runs of E2. Embeddings of the probe batch at the plateaus, half-way between two modes'"
-        " half-times. Directions: the participation ratio (Σ v)² / Σ v² of the variances v along the probe"
-        " batch's principal directions, which is k where k are alike and the others nothing.",
+        "The runs are those of E2, with the embeddings of the probe batch at the plateaus, half-way between"
+        " two modes' half-times. Directions are counted by the participation ratio (Σ v)² / Σ v² of the"
+        " variances v along the probe batch's principal directions, which is k if k of them are equal and the"
+        " others zero.",
         rows,
         [
             OutcomeTable(
@@ -54,7 +55,7 @@ def directions(choices: Choices, folder: Path) -> Outcome:
         ],
         [
             "The paper shows the picture and gives no number. Modes that rise together leave no plateau"
-            " between them: half-way, the later one is partly there already.",
+            " between them: half-way, the later one is already partly there.",
         ],
         ["directions.png"],
     )

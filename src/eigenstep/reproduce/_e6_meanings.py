@@ -48,10 +48,10 @@ def meanings(choices: Choices, folder: Path) -> Outcome:
     return Outcome(
         "e6",
         "What modes mean in the order of learning",
-        f"Networks from a small start on {choices.data_or('cifar10')}, {SEEDS} seeds of each loss, full set"
-        " of augmentations, Muon. A statistic of an image is known from the first snapshot on at which its R²"
-        f" from the modes learned by then is .5 or more, on half of {first.images} images that neither the"
-        " regression nor the modes have seen. Steps are medians over seeds.",
+        f"Networks from a small start on {choices.data_or('cifar10')}, with {SEEDS} seeds of each loss, the"
+        " full set of augmentations and Muon. A statistic of an image counts as known from the first snapshot"
+        f" at which its R² from the modes learned by then is .5 or more, on half of {first.images} images"
+        " that neither the regression nor the modes have seen. Steps are medians over seeds.",
         _rows(found),
         [_order(found, choices.seed), *worth],
         notes,
@@ -133,7 +133,9 @@ def _worth(found: Mapping[str, list[Explanation]]) -> tuple[list[OutcomeTable], 
         if aligned:
             rows.append([LOSSES[loss], *(_percent(aligned, *ends) for ends in BLOCKS)])
     if not rows:
-        return [], ["These images have no labels: what modes are worth is told with --data of labelled ones."]
+        return [], [
+            "These images have no labels; give labelled ones with --data to see what modes are worth."
+        ]
     header = ("run", *(f"modes {first}-{last}" for first, last in BLOCKS))
     return [OutcomeTable("Share of the labels' variance along a mode, in per cent", header, rows)], []
 

@@ -72,15 +72,15 @@ def hypothesis(choices: Choices, folder: Path) -> Outcome:
     if unlabelled:
         notes.append(f"Ways that need labels are left out: {unlabelled}.")
     if choices.on_photographs:
-        notes.append("Each seed is trained on patches of its own; those that judge are the first seed's.")
+        notes.append("Each seed is trained on its own patches; the comparison uses those of the first seed.")
     return Outcome(
         "e7",
         "Whether ways of learning come to agree",
         f"{config.backbone} on {reading.limit:,} images of {config.data}, {len(ways)} ways with {SEEDS}"
-        f" seeds each, {config.steps} steps of batch {config.batch_size}, Muon at {RATE:g}; of one seed all"
-        " have the same first weights, images, batches and random views. Compared are the backbone's features"
-        f" of {HELD_OUT} other images, by debiased linear CKA, of networks of different seeds where nothing"
-        " else is said.",
+        f" seeds each, {config.steps} steps of batch {config.batch_size}, Muon at {RATE:g}. With the same"
+        " seed all ways have the same first weights, images, batches and random views. The comparison is by"
+        f" debiased linear CKA of the backbone's features of {HELD_OUT} other images, between networks of"
+        " different seeds unless a column says otherwise.",
         _rows(courses[CKA][-1]),
         tables,
         notes,

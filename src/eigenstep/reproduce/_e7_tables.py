@@ -42,10 +42,10 @@ def judged(
                 for family in families
             ),
             augmentations_sentence(end, changed),
-            "The rule: families go together whose ways agree more with each other than with what nobody"
-            " trained (an untrained network of another seed, or the pixels, whichever is more), by more than"
-            " the standard deviation of that difference over seeds; as one, if networks of one way and two"
-            " seeds do not agree more, by as much.",
+            "The rule: two families go together if their ways agree more with each other than with what"
+            " nobody trained (an untrained network of another seed, or the pixels, whichever agrees more), by"
+            " more than the standard deviation of that difference over seeds. They are as one if, in"
+            " addition, two seeds of one way do not agree more than that, by the same criterion.",
         ],
     )
 
@@ -82,7 +82,7 @@ def _matrix(ways: Sequence[Way], found: WaysAgreement) -> OutcomeTable:
     rows: list[list[Cell]] = [
         [way.title, *map(_two, row)] for way, row in zip(ways, agreement.tolist(), strict=True)
     ]
-    return OutcomeTable("All with all at the end, other seeds", ("", *(way.title for way in ways)), rows)
+    return OutcomeTable("All pairs at the end, other seeds", ("", *(way.title for way in ways)), rows)
 
 
 def _course(verdicts: Sequence[Sequence[Together]], steps: Sequence[int]) -> OutcomeTable:

@@ -152,8 +152,8 @@ class Together:
         first, second = self.families
         who = f"The ways of {first}" if first == second else _capital(self.name)
         return (
-            f"{who} {self.word}: they agree by {self.across:.2f}, with what nobody trained by"
-            f" {self.floor:.2f} ({self.above_floor}), seeds of one way by {self.ceiling:.2f}."
+            f"{who} {self.word}: they agree to {self.across:.2f}, and to {self.floor:.2f} with what nobody"
+            f" trained ({self.above_floor}); seeds of one way agree to {self.ceiling:.2f}."
         )
 
 
@@ -206,13 +206,13 @@ def course_sentence(course: Sequence[WaysAgreement], steps: Sequence[int]) -> st
     ...     agreement = np.array([[0.9, across], [across, 0.9]])
     ...     return WaysAgreement(("supervision", "reconstruction"), np.tile(agreement, (2, 2, 1, 1)), {})
     >>> course_sentence([moment(0.9), moment(0.6), moment(0.3)], [0, 50, 400])
-    'Over training all ways part: ... by 0.90 untrained, 0.60 at step 50 and 0.30 at step 400 (...).'
+    'Over training all ways part: ... to 0.90 untrained, 0.60 at step 50 and 0.30 at step 400 (...).'
     """
     untrained, first, *_, end = (found.among_all() for found in course)
     change = Difference.of(end - first)
     word = {1: "come closer", 0: "neither come closer nor part", -1: "part"}[change.sign]
     return (
-        f"Over training all ways {word}: two different ones agree by {untrained.mean():.2f} untrained,"
+        f"Over training all ways {word}: two different ones agree to {untrained.mean():.2f} untrained,"
         f" {first.mean():.2f} at step {steps[1]} and {end.mean():.2f} at step {steps[-1]} ({change})."
     )
 
@@ -226,7 +226,7 @@ def pixels_sentence(found: WaysAgreement, family: str, others: Sequence[str]) ->
     >>> pixels = {"pixels": np.array([[0.1, 0.60], [0.1, 0.62]])}
     >>> found = WaysAgreement(("joint embedding", "reconstruction"), np.tile(agreement, (2, 2, 1, 1)), pixels)
     >>> pixels_sentence(found, "reconstruction", ["joint embedding"])
-    'Reconstruction stays with the pixels: ... by 0.61, ... joint embedding, by 0.30 (+0.31 ± 0.01).'
+    'Reconstruction stays with the pixels: ... to 0.61, ... joint embedding, to 0.30 (+0.31 ± 0.01).'
     """
     pixels = found.references["pixels"][:, found.places(family)].mean(axis=1)
     nearest = max(others, key=lambda other: float(found.across(family, other).mean()))
@@ -234,8 +234,8 @@ def pixels_sentence(found: WaysAgreement, family: str, others: Sequence[str]) ->
     left = Difference.of(pixels - across)
     word = {1: "stays with", 0: "cannot be told from", -1: "has left"}[left.sign]
     return (
-        f"{_capital(family)} {word} the pixels: it agrees with them by {pixels.mean():.2f}, with the nearest"
-        f" family, {nearest}, by {across.mean():.2f} ({left})."
+        f"{_capital(family)} {word} the pixels: it agrees with them to {pixels.mean():.2f}, and with the"
+        f" nearest family, {nearest}, to {across.mean():.2f} ({left})."
     )
 
 
@@ -253,7 +253,7 @@ def augmentations_sentence(found: WaysAgreement, changed: Mapping[int, int]) -> 
     >>> families = ("joint embedding", "supervision", CROPS)
     >>> found = WaysAgreement(families, np.tile(agreement, (2, 2, 1, 1)), {})
     >>> augmentations_sentence(found, changed={0: 2})
-    'Augmentations matter more than the method: with another set a way agrees with itself by 0.40, ...'
+    'Augmentations matter more than the method: with another set a way agrees with itself to 0.40; ...'
     """
     agreement = found.of_other_seeds()
     methods = [place for place, family in enumerate(found.families) if family != CROPS]
@@ -264,8 +264,8 @@ def augmentations_sentence(found: WaysAgreement, changed: Mapping[int, int]) -> 
     gap = Difference.of(by_method - by_views)
     word = {1: "matter more than", 0: "cannot be told from", -1: "matter less than"}[gap.sign]
     return (
-        f"Augmentations {word} the method: with another set a way agrees with itself by"
-        f" {by_views.mean():.2f}, with the same set ways agree with other ways by {by_method.mean():.2f}"
+        f"Augmentations {word} the method: with another set a way agrees with itself to"
+        f" {by_views.mean():.2f}; with the same set, ways agree with other ways to {by_method.mean():.2f}"
         f" ({gap})."
     )
 

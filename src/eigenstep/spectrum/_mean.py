@@ -24,7 +24,7 @@ class Mean:
         self._count = 0
 
     def add(self, value: Any) -> None:
-        """Raises TypeError for what is no number."""
+        """Raises TypeError if it is not a number."""
         if isinstance(value, Tensor):
             if value.numel() != 1 or value.is_complex():
                 raise TypeError(

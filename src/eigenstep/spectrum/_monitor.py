@@ -214,7 +214,7 @@ class SpectrumMonitor:
 
         Of two encoders they may be (n, d_a) and (n, d_b), row i of both of one pair.
 
-        What then fails as they are measured or written is told once, as a warning, and left out.
+        If measuring or writing then fails, one warning says so, and it is left out.
 
         Parameters
         ----------
@@ -445,12 +445,12 @@ class SpectrumMonitor:
             pairs = self.loss.pairs(rows, processes)
             self._folder.write_landmarks(self.loss.name, landmarks, pairs=pairs, dim=dim, processes=processes)
         except Exception as error:
-            self._tell(self.step + 1, "it is not told where the loss stands", error)
+            self._tell(self.step + 1, "where the loss stands is not shown", error)
             return
         if not are_pairs and self.loss.batch_size is None:
             warnings.warn(
-                f"the loss {self.loss.name} is placed as of {self.loss.pairs(rows, processes)} pairs, by rows"
-                " of one view; if it sees more or fewer at once, say batch_size=",
+                f"the loss {self.loss.name} is placed as that of {self.loss.pairs(rows, processes)} pairs,"
+                " the rows of one view; if it sees more or fewer at once, set batch_size=",
                 stacklevel=3,
             )
 

@@ -33,7 +33,7 @@ def check_folder(path: Path, goes_on: bool) -> None:
     Raises
     ------
     FileExistsError
-        For a record, unless the monitor is to go on with it, and for what something else has written.
+        If it holds a record that the monitor does not continue, or files that something else has written.
     """
     check_owned(path, MONITOR, resume=goes_on)
 
@@ -215,7 +215,7 @@ class MonitorFolder:
         self._writer.write_probe(thumbnails)
 
     def write_landmarks(self, loss: str, landmarks: Sequence[Landmark], **facts: int) -> None:
-        """Keep the values that the loss has by itself, and for what they hold."""
+        """Keep the values that the loss has by itself, and the settings for which they hold."""
         self._loss, self._facts, self._landmarks = loss, facts, list(landmarks)
         self._keep_landmarks(self._writer)
 

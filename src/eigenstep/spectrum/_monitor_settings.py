@@ -54,12 +54,12 @@ class LogSpaced:
 
 @dataclass(frozen=True)
 class MonitorSettings:
-    """The settings of a `SpectrumMonitor` that decide what is in its record; their meaning is told there.
+    """The settings of a `SpectrumMonitor` that decide what is in its record; `SpectrumMonitor` explains them.
 
     Raises
     ------
     ValueError
-        For what cannot be.
+        If an option is out of range, or options do not go together.
     """
 
     every: int | LogSpaced | None

@@ -45,7 +45,7 @@ class ToldLoss:
             got = f"the class {loss.__name__} itself" if isinstance(loss, type) else type(loss).__name__
             raise TypeError(
                 "expected loss to be a name, such as 'ntxent', or a loss of eigenstep.losses, such as"
-                f" NTXentLoss(), got {got}; a step's value is told to log() or update()"
+                f" NTXentLoss(), got {got}; give a step's value to log() or update()"
             )
         elif options:
             raise TypeError(f"options are those of a loss by name, got {', '.join(options)} beside a loss")
@@ -64,11 +64,11 @@ class ToldLoss:
 
 
 def told_loss(loss: Any, batch_size: int | None, options: Mapping[str, Any]) -> ToldLoss | None:
-    """The loss, None where none was told. Raises as `ToldLoss`, and TypeError for what belongs to none."""
+    """The loss, None if none was given. Raises as `ToldLoss`, and TypeError for options without a loss."""
     if loss is None:
         if unknown := [*options, *(["batch_size"] if batch_size is not None else [])]:
             raise TypeError(
-                f"got {', '.join(unknown)}, which is no option of a monitor; options of a loss need loss="
+                f"got {', '.join(unknown)}, which is not an option of a monitor; options of a loss need loss="
             )
         return None
     return ToldLoss(loss, batch_size, options)

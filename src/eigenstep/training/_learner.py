@@ -213,7 +213,7 @@ class Learner:
         Raises
         ------
         ValueError
-            In one line for what cannot be minimised.
+            If the loss cannot be minimised, in one line.
         """
         generator = self._generator(0)
         drawn = (torch.randn(pairs, dim, generator=generator) for _ in range(4))

@@ -74,7 +74,7 @@ def build_loggers(config: TrainConfig, out: Path, start: int = 0) -> Loggers:
     Raises
     ------
     ValueError
-        In one line, for what `check_loggers` refuses and for a logger that cannot be opened.
+        In one line, if `check_loggers` refuses it or a logger cannot be opened.
 
     Examples
     --------

@@ -89,7 +89,7 @@ def train(
         a loss of one's own, in the place of `config.loss`: any callable (z_a, z_b) -> scalar of two (batch,
         dim) tensors, row i of both from one image. It sees the joint batch of all processes, in float32 or
         better. A module's parameters are trained too; what a method `terms(z_a, z_b)` gives, a dictionary of
-        scalars, is recorded. An `eigenstep.methods.Objective` is told the step, labels and more. The
+        scalars, is recorded. An `eigenstep.methods.Objective` also receives the step, labels and more. The
         configuration says `loss: python:NAME`; to resume the run the objective is given again, and so are
         `images`, `views` and `encoder`.
 

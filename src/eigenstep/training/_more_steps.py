@@ -43,7 +43,7 @@ def with_more_steps(config: TrainConfig, out: Path, has_target: bool = False) ->
     if has_target:
         raise ValueError(
             f"{out} cannot go on to {asked}: its target network follows by a momentum that reaches 1 at the"
-            f" last step; start another run from its weights by --backbone-weights {out}"
+            f" last step; start another run from its weights with --backbone-weights {out}"
         )
     if optimizer.schedule == "constant":
         return config
@@ -60,7 +60,7 @@ def with_more_steps(config: TrainConfig, out: Path, has_target: bool = False) ->
         )
     if not ended:
         raise ValueError(
-            f"{out} cannot go on to {asked} yet: its cosine schedule has not ended; let it end by"
+            f"{out} cannot go on to {asked} yet: its cosine schedule has not ended; let it end with"
             " --resume alone"
         )
     return _same_schedule(config, before, done)
@@ -79,7 +79,7 @@ def check_schedule(optimizer: OptimizerConfig) -> None:
 
 
 def as_before(config: TrainConfig, before: TrainConfig) -> TrainConfig:
-    """What a run was made with, but for what may differ when it goes on: its steps and final rate."""
+    """What a run was made with, except for what may differ when it continues: its steps and final rate."""
     optimizer, after = before.optimizer, config.optimizer
     if (config.steps, config.epochs) != (before.steps, before.epochs) and optimizer.schedule == "cosine":
         optimizer = dataclasses.replace(

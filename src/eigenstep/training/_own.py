@@ -46,7 +46,7 @@ class Own:
 
     @classmethod
     def of(cls, images: Any, views: Any, encoder: Any) -> "Own":
-        """Raises TypeError for what is no data set, no callable or no module."""
+        """Raises TypeError if one is not a data set, a callable or a module."""
         if encoder is not None and not isinstance(encoder, nn.Module):
             raise TypeError(f"encoder: expected a torch.nn.Module, got {type(encoder).__name__}")
         return cls(

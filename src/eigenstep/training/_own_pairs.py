@@ -24,7 +24,7 @@ class OwnPairs(Own):
 
     @classmethod
     def of(cls, images: Any, views: Any, encoder: Any) -> "OwnPairs":
-        """Raises TypeError for what does not belong together."""
+        """Raises TypeError if the parts do not belong together."""
         if not isinstance(images, Pairs):
             raise TypeError(
                 f"images: expected eigenstep.images.Pairs(x, y) for two encoders, got {type(images).__name__}"

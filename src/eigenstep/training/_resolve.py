@@ -158,7 +158,7 @@ def _check_choices(config: TrainConfig) -> None:
         raise ValueError(f"expected --pretrained or --backbone-weights, got both ({config.backbone_weights})")
     if config.weights_prefix is not None and config.backbone_weights is None:
         raise ValueError(
-            "--weights-prefix says where in a file weights are; give the file by --backbone-weights"
+            "--weights-prefix says where in a file weights are; give the file with --backbone-weights"
         )
     if config.record.drift and config.record.probe == 0:
         raise ValueError(

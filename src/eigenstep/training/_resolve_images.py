@@ -99,7 +99,7 @@ def _with_statistics(views: ViewsConfig, images: Images) -> ViewsConfig:
     if constant and is_leader():
         warnings.warn(
             f"channel {', '.join(map(str, constant))} has the same value in all {found.count} images and is"
-            " not divided by its standard deviation, 0; leave it out by --images.take",
+            " not divided by its standard deviation, 0; leave it out with --images.take",
             stacklevel=2,
         )
     std = tuple(spread if spread > _LEAST_SPREAD else 1.0 for spread in found.std.tolist())

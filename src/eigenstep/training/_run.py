@@ -145,8 +145,7 @@ class Run:
             return self.learner.objective.landmarks(*shape)
         except Exception as error:
             warnings.warn(
-                f"it is not told where the loss stands: its landmarks failed ({type(error).__name__}:"
-                f" {error})",
+                f"where the loss stands is not shown: its landmarks failed ({type(error).__name__}: {error})",
                 stacklevel=2,
             )
             return []

@@ -74,7 +74,7 @@ class OwnFolder:
             self.take()
 
     def take(self) -> None:
-        """Make the folder and take it. Raises as `check` for what another has written there since."""
+        """Make the folder and take it. Raises as `check` if another process has written there since."""
         if self._lock is None:
             make_folder(self.out)
             self._lock = FolderLock(self.out, take_over=self.take_over)

@@ -1,4 +1,4 @@
-"""What the two views of an image may differ in."""
+"""How the two views of an image may differ."""
 
 import dataclasses
 import math
@@ -22,14 +22,14 @@ LOCAL_SHARE = 96 / 224
 
 @dataclass(frozen=True)
 class ViewsConfig:
-    """What the two views of an image may differ in.
+    """How the two views of an image may differ.
 
     The defaults are SimCLR's augmentation of 32-pixel images (Chen et al. 2020, appendix B.9: colour
     strength 0.5, no blur), with the magnitudes, the ImageNet normalisation and the order of operations of
     lightly's `SimCLRTransform(cj_strength=0.5, gaussian_blur=0)`. For larger images use strength 1
     (brightness, contrast, saturation 0.8, hue 0.2) and `blur_probability=0.5`.
 
-    What is left at None depends on the number of channels, see `for_channels`.
+    Options that are left at None depend on the number of channels; see `for_channels`.
 
     Raises
     ------
@@ -60,18 +60,18 @@ class ViewsConfig:
     contrast: float = 0.4
     """Contrast factor is uniform in [max(0, 1 - x), 1 + x]."""
     saturation: float | None = None
-    """Saturation factor is uniform in [max(0, 1 - x), 1 + x]; default: 0.4 of three channels, else 0."""
+    """Saturation factor is uniform in [max(0, 1 - x), 1 + x]; default: 0.4 for three channels, else 0."""
     hue: float | None = None
-    """Hue shift is uniform in [-x, x], in turns of the colour circle, at most 0.5; default: 0.1 of three
+    """Hue shift is uniform in [-x, x], in turns of the colour circle, at most 0.5; default: 0.1 for three
     channels, else 0."""
     grayscale_probability: float | None = None
-    """Probability of dropping the colours; default: 0.2 of three channels, else 0."""
+    """Probability of dropping the colours; default: 0.2 for three channels, else 0."""
     blur_probability: float = 0.0
     """Probability of the Gaussian blur."""
     blur_sigma: tuple[float, float] = (0.1, 2.0)
     """Standard deviation of the blur in pixels, (min, max)."""
     solarize_probability: float = 0.0
-    """Probability of inverting the bright pixels; of three channels only."""
+    """Probability of inverting the bright pixels; for three channels only."""
     solarize_threshold: float = 0.5
     """Pixels of at least this value are inverted, in [0, 1]."""
     noise_probability: float = 0.0
@@ -79,8 +79,8 @@ class ViewsConfig:
     noise_std: tuple[float, float] = (0.01, 0.05)
     """Standard deviation of the noise, (min, max), where the images' range is [0, 1]."""
     normalize: Normalize | None = None
-    """Subtract a mean from each channel and divide by a standard deviation: those of the data set, those of
-    ImageNet, or none, and views lie in [0, 1]; default: imagenet for three channels of 8 bits, else data."""
+    """Subtract a mean from each channel and divide by a standard deviation: those of the data set or of
+    ImageNet; with none, views lie in [0, 1]. Default: imagenet for three channels of 8 bits, else data."""
     mean: tuple[float, ...] | None = None
     """Mean of each channel in [0, 1], for normalize=data; default: that of the data set, computed once."""
     std: tuple[float, ...] | None = None
@@ -90,11 +90,11 @@ class ViewsConfig:
     local_views: int = 0
     """How many further views are small crops, for the losses that take them (SwAV and DINO: 6)."""
     local_size: int | None = None
-    """Side of local views in pixels; default: 96/224 of that of the others, as of SwAV and DINO."""
+    """Side of local views in pixels; default: 96/224 of that of the others, as in SwAV and DINO."""
     local_area: tuple[float, float] = (0.05, 0.4)
     """Area of a local crop as a fraction of the image, (min, max); DINO's, with crop_scale (0.4, 1)."""
     own: str | None = None
-    """Not to be set: what a run calls the views that `train(views=...)` was given in place of these."""
+    """Do not set this: it is the name that a run gives to views passed as `train(views=...)`."""
 
     def __post_init__(self) -> None:
         for name in ("flip", "turn", "jitter", "grayscale", "blur", "solarize", "noise"):

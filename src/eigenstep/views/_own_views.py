@@ -29,7 +29,7 @@ class OwnViews:
     Raises
     ------
     TypeError
-        For what cannot be called with a batch and a generator, or with a batch alone.
+        If it cannot be called with a batch and a generator, or with a batch alone.
 
     Examples
     --------

@@ -66,7 +66,7 @@ def test_while_a_mode_is_rising_those_that_may_wait_for_it_are_not_ruled_out():
 def test_what_cannot_be_told_is_said_to_be_so_and_why(waiting, why):
     found = forecast_next([waiting], 100.0, planned_time=300.0)
     assert (found.state, found.half_time, found.step) == ("not yet to be told", None, None)
-    assert found.sentence.startswith("When the next mode will rise is not yet to be told: ")
+    assert found.sentence.startswith("When the next mode will rise cannot be said yet: ")
     assert found.sentence.endswith(why)
 
 

@@ -113,7 +113,7 @@ def test_the_spectrum_is_that_of_the_two_global_crops(tmp_path, layer, joint, mi
         (
             "backbone",
             True,
-            r"gave 2 outputs .* do not pair up .* views=\(0, 1\), and by per_call",
+            r"gave 2 outputs .* do not pair up .* views=\(0, 1\), and with per_call",
             "one view",
         ),
         ("head", True, r"with 8 rows for each sample .* views=\(0, 1\), per_call=8", "one view"),

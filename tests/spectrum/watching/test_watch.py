@@ -473,7 +473,7 @@ def test_a_loop_that_was_left_without_a_word_lets_go_of_the_model(tmp_path):
     for _ in range(4096):
         model(x)
     with pytest.warns(
-        UserWarning, match="gave 4096 outputs and no step was told of: it is no longer watched"
+        UserWarning, match="gave 4096 outputs but no optimiser step was seen: it is no longer watched"
     ):
         model(x)
     assert not model.projector._forward_hooks

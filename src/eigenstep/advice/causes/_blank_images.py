@@ -13,7 +13,7 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 
 def _act(signs: Signs) -> Action:
     return Action(
-        "Look at the images by `eigenstep images DATA --sheet sheet.png`, and set --images.range if"
+        "Look at the images with `eigenstep images DATA --sheet sheet.png`, and set --images.range if"
         " their values are not what their type says",
         expected="views with contrast (views_blank 0)",
         line="Look at a batch of views as they come from the loader, and leave out images that are blank",

@@ -13,7 +13,7 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
         return []
     found = [
         Evidence(
-            f"the views are alike ({apart:.2f} of the distance of two images), the features of them are not"
+            f"the views are alike ({apart:.2f} of the distance of two images), but their features are not"
             f" (mean cosine {first:.2f})",
             1.0,
         )

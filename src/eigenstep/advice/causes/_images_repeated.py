@@ -18,7 +18,7 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 
 def _act(signs: Signs) -> Action:
     return Action(
-        "Look at the data by `eigenstep images DATA`, which counts duplicates, and at the index of"
+        "Look at the data with `eigenstep images DATA`, which counts duplicates, and at the index of"
         " __getitem__; remove repeats",
         expected="batches of distinct images (images_distinct 1)",
     )

@@ -15,7 +15,7 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
         return []
     return [
         Evidence(
-            "a loss of labels has brought images of a class no nearer than others (difference of mean cosines"
+            "training with labels has brought images of a class no closer (difference of mean cosines"
             f" {agreement:.2f}), while weights moved",
             1.0,
         )
@@ -25,7 +25,7 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 def _act(signs: Signs) -> Action:
     return Action(
         "Look at images beside their labels (`eigenstep images DATA --sheet sheet.png`): two files"
-        " that are sorted or shuffled apart, or an index that is off by one",
+        " that are sorted or shuffled separately, or an index that is off by one",
         expected="images of a class that come nearer to each other (labels_agreement)",
     )
 

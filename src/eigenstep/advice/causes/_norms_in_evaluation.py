@@ -16,14 +16,14 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
 
 def _act(signs: Signs) -> Action:
     return Action(
-        "Call model.train() after each evaluation, and keep it from parts that are to stay frozen alone",
+        "Call model.train() after each evaluation, except on parts that are to stay frozen",
         expected="norms that use the batch's statistics (norms_evaluating 0)",
     )
 
 
 CAUSE = Cause(
     "norms_in_evaluation",
-    "batch norms train in evaluation mode, by statistics of other batches",
+    "batch norms train in evaluation mode, with statistics of other batches",
     _weigh,
     _act,
     checks=("norms",),

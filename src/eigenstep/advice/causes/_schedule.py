@@ -45,8 +45,8 @@ def _act(signs: Signs) -> Action:
         f"Set --optimizer.warmup-steps {warmup} and let the cosine end with the run",
         changes,
         "a rate that reaches what is set within a tenth of the run",
-        "Make the schedule as long as the training, with a warm-up of a tenth of it, and step it as often"
-        " as it counts: once a step, or once an epoch",
+        "Make the schedule as long as the training, with a warm-up of a tenth of it, and step it in the"
+        " unit in which it counts: once a step, or once an epoch",
     )
 
 

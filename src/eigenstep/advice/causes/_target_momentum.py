@@ -16,7 +16,7 @@ def _act(signs: Signs) -> Action:
     return Action(
         "Set --byol.momentum 0.99",
         {"byol.momentum": 0.99},
-        "a loss that goes on falling, since its target gets better",
+        "a loss that keeps falling, since its target gets better",
         "After each step set target = m * target + (1 - m) * encoder, m = 0.99, of a copy.deepcopy(encoder)",
     )
 

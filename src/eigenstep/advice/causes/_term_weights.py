@@ -63,7 +63,7 @@ def _act(signs: Signs) -> Action:
 
 CAUSE = Cause(
     "term_weights",
-    "a term of the loss has a weight that leaves it, or the others, no say",
+    "a term of the loss has a weight that leaves it, or the others, no influence",
     _weigh,
     _act,
     checks=("shares",),

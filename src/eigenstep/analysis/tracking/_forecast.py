@@ -13,7 +13,7 @@ State = Literal["expected", "none within the planned run", "not yet to be told"]
 EXPECTED: State = "expected"
 NONE: State = "none within the planned run"
 UNKNOWN: State = "not yet to be told"
-UNTOLD = "When the next mode will rise is not yet to be told: "
+UNTOLD = "When the next mode will rise cannot be said yet: "
 # An interval's end is not worth naming when it is this many times as late as its beginning.
 ENDS_WORTH_NAMING = 10.0
 

@@ -100,6 +100,6 @@ def value_of(
 
 
 def check_images(found: int, least: int) -> None:
-    """Raise ValueError for fewer images than a measure needs."""
+    """Raise ValueError if there are fewer images than a measure needs."""
     if found < least:
         raise ValueError(f"expected at least {least} images, got {found}; use more images")

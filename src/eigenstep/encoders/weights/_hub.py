@@ -36,7 +36,7 @@ def pretrained_weights(backbone: str) -> dict[str, Tensor]:
     name = backbone.removesuffix(SMALL)
     if backbone == "convnet" or not timm.is_model(name):
         raise ValueError(
-            f"--pretrained needs a model name of timm, got {backbone!r}; give a file by --backbone-weights"
+            f"--pretrained needs a model name of timm, got {backbone!r}; give a file with --backbone-weights"
         )
     try:
         cfg = timm.get_pretrained_cfg(name, allow_unregistered=False)
@@ -56,7 +56,7 @@ def pretrained_weights(backbone: str) -> dict[str, Tensor]:
                 reason = _short(" ".join(str(error).split()) or type(error).__name__)
             raise ValueError(
                 f"the pretrained weights of {backbone} cannot be had ({reason}); where there is a network,"
-                f" download model.safetensors of {where} and give it by --backbone-weights FILE"
+                f" download model.safetensors of {where} and give it with --backbone-weights FILE"
             ) from error
     return dict(model.state_dict())
 

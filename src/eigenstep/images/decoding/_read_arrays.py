@@ -48,7 +48,7 @@ def find_layout(shape: tuple[int, ...], config: ImagesConfig) -> Layout:
     if len(shape) == 4:
         first = _are_channels(shape[1], shape[2:]) and not _are_channels(shape[3], shape[1:3])
         return "NCHW" if first else "NHWC"
-    raise ValueError(f"an array of shape {shape} is no image: expected 2 to 4 axes")
+    raise ValueError(f"an array of shape {shape} is not an image: expected 2 to 4 axes")
 
 
 def hwc(pixels: np.ndarray, config: ImagesConfig) -> np.ndarray:
@@ -56,7 +56,7 @@ def hwc(pixels: np.ndarray, config: ImagesConfig) -> np.ndarray:
     if pixels.ndim == 3 and config.layout != "CHW":
         return _checked(pixels)
     if pixels.ndim not in (2, 3):
-        raise ValueError(f"an array of shape {pixels.shape} is no image: expected (H, W) or (H, W, C)")
+        raise ValueError(f"an array of shape {pixels.shape} is not an image: expected (H, W) or (H, W, C)")
     return _channels_last(pixels, "HW" if pixels.ndim == 2 else "CHW")
 
 
@@ -78,7 +78,7 @@ def read_array(record: File | PartImage, config: ImagesConfig) -> np.ndarray:
             raise ValueError("it holds no array of two to four axes of numbers")
         count = sum(count_images(shape, config) for shape in stacks.values())
         if count > 1:
-            raise ValueError(f"it holds {count} images, of which none was named")
+            raise ValueError(f"it holds {count} images, and none of them was named")
         array = _array(record, next(iter(stacks)))
     layout: str = find_layout(array.shape, config)
     if layout[0] == "N":

@@ -33,7 +33,7 @@ class FileImage:
 
     def open(self) -> BinaryIO:
         if not Path(self.path).is_file():  # what is no file may never end
-            raise ValueError("it is no file")
+            raise ValueError("it is not a file")
         return open(self.path, "rb")
 
 

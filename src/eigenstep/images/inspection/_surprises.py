@@ -105,7 +105,7 @@ def _of_kinds(
             f" {_of(paged, used)}"
         )
     if animated := total("animated"):
-        yield f"animated, of which the first frame is read: {_of(animated, used)}"
+        yield f"animated, only the first frame is read: {_of(animated, used)}"
 
 
 def _of(count: int, total: int) -> str:

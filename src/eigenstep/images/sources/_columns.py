@@ -108,7 +108,7 @@ def image_column(data: str, table: Table, config: ImagesConfig) -> Column:
         return found[0]
     if not found and config.column is None:
         named = [column for column in columns if is_text(column.type)]
-        advice = f"; if {_names(named)} holds paths, name it by --images.column" if named else ""
+        advice = f"; if {_names(named)} holds paths, name it with --images.column" if named else ""
         raise ValueError(f"{data} has no column of images; its columns are {_names(columns)}{advice}")
     raise ValueError(
         f"{data}: expected --images.column to name one of its image columns"

@@ -35,8 +35,8 @@ def find_source(data: str | Source) -> Source:
         return data
     if is_python(data):
         raise ValueError(
-            f"the data set {data} is a Python object of the program that began the run, which alone has it:"
-            " name other images by --data, or give it again there"
+            f"the data set {data} is a Python object that only the program which began the run has:"
+            " name other images with --data, or give it again there"
         )
     named = Named(data)
     for source in SOURCES:

@@ -1,4 +1,4 @@
-"""What a data set holds, told without decoding an image."""
+"""What a data set holds, found without decoding an image."""
 
 import dataclasses
 from collections import Counter

@@ -70,7 +70,7 @@ class Items:
         Raises
         ------
         ValueError
-            In one line for what is no number of a class and no name.
+            In one line, if it is neither the number of a class nor a name.
         """
         try:
             item = self._get(row)
@@ -152,7 +152,7 @@ def as_pixels(content: Any, layout: str | None) -> "Image.Image | np.ndarray | s
     Raises
     ------
     ValueError
-        In one line for what is no image, and for axes that do not fit this.
+        In one line, if it is not an image, or if its axes do not fit this.
     """
     if isinstance(content, Image.Image | str | Path | bytes):
         return content
@@ -162,7 +162,7 @@ def as_pixels(content: Any, layout: str | None) -> "Image.Image | np.ndarray | s
         return pixels
     kind = f"{'a tensor' if is_tensor else 'an array'} of shape {pixels.shape}"
     if pixels.ndim != 3 or not pixels.size:
-        raise ValueError(f"expected an image, got {kind}; data that are no images need views=")
+        raise ValueError(f"expected an image, got {kind}; data other than images need views=")
     chosen = (layout or "").removeprefix("N") or ("CHW" if is_tensor else "HWC")
     if layout is None:
         channels, other = (0, 2) if chosen == "CHW" else (2, 0)

@@ -59,7 +59,7 @@ class Library:
         return [str(path) for path in self.builder.config.data_files[self.check(split)]]
 
     def check(self, split: str, splits: Mapping[str, Any] | None = None) -> str:
-        """The split's name; raises ValueError if there is none such."""
+        """The split's name; raises ValueError if there is no such split."""
         return check_split(self.data, split, self.splits() if splits is None else list(splits))
 
     @contextmanager

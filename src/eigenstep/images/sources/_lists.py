@@ -40,7 +40,7 @@ class ListFile:
             self._table = _table_of(_json_columns(path)) if is_json else _read_csv(path, text)
         except UnicodeDecodeError as error:
             raise ValueError(
-                f"expected text in UTF-8, got other bytes at {error.start:,}; save it so"
+                f"expected text in UTF-8, got other bytes at {error.start:,}; save it as UTF-8"
             ) from error
         except (OSError, pyarrow.ArrowException, ValueError, RecursionError) as error:
             raise ValueError(" ".join(str(error).split())) from error

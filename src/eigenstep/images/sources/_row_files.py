@@ -17,8 +17,8 @@ class RowFiles:
     data : str
         The data set, as the user named it.
     root : str | None
-        The folder within which they have to be, links resolved; None if there is none such, so that no row
-        may name a file.
+        The folder within which they have to be, links resolved; None if there is no such folder, so that no
+        row may name a file.
     are_downloaded : bool
         The rows are files that the Hugging Face library has downloaded.
     """

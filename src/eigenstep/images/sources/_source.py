@@ -246,7 +246,7 @@ class Source(ABC):
 
 
 def check_split(data: str, split: str, splits: Sequence[str]) -> str:
-    """The split's name; raises ValueError if there is none such."""
+    """The split's name; raises ValueError if there is no such split."""
     if split not in splits:
         raise ValueError(f"{data} has no split {split!r}; set --images.split to one of {', '.join(splits)}")
     return split

@@ -123,7 +123,7 @@ class TableRows(RandomAccess):
         return content
 
     def _refuse(self, file: TableFile | ListFile, column: Column) -> None:
-        """Raises ValueError for damage, unless it has been told."""
+        """Raises ValueError if there is damage that has not been reported yet."""
         name = shown(os.path.relpath(file.path, self.root))
         if not any(told.startswith(f"{name} (") for told in self.damage):
             Damage(self.data, False).tell(name, file.damage(column) or "its rows cannot be read")

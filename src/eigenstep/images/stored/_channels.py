@@ -65,7 +65,7 @@ def _refuse_all(data: str, counts: Counter[int], config: ImagesConfig) -> None:
     if wanted is None or config.take or not counts or any(_fits(found, wanted) for found in counts):
         return
     more = max(counts) > wanted
-    advice = "choose channels by --images.take" if more else "set --images.channels, or give other images"
+    advice = "choose channels with --images.take" if more else "set --images.channels, or give other images"
     raise ValueError(f"{data}: expected images of {_words(wanted)}, got images of {words}; {advice}")
 
 

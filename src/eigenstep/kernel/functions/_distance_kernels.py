@@ -163,7 +163,7 @@ def with_half_norms(points: Iterable[tuple[slice, Tensor]], like: Tensor, p: int
     prepared = like.new_ones(len(like), p + 2 + extra)
     for part, values in points:
         prepared[part, :p] = values
-        # Of the points as they were rounded: equal rows shall be at distance zero.
+        # Of the points as they were rounded, so that equal rows are at distance zero.
         prepared[part, p] = prepared[part, :p].to(values.dtype).square().sum(dim=1) / 2
     if not bool(torch.isfinite(prepared[:, p]).all()):
         raise ValueError(

@@ -91,7 +91,7 @@ class Kernel(ABC):
 
     @classmethod
     def check_parameters(cls, name: str, parameters: Mapping[str, Any]) -> None:
-        """Raise ValueError for parameters out of range of the kernel of this name."""
+        """Raise ValueError if a parameter is out of range for the kernel of this name."""
         for parameter, value in parameters.items():
             if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
                 raise ValueError(f"kernel {name!r} expects a finite {parameter}, got {value!r}")

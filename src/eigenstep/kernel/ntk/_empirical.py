@@ -51,8 +51,8 @@ def empirical_ntk(
     device : torch.device | str | None
         Where to compute; by default where the parameters are.
     memory_budget : float | None
-        Bytes for what is kept of all samples; passes are repeated where it does not fit. By default 60 % of
-        what is free.
+        Bytes for the inputs and gradients of all samples; passes are repeated where these do not fit. By
+        default 60 % of the free memory.
     random_state : Any
         Seed of outputs="random".
 
@@ -69,7 +69,7 @@ def empirical_ntk(
         them, is not deterministic or depends on other samples of the batch; samples of the wrong kind; NaN or
         infinity; options out of range.
     MemoryError
-        A memory_budget, or free memory, too small for what one layer keeps of three samples.
+        If memory_budget, or the free memory, is too small for three samples of one layer.
 
     Examples
     --------

@@ -168,7 +168,7 @@ FUNCTION_METHODS = {"torch.func": function_gradients, "autograd, one by one": gr
 
 
 def check_mode(model: nn.Module) -> None:
-    """Raise ValueError for a model in training mode that computes something else there, or changes itself."""
+    """Raise ValueError if a model in training mode computes something else there, or changes itself."""
     for name, module in model.named_modules():
         reason = _in_training(module) if module.training else None
         if reason is not None:

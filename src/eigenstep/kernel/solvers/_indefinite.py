@@ -2,7 +2,7 @@
 
 
 def refuse_indefinite(share: float, eps: float, *, centered: bool) -> None:
-    """Raise ValueError for a kernel whose most negative eigenvalue is more than rounding.
+    """Raise ValueError if the kernel's most negative eigenvalue is more than a rounding error.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ const COLUMNS = [
   { key: "recent", title: "newest", of: (card) => -card.started, hidden: true },
 ];
 const USUAL = "state";
-const NEXT = { "none within the planned run": "none in the run", "not yet to be told": "not yet told" };
+const NEXT = { "none within the planned run": "none in the run", "not yet to be told": "not yet known" };
 
 export class TableView {
   constructor(section, store, route) {

@@ -96,7 +96,7 @@ def load_for_sets(
     if len(classes) < 2:
         raise ValueError(
             f"{data}: expected labels of at least two classes, got one over {int(labelled.sum()):,} images;"
-            " take other labels, or none by --labels no"
+            " take other labels, or give --labels no"
         )
     targets = np.full(len(numbers), -1, dtype=np.int64)
     targets[labelled] = small

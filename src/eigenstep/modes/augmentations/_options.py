@@ -51,7 +51,7 @@ class ShortTraining:
             raise ValueError(f"checkpoints: expected at most {self.steps}, the steps, got {self.checkpoints}")
 
     def check_images(self, count: int) -> None:
-        """Raise ValueError for fewer images than a batch has."""
+        """Raise ValueError if there are fewer images than in a batch."""
         if count < self.batch_size:
             raise ValueError(
                 f"expected at least {self.batch_size} images, a batch, got {count}; set a smaller"

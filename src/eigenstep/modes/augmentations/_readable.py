@@ -1,4 +1,4 @@
-"""How well labels are read off features: every row is told by a fit that has not seen its label."""
+"""How well labels can be read off features: each row is predicted by a fit that has not seen its label."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -121,7 +121,7 @@ def says_nothing(accuracy: float, labels: ArrayLike) -> bool:
 
 
 def check_features(features: Tensor) -> None:
-    """Raise ValueError for features that are not finite."""
+    """Raise ValueError if features are not finite."""
     broken = len(features) - int(features.isfinite().all(1).sum())
     if broken:
         raise ValueError(
@@ -131,16 +131,16 @@ def check_features(features: Tensor) -> None:
 
 
 def check_classes(labels: Tensor) -> None:
-    """Raise ValueError for labels of fewer than two classes, or of fewer with several images each."""
+    """Raise ValueError if fewer than two classes have labels, or several images each."""
     classes, sizes = torch.unique(labels, return_counts=True)
     if len(classes) < 2:
         raise ValueError(
             f"expected labels of at least two classes, got {len(classes)} over {len(labels)} images; there is"
-            " nothing to tell apart, so leave the labels out by --labels no"
+            " nothing to tell apart, so leave the labels out with --labels no"
         )
     several = int((sizes > 1).sum())
     if several < 2:
         raise ValueError(
             f"expected at least two classes of several images each, got {several} among {len(classes):,}"
-            f" classes of {len(labels):,} images; take other labels by --images.label, or none by --labels no"
+            f" classes of {len(labels):,} images; give --images.label for others, or --labels no"
         )

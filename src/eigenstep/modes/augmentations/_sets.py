@@ -28,7 +28,7 @@ class AugmentationSet:
     name : str
         As tables and pages have it.
     views : ViewsConfig
-        What two views of an image may differ in.
+        How two views of an image may differ.
     """
 
     name: str

@@ -78,7 +78,7 @@ def entropy_rank(values: np.ndarray, *, eps: float) -> float:
 
 
 def embedding_rows(embeddings: ArrayLike | Tensor) -> Tensor:
-    """Embeddings (n, d) in float64 on the CPU. Raises ValueError for another shape."""
+    """Embeddings (n, d) in float64 on the CPU. Raises ValueError if the shape is another."""
     z = as_float64(embeddings)
     if z.ndim != 2 or 0 in z.shape:
         raise ValueError(f"expected embeddings of shape (n, d), got {tuple(z.shape)}")

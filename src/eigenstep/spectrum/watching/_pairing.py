@@ -11,12 +11,12 @@ STEPS_OF_CHANGE = 3
 
 @dataclass(frozen=True)
 class Views:
-    """How `watch` was told to find two views among the calls of a layer; the meaning is told there.
+    """How `watch` finds two views among the calls of a layer; `watch` explains these options.
 
     Raises
     ------
     ValueError
-        For what cannot be.
+        If an option is out of range, or options do not go together.
     """
 
     views: int | tuple[int, int] | None = None

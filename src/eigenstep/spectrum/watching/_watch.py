@@ -50,14 +50,15 @@ def watch(
 ) -> "Watch":
     """Record the spectrum of what a model's layers give in its training, from forward hooks alone.
 
-    A step is told by the optimiser: whenever one that holds parameters of the model steps, what the layers
-    gave since its last step is one step's embeddings, and its learning rate adds to the record's time.
-    Forward passes in evaluation mode or under `torch.no_grad`, exports, traces and transforms (`vmap`) are
-    passed over, and so is what activation checkpointing computes again. Several micro-batches a step
-    (gradient accumulation) are joined.
+    The optimiser marks the steps: whenever one that holds parameters of the model steps, what the layers gave
+    since its last step is one step's embeddings, and its learning rate adds to the record's time. Forward
+    passes in evaluation mode or under `torch.no_grad`, exports, traces and transforms (`vmap`) are passed
+    over, and so is what activation checkpointing computes again. Several micro-batches a step (gradient
+    accumulation) are joined.
 
-    What is wrong with the call raises before the first step is over, and leaves no hook. After it nothing
-    here ends the training: what cannot be measured or written is told once, as a warning, and left out.
+    A mistake in the call raises an error before the first step is over, and leaves no hook. After that
+    nothing here ends the training: if something cannot be measured or written, one warning says so, and it is
+    left out.
 
     Parameters
     ----------
@@ -399,8 +400,8 @@ class Watch:
         if not self._follows:  # whoever ran the loop has left it, for example by Ctrl-C
             layer.tell(
                 "left",
-                f"layer {layer.name!r} gave {layer.count} outputs and no step was told of: it is no longer"
-                " watched",
+                f"layer {layer.name!r} gave {layer.count} outputs but no optimiser step was seen: it is no"
+                " longer watched",
             )
             self._let_go("interrupted")
         elif not self._steps:

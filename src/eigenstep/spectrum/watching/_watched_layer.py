@@ -126,13 +126,13 @@ class WatchedLayer:
                 "changed",
                 f"step {self.monitor.step + 1}: layer {self.name!r} gives"
                 f" {'two views' if self._kind.paired else 'no pairs of views'} now, and is measured so from"
-                " here on; if its calls are other views than that, say so: views=..., calls=...",
+                " here on; if its calls are other views, set views=..., calls=...",
             )
         if self._kind.paired and z_b is None:
             self.tell(
                 "unpaired",
                 f"step {self.monitor.step + 1}: layer {self.name!r} gave no pairs of views as before; such"
-                " steps are left out. If its calls are not two views of the same samples, say so: views=1",
+                " steps are left out. If its calls are not two views of the same samples, set views=1",
             )
             self.monitor.skip(loss=loss, learning_rate=learning_rate)
             return
@@ -171,19 +171,19 @@ class WatchedLayer:
             self.tell(
                 "guessed",
                 f"{gave}, taken for {calls // 2} micro-batches of two views, (0, 1), (2, 3)"
-                f"{', ...' if calls > 4 else ''}; say calls=2 if they are, or {choice}",
+                f"{', ...' if calls > 4 else ''}; set calls=2 if they are, or {choice}",
             )
         elif not paired and calls > 1:
             self.tell(
                 "guessed",
                 f"{gave}, which do not pair up by their shapes, and all are taken for samples of one view;"
-                f" say views=1 if they are, or {choice}, and by per_call how many views each call holds",
+                f" set views=1 if they are, or {choice}, and with per_call how many views each call holds",
             )
         elif not paired and self._stacked > 1:
             self.tell(
                 "guessed",
                 f"{gave}, with {self._stacked} rows for each sample of the model, and all are taken for"
-                f" samples of one view; say views=1 if they are, or {choice}, per_call={self._stacked}",
+                f" samples of one view; set views=1 if they are, or {choice}, per_call={self._stacked}",
             )
 
     def _tell_held(self) -> None:

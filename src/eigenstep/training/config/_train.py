@@ -24,8 +24,8 @@ class RecordConfig:
     directions: int = 8
     """Principal directions of the probe batch that are kept."""
     modes: Literal["eigenvalues", "singular_values"] = "eigenvalues"
-    """What the spectrum is of: eigenvalues of the cross-correlation C of both views, or singular values of
-    their cross-covariance, each view about its own mean; two encoders of pairs always have these."""
+    """What the spectrum consists of: eigenvalues of the cross-correlation C of both views, or singular values
+    of their cross-covariance, each view about its own mean; two encoders of pairs always have the latter."""
     drift: bool = False
     """Follow how far the probe batch's features move from the start; a run that starts from weights always
     does."""
@@ -40,7 +40,7 @@ class CheckpointConfig:
     keep: int = 2
     """How many of the latest checkpoints are kept."""
     best: bool = True
-    """Keep the weights at which the k-nearest-neighbour probe was best as well (with probes.every)."""
+    """Also keep the weights at which the k-nearest-neighbour probe was best (with probes.every)."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class LoggerConfig:
     kinds: tuple[Literal["csv", "tensorboard", "wandb", "mlflow"], ...] = ()
     """csv, tensorboard, wandb (offline too) or mlflow; default: none."""
     project: str = "eigenstep"
-    """The project or experiment that the run is filed under."""
+    """The project or experiment to which the run belongs there."""
     name: str | None = None
     """The run's name there; default: the run folder's."""
 
@@ -87,16 +87,16 @@ class Setup:
     backbone: str = "convnet"
     """convnet (three small convolutions) or any model name of timm, such as resnet18."""
     backbone_weights: str | None = None
-    """A file of the backbone's weights to start from, .safetensors or of torch, in the names of timm,
-    torchvision, transformers, Lightning, MoCo, DINO and others; or a run folder; default: random ones."""
+    """A file of the backbone's weights to start from, .safetensors or torch's, with the names of timm,
+    torchvision, transformers, Lightning, MoCo, DINO and others; or a run folder; default: random weights."""
     weights_prefix: str | None = None
-    """What stands before the backbone's names in that file, such as teacher.backbone. ; default: the prefix
-    by which most of them match."""
+    """The prefix of the backbone's names in that file, such as teacher.backbone. ; default: the one with
+    which most of them match."""
     pretrained: bool = False
     """Start from timm's pretrained weights of the backbone's NAME or NAME.TAG, fetched from the hub."""
     freeze: FreezeWhat = "none"
-    """What of the backbone is not trained: none; the first so many stages or blocks, with the stem; norms for
-    all but the norms; or all. Frozen batch norms use and keep their running statistics."""
+    """What part of the backbone is not trained: none; a number for the first stages or blocks, with the stem;
+    norms for all but the norms; or all. Frozen batch norms use and keep their running statistics."""
     steps: int | None = None
     """Optimiser steps; default: 300, or as many as epochs says."""
     epochs: int | None = None
@@ -104,8 +104,8 @@ class Setup:
     batch_size: int = 256
     """Images a step, over all processes; each gives two views."""
     micro_batch_size: int | None = None
-    """Images of a process that pass the encoder at once, to use less memory: the loss still sees the whole
-    batch, and its gradient is exact; default: all of them."""
+    """How many images of a process pass through the encoder at once, to use less memory: the loss still sees
+    the whole batch, and its gradient is exact; default: all of them."""
     seed: int = 0
     """Determines initial weights, batches and views."""
     threads: int | None = None
@@ -116,9 +116,9 @@ class Setup:
     """Numerical precision, in Lightning Fabric's words; auto: bf16-mixed where the hardware computes in it,
     32-true elsewhere."""
     compile: bool = False
-    """Compile the encoder by torch.compile; where that fails the run goes on without."""
+    """Compile the encoder with torch.compile; where that fails, the run goes on uncompiled."""
     sync_batch_norm: bool = True
-    """Batch normalisation sees the batch of all processes, not of its own alone."""
+    """Batch normalisation sees the batch of all processes, not only that of its own."""
     images: ImagesConfig = field(default_factory=ImagesConfig)
     views: ViewsConfig = field(default_factory=ViewsConfig)
     projector: ProjectorConfig = field(default_factory=ProjectorConfig)
