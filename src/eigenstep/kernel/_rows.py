@@ -84,17 +84,24 @@ def second_view(estimator: Any, first: Any, y: Any) -> Any:
     if isinstance(y, Tensor):
         y = real_tensor(y, "y")
     elif not (memory_map(y) is not None and y.dtype == first.dtype):
+        shape = _shape(y)
+        if shape is not None and len(shape) != first.ndim:  # check_array would print labels as they are
+            raise _of_another_shape(shape, first)
         order = _order_of_columns(estimator, y)
         y = check_array(y, accept_sparse="csr", dtype=first.dtype, allow_nd=first.ndim > 2, input_name="y")
         y = y if order is None else y[:, order]
     if tuple(y.shape) != tuple(first.shape):
-        raise ValueError(
-            f"expected y as second views, row by row and of X's shape {tuple(first.shape)}, got shape"
-            f" {tuple(y.shape)}; y_is='target' ignores y"
-        )
+        raise _of_another_shape(tuple(y.shape), first)
     if scipy.sparse.issparse(y) != scipy.sparse.issparse(first):
         raise ValueError("expected X and y both sparse or both dense; convert one of them")
     return y
+
+
+def _of_another_shape(shape: tuple[int, ...], first: Any) -> ValueError:
+    return ValueError(
+        f"expected y as second views, row by row and of X's shape {tuple(first.shape)}, got shape {shape};"
+        " y_is='target' ignores y"
+    )
 
 
 def _shape(y: Any) -> tuple[int, ...] | None:
