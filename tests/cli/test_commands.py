@@ -237,7 +237,7 @@ def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path, capsys):
     (tmp_path / "images" / "[b]bold[" / "i]:smile:.png").write_text("x")
     assert main([*SMALL, "--data", "images", "--out", "[red]run"]) == 0
     output = capsys.readouterr().out
-    assert "1 broken images were skipped: [b]bold[/i]:smile:.png (its content is of no known" in output
+    assert "1 broken image was skipped: [b]bold[/i]:smile:.png (its content is of no known" in output
     assert "16 images were smaller than the views and were enlarged\n" in output
     assert "│ [red]run │" in output
 
