@@ -26,8 +26,9 @@ docs: $(DOCS_STAMP)
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet
 
 # The sdist and the wheel, into dist/, tried in empty environments of every Python that is found.
+TRAIN ?= all
 wheels:
-	$(PYTHON) tools/try_wheels.py --train all --out dist
+	$(PYTHON) tools/try_wheels.py --train $(TRAIN) --out dist
 
 benchmark: $(STAMP)
 	$(RUN) -m pip install --quiet -e '.[benchmark]'
