@@ -163,5 +163,5 @@ def report(run: tyro.conf.Positional[Path], out: Path | None = None) -> None:
 
 
 def version() -> None:
-    """Print the version, as `eigenstep --version` does."""
+    """Print the version."""
     print(__version__)
