@@ -262,8 +262,9 @@ def test_without_arguments_the_first_commands_are_shown_and_each_of_them_exists(
 
 
 def test_the_version_is_that_of_the_package(capsys):
-    assert main(["version"]) == 0
-    assert capsys.readouterr().out == f"{eigenstep.__version__}\n"
+    for asked in ("version", "--version"):
+        assert main([asked]) == 0
+        assert capsys.readouterr().out == f"{eigenstep.__version__}\n"
 
 
 @pytest.mark.slow
