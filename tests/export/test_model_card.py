@@ -109,9 +109,11 @@ def test_what_probe_found_is_told_of_its_own_checkpoint_alone(write_run, tmp_pat
 
 
 def test_a_card_names_no_place_of_the_machine_and_takes_no_markup_from_the_record(write_run, tmp_path):
-    run = write_run(data="/home/someone/holiday|`pictures`<b>\n---\nlicense: mit")
+    data = "/home/someone/holiday|`pictures`<b>\n---\nlicense: mit"
+    run = write_run(data=data, backbone_weights="/home/someone/start.pt")
     matter, text = card_of(run, tmp_path)
     assert "someone" not in text
+    assert "from weights in `start.pt`" in text
     assert "files called `holiday\\|'pictures'<b> --- license: mit`" in text
     assert set(matter) == {"library_name", "pipeline_tag", "tags"}
 

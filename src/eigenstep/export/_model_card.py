@@ -73,42 +73,42 @@ def model_card(encoder: TrainedEncoder, run: Path, library: str, loading: str, g
     facts = CardFacts(run, encoder.checkpoint)
     loss = str(facts.config.get("loss") or "")
     data = hub_name(encoder.config.data)
-    matter: dict[str, Any] = {
+    method = METHODS.get(loss)
+    matter = {
         "library_name": library,
         "pipeline_tag": "image-feature-extraction",
-        "tags": ["eigenstep", "self-supervised-learning", *([loss] if loss in METHODS else [])],
+        "tags": [
+            "eigenstep",
+            *([] if method and method.needs_labels else ["self-supervised-learning"]),
+            *([loss] if method else []),
+        ],
         **({"datasets": [data]} if data else {}),
     }
-    if loss in METHODS and METHODS[loss].needs_labels:
-        matter["tags"].remove("self-supervised-learning")
+    title = f"{_backbone(encoder)} by {_text(title_of(loss))}" if loss else _backbone(encoder)
+    settings = _table("setting", "value", _settings(facts.config))
     sections = {
-        f"{_backbone(encoder)}{f' by {_text(title_of(loss))}' if loss else ''}": _what_it_is(
-            encoder, facts, gives
-        ),
         "How to load it": _how_to_load(encoder, loading),
-        "How it was trained": "What is off is left out.\n\n"
-        + _table("setting", "value", _settings(facts.config)),
+        "How it was trained": f"What is off is left out.\n\n{settings}",
         "What was measured": _measured(facts),
         "Limits": "\n".join(f"- {line}" for line in _limits(encoder, facts, data)),
         "How to cite": f"Eigenstep {__version__} wrote this card. The theory that it computes is in\n\n"
-        f"```bibtex\n{PAPER}\n```\n\nCite those of the loss, the backbone and the data set as well.",
+        f"```bibtex\n{PAPER}\n```\n\nCite the papers of loss, backbone and data set too.",
     }
-    written = [f"---\n{yaml.safe_dump(matter, sort_keys=False, allow_unicode=True)}---"]
-    for level, (title, body) in zip("#" + "-" * len(sections), sections.items(), strict=False):
-        written += [f"{'#' if level == '#' else '##'} {title}", body]
-    return "\n\n".join(written) + "\n"
+    parts = [
+        f"---\n{yaml.safe_dump(matter, sort_keys=False, allow_unicode=True)}---",
+        f"# {title}",
+        _what_it_is(encoder, facts, gives),
+        *(f"## {name}\n\n{body}" for name, body in sections.items()),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def _what_it_is(encoder: TrainedEncoder, facts: CardFacts, gives: str) -> str:
     config = encoder.config
     size, channels = config.images.size, channels_of(config)
-    start = "from random weights"
-    if config.pretrained or config.backbone_weights:
-        start = (
-            "from timm's weights"
-            if config.pretrained
-            else f"from weights in {_code(config.backbone_weights)}"
-        )
+    start = "from timm's weights" if config.pretrained else "from random weights"
+    if config.backbone_weights:
+        start = f"from weights in {_code(Path(config.backbone_weights).name)}"
     seen = f", each of {facts.batch:,} images" if facts.batch else ""
     lines = [
         f"- **Encoder**: {_backbone(encoder)}, {start}, for images of {size}×{size} pixels in {channels}"
@@ -257,6 +257,6 @@ def _text(value: object) -> str:
 
 
 def _code(value: object) -> str:
-    """A name or a value as code; of a path the last part."""
+    """A name or a value as code, in one line."""
     text = " ".join(printable(value)[:LONGEST].split()).replace("`", "'").replace("|", "\\|")
     return f"`{text}`"
