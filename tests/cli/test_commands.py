@@ -405,7 +405,7 @@ def test_help_and_version_load_nothing_heavy():
 def test_without_the_packages_for_the_command_line_one_line_says_what_to_install(tmp_path):
     (tmp_path / "tyro.py").write_text("raise ModuleNotFoundError('No module named tyro')")
     found = subprocess.run(
-        [sys.executable, "-m", "eigenstep", "version"],
+        [sys.executable, "-m", "eigenstep", "doctor"],
         env={"PYTHONPATH": str(tmp_path), "PATH": ""},
         capture_output=True,
         text=True,
