@@ -262,8 +262,9 @@ def test_without_arguments_the_first_commands_are_shown_and_each_of_them_exists(
 
 
 def test_the_version_is_that_of_the_package(capsys):
-    assert main(["version"]) == 0
-    assert capsys.readouterr().out == f"{eigenstep.__version__}\n"
+    for asked in ("version", "--version"):
+        assert main([asked]) == 0
+        assert capsys.readouterr().out == f"{eigenstep.__version__}\n"
 
 
 @pytest.mark.slow
@@ -404,7 +405,7 @@ def test_help_and_version_load_nothing_heavy():
 def test_without_the_packages_for_the_command_line_one_line_says_what_to_install(tmp_path):
     (tmp_path / "tyro.py").write_text("raise ModuleNotFoundError('No module named tyro')")
     found = subprocess.run(
-        [sys.executable, "-m", "eigenstep", "version"],
+        [sys.executable, "-m", "eigenstep", "doctor"],
         env={"PYTHONPATH": str(tmp_path), "PATH": ""},
         capture_output=True,
         text=True,

@@ -8,12 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from eigenstep import __version__
 from eigenstep.machine import Stopped, Terminated, lend_font_cache, on_sigterm, share_cores
 from eigenstep.spelling import printable
 
 try:
     import tyro
 except ModuleNotFoundError:  # the base install serves as a library
+    if sys.argv[1:] in (["version"], ["--version"]):
+        print(__version__)
+        sys.exit(0)
     sys.exit(
         "eigenstep: the command line needs more packages; install them by pip install 'eigenstep[train]'"
     )
@@ -56,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
     share_cores()
     lend_font_cache()
     arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments == ["--version"]:
+        arguments = ["version"]
     try:
         with on_sigterm(), _warnings_in_one_line():
             if not arguments:
@@ -159,6 +165,4 @@ def report(run: tyro.conf.Positional[Path], out: Path | None = None) -> None:
 
 def version() -> None:
     """Print the version."""
-    from eigenstep import __version__
-
     print(__version__)
