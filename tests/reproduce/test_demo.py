@@ -39,7 +39,7 @@ def without_wings(monkeypatch):
 class FakeWing:
     title, about, table = "A wing", "What is seen.", None
     link, linked, command = "report.html", "more", "eigenstep report"
-    found, cards = [], []
+    found, names, cards, stairs = [], [], [], []
 
     def say(self):
         print("said")
@@ -55,15 +55,16 @@ def test_five_runs_and_one_page_with_all_wings_come_out(tmp_path, capsys):
         assert (page.parent / link).is_file(), link
     assert "predicted" in said
     titles = [
-        "What the first modes of barlow_twins-muon mean",
+        "What the first modes mean",
         "The same modes sooner: barlow_twins-muon beside barlow_twins",
         "Which augmentations serve",
     ]
     for title in titles:
         assert title in text
         assert title in said
-    modes = json.loads((page.parent / "barlow_twins-muon" / "modes.json").read_text())
-    assert text.count('<article class="mode">') == min(4, len(modes["strengths"]))
+    assert text.count('<article class="mode">') == 6
+    [first, *_] = json.loads((page.parent / "modes.json").read_text())["modes"]
+    assert first["sentence"] in said
     assert all(f'<th scope="row">{name}</th>' in text for name in ("full", "gentle", "crop alone"))
 
 
@@ -88,7 +89,7 @@ def test_an_earlier_demonstration_is_replaced_only_when_asked_for(tmp_path):
         "linear/",
         "linear/config.yaml",
         "linear/prediction.json",
-        "barlow_twins-muon/modes.html",
+        "modes.html",
         "comparison.html",
     ],
 )

@@ -1,4 +1,4 @@
-"""The demonstration: a linear model against its closed form, networks, what there is to say of them, one page."""
+"""The demonstration: a linear model against its closed form, networks, and what there is to say of them."""
 
 from pathlib import Path
 from time import monotonic
@@ -11,7 +11,7 @@ from eigenstep.reproduce._demo_page import write_demo_page
 from eigenstep.reproduce._demo_wings import fast_beside_plain, meanings, which_augmentations
 from eigenstep.reproduce._e2_three_losses import GENTLE_VIEWS
 from eigenstep.reproduce._linear_model import LinearModelExperiment
-from eigenstep.terminal import console, follow, print_prediction, print_runs, progress_line
+from eigenstep.terminal import follow, print_prediction, print_runs, progress_line
 from eigenstep.training import CheckpointConfig, OptimizerConfig, RecordConfig, TrainConfig, train
 
 # Each until its modes have come: what a run learns, and its steps.
@@ -19,7 +19,7 @@ PLAIN, FAST = "barlow_twins", "barlow_twins-muon"
 STEPS = {PLAIN: 300, FAST: 90, "simclr": 220, "vicreg": 100}
 # Half of a training's usual batch, which shows the same modes in half the time.
 BATCH = 128
-PAGES = ("index.html", "report.html", "comparison.html", "augmentations.html")
+PAGES = ("index.html", "report.html", "modes.html", "modes.json", "comparison.html", "augmentations.html")
 
 
 def demonstrate(out: Path, overwrite: bool = False, threads: int = 2) -> Path:
@@ -48,9 +48,8 @@ def demonstrate(out: Path, overwrite: bool = False, threads: int = 2) -> Path:
             )
         runs = [linear, *(_network(name, out, threads) for name in STEPS)]
         report = write_report(out)
-        console.print("what the modes mean, and whether the fast run's are the plain one's", soft_wrap=True)
         wings = [
-            meanings(out / FAST),
+            meanings(out),
             fast_beside_plain(out / PLAIN, out / FAST),
             which_augmentations(out),
         ]
