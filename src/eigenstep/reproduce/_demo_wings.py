@@ -103,8 +103,8 @@ def fast_beside_plain(plain: Path, fast: Path) -> Wing:
     table = found.tables()[0] if found.pairs[0].speedup else None
     return Wing(
         f"The same modes sooner: {fast.name} beside {plain.name}",
-        "Two runs that differ in nothing but the update rule, SGD and Muon: the steps after which each had"
-        " learned so many modes, and the overlap of what these span, beside what unrelated modes would have.",
+        "Two runs that differ in the update rule, SGD and Muon, and in how long they go on: the steps after"
+        " which each had learned so many modes, and how far these span the same, beside what chance gives.",
         page.name,
         "the comparison, with intervals",
         "eigenstep compare PLAIN FAST",
