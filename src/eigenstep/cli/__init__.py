@@ -132,12 +132,14 @@ def _warnings_in_one_line() -> Iterator[None]:
 
 
 def demo(out: Path = Path("runs/demo"), overwrite: Flag = False, threads: int = 2) -> None:
-    """Train a linear model and three small networks on real photographs, and write a report (about 90 s).
+    """Train small models on real images, and show what they learned, what it means and how to have it sooner.
+
+    About a minute on two cores, without a network. The page to open is index.html.
 
     Parameters
     ----------
     out : Path
-        Folder for the four runs and the report.
+        Folder for the five runs and the pages.
     overwrite : Flag
         Replace an earlier demonstration there.
     threads : int
@@ -145,7 +147,7 @@ def demo(out: Path = Path("runs/demo"), overwrite: Flag = False, threads: int = 
     """
     from eigenstep.reproduce import demonstrate
 
-    print(f"report: {printable(demonstrate(out, overwrite, threads).resolve())}")
+    print(f"page: {printable(demonstrate(out, overwrite, threads).resolve())}")
 
 
 def report(run: tyro.conf.Positional[Path], out: Path | None = None) -> None:
