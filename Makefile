@@ -4,7 +4,7 @@ RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.installed-docs
 
-.PHONY: demo test test-fast lint docs benchmark clean
+.PHONY: demo test test-fast lint docs wheels benchmark clean
 
 demo: $(STAMP)
 	$(RUN) -m eigenstep demo --overwrite
@@ -24,6 +24,11 @@ lint: $(STAMP)
 # The site, into site/: open site/index.html. A warning or a dead link is an error.
 docs: $(DOCS_STAMP)
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet
+
+# The sdist and the wheel, into dist/, tried in empty environments of every Python that is found.
+TRAIN ?= all
+wheels:
+	$(PYTHON) tools/try_wheels.py --train $(TRAIN) --out dist
 
 benchmark: $(STAMP)
 	$(RUN) -m pip install --quiet -e '.[benchmark]'

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+import eigenstep
+
 EXTRAS = (
     "timm",
     "torchvision",
@@ -73,3 +75,10 @@ def test_the_command_line_says_in_one_line_what_to_install():
     assert done.returncode == 1
     assert done.stderr.strip().count("\n") == 0
     assert "pip install 'eigenstep[train]'" in done.stderr
+
+
+def test_the_version_is_told_without_extras():
+    code = "import runpy; sys.argv[1:] = ['--version']; runpy.run_module('eigenstep', run_name='__main__')"
+    done = run_without_extras(code)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == eigenstep.__version__

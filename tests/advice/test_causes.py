@@ -211,6 +211,24 @@ def test_two_faults_are_two_causes():
     assert {each.cause.name for each in advised(numbers).causes} == {"values_not_scaled", "images_repeated"}
 
 
+def test_weights_that_were_thrown_are_no_sign_of_a_missing_term():
+    of_ones_own = {"loss": "python:mine", "optimizer.lr": 0.3}
+    collapsed = {"mean_cosine": 0.99, "loss_fall": 0.9}
+    assert [each.cause.name for each in advised(collapsed, of_ones_own).causes] == ["no_stop_gradient"]
+    thrown = collapsed | {"weight_backbone": 18.0, "update_backbone_most": 0.07}
+    assert [each.cause.name for each in advised(thrown, of_ones_own).causes] == ["rate_too_high"]
+
+
+@pytest.mark.parametrize(("rate", "named"), [(0.06, True), (0.01, False)])
+def test_a_loop_that_diverges_at_a_rate_that_is_much_for_some_losses_has_a_cause(rate, named):
+    options = {"loss": "", "optimizer.name": "sgd", "optimizer.lr": rate}
+    found = advised({"diverged": 1.0}, options)
+    assert [each.cause.name for each in found.causes] == ["rate_too_high"] * named
+    assert ("Set lr=0.006 in the optimiser" in found.sentence) is named
+    scaled = advised({"diverged": 1.0, "views_std": 60.0}, options)
+    assert "rate_too_high" not in [each.cause.name for each in scaled.causes]
+
+
 def test_steps_that_are_small_since_all_has_collapsed_are_no_cause():
     small = {"update_backbone": 1e-6, "update_projector": 1e-6}
     assert "rate_too_low" in [each.cause.name for each in advised(small).causes]

@@ -58,7 +58,7 @@ def test_a_sound_run_is_told_what_more_steps_bring(tmp_path, capsys):
     assert main(["advise", str(write(tmp_path / "run")), "--steps", "20"]) == 0
     text = capsys.readouterr().out
     assert "The record shows nothing wrong." in text
-    assert "20 steps more" in text
+    assert "20 more steps" in text
 
 
 def test_a_run_of_a_foreign_loop_has_no_configuration_to_change(tmp_path, capsys):

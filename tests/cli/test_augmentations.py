@@ -35,6 +35,14 @@ def test_without_labels_the_page_is_written_and_no_set_is_called_best(tmp_path, 
     assert read_set(f"{tmp_path}/out/sets.yaml@tiny").views.crop_scale == (0.02, 0.1)
 
 
+def test_of_few_images_fewer_principal_directions_are_taken(tmp_path, capsys):
+    own = tmp_path / "own.yaml"
+    own.write_text("whole:\n  crop_scale: [1.0, 1.0]\n")
+    few = [*PHOTOS[: PHOTOS.index("--principal")], "--sets", str(own), "--family", "none"]
+    assert main(["augmentations", *few, "--out", str(tmp_path / "out")]) == 0
+    assert not capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

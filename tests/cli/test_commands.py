@@ -237,7 +237,7 @@ def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path, capsys):
     (tmp_path / "images" / "[b]bold[" / "i]:smile:.png").write_text("x")
     assert main([*SMALL, "--data", "images", "--out", "[red]run"]) == 0
     output = capsys.readouterr().out
-    assert "1 broken images were skipped: [b]bold[/i]:smile:.png (its content is of no known" in output
+    assert "1 broken image was skipped: [b]bold[/i]:smile:.png (its content is of no known" in output
     assert "16 images were smaller than the views and were enlarged\n" in output
     assert "│ [red]run │" in output
 
@@ -262,8 +262,9 @@ def test_without_arguments_the_first_commands_are_shown_and_each_of_them_exists(
 
 
 def test_the_version_is_that_of_the_package(capsys):
-    assert main(["version"]) == 0
-    assert capsys.readouterr().out == f"{eigenstep.__version__}\n"
+    for asked in ("version", "--version"):
+        assert main([asked]) == 0
+        assert capsys.readouterr().out == f"{eigenstep.__version__}\n"
 
 
 @pytest.mark.slow
@@ -404,7 +405,7 @@ def test_help_and_version_load_nothing_heavy():
 def test_without_the_packages_for_the_command_line_one_line_says_what_to_install(tmp_path):
     (tmp_path / "tyro.py").write_text("raise ModuleNotFoundError('No module named tyro')")
     found = subprocess.run(
-        [sys.executable, "-m", "eigenstep", "version"],
+        [sys.executable, "-m", "eigenstep", "doctor"],
         env={"PYTHONPATH": str(tmp_path), "PATH": ""},
         capture_output=True,
         text=True,

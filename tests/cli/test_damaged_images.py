@@ -40,7 +40,7 @@ def test_what_a_damaged_archive_has_lost_is_refused_or_told_by_every_command(arc
     assert (images["used"], images["damaged"]) == (8, 1)  # the first epoch is two batches of four
     assert told == f"1 damaged places were passed over: {images['damaged_names'][0]}"
     assert main(["embed", "run", "--out", "a.npy"]) == 0
-    assert f"1 broken images were left out: {images['damaged_names'][0]}" in capsys.readouterr().out
+    assert f"1 broken image was left out: {images['damaged_names'][0]}" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from eigenstep.export import MAPS, VIEWERS
 def test_the_runs_own_images_are_embedded_and_broken_ones_named(run, capsys):
     assert main(["embed", "run", "--out", "all.parquet"]) == 0
     output = capsys.readouterr()
-    assert "1 broken images were left out: train/dog/03.png (its content is of no known" in output.out
+    assert "1 broken image was left out: train/dog/03.png (its content is of no known" in output.out
     assert output.out.endswith("embeddings: all.parquet (23 images, with labels)\n")
     assert output.err == ""
     table = parquet.read_table("all.parquet")

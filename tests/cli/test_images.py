@@ -46,6 +46,7 @@ def test_all_is_told_in_lines_of_the_terminals_width(zoo, capsys):
     assert "1 of these are in more than one class" in text
     assert "train/ape/copy.png (ape) = test/bee/1.png (bee)" in text
     assert "8×8 pixels, 3 channels of uint8; the images of train take 3.2 KiB" in text
+    assert "15 images, and 256 make a batch by default: set --batch-size 15 or less" in text
     assert "What might surprise" not in text
     assert max(map(len, output.out.splitlines())) <= 80
 

@@ -117,7 +117,7 @@ def test_embeddings_that_are_not_finite_and_runs_without_checkpoints_are_refused
     with pytest.raises(ValueError, match="expected from 1 to 10 neighbours of 12 images, got 11"):
         compare([made / "bt", made / "simclr"], images=12, neighbours=11, **QUICK)
     shutil.copytree(made / "bt", tmp_path / "bare", ignore=shutil.ignore_patterns("checkpoints"))
-    with pytest.raises(FileNotFoundError, match="has no checkpoint yet"):
+    with pytest.raises(FileNotFoundError, match="keeps no checkpoints"):
         compare([made / "bt", tmp_path / "bare"], **QUICK)
     with pytest.raises(ValueError, match="at least two inputs to compare, got 1"):
         compare([made / "bt"])

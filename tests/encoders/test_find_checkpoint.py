@@ -1,5 +1,7 @@
 import pytest
+import torch
 
+from eigenstep import SpectrumMonitor
 from eigenstep.encoders import find_checkpoint
 
 
@@ -51,6 +53,12 @@ def test_a_run_before_its_first_checkpoint_is_refused(write_run):
     (run / "checkpoints" / ".step_00000005.aside").mkdir()
     with pytest.raises(FileNotFoundError, match="run has no checkpoint yet"):
         find_checkpoint(run)
+
+
+def test_the_record_of_a_watched_loop_is_told_to_keep_none(tmp_path):
+    SpectrumMonitor(tmp_path / "watched").update(torch.randn(8, 3), torch.randn(8, 3))
+    with pytest.raises(FileNotFoundError, match="keeps no checkpoints, as the record of a loop"):
+        find_checkpoint(tmp_path / "watched")
 
 
 @pytest.mark.parametrize("made", [False, True])

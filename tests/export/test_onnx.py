@@ -68,7 +68,7 @@ def test_onnxruntime_gives_what_the_encoder_gives_at_any_batch_size(write_run, t
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
     weights = {tensor.name for tensor in onnx.load(out).graph.initializer}
     assert any(name.startswith("projector") for name in weights) == (output == "embeddings")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["encoder.onnx", "run"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["encoder.onnx", "encoder.onnx.md", "run"]
 
 
 @pytest.mark.slow

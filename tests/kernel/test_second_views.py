@@ -12,6 +12,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from eigenstep import ContrastiveKernelPCA
 
@@ -126,3 +127,18 @@ def test_names_on_one_side_alone_are_told():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.fit(pandas.DataFrame(X), pandas.DataFrame(Y))
+
+
+def test_labels_for_views_are_told_by_their_shape():
+    with pytest.raises(ValueError, match=r"as second views, row by row .* \(60, 4\), got shape \(60,\)"):
+        ContrastiveKernelPCA(3, y_is="view").fit(X, X[:, 0] > 0)
+
+
+def test_second_views_that_a_pipeline_left_unscaled_are_told():
+    x, y = 50 + 10 * X, 50 + 10 * Y
+    scaler = StandardScaler().fit(x)
+    with pytest.warns(UserWarning, match="change X alone"):
+        make_pipeline(StandardScaler(), ContrastiveKernelPCA(3, y_is="view")).fit(x, y)
+    with warnings.catch_warnings(action="error"):
+        ContrastiveKernelPCA(3, y_is="view").fit(scaler.transform(x), scaler.transform(y))
+        ContrastiveKernelPCA(3, y_is="view").fit(x, y)

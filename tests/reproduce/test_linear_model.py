@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -85,3 +87,12 @@ def test_images_of_16_bits_are_trained_on_as_the_same_of_8_bits_are(tmp_path):
     first, second = (small.run(images, tmp_path / str(images.dtype)) for images in (patches, deep))
     np.testing.assert_array_equal(first.metrics["loss"], second.metrics["loss"])
     assert second.probe.dtype == np.uint16
+
+
+@pytest.mark.slow
+def test_training_in_float32_learns_modes_when_that_in_float64_does_but_for_rounding(run, tmp_path):
+    single = dataclasses.replace(SMALL, dtype="float32").run(photo_patches(100, 12), tmp_path)
+    assert not np.array_equal(single.metrics["loss"], run.metrics["loss"])
+    measured = [[rise["half_time"] for rise in each.summary["rises"]] for each in (single, run)]
+    np.testing.assert_allclose(*measured, rtol=0.02)
+    np.testing.assert_array_equal(single.prediction["half_times"], run.prediction["half_times"])

@@ -69,7 +69,7 @@ class MoreSteps:
 
     @property
     def sentence(self) -> str:
-        """All of it in a sentence, such as "500 steps more: about two modes, k-NN +.006 ± .004"."""
+        """All of it in a sentence, such as "500 more steps: about two modes, k-NN +.006 ± .004"."""
         count = len(self.modes)
         parts = [f"about {count} mode{'s' if count > 1 else ''}"] if count else []
         parts += [
@@ -80,7 +80,7 @@ class MoreSteps:
             return f"{self.steps:,} more steps: nothing can be said. {self.forecast}"
         if not self.gains:
             parts.append("no labels were probed, so nothing is said of accuracy")
-        return f"{self.steps:,} steps more: {', '.join(parts)}."
+        return f"{self.steps:,} more steps: {', '.join(parts)}."
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""

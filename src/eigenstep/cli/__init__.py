@@ -8,12 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from eigenstep import __version__
 from eigenstep.machine import Stopped, Terminated, lend_font_cache, on_sigterm, share_cores
 from eigenstep.spelling import printable
 
 try:
     import tyro
 except ModuleNotFoundError:  # the base install serves as a library
+    if sys.argv[1:] in (["version"], ["--version"]):
+        print(__version__)
+        sys.exit(0)
     sys.exit(
         "eigenstep: the command line needs more packages; install them by pip install 'eigenstep[train]'"
     )
@@ -56,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
     share_cores()
     lend_font_cache()
     arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments == ["--version"]:
+        arguments = ["version"]
     try:
         with on_sigterm(), _warnings_in_one_line():
             if not arguments:
@@ -126,12 +132,14 @@ def _warnings_in_one_line() -> Iterator[None]:
 
 
 def demo(out: Path = Path("runs/demo"), overwrite: Flag = False, threads: int = 2) -> None:
-    """Train a linear model and three small networks on real photographs, and write a report (about 90 s).
+    """Train small models on real images, and show what they learned, what it means and how to have it sooner.
+
+    About a minute on two cores, without a network. The page to open is index.html.
 
     Parameters
     ----------
     out : Path
-        Folder for the four runs and the report.
+        Folder for the five runs and the pages.
     overwrite : Flag
         Replace an earlier demonstration there.
     threads : int
@@ -139,7 +147,7 @@ def demo(out: Path = Path("runs/demo"), overwrite: Flag = False, threads: int = 
     """
     from eigenstep.reproduce import demonstrate
 
-    print(f"report: {printable(demonstrate(out, overwrite, threads).resolve())}")
+    print(f"page: {printable(demonstrate(out, overwrite, threads).resolve())}")
 
 
 def report(run: tyro.conf.Positional[Path], out: Path | None = None) -> None:
@@ -159,6 +167,4 @@ def report(run: tyro.conf.Positional[Path], out: Path | None = None) -> None:
 
 def version() -> None:
     """Print the version."""
-    from eigenstep import __version__
-
     print(__version__)

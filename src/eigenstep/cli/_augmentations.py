@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -9,9 +10,12 @@ from typing import Any, Literal
 import tyro
 
 from eigenstep.cli._folders import folder_named_after, refuse_other_source
-from eigenstep.cli._parse import Asked, asked_for
+from eigenstep.cli._parse import Asked, asked_for, options_of
 from eigenstep.cli._train import SetOption, option_value
 from eigenstep.spelling import printable
+
+# Principal directions that modes are looked for in, where there are more images.
+PRINCIPAL = 256
 
 
 def augmentations_command(arguments: list[str]) -> Callable[..., Any]:
@@ -38,7 +42,7 @@ def augmentations_command(arguments: list[str]) -> Callable[..., Any]:
         count: int = 4000,
         trainings: int = 64,
         first_seeds: int = 2,
-        principal: int = 256,
+        principal: int | None = None,
         seed: int = 0,
         workers: int | None = None,
         device: str = "auto",
@@ -73,8 +77,9 @@ def augmentations_command(arguments: list[str]) -> Callable[..., Any]:
             Short trainings in all, at most.
         first_seeds : int
             Seeds with which every set is trained.
-        principal : int
-            Principal directions of the views that modes are looked for in; fewer than images.
+        principal : int | None
+            Principal directions of the views that modes are looked for in; default: 256, or a quarter of
+            the images if there are no more than that.
         seed : int
             Determines images, views, features and trainings.
         workers : int | None
@@ -123,7 +128,9 @@ def augmentations_command(arguments: list[str]) -> Callable[..., Any]:
                 data, images, count, labels=asked_for(labels), seed=seed,
                 tell=lambda text: console.print(text, soft_wrap=True),
             )  # fmt: skip
-            channels = int(found.images.shape[1])
+            used, channels = found.images.shape[:2]
+            if principal is None:
+                principal = PRINCIPAL if used > PRINCIPAL else max(used // 4, 1)
             own = [each for path in sets for each in read_sets(path)]
             standard: list[AugmentationSet] = []
             left_out: dict[str, str] = {}
@@ -173,7 +180,9 @@ def augmentations_command(arguments: list[str]) -> Callable[..., Any]:
             atomic_remove(folder / "best.yaml")  # of another time, when sets were ranked
         else:
             write_sets([best], folder / "best.yaml")
-            print(printable(f"{best.name}: eigenstep train --data {data} --views.set {folder / 'best.yaml'}"))
+            command_line = ["eigenstep", "train", "--data", data, *options_of(images, "images")]
+            command_line += ["--views.set", str(folder / "best.yaml")]
+            print(printable(f"{best.name}: {shlex.join(command_line)}"))
         console.print(sentence(told), soft_wrap=True)
 
     command.__name__ = "augmentations"

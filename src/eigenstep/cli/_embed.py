@@ -90,7 +90,8 @@ def embed(
         raise ValueError(told) from error
     if written.broken:
         shown = ", ".join(written.broken[:20]) + (", ..." if len(written.broken) > 20 else "")
-        console.print(f"{len(written.broken)} broken images were left out: {shown}", soft_wrap=True)
+        several = "images were" if len(written.broken) > 1 else "image was"
+        console.print(f"{len(written.broken)} broken {several} left out: {shown}", soft_wrap=True)
     labels = "with labels" if written.labelled else "no labels"
     print(printable(f"embeddings: {out} ({written.count} images, {labels})"))
     if viewer is not None:

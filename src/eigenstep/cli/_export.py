@@ -17,8 +17,11 @@ def export(
     output: Literal["features", "embeddings"] = "features",
     checkpoint: str = "last",
     overwrite: Flag = False,
+    no_card: Flag = False,
 ) -> None:
     """Write a run's encoder as an ONNX file, or its backbone as a file of weights that timm loads.
+
+    A model card, in Markdown as the Hugging Face hub has them, is written beside it.
 
     Parameters
     ----------
@@ -33,19 +36,23 @@ def export(
     checkpoint : str
         Last, best (by the k-NN probe during training) or a step's number.
     overwrite : Flag
-        Replace the file.
+        Replace the file and its card.
+    no_card : Flag
+        Leave the model card out.
     """
     from eigenstep.export import export_onnx, export_timm
 
+    card = "" if no_card else f"\nmodel card: {out}.md"
+
     if format == "timm":
-        lines = export_timm(run, out, checkpoint, overwrite=overwrite)
+        lines = export_timm(run, out, checkpoint, overwrite=overwrite, card=not no_card)
         start = f"start a run from them with --backbone-weights {shlex.quote(str(out))}"
-        print(printable(f"weights: {out}\n{lines or start}"))
+        print(printable(f"weights: {out}{card}\n{lines or start}"))
         return
-    difference = export_onnx(run, out, checkpoint, output, overwrite=overwrite)
+    difference = export_onnx(run, out, checkpoint, output, overwrite=overwrite, card=not no_card)
     checked = (
         f"differs from the encoder by {difference:.1e} at most"
         if difference is not None
         else "not checked: onnxruntime is not installed"
     )
-    print(printable(f"{output}: {out} ({checked})"))
+    print(printable(f"{output}: {out} ({checked}){card}"))

@@ -3,7 +3,7 @@
 import eigenstep
 
 STEPS = (
-    ("eigenstep demo", "see it at once: four small trainings and a report, about 90 s"),
+    ("eigenstep demo", "see it at once: small trainings and what they learned, about a minute"),
     ("eigenstep images PHOTOS", "what would be read of your images, and how"),
     ("eigenstep check --data PHOTOS", "whether a training would be sound, before its first step"),
     (

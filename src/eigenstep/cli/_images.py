@@ -154,10 +154,24 @@ def _print(found: "Inspection", everything: bool) -> None:
     tell("How it is laid out", found.notes)
     tell(*_duplicates(found.duplicates, found.splits, everything))
     if found.stored is not None:
-        tell("Training would store", [*_stored(found.stored), *found.stored.pixels.notes])
+        stored = [*_stored(found.stored), *found.stored.pixels.notes]
+        tell("Training would store", stored + _too_few(found))
     if found.refusal is not None:
         tell("Training would refuse this", [found.refusal], "red")
     tell("What might surprise", found.advice, "yellow")
+
+
+def _too_few(found: "Inspection") -> list[str]:
+    """That there are fewer images than a batch, unless a smaller one is asked for."""
+    from eigenstep.training import TrainConfig
+
+    usual = TrainConfig().batch_size
+    split = next((each for each in found.splits if found.stored and each.name == found.stored.split), None)
+    if split is None or split.looked < split.count or split.used >= usual:
+        return []
+    return [
+        f"{_images(split.used)}, and {usual} make a batch by default: set --batch-size {split.used} or less"
+    ]
 
 
 def _rows(split: "SplitInspection", everything: bool) -> Iterator[tuple[str, str]]:

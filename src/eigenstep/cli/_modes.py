@@ -137,8 +137,9 @@ def modes_command(arguments: list[str]) -> Callable[..., Any]:
             print_table(text.title, text.header, text.rows)
             if text.note:
                 console.print(text.note, soft_wrap=True)
-        for name, why in found.left_out.items():
-            console.print(f"left out: {name}: {why}", soft_wrap=True)
+        for why in dict.fromkeys(found.left_out.values()):
+            names = [name for name, other in found.left_out.items() if other == why]
+            console.print(f"left out: {', '.join(names)}: {why}", soft_wrap=True)
         for note in found.notes:
             console.print(f"note: {note}", soft_wrap=True)
         for sentence in found.sentences():

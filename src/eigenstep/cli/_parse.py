@@ -1,6 +1,7 @@
 """Arguments become a subcommand to call; what does not fit becomes one line."""
 
 import contextlib
+import dataclasses
 import functools
 import io
 import re
@@ -36,6 +37,25 @@ def parse(commands: dict[str, Callable[..., Any]], arguments: list[str]) -> Call
         raise ValueError(
             f"{_in_one_line(messages.getvalue())} (see {' '.join(['eigenstep', asked]).strip()} --help)"
         ) from exit
+
+
+def options_of(config: Any, prefix: str) -> list[str]:
+    """The arguments that say of a configuration what differs from its defaults.
+
+    Examples
+    --------
+    >>> from eigenstep.images import ImagesConfig
+    >>> options_of(ImagesConfig(size=64, range=(0.0, 4095.0)), "images")
+    ['--images.size', '64', '--images.range', '0', '4095']
+    """
+    said: list[str] = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value != field.default:
+            several = value if isinstance(value, tuple) else (value,)
+            words = [f"{each:g}" if isinstance(each, float) else str(each) for each in several]
+            said += [f"--{prefix}.{field.name.replace('_', '-')}", *words]
+    return said
 
 
 def _apart(arguments: list[str]) -> list[str]:

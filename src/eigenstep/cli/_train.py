@@ -104,8 +104,10 @@ def train_command(arguments: list[str]) -> Callable[..., Any]:
             return
         images = (record.summary or {})["images"]
         if images["broken"]:
+            several = "images were" if images["broken"] > 1 else "image was"
             console.print(
-                f"{images['broken']} broken images were skipped: {', '.join(images['broken_names'])}"
+                f"{images['broken']} broken {several} skipped: {', '.join(images['broken_names'])}",
+                soft_wrap=True,
             )
         if images["damaged"]:
             console.print(

@@ -189,6 +189,12 @@ def find_checkpoint(run: str | Path, checkpoint: str | int = "last") -> Path:
     known = {"last": steps[-1]} if steps else {}
     known |= {"best": best} if best else {}
     known |= {str(_step(path)): path for path in ([best] if best else []) + steps}
+    if not known and not folder.exists():
+        raise FileNotFoundError(
+            f"{run} keeps no checkpoints, as the record of a loop that was watched: expected a run of"
+            " eigenstep train; to compare, give files of the embeddings of the same images, or see both"
+            " records by eigenstep report FOLDER"
+        )
     if not known:
         raise FileNotFoundError(
             f"{run} has no checkpoint yet; its first is written after checkpoint.every steps"

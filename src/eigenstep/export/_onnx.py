@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from eigenstep.encoders import TrainedEncoder, channels_of, load_encoder
 from eigenstep.export._input_facts import input_facts
+from eigenstep.export._model_card import card_path, check_new_card, model_card
 from eigenstep.export._new_file import check_new_file, new_file
+from eigenstep.record import atomic_write
 
 TOLERANCE = 1e-4
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -25,12 +27,14 @@ def export_onnx(
     output: Literal["features", "embeddings"] = "features",
     *,
     overwrite: bool = False,
+    card: bool = True,
 ) -> float | None:
     """Write a run's encoder as ONNX: `images`, float32 (batch, C, size, size), to `features` or `embeddings`.
 
     The batch is of any size. Images go in resized and normalised, as `load_encoder(run).prepare` gives them;
     the file's metadata tell how that is, see `input_facts`. Where onnxruntime is
-    installed the file is run beside the encoder before it is kept.
+    installed the file is run beside the encoder before it is kept. Unless `card` is False, a model card is
+    written beside it, `out` with .md.
 
     Returns
     -------
@@ -41,13 +45,15 @@ def export_onnx(
     Raises
     ------
     FileExistsError
-        If the file is there and `overwrite` is not given.
+        If the file or its card is there and `overwrite` is not given.
     ValueError
         If the difference is above 1e-4 (then no file is written), if the backbone cannot be exported, or if
         onnx and onnxscript are not installed; and what `load_encoder` raises.
     """
     out = Path(out)
     check_new_file(out, overwrite)
+    if card:
+        check_new_card(out, overwrite)
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
         raise ValueError(
@@ -66,7 +72,21 @@ def export_onnx(
                 f"onnxruntime computes other {output} than the encoder: they differ by {difference:.1e},"
                 f" expected at most {TOLERANCE}; no file was written"
             )
+    if card:
+        _write_card(encoder, Path(run), out, output)
     return difference
+
+
+def _write_card(encoder: TrainedEncoder, run: Path, out: Path, output: str) -> None:
+    width = encoder.num_features if output == "features" else encoder.config.projector.dim
+    lines = [
+        "import onnxruntime",
+        "",
+        f"session = onnxruntime.InferenceSession({out.name!r})",
+        f'({output},) = session.run(None, {{"images": images}})  # float32 (1, {width})',
+    ]
+    gives = f"`{output}`, float32 (batch, {width}), of the input `images`, for any size of batch"
+    atomic_write(card_path(out), model_card(encoder, run, "onnx", "\n".join(lines), gives))
 
 
 class _OneOutput(nn.Module):

@@ -84,17 +84,45 @@ def second_view(estimator: Any, first: Any, y: Any) -> Any:
     if isinstance(y, Tensor):
         y = real_tensor(y, "y")
     elif not (memory_map(y) is not None and y.dtype == first.dtype):
+        shape = _shape(y)
+        if shape is not None and len(shape) != first.ndim:  # check_array would print labels as they are
+            raise _of_another_shape(shape, first)
         order = _order_of_columns(estimator, y)
         y = check_array(y, accept_sparse="csr", dtype=first.dtype, allow_nd=first.ndim > 2, input_name="y")
         y = y if order is None else y[:, order]
     if tuple(y.shape) != tuple(first.shape):
-        raise ValueError(
-            f"expected y as second views, row by row and of X's shape {tuple(first.shape)}, got shape"
-            f" {tuple(y.shape)}; y_is='target' ignores y"
-        )
+        raise _of_another_shape(tuple(y.shape), first)
     if scipy.sparse.issparse(y) != scipy.sparse.issparse(first):
         raise ValueError("expected X and y both sparse or both dense; convert one of them")
+    if isinstance(first, np.ndarray) and first.ndim == 2 and memory_map(first) is None:
+        _warn_of_other_scales(first, y)
     return y
+
+
+def _warn_of_other_scales(first: np.ndarray, y: np.ndarray) -> None:
+    """Warn where X is standardised to the digit and y is on a scale of its own, as in a pipeline."""
+    deviation = first.std(axis=0)
+    varies = deviation > 0
+    standardised = (
+        np.abs(deviation[varies] - 1).max(initial=0) < 1e-4 and np.abs(first.mean(axis=0)).max() < 1e-4
+    )
+    if not varies.any() or not standardised:
+        return
+    other, mean = y.std(axis=0)[varies], y.mean(axis=0)[varies]
+    if np.median(np.abs(mean)) > 1 or not 0.5 < np.median(other) < 2:
+        warnings.warn(
+            "X has mean 0 and deviation 1 in every column, and y, its second views, is on another scale"
+            f" (median deviation {np.median(other):.3g}): the steps of a pipeline before this one change X"
+            " alone; transform both, scaler.transform(x) and scaler.transform(y), or use augment=",
+            stacklevel=4,
+        )
+
+
+def _of_another_shape(shape: tuple[int, ...], first: Any) -> ValueError:
+    return ValueError(
+        f"expected y as second views, row by row and of X's shape {tuple(first.shape)}, got shape {shape};"
+        " y_is='target' ignores y"
+    )
 
 
 def _shape(y: Any) -> tuple[int, ...] | None:

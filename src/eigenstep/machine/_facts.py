@@ -23,11 +23,11 @@ OPTIONAL: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "tiff": ("compressed TIFF", ("imagecodecs",)),
     "heif": ("HEIC and AVIF photographs", ("pillow-heif",)),
     "dicom": ("DICOM", ("pydicom",)),
-    "onnx": ("eigenstep export --to onnx", ("onnx", "onnxscript", "onnxruntime")),
-    "tensorboard": ("--logger tensorboard", ("tensorboard",)),
+    "onnx": ("eigenstep export", ("onnx", "onnxscript", "onnxruntime")),
+    "tensorboard": ("--logger.kinds tensorboard", ("tensorboard",)),
     "map": ("eigenstep embed --map umap", ("umap-learn",)),
-    "wandb": ("--logger wandb", ("wandb", "pytorch-lightning")),
-    "mlflow": ("--logger mlflow", ("mlflow-skinny", "sqlalchemy", "alembic", "pytorch-lightning")),
+    "wandb": ("--logger.kinds wandb", ("wandb", "pytorch-lightning")),
+    "mlflow": ("--logger.kinds mlflow", ("mlflow-skinny", "sqlalchemy", "alembic", "pytorch-lightning")),
 }
 VARIABLES = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "KMP_BLOCKTIME"),

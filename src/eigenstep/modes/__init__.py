@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from eigenstep.modes._gallery import ModeGallery, galleries
     from eigenstep.modes._held_out import Halves, halves, held_out_r2
     from eigenstep.modes._names import ModeName, name_modes
+    from eigenstep.modes._page import mode_cards
     from eigenstep.modes._shares import explained_shares, readable
     from eigenstep.modes._worth import Accuracy, Worth, alignments, worth
     from eigenstep.modes._write import write_modes
@@ -41,6 +42,7 @@ __all__ = [
     "halves",
     "held_out_r2",
     "image_statistics",
+    "mode_cards",
     "modes_on",
     "name_modes",
     "orthonormal",

@@ -39,7 +39,7 @@ def write_page(found: Explanation, path: str | Path) -> Path:
         name=Path(found.name).name or found.name,
         kind=WORDS[found.kind],
         sentences=found.sentences(),
-        modes=_modes(found),
+        modes=mode_cards(found),
         others=[each.sentence for each in found.named if each.first > len(found.galleries)],
         shares=_shares(found),
         known=_known(found),
@@ -52,7 +52,18 @@ def write_page(found: Explanation, path: str | Path) -> Path:
     return Path(path)
 
 
-def _modes(found: Explanation) -> list[dict[str, Any]]:
+def mode_cards(found: Explanation) -> list[dict[str, Any]]:
+    """What a page shows of each mode that has a gallery: its name in words, pictures as `data:` addresses.
+
+    Examples
+    --------
+    >>> from eigenstep.modes import explain_modes
+    >>> rng = np.random.default_rng(0)
+    >>> images = rng.integers(256, size=(120, 3, 8, 8), dtype=np.uint8)
+    >>> [card] = mode_cards(explain_modes(images.mean(axis=(2, 3))[:, :1], images=images))
+    >>> card["which"], card["name"], [strip["words"] for strip in card["strips"]]
+    ('Mode 1', 'mean red', ['least mean red', 'in between', 'most mean red'])
+    """
     shown = []
     assert found.pictured is not None, "galleries are of images"
     named = {mode: each for each in found.modes for mode in range(each.first, each.last + 1)}

@@ -487,3 +487,9 @@ def test_about_an_anchor_a_kernel_is_that_of_the_features_less_the_anchors(name,
     assert_close(anchored.block(prepared[:3], prepared[2:]), expected[:3, 2:], dtype)
     out = torch.full((7, 7), torch.nan, dtype=dtype)
     assert anchored.block(prepared, prepared, out=out) is out
+
+
+@pytest.mark.parametrize(("name", "meant"), [("RBF", "rbf"), ("lineer", "linear"), ("ntk", "relu_ntk")])
+def test_of_an_unknown_name_the_nearest_is_told(name, meant):
+    with pytest.raises(ValueError, match=rf"got '{name}'. Did you mean {meant}\?"):
+        make_kernel(name, torch.zeros(2, 2))

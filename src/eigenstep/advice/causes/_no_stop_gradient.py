@@ -5,6 +5,8 @@ from eigenstep.advice.causes._cause import Action, Cause, Evidence, above, below
 
 # Losses of Eigenstep of which each has what keeps embeddings apart.
 ONE_DIRECTION, RANK_FELL = 0.95, 0.5
+# Weights that grew so far were thrown, and thrown weights collapse under any loss.
+THROWN = 3.0
 
 
 def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
@@ -28,6 +30,11 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
         found.append(Evidence(f"while the loss fell by {signs['loss_fall']:.0%}", 0.3))
     if above(signs["views_equal"], 0.1) or below(signs["views_apart"], 0.3):
         found.append(Evidence("but the views are almost equal, which alone makes the loss easy", -0.6))
+    if above(signs["weight_backbone"], THROWN):
+        grown = signs["weight_backbone"]
+        found.append(
+            Evidence(f"but the weights grew to {grown:.2g} times their start, as too large steps do", -0.4)
+        )
     return found
 
 

@@ -4,7 +4,7 @@ from eigenstep.advice._signs import Signs
 from eigenstep.advice.causes._batch_too_small import FEW
 from eigenstep.advice.causes._cause import Action, Cause, Evidence, above, below
 from eigenstep.advice.causes._decay_too_strong import PULL, pull
-from eigenstep.advice.causes._rates import LARGEST, OPTIMIZERS, SMALL_START, usual_rate
+from eigenstep.advice.causes._rates import LARGEST, OPTIMIZERS, SMALL_START, gentlest_rate, usual_rate
 
 # An update beside its weights, at its largest; growth of variance and of weights since the start.
 UPDATE, UPDATE_SOUND = 0.1, 0.04
@@ -49,6 +49,14 @@ def _weigh(signs: Signs, ill: bool) -> list[Evidence]:
     elif signs.diverged and above(rate, FAR_ABOVE * usual_rate(signs)):
         found.append(
             Evidence(f"optimizer.lr {rate:g} is {rate / usual_rate(signs):.0f} times what is usual here", 0.5)
+        )
+    elif signs.diverged and signs.foreign and above(rate, FAR_ABOVE * (gentlest := gentlest_rate(signs))):
+        found.append(
+            Evidence(
+                f"optimizer.lr {rate:g} is {rate / gentlest:.0f} times what losses of large terms, as VICReg,"
+                " are trained with",
+                0.4,
+            )
         )
     return found
 

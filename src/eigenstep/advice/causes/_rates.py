@@ -25,3 +25,9 @@ def usual_rate(signs: Signs) -> float:
     if name == "sgd":
         return _USUAL_OF_SGD.get(signs.loss, _USUAL["sgd"])
     return _USUAL.get(name, _USUAL["adamw"])
+
+
+def gentlest_rate(signs: Signs) -> float:
+    """The least of the usual rates of the run's optimiser, for a loop whose loss is not known."""
+    usual = usual_rate(signs)
+    return min(usual, *_USUAL_OF_SGD.values()) if signs.option("optimizer.name") == "sgd" else usual

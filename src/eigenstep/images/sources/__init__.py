@@ -1,6 +1,7 @@
 """Where images come from: folders, archives, tables, lists, the hub, objects of Python; and labels."""
 
 from eigenstep.images.sources._find_source import find_source, find_test_split, never_has_labels
+from eigenstep.images.sources._hub import hub_name
 from eigenstep.images.sources._inventory import Inventory, SplitInventory, take_inventory
 from eigenstep.images.sources._own import OwnData, OwnItems, own_data
 from eigenstep.images.sources._pairs import Pairs
@@ -26,6 +27,7 @@ __all__ = [
     "Value",
     "find_source",
     "find_test_split",
+    "hub_name",
     "is_photographs",
     "never_has_labels",
     "own_data",

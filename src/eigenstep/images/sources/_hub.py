@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,22 @@ from eigenstep.images.sources._tars import LabelsBy, TarShard
 PLACES = {"cifar10": "uoft-cs/cifar10"}
 
 
+def hub_name(data: str) -> str | None:
+    """OWNER/NAME on the Hugging Face hub of what `data` names; None where it can name nothing there.
+
+    A file or folder of that name comes first. The hub is not asked.
+
+    Examples
+    --------
+    >>> hub_name("cifar10"), hub_name("timm/mini-imagenet"), hub_name("photos"), hub_name("./images")
+    ('uoft-cs/cifar10', 'timm/mini-imagenet', None, None)
+    """
+    if Path(data).expanduser().exists():
+        return None
+    is_named = data.count("/") == 1 and not data.startswith((".", "/", "~"))
+    return PLACES.get(data, data if is_named else None)
+
+
 class HubDataset(Source):
     """`--data OWNER/NAME`; with `ImagesConfig.stream` "always" it is not downloaded, but read in order."""
 
@@ -36,10 +52,7 @@ class HubDataset(Source):
 
     @classmethod
     def matches(cls, named: Named) -> bool:
-        if named.path.exists():
-            return False
-        data = named.data
-        return data in PLACES or (data.count("/") == 1 and not data.startswith((".", "/", "~")))
+        return hub_name(named.data) is not None
 
     def splits(self) -> list[str]:
         return self.library.splits()

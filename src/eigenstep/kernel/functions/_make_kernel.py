@@ -8,6 +8,7 @@ from torch import Tensor
 
 from eigenstep.kernel.functions._foreign_kernels import FunctionKernel, SparseKernel
 from eigenstep.kernel.functions._kernel import KERNELS, Kernel, parameters_of, takes_rows
+from eigenstep.spelling import nearest
 
 
 def make_kernel(
@@ -78,7 +79,7 @@ def make_kernel(
     if not isinstance(kernel, str) or kernel not in KERNELS:
         raise ValueError(
             f"expected kernel to be a function of two blocks of rows, 'precomputed' or one of "
-            f"{', '.join(sorted(KERNELS))}; got {kernel!r}"
+            f"{', '.join(sorted(KERNELS))}; got {kernel!r}.{nearest(str(kernel).lower(), KERNELS)}"
         )
     kind = KERNELS[kernel]
     accepted = parameters_of(kind)
