@@ -143,7 +143,7 @@ def test_broken_images_among_good_ones_are_skipped_named_and_counted(pictures):
 def test_whatever_a_decoder_raises_the_image_counts_as_broken(pictures, monkeypatch):
     folder = pictures("a.png", "b.png")
 
-    def fail(record, config):
+    def fail(record, config, **options):
         raise RuntimeError("as the decoder of AVIF does")
 
     monkeypatch.setattr("eigenstep.images.stored._stored_format.read_image", fail)

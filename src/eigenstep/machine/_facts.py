@@ -15,8 +15,8 @@ from eigenstep.machine._threads import usable_cores
 # Distributions that every part needs, and what each optional part is for, by the extra that brings it.
 NEEDED = ("numpy", "scipy", "scikit-learn", "torch")
 TRAIN = (
-    *("torchvision", "timm", "safetensors", "lightning-fabric", "datasets", "pillow", "tifffile", "tyro"),
-    *("rich", "pyyaml", "plotly", "starlette", "uvicorn", "matplotlib"),
+    *("torchvision", "timm", "safetensors", "lightning-fabric", "datasets", "pillow", "simplejpeg"),
+    *("tifffile", "tyro", "rich", "pyyaml", "plotly", "starlette", "uvicorn", "matplotlib"),
 )
 OPTIONAL: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "train": ("the command line, training, reports", TRAIN),

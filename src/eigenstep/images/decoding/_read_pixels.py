@@ -10,6 +10,7 @@ from eigenstep.images.decoding._image_size import check_size
 from eigenstep.images.decoding._png import check_png
 from eigenstep.images.decoding._read_arrays import NPY, ZIP, hwc, read_array
 from eigenstep.images.decoding._read_dicom import is_dicom, read_dicom
+from eigenstep.images.decoding._read_jpeg import JPEG, read_jpeg
 from eigenstep.images.decoding._read_pillow import read_picture, upright
 from eigenstep.images.decoding._read_tiff import TIFF, read_page, read_tiff
 from eigenstep.images.decoding._records import FailedItem, PartImage, PillowImage, Record
@@ -38,8 +39,13 @@ def read_pixels(record: Record, config: ImagesConfig) -> np.ndarray:
     return as_pixels(read_image(record, config))
 
 
-def read_image(record: Record, config: ImagesConfig) -> Image.Image | np.ndarray:
+def read_image(
+    record: Record, config: ImagesConfig, *, colours_as_array: bool = False
+) -> Image.Image | np.ndarray:
     """The same; what Pillow reads is its image of mode 1, L or RGB, so that nothing is copied.
+
+    Pillow makes other greys of colours than `with_channels` does, by a level: JPEGs are its images too,
+    unless `colours_as_array` saves the copy.
 
     Examples
     --------
@@ -60,6 +66,11 @@ def read_image(record: Record, config: ImagesConfig) -> Image.Image | np.ndarray
         warnings.simplefilter("ignore")  # odd metadata does not matter, a broken image is named elsewhere
         head = file.read(HEAD)
         file.seek(0)
+        if head.startswith(JPEG):
+            pixels = read_jpeg(file.read(), config)
+            if pixels is not None:
+                return pixels if colours_as_array else Image.fromarray(pixels)
+            file.seek(0)
         part = record if isinstance(record, PartImage) else None
         if head.startswith(TIFF):
             return read_tiff(file, config) if part is None else read_page(part, config)

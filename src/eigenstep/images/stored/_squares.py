@@ -20,7 +20,7 @@ def middle_square(image: Image.Image | np.ndarray, size: int) -> np.ndarray:
         fitted = np.asarray(_fit(image, size))
         return fitted[None] if fitted.ndim == 2 else fitted.transpose(2, 0, 1)
     if image.shape[:2] == (size, size):
-        return np.ascontiguousarray(image.transpose(2, 0, 1))
+        return image.transpose(2, 0, 1)
     channels = image.shape[2]
     out = np.empty((channels, size, size), image.dtype)
     first = 0

@@ -68,7 +68,7 @@ class StoredFormat:
 
     def square(self, record: Record) -> Square:
         """A record, decoded; raises what its decoder raises, and ValueError if its channels do not fit."""
-        return self.square_of(read_image(record, self.config))
+        return self.square_of(read_image(record, self.config, colours_as_array=self.pixels.channels == 3))
 
     def square_of(self, image: Image.Image | np.ndarray) -> Square:
         """An image that has been read, by Pillow in mode 1, L or RGB, or as pixels (H, W, C)."""
