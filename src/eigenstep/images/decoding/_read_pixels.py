@@ -67,9 +67,9 @@ def read_image(
         head = file.read(HEAD)
         file.seek(0)
         if head.startswith(JPEG):
-            pixels = read_jpeg(file.read(), config)
-            if pixels is not None:
-                return pixels if colours_as_array else Image.fromarray(pixels)
+            colours = read_jpeg(file.read(), config)
+            if colours is not None:
+                return colours if colours_as_array else Image.fromarray(colours)
             file.seek(0)
         part = record if isinstance(record, PartImage) else None
         if head.startswith(TIFF):
