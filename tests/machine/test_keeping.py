@@ -69,7 +69,8 @@ faults = []
 def follow(progress):
     faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 images = ImagesConfig(size=32, patches=320)
-train(TrainConfig(steps=6, batch_size=320, threads=1, device="cpu", images=images), sys.argv[1], progress=follow)
+config = TrainConfig(steps=6, batch_size=320, threads=1, device="cpu", images=images)
+train(config, sys.argv[1], progress=follow)
 print(min(after - before for before, after in zip(faults[-4:], faults[-3:])))
 """
 
