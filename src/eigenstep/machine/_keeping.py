@@ -49,7 +49,7 @@ def keep_memory(processes: int = 1) -> Iterator[Callable[[], None]]:
             return
         kept = True
         libc.mallopt(_MMAP_MAX, 0)
-        libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+        libc.mallopt(_TRIM_THRESHOLD, -1)  # never
 
     try:
         yield keep
