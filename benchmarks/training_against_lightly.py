@@ -11,7 +11,7 @@ documentation: SimCLRTransform on PIL images in a DataLoader with workers, the v
 after the other, NTXentLoss, SGD, float32. Eigenstep is `train` with a configuration, timed between two steps
 by its progress and freed of the record's time, which is then added at its default cadence, every ten steps.
 The bare network passes both views forward and backward at Eigenstep's precision, with neither loss nor
-optimiser nor new images: it is what the machine can do.
+optimiser nor new images, and keeps its memory as `train` does: it is what the machine can do.
 
 In between, lightly's loop is turned into the bare one in steps, and each step's saving is told as a share of
 the whole: no new views (less what Eigenstep's views cost), lower precision, channels-last memory; the rest is
@@ -34,7 +34,7 @@ from lightly_views import LightlyViews, views_config
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler
 
-from eigenstep.machine import set_threads, share_cores
+from eigenstep.machine import keep_memory, set_threads, share_cores
 from eigenstep.training import (
     ImagesConfig,
     OptimizerConfig,
@@ -274,13 +274,16 @@ class BareLoop:
         self._step()
 
     def seconds_a_step(self) -> float:
-        self._step()
-        synchronize(self.options)
-        start = time.perf_counter()
-        for _ in range(self.options.steps):
+        with keep_memory() as keep:  # as `train` does
+            if self.options.device == "cpu":
+                keep()
             self._step()
-        synchronize(self.options)
-        return (time.perf_counter() - start) / self.options.steps
+            synchronize(self.options)
+            start = time.perf_counter()
+            for _ in range(self.options.steps):
+                self._step()
+            synchronize(self.options)
+            return (time.perf_counter() - start) / self.options.steps
 
     def _step(self) -> None:
         with autocast(self.options, self.options.precision):

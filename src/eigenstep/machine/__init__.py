@@ -8,9 +8,10 @@ from eigenstep.machine._other_libraries import lend_font_cache, switch_off_telem
 from eigenstep.machine._stopped import RaiseOnce, Stopped, Terminated, on_sigterm
 from eigenstep.machine._threads import set_threads, share_cores, usable_cores
 
-if TYPE_CHECKING:  # what needs torch: `share_cores` has to come before it
+if TYPE_CHECKING:  # what needs torch, before which `share_cores` has to come, or ctypes
     from eigenstep.machine._device import find_device, free_memory
     from eigenstep.machine._facts import machine_facts
+    from eigenstep.machine._keeping import keep_memory
     from eigenstep.machine._processes import (
         close_at_exit,
         gather_later,
@@ -43,6 +44,7 @@ __all__ = [
     "gather_objects",
     "gather_rows",
     "is_leader",
+    "keep_memory",
     "lend_font_cache",
     "machine_facts",
     "max_over_processes",

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from eigenstep.encoders import Encoder, TwoEncoders, channels_of, freeze
 from eigenstep.images import Pairs, open_images
-from eigenstep.machine import calm_threads, on_leader, set_threads
+from eigenstep.machine import calm_threads, keep_memory, on_leader, set_threads
 from eigenstep.methods import Method, Objective, TargetNetwork, check_views, method_named, plugged
 from eigenstep.optim import said_of_optimizer
 from eigenstep.record import RunRecord, read_record
@@ -196,8 +196,8 @@ def _train(
             with run.told_if_unwritable():
                 run.begin(folder)
                 request.begin_steps()
-                with calm_threads():
-                    run.go_on(request.asked)
+                with calm_threads(), keep_memory(engine.world_size) as keep:
+                    run.go_on(request.asked, keep)
         finally:
             run.close()
     finally:

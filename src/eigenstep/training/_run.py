@@ -176,8 +176,11 @@ class Run:
         if self.recorder:
             self.recorder.loggers.close("stopped")
 
-    def go_on(self, asked_to_stop: Callable[[], bool]) -> None:
-        """Train to the last step, or until asked to stop, which raises Preempted."""
+    def go_on(self, asked_to_stop: Callable[[], bool], after_first: Callable[[], None]) -> None:
+        """Train to the last step, or until asked to stop, which raises Preempted.
+
+        `after_first` is called once, when the first step on a CPU has used the memory that a step needs.
+        """
         every = self.config.checkpoint.every
         for step, batch in enumerate(self.images.batches(self.start), start=self.start):
             last = step == self.steps
@@ -226,6 +229,8 @@ class Run:
                 recorder.add(step)
             if self.learner.target:
                 self.learner.target.follow(self.learner.encoder, step, self.steps)
+            if step == self.start and self.engine.device.type == "cpu":
+                after_first()
         self._finish("finished", self.steps)
 
     def _is_due(self, step: int, every: int | None) -> bool:
