@@ -61,7 +61,8 @@ def probe_run(
     >>> images = ImagesConfig(size=8)
     >>> config = TrainConfig(data=str(folder / "images"), steps=1, batch_size=4, threads=1, images=images)
     >>> _ = train(config, folder / "run")
-    >>> accuracies = probe_run(folder / "run", kinds=("knn",), probes=ProbesConfig(neighbours=3), device="cpu")
+    >>> probes = ProbesConfig(neighbours=3)
+    >>> accuracies = probe_run(folder / "run", kinds=("knn",), probes=probes, device="cpu")
     >>> list(accuracies)
     ['features', 'embeddings', 'features at step 0', 'embeddings at step 0', 'pixels']
     >>> accuracies["pixels"]
