@@ -197,11 +197,8 @@ def test_what_could_not_be_decoded_is_counted_in_words_that_fit(tmp_path):
     for broken, words in ((["1.png"], "1 image,"), (["1.png", "2.png"], "2 images,")):
         for name in broken:
             (tmp_path / name).write_bytes(b"no picture")
-        (note,) = [
-            each
-            for each in explain_modes(str(tmp_path), read=read, closed_form=form).notes
-            if "decode" in each
-        ]
+        notes = explain_modes(str(tmp_path), read=read, closed_form=form).notes
+        (note,) = [each for each in notes if each.startswith("could not decode ")]
         assert note.startswith(f"could not decode {words} left out: ")
         assert all(name in note for name in broken)
 
