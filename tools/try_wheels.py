@@ -240,6 +240,7 @@ def main() -> int:
         print(f"not found, and not tried: Python {', '.join(missing)}", flush=True)
     with tempfile.TemporaryDirectory(prefix="eigenstep-wheels-") as folder:
         place = Path(folder)
+        os.environ["TMPDIR"] = folder  # for pip, which leaves folders behind where it is killed
         try:
             sdist, wheel = build(place / "dist", place / "build")
         except Failed as error:

@@ -77,6 +77,25 @@ def test_help_lists_every_subcommand(shown):
         assert re.search(rf"\b{command}\b", text)
 
 
+def test_the_list_of_subcommands_has_one_sentence_of_each_and_its_own_help_all(shown):
+    further = "About a minute on two cores"
+    assert further not in " ".join(re.sub("[│•]", " ", shown(["--help"])).split())
+    assert further in " ".join(shown(["demo", "--help"]).split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["demo"], ["reproduce", "e1"], ["train"], ["predict"], ["compare", "a", "b"], ["modes", "photos"]],
+)
+@pytest.mark.parametrize("below", ["", "/run"])
+def test_a_file_in_the_way_of_a_folder_is_one_line_and_stays(tmp_path, refused, arguments, below):
+    (tmp_path / "mine").write_text("years of work")
+    said = refused([*arguments, "--out", f"mine{below}"])
+    if arguments != ["predict"] or below:
+        assert said == f"mine{below} cannot be made: mine is a file"
+    assert (tmp_path / "mine").read_text() == "years of work"
+
+
 @pytest.mark.parametrize(
     ("command", "expected"),
     [("demo", {"--out", "--overwrite", "--threads"}), ("report", {"--out"}), ("version", set())],

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 import tifffile
 import torch
@@ -102,6 +103,8 @@ def test_a_tiffs_layout_and_compression_do_not_matter(options, compression):
     ],
 )
 def test_an_8_bit_tiff_is_what_pillow_makes_of_it(mode, compression, noise):
+    if (mode, compression) == ("YCbCr", None) and int(PIL.__version__.partition(".")[0]) < 13:
+        pytest.skip(f"Pillow {PIL.__version__} cannot read what it writes of YCbCr without compression")
     image = Image.fromarray(noise(20, 30, 4)).convert(mode)
     content = io.BytesIO()
     image.save(content, "tiff", compression=compression)

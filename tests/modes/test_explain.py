@@ -189,6 +189,20 @@ def test_images_for_a_data_set_are_refused():
         explain_modes("photos", labels=True, read=SMALL)
 
 
+def test_what_could_not_be_decoded_is_counted_in_words_that_fit(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(120):
+        Image.fromarray(rng.integers(256, size=(8, 8, 3), dtype=np.uint8)).save(tmp_path / f"{number}.png")
+    read, form = ImagesConfig(size=8), ClosedForm("linear", components=3, n_views=2)
+    for broken, words in ((["1.png"], "1 image,"), (["1.png", "2.png"], "2 images,")):
+        for name in broken:
+            (tmp_path / name).write_bytes(b"no picture")
+        notes = explain_modes(str(tmp_path), read=read, closed_form=form).notes
+        (note,) = [each for each in notes if each.startswith("could not decode ")]
+        assert note.startswith(f"could not decode {words} left out: ")
+        assert all(name in note for name in broken)
+
+
 @pytest.mark.slow
 def test_labels_of_some_images_only_are_left_alone_and_that_is_told(tmp_path):
     rng = np.random.default_rng(0)

@@ -112,7 +112,7 @@ def augmentations_command(arguments: list[str]) -> Callable[..., Any]:
             write_page,
             write_sets,
         )
-        from eigenstep.record import atomic_remove, atomic_write, check_writable, is_run
+        from eigenstep.record import atomic_remove, atomic_write, check_writable, is_run, make_folder
         from eigenstep.terminal import console, print_table, progress_line
 
         if is_run(data):
@@ -153,7 +153,7 @@ def augmentations_command(arguments: list[str]) -> Callable[..., Any]:
                 progress=lambda what, done, total: line.update(done, total, what, final=False),
             )
         told = dataclasses.replace(told, left_out={**told.left_out, **left_out})
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         atomic_write(folder / "augmentations.json", _as_json(told, data))
         page = write_page(
             told,

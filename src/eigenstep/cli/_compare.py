@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from eigenstep.cli._parse import Flag
-from eigenstep.record import atomic_write
+from eigenstep.record import atomic_write, make_folder
 from eigenstep.spelling import printable
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def compare(
     else:
         _show(found)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         atomic_write(out / "comparison.json", content)
         written = [write_page(found, out / "comparison.html"), draw_matrices(found, out / "comparison.png")]
         if not as_json:

@@ -22,10 +22,11 @@ _COMMAS = re.compile(rf"(--(?:{'|'.join(map(re.escape, LISTS))}))[= ](?=\S*,)(\S
 def parse(commands: dict[str, Callable[..., Any]], arguments: list[str]) -> Callable[[], Any]:
     """The subcommand with its arguments, not yet called; ValueError for arguments that do not fit."""
     messages = io.StringIO()
+    asked = next((name for name in arguments if name in commands), "")
     try:
         with contextlib.redirect_stderr(messages):
             return tyro.extras.subcommand_cli_from_dict(
-                {name: _postponed(command) for name, command in commands.items()},
+                {name: _postponed(command, told=name == asked) for name, command in commands.items()},
                 prog="eigenstep",
                 description="Watch and predict how self-supervised networks learn one eigenmode at a time.",
                 args=_apart(arguments),
@@ -33,7 +34,6 @@ def parse(commands: dict[str, Callable[..., Any]], arguments: list[str]) -> Call
     except SystemExit as exit:
         if not exit.code:  # help was asked for and shown
             raise
-        asked = next((name for name in arguments if name in commands), "")
         raise ValueError(
             f"{_in_one_line(messages.getvalue())} (see {' '.join(['eigenstep', asked]).strip()} --help)"
         ) from exit
@@ -96,11 +96,15 @@ def fields_given(arguments: list[str], node: str) -> list[str]:
     return [each.removeprefix(f"--{node}.").replace("-", "_") for each in named]
 
 
-def _postponed(command: Callable[..., Any]) -> Callable[..., Callable[[], Any]]:
+def _postponed(command: Callable[..., Any], *, told: bool) -> Callable[..., Callable[[], Any]]:
+    """The command, to be called later; unless it is `told` of in full, it has its first line in the list."""
+
     @functools.wraps(command)
     def bind(*values: Any, **named: Any) -> Callable[[], Any]:
         return functools.partial(command, *values, **named)
 
+    if not told:
+        bind.__doc__ = (command.__doc__ or "").partition("\n")[0]
     return bind
 
 

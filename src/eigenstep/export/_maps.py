@@ -64,6 +64,12 @@ def umap_points(blocks: Blocks) -> Points:
     ------
     ValueError
         In one line for fewer than 4 rows, of which it has no layout.
+
+    Examples
+    --------
+    >>> rows = torch.randn(200, 16)
+    >>> umap_points(lambda: [rows]).shape  # doctest: +SKIP
+    (200, 2)
     """
     from umap import UMAP
 

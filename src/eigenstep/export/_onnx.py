@@ -107,7 +107,20 @@ class _OneOutput(nn.Module):
 def trace_network(
     network: nn.Module, size: int, output: str, backbone: str, channels: int = 3
 ) -> torch.onnx.ONNXProgram:
-    """A network from images (batch, C, size, size) as an ONNX program; `backbone` is its name in errors."""
+    """A network from images (batch, C, size, size) as an ONNX program; `backbone` is its name in errors.
+
+    Raises
+    ------
+    ValueError
+        In one line, if PyTorch cannot export it.
+
+    Examples
+    --------
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 4, 2)).eval()
+    >>> program = trace_network(network, 4, "features", "linear")
+    >>> [str(each.shape) for each in program.model.graph.inputs]
+    ['[batch,3,4,4]']
+    """
     # More than one image: a batch of one would be taken for a constant.
     example = torch.zeros(2, channels, size, size)
     exporter = logging.getLogger("torch.onnx")

@@ -42,6 +42,31 @@ def probe_run(
     Notes
     -----
     Raises what `load_encoder` and `eigenstep.training`'s reading of labelled images raise.
+
+    Examples
+    --------
+    Red and blue images, six of each to learn from and as many to judge by:
+
+    >>> import itertools, tempfile
+    >>> from PIL import Image
+    >>> from eigenstep.images import ImagesConfig
+    >>> from eigenstep.training import TrainConfig, train
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for split, place in itertools.product(("train", "test"), (0, 2)):
+    ...     (folder / "images" / split / "RGB"[place]).mkdir(parents=True)
+    ...     for number in range(6):
+    ...         colour = tuple(200 + number if channel == place else 0 for channel in range(3))
+    ...         path = folder / "images" / split / "RGB"[place] / f"{number}.png"
+    ...         Image.new("RGB", (8, 8), colour).save(path)
+    >>> images = ImagesConfig(size=8)
+    >>> config = TrainConfig(data=str(folder / "images"), steps=1, batch_size=4, threads=1, images=images)
+    >>> _ = train(config, folder / "run")
+    >>> probes = ProbesConfig(neighbours=3)
+    >>> accuracies = probe_run(folder / "run", kinds=("knn",), probes=probes, device="cpu")
+    >>> list(accuracies)
+    ['features', 'embeddings', 'features at step 0', 'embeddings at step 0', 'pixels']
+    >>> accuracies["pixels"]
+    {'knn': 1.0}
     """
     if not kinds:
         raise ValueError("expected at least one of knn, ridge and logistic, got none")

@@ -58,6 +58,10 @@ def close_at_exit() -> None:
 
     gloo's threads, where they still run as the interpreter goes, abort a process that has done all its work.
     A group that somebody else has closed or replaced by then is closed as well, or is gone already.
+
+    Examples
+    --------
+    >>> close_at_exit()  # after dist.init_process_group; without a group there is nothing to close
     """
     atexit.register(_close)
 

@@ -124,7 +124,8 @@ def choose_images(
     notes = [*stored.pixels.notes, *decoded.notes]
     if decoded.broken:
         names = ", ".join(decoded.broken_names[:3]) + (", ..." if len(decoded.broken) > 3 else "")
-        notes.append(f"{len(decoded.broken)} images could not be decoded and were left out: {names}")
+        left = "1 image" if len(decoded.broken) == 1 else f"{len(decoded.broken):,} images"
+        notes.append(f"could not decode {left}, left out: {names}")
     chosen = ChosenImages(decoded.images, rows[decoded.kept], total, notes=notes)
     return chosen if labels is False else _with_labels(chosen, source, config, needed=bool(labels))
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from eigenstep.modes._explanation import Explanation
-from eigenstep.record import atomic_remove, atomic_write
+from eigenstep.record import atomic_remove, atomic_write, make_folder
 
 MODES, PAGE, DIRECTIONS = "modes.json", "modes.html", "modes.npz"
 
@@ -24,7 +24,7 @@ def write_modes(found: Explanation, folder: str | Path) -> list[Path]:
     from eigenstep.modes._page import write_page  # which needs jinja2 and Pillow
 
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if found.directions is not None:
         found.directions.write(folder / DIRECTIONS)
     elif (folder / DIRECTIONS).exists():

@@ -418,6 +418,11 @@ def part_file(path: Path) -> Iterator[IO[bytes]]:
 def make_folder(path: Path) -> None:
     """Make a folder, and those that it is in, unless it is there.
 
+    Raises
+    ------
+    NotADirectoryError
+        In one line, if it or one that it is in is a file.
+
     Examples
     --------
     >>> import tempfile
@@ -426,7 +431,11 @@ def make_folder(path: Path) -> None:
     ...     (Path(folder) / "a" / "b").is_dir()
     True
     """
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        in_the_way = _nearest(path)
+        raise NotADirectoryError(f"{path} cannot be made: {in_the_way} is a file") from error
 
 
 def check_writable(out: Path) -> None:
@@ -436,9 +445,7 @@ def check_writable(out: Path) -> None:
     --------
     >>> check_writable(Path("no-such-folder/run"))
     """
-    parent = out
-    while not parent.exists():
-        parent = parent.parent
+    parent = _nearest(out)
     if not parent.is_dir():
         raise NotADirectoryError(f"{out} cannot be made: {parent} is a file")
     try:
@@ -446,6 +453,13 @@ def check_writable(out: Path) -> None:
             pass
     except OSError as error:
         raise PermissionError(f"{out} cannot be written: {os.strerror(error.errno or 0)}") from error
+
+
+def _nearest(path: Path) -> Path:
+    """What is there: the path, or the nearest above it."""
+    while not path.exists():
+        path = path.parent
+    return path
 
 
 def _move_to_free(new: Path, out: Path) -> Path:

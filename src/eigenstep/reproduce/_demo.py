@@ -35,6 +35,24 @@ def demonstrate(out: Path, overwrite: bool = False, threads: int = 2) -> Path:
     FileExistsError
         If `out` holds something and `overwrite` is not given, if it holds what is not a demonstration, or if
         another process writes there.
+
+    Examples
+    --------
+    A minute of two cores:
+
+    >>> demonstrate(Path("runs/demo")).name  # doctest: +SKIP
+    'index.html'
+
+    What is not a demonstration is left alone:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (Path(folder) / "thesis.tex").touch()
+    ...     try:
+    ...         demonstrate(Path(folder), overwrite=True)
+    ...     except FileExistsError as error:
+    ...         print(str(error).removeprefix(folder))
+     holds what is not a demonstration (thesis.tex); use another --out
     """
     began = monotonic()
     with locked_folder(out):

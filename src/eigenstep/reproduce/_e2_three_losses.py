@@ -240,7 +240,25 @@ def _start(record: RunRecord) -> float:
 
 
 def losses_figure(records: list[RunRecord], path: Path, names: list[str]) -> None:
-    """Write `path`.png and `path`.pdf of runs side by side, each under its name."""
+    """Write `path`.png and `path`.pdf of runs side by side, each under its name.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from eigenstep.images import ImagesConfig
+    >>> from eigenstep.record import read_record
+    >>> from eigenstep.training import TrainConfig, train
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for loss in ("barlow_twins", "vicreg"):
+    ...     config = TrainConfig(
+    ...         loss=loss, steps=2, batch_size=8, threads=1, images=ImagesConfig(size=8, patches=8)
+    ...     )
+    ...     _ = train(config, folder / loss)
+    >>> records = [read_record(folder / loss) for loss in ("barlow_twins", "vicreg")]
+    >>> losses_figure(records, folder / "losses", ["Barlow Twins", "VICReg"])
+    >>> sorted(path.name for path in folder.glob("losses.*"))
+    ['losses.pdf', 'losses.png']
+    """
     with figure(path, 3.4) as drawn:
         panels = drawn.subplots(2, len(records), sharex="col", squeeze=False)
         for record, name, (above, below) in zip(records, names, panels.T, strict=True):

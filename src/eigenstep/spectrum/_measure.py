@@ -117,7 +117,7 @@ def principal_projections(embeddings: ArrayLike | Tensor, count: int) -> np.ndar
     left, singular, _ = torch.linalg.svd(values - values.mean(0), full_matrices=False)
     points = np.zeros((len(values), count), np.float32)
     kept = min(count, len(singular))
-    points[:, :kept] = left[:, :kept] * singular[:kept]
+    points[:, :kept] = (left[:, :kept] * singular[:kept]).numpy()
     return points
 
 

@@ -64,7 +64,19 @@ def signed(found: Difference) -> str:
 
 
 def tables(advice: AugmentationAdvice) -> list[TextTable]:
-    """For the terminal: with labels how the sets rank, best first, without the scores that need none."""
+    """For the terminal: with labels how the sets rank, best first, without the scores that need none.
+
+    Examples
+    --------
+    >>> from eigenstep.images import ImagesConfig
+    >>> from eigenstep.modes.augmentations import load_for_sets, rank_augmentations
+    >>> from eigenstep.views import ViewsConfig
+    >>> photos = load_for_sets("photos", ImagesConfig(size=16, patches=128), 128)
+    >>> sets = [AugmentationSet("full", ViewsConfig()), AugmentationSet("no hue", ViewsConfig(hue=0.0))]
+    >>> (table,) = tables(rank_augmentations(photos.images, sets=sets, n_principal=16, workers=1))
+    >>> [row[0] for row in table.rows], table.header[:3]
+    (['full', 'no hue'], ['set', 'rho 1', 'sum of 16'])
+    """
     rows, order = [], range(len(advice.sets))
     found = advice.ranked
     if found is not None:
