@@ -182,10 +182,10 @@ def _blend_(pixels: Tensor, blend: tuple[Tensor, ...], rows: slice, by_channel: 
 def _turn_hue_(pixels: Tensor, turns: Tensor, far: bool) -> None:
     """Turn the HSV hue of (n, 3, pixels), in place, without branches and divisions.
 
-    Let m and M be a colour's lowest and highest value, c = M - m its chroma and h its hue in sixths of a turn
-    from red, |h| <= 3. Then c |h| = c + g + b - r - m, and h has the sign of g - b. With the distance d(u) from
-    u to the nearest multiple of 6, the turned colour's red is 2c - c d(h) + m, kept within [m, M]; green and
-    blue have d(h - 2) and d(h + 2). For |h| <= 5, which turns by a third at most leave, these are
+    Let m and M be a colour's lowest and highest value, c = M - m its chroma and h its hue in sixths of a
+    turn from red, |h| <= 3. Then c |h| = c + g + b - r - m, and h has the sign of g - b. With the distance
+    d(u) from u to the nearest multiple of 6, the turned colour's red is m + 2c - c d(h), kept within [m, M];
+    green and blue have d(h - 2) and d(h + 2). For |h| <= 5, which turns by at most a third leave, these are
 
         3 - d(h) = ||h| - 3|,  d(h - 2) = ||h + 1| - 3|,  d(h + 2) = ||h - 1| - 3|.
 

@@ -52,20 +52,37 @@ def resized_crop(images: Tensor, boxes: Tensor, flip: Tensor, size: int) -> Tens
     if size < 1:
         raise ValueError(f"size: expected at least 1 pixel, got {size}")
     views = images.new_empty(*images.shape[:2], size, size)
-    resized_crop_into(views, images, boxes, flip)
+    resized_crop_into(views, images, *crop_taps(boxes, flip, size, images.device))
     return views
 
 
-def resized_crop_into(views: Tensor, images: Tensor, boxes: Tensor, flip: Tensor) -> None:
-    """`resized_crop` of checked float32 images, written to `views` (B, C, size, size)."""
-    size = views.shape[-1]
+def crop_taps(boxes: Tensor, flip: Tensor, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Which pixels of checked images `resized_crop` mixes, and how much each counts, on the images' device.
+
+    Both (B, 2, size, K): for each of the `size` rows and columns of the view, at most K rows or columns.
+    """
     # Counted where the boxes are, so that boxes on the CPU never wait for a GPU.
-    tallest, widest = boxes[:, 2:].amax(0).tolist()
-    top, left, box_height, box_width = boxes.to(images.device, non_blocking=True).unbind(1)
-    outputs = torch.arange(size, device=images.device).expand(len(boxes), size)
-    mirrored = outputs.where(~flip.to(images.device, non_blocking=True)[:, None], size - 1 - outputs)
-    mixed = _mix_rows(images, *_resize_taps(outputs, top, box_height, tallest))
-    mixed = _mix_rows(mixed.mT.contiguous(), *_resize_taps(mirrored, left, box_width, widest))
+    longest = int(boxes[:, 2:].max())
+    boxes, flip = (values.to(device, non_blocking=True) for values in (boxes, flip))
+    start, length = boxes[:, :2, None], boxes[:, 2:, None]
+    outputs = torch.arange(size, device=device).expand(len(boxes), size)
+    outputs = torch.stack([outputs, outputs.where(~flip[:, None], size - 1 - outputs)], 1)
+    scale = length / size
+    reach = scale.clamp(min=1)
+    centre = scale * (outputs + 0.5)
+    taps = torch.arange(math.ceil(2 * max(longest / size, 1)), device=device).view(-1, 1, 1, 1)
+    pixels = (centre - reach + 0.5).floor_().clamp_(min=0) + taps  # (K, B, 2, size)
+    weights = (pixels + 0.5).sub_(centre).abs_().div_(-reach).add_(1).clamp_(min=0).mul_(pixels < length)
+    weights.div_(weights.sum(0))
+    # Taps beyond the end weigh nothing, but must name a pixel.
+    sources = torch.minimum(pixels.long(), length - 1).add_(start)
+    return sources.permute(1, 2, 3, 0).contiguous(), weights.permute(1, 2, 3, 0).contiguous()
+
+
+def resized_crop_into(views: Tensor, images: Tensor, sources: Tensor, weights: Tensor) -> None:
+    """`resized_crop` of checked float32 images by their `crop_taps`, written to `views`."""
+    mixed = _mix_rows(images, sources[:, 0], weights[:, 0])
+    mixed = _mix_rows(mixed.mT.contiguous(), sources[:, 1], weights[:, 1])
     # The weights of one pixel sum to 1 up to rounding, and rounding must not leave [0, 1].
     views.copy_(mixed.mT).clamp_(0, 1)
 
@@ -129,24 +146,6 @@ def quarter_turns_(images: Tensor, turns: Tensor) -> Tensor:
         if len(rows):
             images.index_copy_(0, rows, images.index_select(0, rows).rot90(quarters, (2, 3)))
     return images
-
-
-def _resize_taps(outputs: Tensor, start: Tensor, length: Tensor, longest: int) -> tuple[Tensor, Tensor]:
-    """Which pixels of one axis count in the output pixels numbered `outputs` (B, size), and how much.
-
-    Both (B, size, K), for the part of each axis from `start` that is `length` and at most `longest` long.
-    """
-    size = outputs.shape[1]
-    scale = (length / size)[:, None]
-    reach = scale.clamp(min=1)
-    centre = scale * (outputs + 0.5)
-    taps = torch.arange(math.ceil(2 * max(longest / size, 1)), device=outputs.device)
-    pixels = (centre - reach + 0.5).floor().clamp_(min=0) + taps[:, None, None]  # (K, B, size)
-    weights = (pixels + 0.5).sub_(centre).abs_().div_(-reach).add_(1).clamp_(min=0).mul_(pixels < length[:, None])
-    weights.div_(weights.sum(0))
-    # Taps beyond the end weigh nothing, but must name a pixel.
-    sources = torch.minimum(pixels.long(), length[:, None] - 1).add_(start[:, None])
-    return sources.permute(1, 2, 0).contiguous(), weights.permute(1, 2, 0).contiguous()
 
 
 def check_boxes(boxes: Tensor, images: Tensor) -> None:
