@@ -27,7 +27,7 @@ from eigenstep.machine import set_threads
 from eigenstep.views import TwoViews, ViewsConfig, _two_views
 
 LIGHTLY_IMAGES = 64
-STAGES = ("resized_crop_into", "color_jitter_", "grayscale_", "gaussian_blur_", "normalize_")
+STAGES = ("crop_taps", "resized_crop_into", "color_jitter_", "grayscale_", "gaussian_blur_", "normalize_")
 
 
 def photograph_patches(count: int, size: int) -> Tensor:

@@ -18,7 +18,7 @@ def random_boxes(batch, height, width, generator):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("height", "width", "size"),
-    [(32, 32, 32), (96, 96, 96), (40, 64, 24), (75, 50, 96), (7, 150, 32), (1, 1, 5)],
+    [(32, 32, 32), (96, 96, 96), (40, 64, 24), (97, 98, 96), (75, 50, 96), (7, 150, 32), (1, 1, 5)],
 )
 def test_equals_torchvisions_antialiased_resized_crop_and_flip(height, width, size):
     generator = torch.Generator().manual_seed(height * width + size)

@@ -49,7 +49,7 @@ def test_each_operation_alone_equals_torchvisions(operation):
         torch.testing.assert_close(view, expected, rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("turn", [-0.5, -1 / 3, -0.01, 0.01, 1 / 6, 0.5])
+@pytest.mark.parametrize("turn", [-0.5, -0.34, -1 / 3, -0.01, 0.01, 1 / 6, 0.33, 0.5])
 def test_hue_equals_torchvisions_where_channels_tie_or_vanish(turn):
     levels = torch.tensor([0.0, 1e-20, 1e-7, 0.25, 0.5, 0.5 + 6e-8, 1.0 - 6e-8, 1.0])
     images = torch.cartesian_prod(levels, levels, levels).T.reshape(1, 3, -1, 1)

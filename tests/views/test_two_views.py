@@ -154,6 +154,16 @@ def test_a_large_batch_is_the_same_in_slices(monkeypatch):
         torch.testing.assert_close(view, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(("batch", "size", "slices"), [(90, 16, [30, 30, 30]), (200, 96, [37] * 5 + [15])])
+def test_a_slice_is_at_most_a_third_of_the_batch_and_a_million_floats(monkeypatch, batch, size, slices):
+    lengths = []
+    monkeypatch.setattr(TwoViews, "_change_", lambda self, views, *rest: lengths.append(len(views)))
+    monkeypatch.setattr("torch.get_num_threads", lambda: 1)
+    images, views = images_of(size, size, batch=batch), TwoViews(ViewsConfig.none(), size)
+    views.apply(images, views.sample(images, seeded()))
+    assert lengths == slices
+
+
 def test_autocast_does_not_lower_the_precision():
     images, views = images_of(32, 32), TwoViews(EVERYTHING, 32)
     expected = views(images, seeded())

@@ -109,7 +109,7 @@ def color_jitter_(
     reaches = [int((position >= k).sum()) for k in range(4)]
     if reaches[0] == 0:
         return images
-    turned = bool(factors[:, _HUE].any())
+    furthest = float(factors[:, _HUE].abs().max())
     factors, order = (values.to(images.device, non_blocking=True) for values in (factors, order))
     if channel_factors is not None:
         channel_factors = channel_factors.to(images.device, non_blocking=True)
@@ -120,8 +120,8 @@ def color_jitter_(
     blends, by_channel = _blends(factors, order, channel_factors), channel_factors is not None
     for k in range(3):
         _blend_(pixels, blends[k], slice(0, reaches[k + 1]), by_channel)
-    if turned:
-        _turn_hue_(pixels[: reaches[0]], factors[: reaches[0], _HUE])
+    if furthest > 0:
+        _turn_hue_(pixels[: reaches[0]], factors[: reaches[0], _HUE], far=furthest > 1 / 3)
     for k in range(1, 4):
         _blend_(pixels, blends[k], slice(reaches[k], reaches[0]), by_channel)
     return images
@@ -179,28 +179,36 @@ def _blend_(pixels: Tensor, blend: tuple[Tensor, ...], rows: slice, by_channel: 
     pixels.lerp_(other.expand_as(pixels), weight).clamp_(0, 1)
 
 
-def _turn_hue_(pixels: Tensor, turns: Tensor) -> None:
-    """Turn the HSV hue of (n, 3, pixels), in place and without branches.
+def _turn_hue_(pixels: Tensor, turns: Tensor, far: bool) -> None:
+    """Turn the HSV hue of (n, 3, pixels), in place, without branches and divisions.
 
-    Let m be a colour's lowest value, c its chroma and h its hue in sixths of a turn from red, |h| <= 3. With
-    the distance d(u) from u to the nearest multiple of 6 and t = clamp(2 - d, 0, 1), its red, green and blue
-    are m + c t(h), m + c t(h - 2) and m + c t(h + 2). Conversely |h| = 1 + (g + b - r - m) / c, and h has the
-    sign of g - b.
+    Let m and M be a colour's lowest and highest value, c = M - m its chroma and h its hue in sixths of a
+    turn from red, |h| <= 3. Then c |h| = c + g + b - r - m, and h has the sign of g - b. With the distance
+    d(u) from u to the nearest multiple of 6, the turned colour's red is m + 2c - c d(h), kept within [m, M];
+    green and blue have d(h - 2) and d(h + 2). For |h| <= 5, which turns by at most a third leave, these are
+
+        3 - d(h) = ||h| - 3|,  d(h - 2) = ||h + 1| - 3|,  d(h + 2) = ||h - 1| - 3|.
+
+    `far`: some turns exceed a third. These begin with half a turn, which takes 3 off |h| and turns its sign.
     """
     red, green, blue = pixels.unbind(1)
-    lowest = torch.minimum(red, green)
+    lowest, highest = torch.minimum(red, green), torch.maximum(red, green)
     torch.minimum(lowest, blue, out=lowest)
-    chroma = torch.maximum(red, green)
-    torch.maximum(chroma, blue, out=chroma)
-    chroma.sub_(lowest)
-    hue = torch.add(green, blue).sub_(red).sub_(lowest)
-    # Greys have no hue, and none is needed: it is multiplied by their chroma, zero.
-    hue.div_(chroma.clamp(min=torch.finfo(torch.float32).tiny)).add_(1)
-    hue.copysign_(green - blue).add_(6 * turns[:, None])
-    hue.sub_((hue / 6).round_().mul_(6))
+    torch.maximum(highest, blue, out=highest)
+    chroma = highest - lowest
+    base = chroma - lowest
+    hue = (green + blue).sub_(red).add_(base).copysign_(green.sub_(blue))
+    if far:
+        beyond = (turns.abs() > 1 / 3).to(turns)
+        hue.addcmul_(chroma.copysign(hue), -3 * beyond[:, None])
+        turns = turns - 0.5 * beyond.copysign(turns)
+    hue.addcmul_(chroma, 6 * turns[:, None])
 
-    offsets = torch.tensor([[0.0], [-2.0], [2.0]]).to(pixels.device, non_blocking=True)
-    torch.add(hue[:, None], offsets, out=pixels)
-    # For |u| <= 6 the distance is d = 3 - ||u| - 3|, so that t = clamp(||u| - 3|, 1, 2) - 1.
-    pixels.abs_().sub_(3).abs_().clamp_(1, 2)
-    pixels.mul_(chroma[:, None]).add_(lowest.sub_(chroma)[:, None])
+    others, chroma3 = pixels[:, 1:], 3 * chroma
+    torch.abs(hue, out=red).sub_(chroma3).abs_().sub_(base)
+    torch.clamp(red, lowest, highest, out=red)
+    torch.add(hue, chroma, out=green)
+    torch.sub(hue, chroma, out=blue)
+    others.abs_().sub_(chroma3[:, None]).abs_()
+    torch.sub(chroma.add_(highest)[:, None], others, out=others)
+    torch.clamp(others, lowest[:, None], highest[:, None], out=others)

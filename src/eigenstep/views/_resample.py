@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 from eigenstep.views._images import check_length, chosen_rows, float_images, full_precision
 
@@ -13,10 +14,9 @@ def resized_crop(images: Tensor, boxes: Tensor, flip: Tensor, size: int) -> Tens
     """Crop one box from each image, resize it to size × size and flip some of them left to right.
 
     Equals torchvision's `resized_crop` with bilinear interpolation and `antialias=True` followed by
-    `horizontal_flip`: the box is cut out first, so nothing outside of it is mixed in. Both steps are
-    linear and separable, so each view is one product R_y X R_x^T for every channel. Row i of R holds the
-    weights of output pixel i over the box's n pixels, a triangle of half-width max(n / size, 1) about
-    n / size * (i + 1/2), normalised to sum 1.
+    `horizontal_flip`: the box is cut out first, so nothing outside of it is mixed in. Both steps are linear
+    and separable: row i of the result mixes the rows of the box's n with the weights of a triangle of
+    half-width max(n / size, 1) about n / size * (i + 1/2), normalised to sum 1, and columns likewise.
 
     Parameters
     ----------
@@ -52,24 +52,55 @@ def resized_crop(images: Tensor, boxes: Tensor, flip: Tensor, size: int) -> Tens
     if size < 1:
         raise ValueError(f"size: expected at least 1 pixel, got {size}")
     views = images.new_empty(*images.shape[:2], size, size)
-    resized_crop_into(views, images, boxes, flip)
+    resized_crop_into(views, images, *crop_taps(boxes, flip, size, images.device))
     return views
 
 
-def resized_crop_into(views: Tensor, images: Tensor, boxes: Tensor, flip: Tensor) -> None:
-    """`resized_crop` of checked float32 images, written to `views` (B, C, size, size)."""
-    batch, channels, height, width = images.shape
-    size = views.shape[-1]
-    top, left, box_height, box_width = boxes.to(images.device, torch.float32, non_blocking=True).unbind(1)
-    outputs = torch.arange(size, dtype=torch.float32, device=images.device).expand(batch, size)
-    mirrored = outputs.where(~flip.to(images.device, non_blocking=True)[:, None], size - 1 - outputs)
-    across = _resize_weights(mirrored, left, box_width, width)
-    down = _resize_weights(outputs, top, box_height, height).mT
-    rows = torch.bmm(images.view(batch, channels * height, width), across).view(batch, channels, height, size)
-    for channel in range(channels):
-        torch.bmm(down, rows[:, channel], out=views[:, channel])
+def crop_taps(boxes: Tensor, flip: Tensor, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Which pixels of checked images `resized_crop` mixes, and how much each counts, on the images' device.
+
+    Both (B, 2, size, K): for each of the `size` rows and columns of the view, at most K rows or columns.
+    """
+    # Counted where the boxes are, so that boxes on the CPU never wait for a GPU.
+    longest = int(boxes[:, 2:].max())
+    boxes, flip = (values.to(device, non_blocking=True) for values in (boxes, flip))
+    start, length = boxes[:, :2, None], boxes[:, 2:, None]
+    outputs = torch.arange(size, device=device).expand(len(boxes), size)
+    outputs = torch.stack([outputs, outputs.where(~flip[:, None], size - 1 - outputs)], 1)
+    scale = length / size
+    reach = scale.clamp(min=1)
+    centre = scale * (outputs + 0.5)
+    taps = torch.arange(math.ceil(2 * max(longest / size, 1)), device=device).view(-1, 1, 1, 1)
+    pixels = (centre - reach + 0.5).floor_().clamp_(min=0) + taps  # (K, B, 2, size)
+    weights = (pixels + 0.5).sub_(centre).abs_().div_(-reach).add_(1).clamp_(min=0).mul_(pixels < length)
+    weights.div_(weights.sum(0))
+    # Taps beyond the end weigh nothing, but must name a pixel.
+    sources = torch.minimum(pixels.long(), length - 1).add_(start)
+    return sources.permute(1, 2, 3, 0).contiguous(), weights.permute(1, 2, 3, 0).contiguous()
+
+
+def resized_crop_into(views: Tensor, images: Tensor, sources: Tensor, weights: Tensor) -> None:
+    """`resized_crop` of checked float32 images by their `crop_taps`, written to `views`."""
+    mixed = _mix_rows(images, sources[:, 0], weights[:, 0])
+    mixed = _mix_rows(mixed.mT.contiguous(), sources[:, 1], weights[:, 1])
     # The weights of one pixel sum to 1 up to rounding, and rounding must not leave [0, 1].
-    views.clamp_(0, 1)
+    views.copy_(mixed.mT).clamp_(0, 1)
+
+
+def _mix_rows(images: Tensor, sources: Tensor, weights: Tensor, which: Tensor | None = None) -> Tensor:
+    """Weighted sums of the rows of pixels of each of n images, channel by channel.
+
+    `images` is (B, C, H, W), contiguous, `which` (n,) says which of them (default: each); row s of the result
+    (n, C, S, W) adds the rows `sources` (n or 1, S, K) with the `weights` (n, S, K).
+    """
+    channels, height, width = images.shape[1:]
+    count, size, taps = weights.shape
+    first = torch.arange(len(images) * channels, device=images.device).view(-1, channels) * height
+    first = first if which is None else first[which]
+    bags = (first[:, :, None, None] + sources[:, None]).view(-1, taps)
+    weights = weights[:, None].expand(-1, channels, -1, -1).reshape(-1, taps)
+    rows = embedding_bag(bags, images.view(-1, width), per_sample_weights=weights, mode="sum")
+    return rows.view(count, channels, size, width)
 
 
 @full_precision
@@ -117,16 +148,6 @@ def quarter_turns_(images: Tensor, turns: Tensor) -> Tensor:
     return images
 
 
-def _resize_weights(outputs: Tensor, start: Tensor, length: Tensor, extent: int) -> Tensor:
-    """(B, extent, size): how much each pixel of one axis counts in the output pixels numbered `outputs`."""
-    pixels = torch.arange(extent, dtype=torch.float32, device=start.device) - start[:, None]
-    inside = (pixels >= 0) & (pixels < length[:, None])
-    scale = length[:, None] / outputs.shape[1]
-    weights = (pixels + 0.5)[:, :, None] - (scale * (outputs + 0.5))[:, None]
-    weights.abs_().mul_(-1 / scale.clamp(min=1)[:, None]).add_(1).clamp_(min=0).mul_(inside[:, :, None])
-    return weights.div_(weights.sum(1, keepdim=True))
-
-
 def check_boxes(boxes: Tensor, images: Tensor) -> None:
     """Refuse boxes that are not integers (B, 4) inside the images."""
     check_length("boxes", boxes, images)
@@ -151,7 +172,7 @@ def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
     """Convolve each image with a Gaussian of its own width, reflecting the image at its borders.
 
     Equals torchvision's `gaussian_blur`: the kernel exp(-k^2 / (2 sigma^2)) over `kernel_size` pixels,
-    normalised to sum 1. It is separable, so each blurred image is one product B_y X B_x^T for every channel.
+    normalised to sum 1, along columns and then along rows.
 
     Parameters
     ----------
@@ -198,27 +219,19 @@ def gaussian_blur_(images: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
     rows = chosen_rows(sigma != 0, images)
     if len(rows) == 0:
         return images
-    _, channels, height, width = images.shape
+    height, width = images.shape[2:]
+    taps = torch.arange(kernel_size, device=images.device) - kernel_size // 2
     widths = sigma.to(images.device, torch.float32, non_blocking=True)[rows]
-    across = _blur_matrices(widths, kernel_size, width)
-    down = across if height == width else _blur_matrices(widths, kernel_size, height)
-    chosen = images.index_select(0, rows)
-    lines = torch.bmm(chosen.view(len(rows), channels * height, width), across).view_as(chosen)
-    for channel in range(channels):
-        torch.bmm(down.mT, lines[:, channel], out=chosen[:, channel])
-    return images.index_copy_(0, rows, chosen.clamp_(0, 1))
-
-
-def _blur_matrices(sigma: Tensor, kernel_size: int, extent: int) -> Tensor:
-    """(B, extent, extent): column i holds the weights of the pixels of one axis in output pixel i."""
-    taps = torch.arange(kernel_size, device=sigma.device) - kernel_size // 2
-    kernels = torch.softmax(-0.5 * (taps / sigma[:, None]).square(), dim=1)
+    kernels = torch.softmax(-0.5 * (taps / widths[:, None]).square(), dim=1)
     # Narrow Gaussians have denormal tails, on which CPUs multiply a hundred times slower.
     kernels.mul_(kernels > 1e-20)
-    outputs = torch.arange(extent, device=sigma.device)
-    # Reflection without repeating the border pixel: -1 -> 1, extent -> extent - 2.
-    source = (outputs + taps[:, None]).abs()
-    source = (extent - 1) - (extent - 1 - source).abs()
-    placement = torch.zeros(kernel_size, extent, extent, device=sigma.device)
-    placement.scatter_(1, source[:, None], 1.0)
-    return (kernels @ placement.flatten(1)).view(-1, extent, extent)
+    blurred = _mix_rows(images, _reflected(taps, height), kernels[:, None].expand(-1, height, -1), rows)
+    across = kernels[:, None].expand(-1, width, -1)
+    blurred = _mix_rows(blurred.mT.contiguous(), _reflected(taps, width), across)
+    return images.index_copy_(0, rows, blurred.clamp_(0, 1).mT)
+
+
+def _reflected(taps: Tensor, extent: int) -> Tensor:
+    """(1, extent, K): the pixels `taps` (K,) away from each, without repeating the border: -1 becomes 1."""
+    pixels = (torch.arange(extent, device=taps.device)[:, None] + taps).abs()
+    return ((extent - 1) - (extent - 1 - pixels).abs())[None]

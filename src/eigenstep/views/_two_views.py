@@ -1,5 +1,7 @@
 """Both views of a batch, on its own device."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -8,11 +10,20 @@ from eigenstep.views._config import ViewsConfig
 from eigenstep.views._images import check_color, check_images, float_images, select_images
 from eigenstep.views._jitter import check_uncolored, color_jitter_, jitter_arrangement
 from eigenstep.views._parameters import ViewParameters, sample_parameters
-from eigenstep.views._resample import check_boxes, gaussian_blur_, quarter_turns_, resized_crop_into
+from eigenstep.views._resample import (
+    check_boxes,
+    crop_taps,
+    gaussian_blur_,
+    quarter_turns_,
+    resized_crop_into,
+)
 
-# Floats, for each thread, of one slice of the batch on a CPU: about a core's second-level cache, yet so
-# many that the fixed cost of some two hundred small operations a slice does not count.
-_SLICE_FLOATS = 2**19
+# Floats, for each thread, of one slice of the batch on a CPU: so many that the fixed cost of some two hundred
+# small operations a slice does not count, while what they hold in between stays in the shared cache.
+_SLICE_FLOATS = 2**20
+# What a slice holds in between, some five times its size, should be less than twice the views: an allocator
+# that gives such blocks back to the system has every page of them cleared again for the next slice.
+_LEAST_SLICES = 3
 
 
 class TwoViews:
@@ -123,7 +134,9 @@ class TwoViews:
         if images.device.type == "cpu":
             _check_values(images)
             largest = channels * max(images.shape[2] * images.shape[3], self.image_size**2)
-            step = min(step, max(1, _SLICE_FLOATS * torch.get_num_threads() // largest))
+            step = min(
+                math.ceil(step / _LEAST_SLICES), max(1, _SLICE_FLOATS * torch.get_num_threads() // largest)
+            )
         arrangement = jitter_arrangement(
             parameters.color_factors, parameters.color_order, parameters.channel_factors
         )
@@ -134,10 +147,14 @@ class TwoViews:
         views = images.new_empty(len(images), *shape, dtype=torch.float32)
         workspace = images.new_empty(step, *shape, dtype=torch.float32)
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
+            sources, weights = crop_taps(parameters.boxes, parameters.flip, self.image_size, images.device)
             for start in range(0, len(images), step):
-                rows = arrangement[start : start + step]
+                these = slice(start, start + step)
+                rows = arrangement[these]
                 some = workspace[: len(rows)]
-                self._apply_into(some, select_images(images, rows), parameters[start : start + step], config)
+                chosen = float_images(select_images(images, rows))
+                resized_crop_into(some, chosen, sources[these], weights[these])
+                self._change_(some, parameters[these], config)
                 views.index_copy_(0, rows, some)
         return views
 
@@ -149,10 +166,8 @@ class TwoViews:
             self._resolved[key] = self.config.for_channels(*key)
         return self._resolved[key]
 
-    def _apply_into(
-        self, views: Tensor, images: Tensor, parameters: ViewParameters, config: ViewsConfig
-    ) -> None:
-        resized_crop_into(views, float_images(images), parameters.boxes, parameters.flip)
+    def _change_(self, views: Tensor, parameters: ViewParameters, config: ViewsConfig) -> None:
+        """All that follows the crop and the flip, in place."""
         if parameters.turns is not None:
             quarter_turns_(views, parameters.turns)
         color_jitter_(views, parameters.color_factors, parameters.color_order, parameters.channel_factors)
