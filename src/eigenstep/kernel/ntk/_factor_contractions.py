@@ -221,8 +221,11 @@ class GradientsOfBatches(Contraction):
     def begin(self, cotangents: int) -> None:
         self._cotangents = cotangents
         self._store: FactorStore | None = None
-        shape = (self.pairs.n_samples, cotangents * self.layer.channels, self.layer.full_width)
-        self._rows = torch.empty(shape, device=self._network.device, dtype=self._network.dtype)
+        options = {"device": self._network.device, "dtype": self._network.dtype}
+        shape = (self.pairs.n_samples, cotangents * self.layer.channels)
+        # Apart, for matrices of a width that is one more than a power of two are slow to multiply.
+        self._rows = torch.empty(*shape, self.layer.width, **options)
+        self._of_bias = torch.empty(*shape if self.layer.bias else (0,), **options)
 
     def see(self, where: slice, taken: Pass) -> list[Node]:
         self._where, store = where, self._store
@@ -238,16 +241,20 @@ class GradientsOfBatches(Contraction):
         with self.timed():
             assert self._store is not None
             samples = slice(0, self._where.stop - self._where.start)
-            columns = self._store.columns_and_ones(samples)
-            outer_sums(self._store.gradients[samples], columns, self._rows[self._where])
+            gradients = self._store.gradients[samples]
+            outer_sums(gradients, self._store.columns(samples), self._rows[self._where])
+            if self.layer.bias:
+                self._of_bias[self._where] = gradients.sum(dim=2)
 
     def add_to(self, total: Tensor) -> None:
         with self.timed():
             self.pairs.add_products(total, self._rows.flatten(1))
+            if self.layer.bias:
+                self.pairs.add_products(total, self._of_bias)
 
     def release(self) -> None:
         self._store = None
-        del self._rows
+        del self._rows, self._of_bias
 
 
 def _gradient_flops(layer: FactoredLayer, rows: int, pairs: Pairs) -> float:

@@ -42,20 +42,20 @@ class FactorStore:
         self._rotation = rotation
         self._cotangents = cotangents
         self._inputs: list[Tensor] = []
-        shape = (n_samples, rows_of(layer, cotangents, rotation), layer.positions)
-        self.gradients = torch.empty(shape, device=network.device, dtype=network.dtype)
+        self._positions_first = layer.columns_of.positions_first(network.channels_last)
+        like = next(iter(network.parameters.values()))
+        self.gradients = self._empty(like, n_samples, rows_of(layer, cotangents, rotation))
 
     def see(self, where: slice, taken: Pass) -> list[Node]:
         """Take the inputs of a batch; return the operations whose gradients count."""
         self._where, self._uses = where, factored_uses(taken, self.layer)
         inputs = [use.inputs.detach() for use in self._uses]
         if not self._inputs:
-            self._inputs = [part.new_empty(len(self.gradients), *part.shape[1:]) for part in inputs]
+            self._inputs = [_empty_rows(len(self.gradients), part[0]) for part in inputs]
         for kept, part in zip(self._inputs, inputs, strict=True):
             kept[where] = part
         if self._rotation is not None:
-            shape = (taken.count, self._cotangents, self.layer.channels, self.layer.positions)
-            self._batch = self.gradients.new_empty(shape)
+            self._batch = self._empty(self.gradients, taken.count, self._cotangents, self.layer.channels)
         return [use.node for use in self._uses]
 
     def put(self, which: int, of_outputs: Mapping[Node, Tensor]) -> None:
@@ -90,13 +90,30 @@ class FactorStore:
         columns = self.columns(samples)
         if not self.layer.bias:
             return columns
-        return torch.cat((columns, columns.new_ones(len(columns), 1, columns.shape[2])), dim=1)
+        count, _, positions = columns.shape
+        if self._positions_first:
+            return torch.cat((columns.mT, columns.new_ones(count, positions, 1)), dim=2).mT
+        return torch.cat((columns, columns.new_ones(count, 1, positions)), dim=1)
 
     def positions(self, samples: slice) -> tuple[Tensor, Tensor]:
         """Return the inputs and the gradients with a row for each position of each sample, (b T, ...)."""
         parts = [self.layer.columns_of.rows(part[samples]) for part in self._inputs]
         inputs = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
         return inputs.flatten(0, 1), self.gradients[samples].transpose(1, 2).flatten(0, 1)
+
+
+    def _empty(self, like: Tensor, *sizes: int) -> Tensor:
+        """Return room for gradients (*sizes, T), in memory as the passes' own, which so are copied fast."""
+        positions = self.layer.positions
+        if self._positions_first:
+            return like.new_empty(*sizes[:-1], positions, sizes[-1]).mT
+        return like.new_empty(*sizes, positions)
+
+
+def _empty_rows(count: int, like: Tensor) -> Tensor:
+    """Return room for `count` tensors that lie in memory as one of them does."""
+    one = torch.empty_like(like)
+    return one.new_empty_strided((count, *one.shape), (one.numel(), *one.stride()))
 
 
 def rows_of(layer: FactoredLayer, cotangents: int, rotation: Rotation | None) -> int:
