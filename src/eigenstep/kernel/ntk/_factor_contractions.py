@@ -102,11 +102,13 @@ class PositionProducts(FactorContraction):
 
     def add_to(self, total: Tensor) -> None:
         with self.timed():
-            height = max(1, _TILE // self.layer.positions)
+            width = max(1, _TILE // self.layer.positions)
+            # What a block has below the diagonal is computed twice: flat ones have little of it.
+            height = max(1, width // 4) if self.pairs.symmetric else width
             for rows, columns, left, right in self.pairs.blocks(height):
                 first = self.store.positions(left)
-                for start in range(right.start, right.stop, height):
-                    stop = min(start + height, right.stop)
+                for start in range(right.start, right.stop, width):
+                    stop = min(start + width, right.stop)
                     offset = columns.start - right.start
                     tile = total[rows, start + offset : stop + offset]
                     tile.add_(self._meet(first, self.store.positions(slice(start, stop)), tile.shape))

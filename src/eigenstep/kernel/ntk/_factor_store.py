@@ -177,20 +177,35 @@ class Rotation:
             A channel for which r directions are too few.
         """
         # A sum over positions with normal weights has the energy of all of them on average.
-        summed = gradients @ _weights(gradients.shape[3], gradients)[:, None]
+        summed = (_weights(gradients.shape[3], gradients) @ gradients.mT)[..., None]
         if not _nothing(self._rest(summed), summed):
-            self._add_directions(self._rest(gradients), gradients)
+            # Few channels are late, and all of them are many numbers.
+            late = self._rest(summed).square().sum(dim=(0, 1, 3)) > 0
+            late &= (self._directions.square().sum(dim=1) < 0.5).any(dim=1)
+            if bool(late.any()):
+                self._add_directions(late, gradients[:, :, late])
             if not _nothing(self._rest(summed), summed):
                 raise UnexpectedRank
-        return torch.einsum("bkct,ckr->bcrt", gradients, self._directions).flatten(1, 2)
+        return self._along(gradients).flatten(1, 2)
 
     def _rest(self, gradients: Tensor) -> Tensor:
-        along = torch.einsum("bkct,ckr->bcrt", gradients, self._directions)
-        return gradients - torch.einsum("bcrt,ckr->bkct", along, self._directions)
+        return gradients - torch.einsum("bcrt,ckr->bkct", self._along(gradients), self._directions)
 
-    def _add_directions(self, rest: Tensor, gradients: Tensor) -> None:
+    def _along(self, gradients: Tensor) -> Tensor:
+        """Return gradients (b, K, c_out, T) along the directions, (b, c_out, r, T)."""
+        if self.rank > 1:
+            return torch.einsum("bkct,ckr->bcrt", gradients, self._directions)
+        along = torch.zeros_like(gradients[:, 0])
+        for which in range(gradients.shape[1]):
+            along.addcmul_(gradients[:, which], self._directions[:, which])
+        return along[:, :, None]
+
+    def _add_directions(self, late: Tensor, gradients: Tensor) -> None:
+        """Give channels, which a mask (c_out,) says, the directions of what is left of their gradients."""
+        known = self._directions[late]
+        rest = Rotation(known)._rest(gradients)
         energies, directions = _principal(rest)
-        old = self._directions.double()
+        old = known.double()
         free = old.square().sum(dim=1) < 0.5
         # The strongest come last, and take the free places from the first on.
         order = (free.cumsum(dim=1) - 1).clamp(min=0)
@@ -199,7 +214,7 @@ class Rotation:
         new = torch.nn.functional.normalize(new - old @ (old.mT @ new), dim=1)
         of_channel = gradients.double().square().sum(dim=(0, 1, 3))
         reached = energies[:, -1] > _negligible(gradients.dtype) * of_channel
-        self._directions = torch.where((free & reached[:, None])[:, None], new, old).to(rest)
+        self._directions[late] = torch.where((free & reached[:, None])[:, None], new, old).to(rest)
 
 
 def _weights(count: int, like: Tensor) -> Tensor:
