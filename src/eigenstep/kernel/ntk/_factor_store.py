@@ -101,7 +101,6 @@ class FactorStore:
         inputs = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
         return inputs.flatten(0, 1), self.gradients[samples].transpose(1, 2).flatten(0, 1)
 
-
     def _empty(self, like: Tensor, *sizes: int) -> Tensor:
         """Return room for gradients (*sizes, T), in memory as the passes' own, which so are copied fast."""
         positions = self.layer.positions
