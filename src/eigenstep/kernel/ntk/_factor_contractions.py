@@ -103,8 +103,8 @@ class PositionProducts(FactorContraction):
     def add_to(self, total: Tensor) -> None:
         with self.timed():
             width = max(1, _TILE // self.layer.positions)
-            # What a block has below the diagonal is computed twice: flat ones have little of it.
-            height = max(1, width // 4) if self.pairs.symmetric else width
+            # What a block has below the diagonal is computed twice: flat ones of many samples have less of it.
+            height = width // 4 if self.layer.positions == 1 and self.pairs.symmetric else width
             for rows, columns, left, right in self.pairs.blocks(height):
                 first = self.store.positions(left)
                 for start in range(right.start, right.stop, width):
@@ -223,11 +223,10 @@ class GradientsOfBatches(Contraction):
     def begin(self, cotangents: int) -> None:
         self._cotangents = cotangents
         self._store: FactorStore | None = None
-        options = {"device": self._network.device, "dtype": self._network.dtype}
-        shape = (self.pairs.n_samples, cotangents * self.layer.channels)
-        # Apart, for matrices of a width that is one more than a power of two are slow to multiply.
-        self._rows = torch.empty(*shape, self.layer.width, **options)
-        self._of_bias = torch.empty(*shape if self.layer.bias else (0,), **options)
+        shape = (self.pairs.n_samples, cotangents * self.layer.channels, self.layer.width)
+        self._rows = torch.empty(shape, device=self._network.device, dtype=self._network.dtype)
+        # Apart, for one column more makes the width odd, and products a third slower.
+        self._of_bias = self._rows.new_empty(shape[:2] if self.layer.bias else 0)
 
     def see(self, where: slice, taken: Pass) -> list[Node]:
         self._where, store = where, self._store

@@ -33,8 +33,8 @@ class Network:
     dtype, device
         Of parameters, buffers and batches; by default those of the parameters.
     channels_last : bool
-        Lay out weights of 2-d convolutions, and with them all activations, as oneDNN is fastest at, where it is
-        what computes them. A forward that views its activations may refuse.
+        Lay out weights of 2-d convolutions, and with them activations, as is fastest where oneDNN computes
+        them. A forward that views its activations may fail.
 
     Attributes
     ----------
