@@ -103,7 +103,7 @@ class PositionProducts(FactorContraction):
     def add_to(self, total: Tensor) -> None:
         with self.timed():
             width = max(1, _TILE // self.layer.positions)
-            # What a block has below the diagonal is computed twice: flat ones of many samples have less of it.
+            # What a block has below the diagonal is computed twice: flat ones have less of it.
             height = width // 4 if self.layer.positions == 1 and self.pairs.symmetric else width
             for rows, columns, left, right in self.pairs.blocks(height):
                 first = self.store.positions(left)
