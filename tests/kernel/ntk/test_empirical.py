@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import timm
@@ -46,6 +48,45 @@ def test_the_kernel_is_that_of_single_backward_passes(network, exact, name):
     torch.testing.assert_close(sparing, expected, rtol=0, atol=1e-11 * scale)
     block = empirical_ntk(model, samples[:2], samples[2:], chunk_size=3).matrix
     torch.testing.assert_close(block, expected[:2, 2:], rtol=0, atol=1e-11 * scale)
+
+
+IMAGES = ["convnet", "resnet18", "vit", "convnext", "swin", "shared convolution", "weight norm"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IMAGES)
+def test_channels_last_of_float32_is_the_kernel_by_the_same_formulas(network, exact, name):
+    model, samples = network(name)
+    expected = exact(model, samples)
+    result = empirical_ntk(model, samples, dtype=torch.float32)
+    torch.testing.assert_close(
+        result.matrix.double(), expected, rtol=0, atol=1e-5 * float(expected.abs().max())
+    )
+    same = [(layer.name, layer.method) for layer in empirical_ntk(model, samples).layers]
+    assert [(layer.name, layer.method) for layer in result.layers] == same
+
+
+class Viewing(nn.Module):
+    """Views its activations as they lie in memory, which refuses channels that lie last."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.head = nn.Conv2d(3, 5, 3), nn.Linear(5 * 36, 2)
+
+    def forward(self, x):
+        return self.head(self.convolution(x).view(len(x), -1))
+
+
+def test_a_forward_that_views_its_activations_has_them_as_usual(exact):
+    torch.manual_seed(0)
+    model, samples = Viewing(), torch.randn(6, 3, 8, 8)
+    with pytest.raises(RuntimeError, match="view size"):
+        copy.deepcopy(model).to(memory_format=torch.channels_last)(samples)
+    expected = exact(model.double(), samples.double())
+    result = empirical_ntk(model, samples, dtype=torch.float32)
+    torch.testing.assert_close(
+        result.matrix.double(), expected, rtol=0, atol=1e-5 * float(expected.abs().max())
+    )
 
 
 @pytest.mark.slow

@@ -102,11 +102,13 @@ class PositionProducts(FactorContraction):
 
     def add_to(self, total: Tensor) -> None:
         with self.timed():
-            height = max(1, _TILE // self.layer.positions)
+            width = max(1, _TILE // self.layer.positions)
+            # What a block has below the diagonal is computed twice: flat ones have less of it.
+            height = width // 4 if self.layer.positions == 1 and self.pairs.symmetric else width
             for rows, columns, left, right in self.pairs.blocks(height):
                 first = self.store.positions(left)
-                for start in range(right.start, right.stop, height):
-                    stop = min(start + height, right.stop)
+                for start in range(right.start, right.stop, width):
+                    stop = min(start + width, right.stop)
                     offset = columns.start - right.start
                     tile = total[rows, start + offset : stop + offset]
                     tile.add_(self._meet(first, self.store.positions(slice(start, stop)), tile.shape))
@@ -221,8 +223,10 @@ class GradientsOfBatches(Contraction):
     def begin(self, cotangents: int) -> None:
         self._cotangents = cotangents
         self._store: FactorStore | None = None
-        shape = (self.pairs.n_samples, cotangents * self.layer.channels, self.layer.full_width)
+        shape = (self.pairs.n_samples, cotangents * self.layer.channels, self.layer.width)
         self._rows = torch.empty(shape, device=self._network.device, dtype=self._network.dtype)
+        # Apart, for one column more makes the width odd, and products a third slower.
+        self._of_bias = self._rows.new_empty(shape[:2] if self.layer.bias else 0)
 
     def see(self, where: slice, taken: Pass) -> list[Node]:
         self._where, store = where, self._store
@@ -238,16 +242,20 @@ class GradientsOfBatches(Contraction):
         with self.timed():
             assert self._store is not None
             samples = slice(0, self._where.stop - self._where.start)
-            columns = self._store.columns_and_ones(samples)
-            outer_sums(self._store.gradients[samples], columns, self._rows[self._where])
+            gradients = self._store.gradients[samples]
+            outer_sums(gradients, self._store.columns(samples), self._rows[self._where])
+            if self.layer.bias:
+                self._of_bias[self._where] = gradients.sum(dim=2)
 
     def add_to(self, total: Tensor) -> None:
         with self.timed():
             self.pairs.add_products(total, self._rows.flatten(1))
+            if self.layer.bias:
+                self.pairs.add_products(total, self._of_bias)
 
     def release(self) -> None:
         self._store = None
-        del self._rows
+        del self._rows, self._of_bias
 
 
 def _gradient_flops(layer: FactoredLayer, rows: int, pairs: Pairs) -> float:

@@ -42,20 +42,20 @@ class FactorStore:
         self._rotation = rotation
         self._cotangents = cotangents
         self._inputs: list[Tensor] = []
-        shape = (n_samples, rows_of(layer, cotangents, rotation), layer.positions)
-        self.gradients = torch.empty(shape, device=network.device, dtype=network.dtype)
+        self._positions_first = layer.columns_of.positions_first(network.channels_last)
+        like = next(iter(network.parameters.values()))
+        self.gradients = self._empty(like, n_samples, rows_of(layer, cotangents, rotation))
 
     def see(self, where: slice, taken: Pass) -> list[Node]:
         """Take the inputs of a batch; return the operations whose gradients count."""
         self._where, self._uses = where, factored_uses(taken, self.layer)
         inputs = [use.inputs.detach() for use in self._uses]
         if not self._inputs:
-            self._inputs = [part.new_empty(len(self.gradients), *part.shape[1:]) for part in inputs]
+            self._inputs = [_empty_rows(len(self.gradients), part[0]) for part in inputs]
         for kept, part in zip(self._inputs, inputs, strict=True):
             kept[where] = part
         if self._rotation is not None:
-            shape = (taken.count, self._cotangents, self.layer.channels, self.layer.positions)
-            self._batch = self.gradients.new_empty(shape)
+            self._batch = self._empty(self.gradients, taken.count, self._cotangents, self.layer.channels)
         return [use.node for use in self._uses]
 
     def put(self, which: int, of_outputs: Mapping[Node, Tensor]) -> None:
@@ -90,13 +90,29 @@ class FactorStore:
         columns = self.columns(samples)
         if not self.layer.bias:
             return columns
-        return torch.cat((columns, columns.new_ones(len(columns), 1, columns.shape[2])), dim=1)
+        count, _, positions = columns.shape
+        if self._positions_first:
+            return torch.cat((columns.mT, columns.new_ones(count, positions, 1)), dim=2).mT
+        return torch.cat((columns, columns.new_ones(count, 1, positions)), dim=1)
 
     def positions(self, samples: slice) -> tuple[Tensor, Tensor]:
         """Return the inputs and the gradients with a row for each position of each sample, (b T, ...)."""
         parts = [self.layer.columns_of.rows(part[samples]) for part in self._inputs]
         inputs = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
         return inputs.flatten(0, 1), self.gradients[samples].transpose(1, 2).flatten(0, 1)
+
+    def _empty(self, like: Tensor, *sizes: int) -> Tensor:
+        """Return room for gradients (*sizes, T), in memory as the passes' own, which so are copied fast."""
+        positions = self.layer.positions
+        if self._positions_first:
+            return like.new_empty(*sizes[:-1], positions, sizes[-1]).mT
+        return like.new_empty(*sizes, positions)
+
+
+def _empty_rows(count: int, like: Tensor) -> Tensor:
+    """Return room for `count` tensors that lie in memory as one of them does."""
+    one = torch.empty_like(like)
+    return one.new_empty_strided((count, *one.shape), (one.numel(), *one.stride()))
 
 
 def rows_of(layer: FactoredLayer, cotangents: int, rotation: Rotation | None) -> int:
@@ -160,20 +176,35 @@ class Rotation:
             A channel for which r directions are too few.
         """
         # A sum over positions with normal weights has the energy of all of them on average.
-        summed = gradients @ _weights(gradients.shape[3], gradients)[:, None]
+        summed = (_weights(gradients.shape[3], gradients) @ gradients.mT)[..., None]
         if not _nothing(self._rest(summed), summed):
-            self._add_directions(self._rest(gradients), gradients)
+            # Few channels are late, and all of them are many numbers.
+            late = self._rest(summed).square().sum(dim=(0, 1, 3)) > 0
+            late &= (self._directions.square().sum(dim=1) < 0.5).any(dim=1)
+            if bool(late.any()):
+                self._add_directions(late, gradients[:, :, late])
             if not _nothing(self._rest(summed), summed):
                 raise UnexpectedRank
-        return torch.einsum("bkct,ckr->bcrt", gradients, self._directions).flatten(1, 2)
+        return self._along(gradients).flatten(1, 2)
 
     def _rest(self, gradients: Tensor) -> Tensor:
-        along = torch.einsum("bkct,ckr->bcrt", gradients, self._directions)
-        return gradients - torch.einsum("bcrt,ckr->bkct", along, self._directions)
+        return gradients - torch.einsum("bcrt,ckr->bkct", self._along(gradients), self._directions)
 
-    def _add_directions(self, rest: Tensor, gradients: Tensor) -> None:
+    def _along(self, gradients: Tensor) -> Tensor:
+        """Return gradients (b, K, c_out, T) along the directions, (b, c_out, r, T)."""
+        if self.rank > 1:
+            return torch.einsum("bkct,ckr->bcrt", gradients, self._directions)
+        along = torch.zeros_like(gradients[:, 0])
+        for which in range(gradients.shape[1]):
+            along.addcmul_(gradients[:, which], self._directions[:, which])
+        return along[:, :, None]
+
+    def _add_directions(self, late: Tensor, gradients: Tensor) -> None:
+        """Give channels, which a mask (c_out,) says, the directions of what is left of their gradients."""
+        known = self._directions[late]
+        rest = Rotation(known)._rest(gradients)
         energies, directions = _principal(rest)
-        old = self._directions.double()
+        old = known.double()
         free = old.square().sum(dim=1) < 0.5
         # The strongest come last, and take the free places from the first on.
         order = (free.cumsum(dim=1) - 1).clamp(min=0)
@@ -182,7 +213,7 @@ class Rotation:
         new = torch.nn.functional.normalize(new - old @ (old.mT @ new), dim=1)
         of_channel = gradients.double().square().sum(dim=(0, 1, 3))
         reached = energies[:, -1] > _negligible(gradients.dtype) * of_channel
-        self._directions = torch.where((free & reached[:, None])[:, None], new, old).to(rest)
+        self._directions[late] = torch.where((free & reached[:, None])[:, None], new, old).to(rest)
 
 
 def _weights(count: int, like: Tensor) -> Tensor:

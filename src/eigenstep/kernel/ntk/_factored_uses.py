@@ -47,6 +47,10 @@ class Columns:
         """Return a, (b, c_in, T)."""
         return inputs
 
+    def positions_first(self, channels_last: bool) -> bool:
+        """Whether positions come before channels in memory, for activations with channels last or not."""
+        return True
+
     def width(self, inputs: Tensor) -> int:
         """Return c_in."""
         return inputs.shape[1]
@@ -118,7 +122,7 @@ class LinearBiasUse(Use):
 
 @dataclass(frozen=True)
 class Patches(Columns):
-    """Inputs are stored as images (b, T0, C, ...); the columns are their patches, (b, C K, T0 T)."""
+    """Inputs are stored as images (b, T0, C, ...); the columns are their patches, (b, K C, T0 T)."""
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
@@ -133,7 +137,7 @@ class Patches(Columns):
         return patches.unflatten(0, (count, frames)).transpose(1, 2).flatten(2)
 
     def patches(self, images: Tensor) -> Tensor:
-        """Return the patches (b, C K, T) of images (b, C, ...)."""
+        """Return the patches (b, K C, T) of images (b, C, ...), in memory as the images are."""
         if all(size == 1 for size in (*self.kernel, *self.stride)) and not any(self.padding):
             return images.flatten(2)
         padding = [amount for size in reversed(self.padding) for amount in (size, size)]
@@ -146,17 +150,25 @@ class Patches(Columns):
             )
         ]
         of_sample, of_channel, *of_pixel = padded.stride()
+        within = [step * dilation for step, dilation in zip(of_pixel, self.dilation, strict=True)]
+        between = [step * stride for step, stride in zip(of_pixel, self.stride, strict=True)]
+        width, positions = channels * math.prod(self.kernel), math.prod(outputs)
+        if of_channel == 1:
+            rows = padded.as_strided(
+                (count, *outputs, *self.kernel, channels),
+                (of_sample, *between, *within, of_channel),
+                padded.storage_offset(),
+            )
+            return rows.reshape(count, positions, width).transpose(1, 2)
         windows = padded.as_strided(
-            (count, channels, *self.kernel, *outputs),
-            (
-                of_sample,
-                of_channel,
-                *(step * dilation for step, dilation in zip(of_pixel, self.dilation, strict=True)),
-                *(step * stride for step, stride in zip(of_pixel, self.stride, strict=True)),
-            ),
+            (count, *self.kernel, channels, *outputs),
+            (of_sample, *within, of_channel, *between),
             padded.storage_offset(),
         )
-        return windows.reshape(count, channels * math.prod(self.kernel), math.prod(outputs))
+        return windows.reshape(count, width, positions)
+
+    def positions_first(self, channels_last: bool) -> bool:
+        return channels_last and len(self.kernel) == 2
 
     def width(self, inputs: Tensor) -> int:
         return inputs.shape[2] * math.prod(self.kernel)
@@ -195,14 +207,14 @@ class ConvolutionUse(FactoredUse):
         return self.batch.split(of_output).transpose(1, 2).flatten(2)
 
     def gradient(self, of_output: Tensor) -> Tensor:
-        columns = self._columns
         gradients = self.output_gradients(of_output)
-        count = self.batch.count * self.groups
+        count, positions = self.batch.count * self.groups, gradients.shape[-1]
+        columns = self._columns.unflatten(1, (-1, self.groups, self.shape[1])).transpose(1, 2)
         products = torch.bmm(
-            gradients.reshape(count, -1, gradients.shape[-1]),
-            columns.reshape(count, -1, columns.shape[-1]).transpose(1, 2),
+            gradients.reshape(count, -1, positions), columns.reshape(count, -1, positions).transpose(1, 2)
         )
-        return products.reshape(self.batch.count, *self.shape)
+        # (c_out, K, C) to (c_out, C, K)
+        return products.unflatten(2, (-1, self.shape[1])).mT.reshape(self.batch.count, *self.shape)
 
 
 class ConvolutionBiasUse(Use):

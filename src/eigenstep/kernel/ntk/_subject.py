@@ -50,12 +50,17 @@ class Subject:
         device: torch.device | str | None,
         random_state: Any,
     ) -> None:
-        self.network = Network(model, dtype=dtype, device=device)
+        self.network = Network(model, dtype=dtype, device=device, channels_last=True)
         check_mode(model)
         self.samples = Samples(parts, self.network.device, self.network.dtype)
         probe = self.samples.probe()
-        check_forward(self.network, probe)
-        self.survey: Survey = survey(self.network, probe)
+        try:
+            self.survey = _look_over(self.network, probe)
+        except RuntimeError:
+            if not self.network.channels_last:
+                raise
+            self.network = Network(model, dtype=dtype, device=device)
+            self.survey = _look_over(self.network, probe)
         taken = Pass(self.network, probe, self.survey.reading)
         self.layers: list[Layer] = layers_of(self.network, self.survey, taken)
         like = taken.outputs.detach()
@@ -92,6 +97,11 @@ class Subject:
         room = _ACTIVATIONS.get(self.network.device.type, _ACTIVATIONS_ELSEWHERE)
         bytes_of_sample = self.survey.activations * self.network.dtype.itemsize
         return int(min(max(room // max(bytes_of_sample, 1), 8), 1024))
+
+
+def _look_over(network: Network, probe: Tensor) -> Survey:
+    check_forward(network, probe)
+    return survey(network, probe)
 
 
 def bytes_to_use(budget: Any, share: float, device: torch.device) -> float:
