@@ -9,12 +9,15 @@ DOCS_STAMP := $(VENV)/.installed-docs
 demo: $(STAMP)
 	$(RUN) -m eigenstep demo --overwrite
 
+# A worker for each core, a file of tests at a time.
+PARALLEL := --numprocesses auto --dist loadfile
+
 test: $(STAMP)
-	$(RUN) -m pytest
+	OMP_NUM_THREADS=1 $(RUN) -m pytest $(PARALLEL)
 
 # What a change in the middle of things is checked by: all but what trains for long, opens browsers or processes.
 test-fast: $(STAMP)
-	$(RUN) -m pytest -m 'not slow'
+	OMP_NUM_THREADS=1 $(RUN) -m pytest $(PARALLEL) -m 'not slow'
 
 lint: $(STAMP)
 	$(RUN) -m ruff check .

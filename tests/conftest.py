@@ -31,6 +31,14 @@ from eigenstep.views import ViewsConfig
 set_threads(1)
 
 
+def pytest_configure() -> None:
+    """Of several workers each has a core of its own: waiting threads of one would keep the others from it."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
 _PLAIN = {
     "data": "photos",
     "loss": "barlow_twins",
