@@ -3,7 +3,7 @@
 import eigenstep
 
 STEPS = (
-    ("eigenstep demo", "see it at once: small trainings and what they learned, about a minute"),
+    ("eigenstep demo", "see it at once: small trainings and what they learned, in a minute or two"),
     ("eigenstep images PHOTOS", "what would be read of your images, and how"),
     ("eigenstep check --data PHOTOS", "whether a training would be sound, before its first step"),
     (
