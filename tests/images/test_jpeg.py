@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from eigenstep.images import ImagesConfig, Pixels
-from eigenstep.images.decoding import BytesImage, read_pixels
-from eigenstep.images.decoding._read_jpeg import read_jpeg
+from eigenstep.images.decoding import BytesImage, read_jpeg, read_pixels
 from eigenstep.images.stored import StoredFormat
 
 CONFIG = ImagesConfig()

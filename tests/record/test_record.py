@@ -186,7 +186,7 @@ def test_a_record_of_a_version_without_checksums_is_read_and_gone_on_with(tmp_pa
         ("spectrum/probe.npy", "", "holds no array"),
         ("metrics.jsonl", "3\n", "a line that is not a JSON object, and no other .*got int"),
         ("metrics.jsonl", '{"step": 0, "terms": [1]}\n', "names and values as terms, got list"),
-        ("metrics.jsonl", '{"step": 0, "terms": {"a": "b"}}\n', "a value that is no number"),
+        ("metrics.jsonl", '{"step": 0, "terms": {"a": "b"}}\n', "a value that is not a number"),
     ],
 )
 def test_a_file_in_another_form_is_refused_by_its_name(tmp_path, name, content, message):

@@ -6,6 +6,7 @@ from eigenstep.images.decoding._image_size import check_unpacked
 from eigenstep.images.decoding._read_arrays import NPY, ZIP, File, array_shapes, count_images, find_layout
 from eigenstep.images.decoding._read_deep import is_deep, is_deep_png
 from eigenstep.images.decoding._read_dicom import count_frames, is_dicom
+from eigenstep.images.decoding._read_jpeg import read_jpeg
 from eigenstep.images.decoding._read_pillow import flat, look_at_picture, open_picture
 from eigenstep.images.decoding._read_pixels import HEAD, as_pixels, read_image, read_pixels
 from eigenstep.images.decoding._read_tiff import TIFF, count_pages, look_at_tiff
@@ -51,6 +52,7 @@ __all__ = [
     "no_images",
     "open_picture",
     "read_image",
+    "read_jpeg",
     "read_pixels",
     "reason_of",
 ]
