@@ -62,7 +62,7 @@ def float_images(images: Tensor) -> Tensor:
     >>> float_images(torch.full((1, 1, 1, 2), 65535, dtype=torch.uint16)).flatten()
     tensor([1., 1.])
     """
-    floats = images.to(torch.float32, memory_format=torch.contiguous_format).contiguous()
+    floats = images.to(torch.float32).contiguous()
     highest = HIGHEST.get(images.dtype)
     return floats if highest is None else floats.div_(highest)
 
