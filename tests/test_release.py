@@ -84,6 +84,7 @@ def test_a_failed_base_install_is_in_the_table_and_ends_with_one(tool, tmp_path,
     monkeypatch.setattr(tool, "build", built)
     monkeypatch.setattr(tool, "try_python", fake)
     monkeypatch.setattr(tool.signal, "signal", lambda *_: None)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # the tool sets it: it is put back with this one
     monkeypatch.setattr(sys, "argv", ["try_wheels.py", "--out", str(tmp_path / "dist")])
     assert tool.main() == 1
     said = capsys.readouterr().out

@@ -32,10 +32,14 @@ pytestmark = [
 class Visit:
     """An open page, with all that it asked for and complained about."""
 
-    def __init__(self, browser: Browser, address: str, viewport: dict[str, int] = LAPTOP, **options) -> None:
+    def __init__(
+        self, browser: Browser, address: str, viewport: dict[str, int] = LAPTOP, routes=(), **options
+    ) -> None:
         self.address = address
         self.context = browser.new_context(viewport=viewport, **options)
         self.page: Page = self.context.new_page()
+        for pattern, answer in routes:  # before the page asks for anything
+            self.page.route(pattern, answer)
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))
@@ -450,7 +454,6 @@ def test_the_dark_scheme_is_dark_with_light_text(phone):
 
 def test_figures_are_drawn_after_all_where_their_library_did_not_come_at_once(browser, runs, serve):
     with serve(runs) as address:
-        visit = Visit(browser, address)
         refused = []
 
         def refuse_once(route):
@@ -460,7 +463,7 @@ def test_figures_are_drawn_after_all_where_their_library_did_not_come_at_once(br
                 refused.append(route.request.url)
                 route.abort()
 
-        visit.page.route("**/plotly.js", refuse_once)
+        visit = Visit(browser, address, routes=[("**/plotly.js", refuse_once)])
         visit.open("sweep/first")
         assert len(refused) == 1
         assert [text for text in visit.complaints if "ERR_FAILED" not in text] == []
