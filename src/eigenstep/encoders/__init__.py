@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         try_network,
     )
     from eigenstep.encoders._settled import settle_statistics
+    from eigenstep.encoders._small_maps import small_maps_as_products
     from eigenstep.encoders._trained_encoder import (
         TrainedEncoder,
         as_stored,
@@ -98,6 +99,7 @@ __all__ = [
     "save_best",
     "save_checkpoint",
     "settle_statistics",
+    "small_maps_as_products",
     "stages_of",
     "take_newest",
     "try_encoder",

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from eigenstep.encoders import Encoder, TwoEncoders, channels_of, freeze
+from eigenstep.encoders import Encoder, TwoEncoders, channels_of, freeze, small_maps_as_products
 from eigenstep.images import Pairs, open_images
 from eigenstep.machine import calm_threads, keep_memory, on_leader, set_threads
 from eigenstep.methods import Method, Objective, TargetNetwork, check_views, method_named, plugged
@@ -196,7 +197,9 @@ def _train(
             with run.told_if_unwritable():
                 run.begin(folder)
                 request.begin_steps()
-                with calm_threads(), keep_memory(engine.world_size) as keep:
+                # What is compiled has convolutions of the compiler's.
+                faster = nullcontext() if config.compile else small_maps_as_products(*learner.parts.values())
+                with calm_threads(), faster, keep_memory(engine.world_size) as keep:
                     run.go_on(request.asked, keep)
         finally:
             run.close()
