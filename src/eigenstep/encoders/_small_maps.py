@@ -62,7 +62,7 @@ def _is_plain(layer: nn.Conv2d) -> bool:
 
 def _conv_forward(layer: nn.Conv2d, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else images.dtype
-    if images.device.type == "cpu" and images.ndim == 4 and dtype == torch.bfloat16:
+    if images.device.type == "cpu" and images.ndim == 4 and len(images) and dtype == torch.bfloat16:
         sides, stride, padding = _sides(weight), cast(_Pair, layer.stride), cast(_Pair, layer.padding)
         height, width = _map(images, sides, stride, padding)
         if 0 < height * width <= (FEW_OF_SINGLE_PIXELS if sides == (1, 1) else FEW):
