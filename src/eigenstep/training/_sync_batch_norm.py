@@ -1,4 +1,4 @@
-"""Batch normalisation over the batches of all processes, on any device."""
+"""Batch normalisation over the batches of all processes, on GPUs by torch's own, on CPUs by this one."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -67,23 +67,10 @@ class SyncBatchNorm(_BatchNorm):
         return y
 
     def _normalize(self, x: Tensor) -> Tensor:
-        values = x if x.dtype == torch.float64 else x.float()
-        axes = [axis for axis in range(x.ndim) if axis != 1]
-        shape = [-1 if axis == 1 else 1 for axis in range(x.ndim)]
-        own = torch.full((1,), x.numel() / x.shape[1], dtype=values.dtype, device=x.device)
-        sums: Tensor = _SumOverProcesses.apply(torch.cat([values.sum(axes), own]))
-        total, count = torch.split(sums, [x.shape[1], 1])
-        mean = total / count
-        centered = values - mean.reshape(shape)
-        squares: Tensor = _SumOverProcesses.apply(centered.square().sum(axes))
-        variance = squares / count
+        y, mean, variance, count = _Normalization.apply(x, self.weight, self.bias, self.eps)
         if self.track_running_stats:
-            self._follow(mean.detach(), variance.detach() * (count / (count - 1)))
-        scale = (variance + self.eps).rsqrt()
-        if self.affine:
-            scale = scale * self.weight
-        y = centered * scale.reshape(shape)
-        return (y + self.bias.reshape(shape) if self.affine else y).to(x.dtype)
+            self._follow(mean, variance * (count / (count - 1)))
+        return cast(Tensor, y)
 
     def _follow(self, mean: Tensor, variance: Tensor) -> None:
         assert self.num_batches_tracked is not None
@@ -99,18 +86,44 @@ class SyncBatchNorm(_BatchNorm):
             raise ValueError(f"expected an input of shape (batch, channels, ...), got {tuple(input.shape)}")
 
 
-class _SumOverProcesses(torch.autograd.Function):
-    """The sum of the processes' tensors; backwards, the sum of their gradients."""
+class _Normalization(torch.autograd.Function):
+    """The output, and the mean, variance and number of values in all processes; by torch's kernels of a CPU.
+
+    Each process passes over its values twice in either direction, and sums over processes are of channels.
+    """
 
     @staticmethod
-    def forward(ctx: Any, own: Tensor) -> Tensor:
-        total = own.clone()
-        dist.all_reduce(total)
-        return total
+    def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Any:
+        none = torch.zeros(x.shape[1], dtype=torch.promote_types(x.dtype, torch.float32))
+        own = none.new_full((1,), x.numel() / x.shape[1])
+        own_mean, own_variance = torch.batch_norm_update_stats(x, none, none.clone(), 0.0)
+        total, count = _summed(own * own_mean, own)
+        mean = total / count
+        variance = _summed(own * (own_variance + (own_mean - mean).square()))[0] / count
+        ctx.save_for_backward(x, weight, mean, (variance + eps).rsqrt(), count)
+        ctx.mark_non_differentiable(mean, variance, count)
+        return torch.batch_norm(x, weight, bias, mean, variance, False, 0.0, eps, True), mean, variance, count
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        total = gradient.clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total)
-        return total
+    def backward(ctx: Any, gradient: Tensor, *_: Any) -> Any:
+        x, weight, mean, inverse, count = ctx.saved_tensors
+        found = torch.ops.aten.native_batch_norm_backward(
+            gradient, x, torch.ones_like(mean), None, None, mean, inverse, True, 0.0, (False, True, True)
+        )
+        at_weight, at_bias = found[1:]
+        along, beside = (each / count for each in _summed(at_weight, at_bias))
+        scale = inverse if weight is None else inverse * weight
+        shape = [-1 if axis == 1 else 1 for axis in range(x.ndim)]
+        # scale (gradient - beside - normalised x along), in one rounding.
+        per_value = scale * inverse * along
+        at_x = torch.addcmul((per_value * mean - scale * beside).view(shape), x, -per_value.view(shape))
+        at_x = at_x.addcmul_(gradient, scale.view(shape)).to(x.dtype)
+        return at_x, *((None, None) if weight is None else (at_weight, at_bias)), None
+
+
+def _summed(*own: Tensor) -> tuple[Tensor, ...]:
+    """Vectors of this process, summed over all in one go."""
+    total = torch.cat(own)
+    dist.all_reduce(total)
+    return total.split([len(each) for each in own])
