@@ -38,8 +38,8 @@ def features(model, size):
         ("test_efficientnet", 33, "'test_efficientnet'"),
     ],
 )
-def test_the_lines_that_are_told_give_a_model_with_the_runs_features_in_a_fresh_python(
-    write_run, tmp_path, backbone, size, named
+def test_the_lines_that_are_told_give_a_model_with_the_runs_features(
+    write_run, tmp_path, monkeypatch, backbone, size, named
 ):
     run = write_run(steps=(5,), backbone=backbone, images=ImagesConfig(size=size))
     state = torch.get_rng_state()
@@ -48,10 +48,23 @@ def test_the_lines_that_are_told_give_a_model_with_the_runs_features_in_a_fresh_
     assert f"backbone = timm.create_model({named}, num_classes=0, checkpoint_path=" in lines
     assert len(lines.splitlines()) == (3 if "_small'" in named else 2)
     expected = features(load_encoder(run).backbone, size)
-    torch.save(images_of(size), tmp_path / "images.pt")
+    monkeypatch.chdir(tmp_path)
+    scope = {}
+    exec(lines, scope)
+    torch.testing.assert_close(features(scope["backbone"], size), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", ["resnet18_small", "test_vit"])
+def test_the_lines_need_nothing_but_what_they_import(write_run, tmp_path, backbone):
+    """In a Python that has imported nothing, timm's own models and those registered with it."""
+    run = write_run(steps=(5,), backbone=backbone, images=ImagesConfig(size=16))
+    lines = export_timm(run, tmp_path / "backbone.safetensors")
+    torch.save(images_of(16), tmp_path / "images.pt")
     using = "\nimport torch\ntorch.save(backbone.eval()(torch.load('images.pt')).detach(), 'found.pt')"
     done = subprocess.run([sys.executable, "-c", lines + using], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    expected = features(load_encoder(run).backbone, 16)
     torch.testing.assert_close(torch.load(tmp_path / "found.pt"), expected, rtol=1e-4, atol=1e-5)
 
 

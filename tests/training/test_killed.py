@@ -33,10 +33,11 @@ def whole(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def start():
-    """`start(arguments)`: the command in its own process, forked from one that has imported everything."""
+def start(whole):
+    """`start(arguments)`: the command in a process of its own, forked from one that has imported all."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["eigenstep.cli", "eigenstep.terminal", "eigenstep.training"])
+    needed = ("eigenstep", "torch", "timm", "PIL", "safetensors", "tyro", "rich", "yaml")
+    context.set_forkserver_preload([name for name in sys.modules if name.partition(".")[0] in needed])
 
     def run(arguments):
         process = context.Process(target=main, args=(arguments,))
