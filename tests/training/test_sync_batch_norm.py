@@ -5,6 +5,7 @@ import copy
 import pytest
 import timm
 import torch
+from torch import distributed as dist
 from torch import nn
 
 from eigenstep.training import SyncBatchNorm, synchronize_batch_norms
@@ -66,3 +67,39 @@ def test_without_other_processes_nothing_changes(name):
         expected = plain(x)
         torch.manual_seed(1)
         torch.testing.assert_close(synchronize_batch_norms(model, CPU)(x), expected)
+
+
+@pytest.fixture
+def group(tmp_path):
+    """This process as the only one of a group."""
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/met", rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("order", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("affine", [True, False])
+def test_it_is_as_exact_as_torchs_own_and_keeps_the_order_of_memory(group, dtype, order, affine):
+    plain = nn.BatchNorm2d(6, affine=affine)
+    if affine:
+        nn.init.uniform_(plain.weight)
+        nn.init.uniform_(plain.bias)
+    # Values that every type holds.
+    x, towards = ((3 * torch.randn(20, 6, 5, 7) + at).bfloat16().to(memory_format=order) for at in (10, 0))
+
+    def passed(norm, dtype):
+        values = x.to(dtype, copy=True).requires_grad_()
+        y = norm(values)
+        y.backward(towards.to(dtype))
+        gradients = [parameter.grad for parameter in norm.parameters()]
+        assert y.dtype == values.grad.dtype == dtype
+        assert y.is_contiguous(memory_format=order)
+        assert values.grad.is_contiguous(memory_format=order)
+        return y.detach(), values.grad, *gradients, norm.running_mean, norm.running_var
+
+    exact = passed(copy.deepcopy(plain).double(), torch.float64)
+    by_torch = passed(copy.deepcopy(plain), dtype)
+    found = passed(synchronize_batch_norms(nn.Sequential(plain), CPU)[0], dtype)
+    for mine, theirs, right in zip(found, by_torch, exact, strict=True):
+        assert (mine - right).norm() <= 1.2 * (theirs - right).norm() + 1e-6 * right.norm()
