@@ -11,7 +11,9 @@ documentation: SimCLRTransform on PIL images in a DataLoader with workers, the v
 after the other, NTXentLoss, SGD, float32. Eigenstep is `train` with a configuration, timed between two steps
 by its progress and freed of the record's time, which is then added at its default cadence, every ten steps.
 The bare network passes both views forward and backward at Eigenstep's precision, with neither loss nor
-optimiser nor new images, and keeps its memory as `train` does: it is what the machine can do.
+optimiser nor new images, and keeps its memory as `train` does: it is what the machine can do. It does so with
+both views in one piece and one after the other, as torch has it, and in one piece with convolutions over
+small maps as matrix products, as `train` has it. Eigenstep is held against the fastest of the three.
 
 In between, lightly's loop is turned into the bare one in steps, and each step's saving is told as a share of
 the whole: no new views (less what Eigenstep's views cost), lower precision, channels-last memory; the rest is
@@ -34,6 +36,7 @@ from lightly_views import LightlyViews, views_config
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler
 
+from eigenstep.encoders import small_maps_as_products
 from eigenstep.machine import keep_memory, set_threads, share_cores
 from eigenstep.training import (
     ImagesConfig,
@@ -91,7 +94,9 @@ def main() -> None:
             options, fixed=fixed, precision=options.precision, channels_last=True
         ),
         "Eigenstep": EigenstepLoop(options, config),
-        "bare network": BareLoop(options, config, fixed),
+        "bare, two passes": BareLoop(options, config, fixed, passes=2),
+        "bare, one pass": BareLoop(options, config, fixed, passes=1),
+        "  as `train` computes": BareLoop(options, config, fixed, passes=1, products=True),
     }
     views = ViewsAlone(options, config, images[: options.batch])
     seconds: dict[str, list[float]] = {name: [] for name in [*loops, "views"]}
@@ -114,10 +119,10 @@ def show(batch: int, seconds: dict[str, list[float]], names: list[str]) -> None:
         rates, median = [batch / value for value in seconds[name]], statistics.median(seconds[name])
         spread = f"{min(rates):.4g} - {max(rates):.4g}"
         print(f"{name:24} {batch / median:>9.4g}  {spread:<15} {median:>9.3g}")
-    full, unviewed, lower, last, own, bare = (seconds[name] for name in names)
-    views = seconds["views"]
+    full, unviewed, lower, last, own, *bare = (seconds[name] for name in names)
+    fastest, views = min(bare, key=statistics.median), seconds["views"]
     print(f"\nEigenstep is {ratio(full, own)} times as fast as lightly,")
-    print(f"and reaches {ratio(bare, own, percent=True)} of the bare network")
+    print(f"and reaches {ratio(fastest, own, percent=True)} of the fastest bare network")
     whole = medians(full, own)
     parts = {
         "views": medians(full, unviewed) - statistics.median(views),
@@ -229,14 +234,15 @@ class LightlyLoop:
 
 
 class EigenstepLoop:
-    """`train`, from the end of its first step to the end of the last timed one."""
+    """`train`, from the end of its first steps to the end of the last timed one."""
 
     def __init__(self, options: argparse.Namespace, config: TrainConfig) -> None:
         self.options, self.config = options, config
         self.waiting = self.recording = 0.0
 
     def seconds_a_step(self) -> float:
-        first = 1 if self.options.device == "cpu" else 10
+        # On a CPU the second step is the first that keeps its memory.
+        first = 2 if self.options.device == "cpu" else 10
         times: dict[int, float] = {}
 
         def follow(progress: Progress) -> None:
@@ -261,20 +267,26 @@ class EigenstepLoop:
 
 
 class BareLoop:
-    """The network forward and backward on the same views again and again."""
+    """The network forward and backward on the same views again and again, in so many passes."""
 
     def __init__(
-        self, options: argparse.Namespace, config: TrainConfig, fixed: tuple[Tensor, Tensor]
+        self,
+        options: argparse.Namespace,
+        config: TrainConfig,
+        fixed: tuple[Tensor, Tensor],
+        passes: int,
+        products: bool = False,
     ) -> None:
-        self.options = options
+        self.options, self.products = options, products
         torch.manual_seed(0)
         encoder = build_encoder(options.backbone, options.size, config.projector)
         self.encoder = encoder.to(options.device, memory_format=torch.channels_last)
-        self.views = torch.cat(fixed).contiguous(memory_format=torch.channels_last)
+        self.views = torch.cat(fixed).contiguous(memory_format=torch.channels_last).chunk(passes)
         self._step()
 
     def seconds_a_step(self) -> float:
-        with keep_memory() as keep:  # as `train` does
+        faster = small_maps_as_products(self.encoder) if self.products else contextlib.nullcontext()
+        with faster, keep_memory() as keep:  # as `train` does
             if self.options.device == "cpu":
                 keep()
             self._step()
@@ -286,9 +298,10 @@ class BareLoop:
             return (time.perf_counter() - start) / self.options.steps
 
     def _step(self) -> None:
-        with autocast(self.options, self.options.precision):
-            _, embeddings = self.encoder(self.views)
-        embeddings.float().square().mean().backward()
+        for views in self.views:
+            with autocast(self.options, self.options.precision):
+                _, embeddings = self.encoder(views)
+            embeddings.float().square().mean().backward()
         for parameter in self.encoder.parameters():
             parameter.grad = None
 
