@@ -29,13 +29,13 @@ from ntk_networks import convnet, mlp
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
-import eigenstep.encoders  # registers ResNets for small images with timm
+import eigenstep.encoders.small_resnets  # registers ResNets for small images with timm
 from eigenstep.kernel import EmpiricalNTK, empirical_ntk
 from eigenstep.kernel.ntk import fastest_product
 from eigenstep.machine import set_threads
 from eigenstep.training import ImagesConfig, load_images
 
-assert eigenstep.encoders
+assert eigenstep.encoders.small_resnets
 
 
 def resnet18() -> nn.Module:
