@@ -84,6 +84,16 @@ def test_networks_are_as_before_afterwards_also_where_an_error_ended_it():
     assert set(vars(layer)) == before
 
 
+def test_what_is_no_network_is_refused_and_the_others_stay_as_they_were():
+    layer = nn.Conv2d(8, 8, 3, padding=1)
+    with (
+        pytest.raises(TypeError, match=r"expects networks \(nn.Module\), got generator"),
+        small_maps_as_products(layer, layer.parameters()),
+    ):
+        pass
+    assert "_conv_forward" not in vars(layer)
+
+
 def test_a_part_may_pass_again_in_the_backward_pass():
     layer, images = nn.Conv2d(8, 8, 3, padding=1), torch.randn(5, 8, 4, 4, requires_grad=True)
     with small_maps_as_products(layer), torch.autocast("cpu", torch.bfloat16):

@@ -31,6 +31,11 @@ def small_maps_as_products(*networks: nn.Module) -> Iterator[None]:
     patch first makes one product of all positions of a batch. It sums in float32 and rounds once, as oneDNN
     does. `nn.Conv2d` alone is looked at; weights, hooks and names stay as they are.
 
+    Raises
+    ------
+    TypeError
+        In one line for what is no network.
+
     Examples
     --------
     >>> network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
@@ -38,6 +43,11 @@ def small_maps_as_products(*networks: nn.Module) -> Iterator[None]:
     ...     network(torch.ones(2, 3, 4, 4)).dtype
     torch.bfloat16
     """
+    for network in networks:
+        if not isinstance(network, nn.Module):
+            raise TypeError(
+                f"small_maps_as_products expects networks (nn.Module), got {type(network).__name__}"
+            )
     layers: set[nn.Conv2d] = set()
     if torch.cpu._is_amx_tile_supported():
         convolutions = (
